@@ -1,0 +1,16 @@
+//! What a backup is: its name, its sidecar, its compression, its outcome.
+//!
+//! Plain types and pure functions. No I/O, no clock, no randomness: time comes in as a parameter.
+
+pub mod compression;
+pub mod format;
+pub mod naming;
+pub mod outcome;
+pub mod segment;
+pub mod sidecar;
+
+pub use compression::Compression;
+pub use format::{DumpFormat, Engine};
+pub use naming::BackupName;
+pub use outcome::RunState;
+pub use sidecar::Sidecar;

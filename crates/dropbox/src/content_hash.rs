@@ -1,0 +1,78 @@
+//! Dropbox's `content_hash`: the SHA-256 of the concatenated SHA-256 digests of a file's 4 MiB blocks
+//! (DOC: dropbox.com/developers/reference/content-hash).
+
+use sha2::{Digest, Sha256};
+
+/// The length of a block in bytes.
+pub const BLOCK_SIZE: usize = 4 * 1024 * 1024;
+
+/// Computes the hash of a stream as it passes.
+#[derive(Debug, Clone, Default)]
+pub struct ContentHasher {
+    blocks: Sha256,
+    block: Sha256,
+    in_block: usize,
+}
+
+impl ContentHasher {
+    /// Hashes one piece of data.
+    pub fn of(data: &[u8]) -> String {
+        let mut hasher = Self::default();
+        hasher.update(data);
+        hasher.finish()
+    }
+
+    /// Takes the next bytes.
+    pub fn update(&mut self, mut data: &[u8]) {
+        while !data.is_empty() {
+            let (now, later) = data.split_at(data.len().min(BLOCK_SIZE - self.in_block));
+            self.block.update(now);
+            self.in_block += now.len();
+            data = later;
+            if self.in_block == BLOCK_SIZE {
+                self.close_block();
+            }
+        }
+    }
+
+    /// The hash of everything taken, in lower-case hexadecimal.
+    pub fn finish(mut self) -> String {
+        if self.in_block > 0 {
+            self.close_block();
+        }
+        self.blocks.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn close_block(&mut self) {
+        self.blocks.update(self.block.finalize_reset());
+        self.in_block = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The vectors are computed here from the definition, block by block.
+    fn by_definition(data: &[u8]) -> String {
+        let digests: Vec<u8> = data.chunks(BLOCK_SIZE).flat_map(|block| Sha256::digest(block).to_vec()).collect();
+        Sha256::digest(digests).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn empty_is_the_digest_of_nothing() {
+        assert_eq!(ContentHasher::of(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    }
+
+    #[test]
+    fn blocks_do_not_depend_on_how_the_bytes_come() {
+        for length in [1, BLOCK_SIZE - 1, BLOCK_SIZE, BLOCK_SIZE + 1, 2 * BLOCK_SIZE, 9_711_423] {
+            let data: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            for step in [1_000_003, BLOCK_SIZE, length] {
+                let mut hasher = ContentHasher::default();
+                data.chunks(step).for_each(|piece| hasher.update(piece));
+                assert_eq!(hasher.finish(), by_definition(&data), "{length} bytes by {step}");
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Files and folders.
+
+mod delete;
+mod download;
+mod folders;
+mod list;
+mod metadata;
+mod upload;
+
+pub use download::Download;
+pub use metadata::{FileMetadata, FolderMetadata, Metadata};
+pub use upload::Upload;

@@ -1,0 +1,29 @@
+//! Creating folders. Uploads make the folders above them by themselves.
+
+use serde::{Deserialize, Serialize};
+
+use super::FolderMetadata;
+use crate::client::Client;
+use crate::error::{CreateFolderError, Error};
+
+#[derive(Serialize)]
+struct CreateFolder<'a> {
+    path: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Created {
+    metadata: FolderMetadata,
+}
+
+impl Client {
+    /// Creates a folder. Needs `files.content.write`.
+    ///
+    /// # Errors
+    /// [`Error::is_conflict`] if the path is taken; as every call.
+    pub async fn create_folder(&self, path: &str) -> Result<FolderMetadata, Error> {
+        let created: Created =
+            self.rpc::<_, _, CreateFolderError>("files/create_folder_v2", &CreateFolder { path }).await?;
+        Ok(created.metadata)
+    }
+}
