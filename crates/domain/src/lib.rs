@@ -8,6 +8,7 @@ pub mod naming;
 pub mod outcome;
 pub mod segment;
 pub mod sidecar;
+pub mod size;
 
 pub use compression::Compression;
 pub use format::{DumpFormat, Engine};

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, RANGE};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RANGE};
 use reqwest::{RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use url::Url;
 
 use crate::error::{AuthError, Error, RouteError, UnspecifiedError};
 use crate::header_arg::header_arg;
@@ -22,6 +21,9 @@ const RPC_TIMEOUT: Duration = Duration::from_secs(100);
 /// An upload request may take this long, and longer by what its body needs on the slowest line that is worth waiting for.
 const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
 const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
+
+/// The header that carries a content route's argument.
+const ARGUMENT: &str = "Dropbox-API-Arg";
 
 /// A client for one Dropbox account. Clones share connections and access token.
 #[derive(Debug, Clone)]
@@ -68,16 +70,8 @@ impl Client {
         E: DeserializeOwned + Into<RouteError>,
     {
         let json = serde_json::to_vec(argument).map_err(|error| unserializable(route, &error.to_string()))?;
-        self.retrying(async |token| {
-            let request = self
-                .post(&self.settings().endpoints.api, route, token)
-                .timeout(RPC_TIMEOUT)
-                .header(CONTENT_TYPE, "application/json")
-                .body(json.clone());
-            let response = transport::exchange::<E>(route, request).await?;
-            transport::parse(route, &transport::body(route, response).await?)
-        })
-        .await
+        let body: Bytes = self.retrying::<_, E>(&Call { route, kind: Kind::Rpc { json: json.into() } }).await?;
+        transport::parse(route, &body)
     }
 
     /// Calls an upload route: JSON in a header, data in the body, JSON out.
@@ -87,7 +81,8 @@ impl Client {
         R: DeserializeOwned,
         E: DeserializeOwned + Into<RouteError>,
     {
-        self.retrying(async |token| self.upload_with::<A, R, E>(route, argument, data, token).await).await
+        let body: Bytes = self.retrying::<_, E>(&upload_call(route, argument, data)?).await?;
+        transport::parse(route, &body)
     }
 
     /// The same, tried once: for calls whose lost answer must be settled, not repeated.
@@ -97,29 +92,8 @@ impl Client {
         R: DeserializeOwned,
         E: DeserializeOwned + Into<RouteError>,
     {
-        self.authorized(async |token| self.upload_with::<A, R, E>(route, argument, data, token).await).await
-    }
-
-    async fn upload_with<A, R, E>(
-        &self,
-        route: &str,
-        argument: &A,
-        data: &Bytes,
-        token: &SecretString,
-    ) -> Result<R, Error>
-    where
-        A: Serialize,
-        R: DeserializeOwned,
-        E: DeserializeOwned + Into<RouteError>,
-    {
-        let slowest = Duration::from_secs(data.len() as u64 / SLOWEST_BYTES_PER_SECOND);
-        let request = self
-            .with_argument(route, argument, token)?
-            .timeout(UPLOAD_TIMEOUT + slowest)
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .body(data.clone());
-        let response = transport::exchange::<E>(route, request).await?;
-        transport::parse(route, &transport::body(route, response).await?)
+        let body: Bytes = self.authorized::<_, E>(&upload_call(route, argument, data)?).await?;
+        transport::parse(route, &body)
     }
 
     /// Calls a download route: JSON in a header; the answer's body is left to the caller. `from` is the first byte wanted,
@@ -135,15 +109,10 @@ impl Client {
         A: Serialize,
         E: DeserializeOwned + Into<RouteError>,
     {
-        self.retrying(async |token| {
-            let mut request = self.with_argument(route, argument, token)?;
-            if from > 0 || to.is_some() {
-                let last = to.map(|to| (to - 1).to_string()).unwrap_or_default();
-                request = request.header(RANGE, format!("bytes={from}-{last}"));
-            }
-            transport::exchange::<E>(route, request).await
-        })
-        .await
+        let last = to.map(|to| (to - 1).to_string()).unwrap_or_default();
+        let range = (from > 0 || to.is_some()).then(|| format!("bytes={from}-{last}"));
+        let kind = Kind::Download { argument: serialized(route, argument)?, range };
+        self.retrying::<_, E>(&Call { route, kind }).await
     }
 
     /// See [`crate::RetryPolicy`].
@@ -151,10 +120,13 @@ impl Client {
         self.settings().retry.wait_after(error, retry).await
     }
 
-    async fn retrying<T>(&self, mut call: impl AsyncFnMut(&SecretString) -> Result<T, Error>) -> Result<T, Error> {
+    async fn retrying<T: Receive, E>(&self, call: &Call<'_>) -> Result<T, Error>
+    where
+        E: DeserializeOwned + Into<RouteError>,
+    {
         let mut retry = 0;
         loop {
-            match self.authorized(&mut call).await {
+            match self.authorized::<T, E>(call).await {
                 Ok(value) => return Ok(value),
                 Err(error) => self.wait_after(error, retry).await?,
             }
@@ -163,33 +135,89 @@ impl Client {
     }
 
     /// Calls with an access token; if Dropbox refuses that one, once more with a fresh one.
-    async fn authorized<T>(&self, mut call: impl AsyncFnMut(&SecretString) -> Result<T, Error>) -> Result<T, Error> {
+    async fn authorized<T: Receive, E>(&self, call: &Call<'_>) -> Result<T, Error>
+    where
+        E: DeserializeOwned + Into<RouteError>,
+    {
         let Inner { http, settings, tokens } = &*self.inner;
         let token = tokens.access(http, settings).await?;
-        match call(&token).await {
+        match self.exchange::<T, E>(call, &token).await {
             Err(Error::Auth(AuthError::ExpiredAccessToken | AuthError::InvalidAccessToken)) => {
                 tokens.discard(&token).await;
-                call(&tokens.access(http, settings).await?).await
+                self.exchange::<T, E>(call, &tokens.access(http, settings).await?).await
             }
             result => result,
         }
     }
 
-    fn with_argument<A: Serialize>(
-        &self,
-        route: &str,
-        argument: &A,
-        token: &SecretString,
-    ) -> Result<RequestBuilder, Error> {
-        let header = header_arg(argument).ok_or_else(|| unserializable(route, "not a header"))?;
-        Ok(self.post(&self.settings().endpoints.content, route, token).header("Dropbox-API-Arg", header))
+    async fn exchange<T: Receive, E>(&self, call: &Call<'_>, token: &SecretString) -> Result<T, Error>
+    where
+        E: DeserializeOwned + Into<RouteError>,
+    {
+        let response = transport::exchange::<E>(call.route, self.request(call, token)).await?;
+        T::receive(call.route, response).await
     }
 
-    fn post(&self, base: &Url, route: &str, token: &SecretString) -> RequestBuilder {
-        let mut url = base.clone();
-        url.set_path(&format!("/2/{route}"));
-        self.inner.http.post(url).bearer_auth(token.expose_secret())
+    fn request(&self, call: &Call<'_>, token: &SecretString) -> RequestBuilder {
+        let endpoints = &self.settings().endpoints;
+        let mut url = if let Kind::Rpc { .. } = call.kind { endpoints.api.clone() } else { endpoints.content.clone() };
+        url.set_path(&format!("/2/{}", call.route));
+        let request = self.inner.http.post(url).bearer_auth(token.expose_secret());
+        match &call.kind {
+            Kind::Rpc { json } => {
+                request.timeout(RPC_TIMEOUT).header(CONTENT_TYPE, "application/json").body(json.clone())
+            }
+            Kind::Upload { argument, data } => {
+                let slowest = Duration::from_secs(data.len() as u64 / SLOWEST_BYTES_PER_SECOND);
+                request
+                    .timeout(UPLOAD_TIMEOUT + slowest)
+                    .header(ARGUMENT, argument)
+                    .header(CONTENT_TYPE, "application/octet-stream")
+                    .body(data.clone())
+            }
+            Kind::Download { argument, range } => {
+                let request = request.header(ARGUMENT, argument);
+                range.iter().fold(request, |request, range| request.header(RANGE, range))
+            }
+        }
     }
+}
+
+/// One call, ready to be sent as often as need be.
+struct Call<'a> {
+    route: &'a str,
+    kind: Kind,
+}
+
+enum Kind {
+    Rpc { json: Bytes },
+    Upload { argument: HeaderValue, data: Bytes },
+    Download { argument: HeaderValue, range: Option<String> },
+}
+
+/// What a call hands to its caller: the whole body (broken off, the call is tried again), or the answer as it streams.
+trait Receive: Sized + Send {
+    fn receive(route: &str, response: Response) -> impl Future<Output = Result<Self, Error>> + Send;
+}
+
+impl Receive for Bytes {
+    async fn receive(route: &str, response: Response) -> Result<Self, Error> {
+        transport::body(route, response).await
+    }
+}
+
+impl Receive for Response {
+    async fn receive(_: &str, response: Response) -> Result<Self, Error> {
+        Ok(response)
+    }
+}
+
+fn upload_call<'a>(route: &'a str, argument: &impl Serialize, data: &Bytes) -> Result<Call<'a>, Error> {
+    Ok(Call { route, kind: Kind::Upload { argument: serialized(route, argument)?, data: data.clone() } })
+}
+
+fn serialized(route: &str, argument: &impl Serialize) -> Result<HeaderValue, Error> {
+    header_arg(argument).ok_or_else(|| unserializable(route, "not a header"))
 }
 
 fn unserializable(route: &str, reason: &str) -> Error {

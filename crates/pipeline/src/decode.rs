@@ -172,7 +172,7 @@ fn broken(error: io::Error) -> DecodeError {
 }
 
 fn is_interruption(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|cause| cause.is::<Interrupted>())
+    error.get_ref().and_then(|cause| cause.downcast_ref::<Interrupted>()).is_some()
 }
 
 /// Reads a stream as the standard library's `Read`, hashing on the way.

@@ -141,18 +141,18 @@ impl Command {
 }
 
 impl Process {
-    /// Waits for the exit and answers only if it was with status 0.
+    /// Waits for the exit and answers only if it was with status 0; gives what the tool said on stderr nevertheless.
     ///
     /// # Errors
     /// If it failed, was killed, or does not exit; with the last lines of its stderr.
-    pub async fn finish(mut self) -> Result<(), ProcessError> {
+    pub async fn finish(mut self) -> Result<Option<String>, ProcessError> {
         let Ok(status) = tokio::time::timeout(EXIT_PATIENCE, self.child.wait()).await else {
             self.kill_group();
             return Err(ProcessError::Stuck { name: self.name.clone(), stderr: self.last_words() });
         };
         let _ = tokio::time::timeout(STDERR_PATIENCE, &mut self.stderr_task).await;
         match status {
-            Ok(status) if status.success() => Ok(()),
+            Ok(status) if status.success() => Ok(self.said()),
             status => {
                 let status = status.map_or_else(|error| error.to_string(), describe);
                 Err(ProcessError::Failed { name: self.name.clone(), status, stderr: self.last_words() })
@@ -160,10 +160,13 @@ impl Process {
         }
     }
 
-    /// The last lines of its stderr so far.
-    pub fn last_words(&self) -> String {
+    fn said(&self) -> Option<String> {
         let lines = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.is_empty() { "it gave no reason".to_owned() } else { Vec::from(lines.clone()).join("\n") }
+        (!lines.is_empty()).then(|| Vec::from(lines.clone()).join("\n"))
+    }
+
+    fn last_words(&self) -> String {
+        self.said().unwrap_or_else(|| "it gave no reason".to_owned())
     }
 
     fn kill_group(&self) {

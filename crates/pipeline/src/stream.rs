@@ -52,13 +52,18 @@ impl Sender {
         self.0.send(Message::End).await.map_err(|_| Interrupted)
     }
 
+    /// Waits until nobody reads any more.
+    pub async fn closed(&self) {
+        self.0.closed().await;
+    }
+
     /// [`Self::send`] for threads outside the runtime.
-    pub(crate) fn blocking_send(&self, piece: Bytes) -> Result<(), Interrupted> {
+    pub fn blocking_send(&self, piece: Bytes) -> Result<(), Interrupted> {
         self.0.blocking_send(Message::Piece(piece)).map_err(|_| Interrupted)
     }
 
     /// [`Self::end`] for threads outside the runtime.
-    pub(crate) fn blocking_end(self) -> Result<(), Interrupted> {
+    pub fn blocking_end(self) -> Result<(), Interrupted> {
         self.0.blocking_send(Message::End).map_err(|_| Interrupted)
     }
 }
@@ -77,7 +82,7 @@ impl Receiver {
     }
 
     /// [`Self::receive`] for threads outside the runtime.
-    pub(crate) fn blocking_receive(&mut self) -> Result<Option<Bytes>, Interrupted> {
+    pub fn blocking_receive(&mut self) -> Result<Option<Bytes>, Interrupted> {
         if self.ended {
             return Ok(None);
         }

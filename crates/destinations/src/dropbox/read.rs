@@ -1,0 +1,99 @@
+//! Listing, reading, hashing.
+
+use std::collections::HashMap;
+
+use ::dropbox::files::Metadata;
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::Dropbox;
+use crate::error::Error;
+use crate::{Download, Object, StoredHash};
+
+/// A download from Dropbox.
+struct DropboxDownload {
+    destination: Dropbox,
+    what: String,
+    download: ::dropbox::files::Download,
+}
+
+impl Dropbox {
+    /// Opens a file.
+    pub(super) async fn start_download(&self, path: &str) -> Result<impl Download + use<>, Error> {
+        let full = self.resolve(path)?;
+        let what = format!("could not read {full}");
+        match self.client.open(&full, None).await {
+            Ok(download) => Ok(DropboxDownload { destination: self.clone(), what, download }),
+            Err(error) if error.is_not_found() => Err(Error::NotFound(full)),
+            Err(error) => Err(self.error(what, error)),
+        }
+    }
+
+    /// Lists files below a folder.
+    pub(super) async fn list_files(&self, folder: &str) -> Result<Vec<Object>, Error> {
+        let full = if folder.is_empty() { self.folder.clone() } else { self.resolve(folder)? };
+        let entries = match self.client.list_folder(&full, true).await {
+            Ok(entries) => entries,
+            Err(error) if error.is_not_found() => return Ok(Vec::new()),
+            Err(error) => return Err(self.error(format!("could not list dropbox:{full}"), error)),
+        };
+        let mut objects = relative_to(self.folder.matches('/').count(), &entries);
+        objects.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(objects)
+    }
+
+    /// Asks Dropbox for its hash.
+    pub(super) async fn content_hash(&self, path: &str) -> Result<StoredHash, Error> {
+        let full = self.resolve(path)?;
+        match self.client.metadata(&full).await {
+            Ok(Some(Metadata::File(file))) => Ok(StoredHash::DropboxContentHash(file.content_hash)),
+            Ok(_) => Err(Error::NotFound(full)),
+            Err(error) => Err(self.error(format!("could not look up {full}"), error)),
+        }
+    }
+}
+
+/// Paths without their first `depth` segments. Dropbox is sure only of the case of each entry's own name, so a path is put
+/// together from the names of its folders.
+fn relative_to(depth: usize, entries: &[Metadata]) -> Vec<Object> {
+    let folders: HashMap<&str, &str> = entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Metadata::Folder(folder) => Some((folder.path_lower.as_str(), folder.name.as_str())),
+            _ => None,
+        })
+        .collect();
+    entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Metadata::File(file) => {
+                let path = spelt(&file.path_lower, &file.path_display, &file.name, depth, &folders);
+                Some(Object { path, size: file.size })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn spelt(lower: &str, display: &str, name: &str, depth: usize, folders: &HashMap<&str, &str>) -> String {
+    let mut segments: Vec<&str> = Vec::new();
+    let displayed: Vec<&str> = display.split('/').collect();
+    let ends = lower.match_indices('/').map(|(position, _)| position).skip(1);
+    for (index, end) in ends.enumerate().skip(depth) {
+        let fallback = displayed.get(index + 1).copied().unwrap_or_default();
+        segments.push(folders.get(&lower[..end]).copied().unwrap_or(fallback));
+    }
+    segments.push(name);
+    segments.join("/")
+}
+
+#[async_trait]
+impl Download for DropboxDownload {
+    fn size(&self) -> u64 {
+        self.download.metadata().size
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        self.download.chunk().await.map_err(|error| self.destination.error(self.what.clone(), error))
+    }
+}

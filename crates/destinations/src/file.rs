@@ -1,0 +1,50 @@
+//! A folder of this machine (or mounted on it).
+
+mod config;
+mod read;
+mod write;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use crate::error::Error;
+use crate::{Destination, Download, Object, StoredHash, Upload};
+
+/// A folder.
+#[derive(Debug, Clone)]
+pub(crate) struct FileSystem {
+    folder: PathBuf,
+}
+
+#[async_trait]
+impl Destination for FileSystem {
+    fn name(&self) -> String {
+        format!("file://{}", self.folder.display())
+    }
+
+    async fn create(&self) -> Result<Box<dyn Upload>, Error> {
+        Ok(Box::new(self.start_upload().await?))
+    }
+
+    async fn open(&self, path: &str) -> Result<Box<dyn Download>, Error> {
+        Ok(Box::new(self.start_download(path).await?))
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
+        self.list_files(folder).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), Error> {
+        self.remove(path).await
+    }
+
+    async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
+        self.hash(path).await
+    }
+}
+
+/// Runs file system work off the runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::failed("file system", error)))
+}

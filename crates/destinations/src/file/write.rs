@@ -1,0 +1,109 @@
+//! Writing: a private file in the destination's folder, read back and compared before it gets its name.
+
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::naming::PARTIAL_PREFIX;
+use pipeline::{Digested, Digester, PrivateFile};
+
+use super::{FileSystem, blocking};
+use crate::error::Error;
+use crate::{Committed, Upload};
+
+/// A file that is being written.
+struct FileUpload {
+    destination: FileSystem,
+    file: Arc<PrivateFile>,
+}
+
+impl FileSystem {
+    /// Makes the private file. The destination's folder must exist: a missing one may be a disk that is not mounted.
+    pub(super) async fn start_upload(&self) -> Result<impl Upload + use<>, Error> {
+        let destination = self.clone();
+        blocking(move || {
+            let folder = &destination.folder;
+            if !folder.is_dir() {
+                return Err(Error::failed(
+                    format!("the folder {} does not exist", folder.display()),
+                    "create it, or mount the disk that it lies on",
+                ));
+            }
+            let file = PrivateFile::create(folder, PARTIAL_PREFIX.as_ref(), 0o600)
+                .map_err(|error| destination.io_error("could not write to", folder, &error))?;
+            Ok(FileUpload { destination, file: Arc::new(file) })
+        })
+        .await
+    }
+
+    /// Removes a file.
+    pub(super) async fn remove(&self, path: &str) -> Result<(), Error> {
+        let (destination, path) = (self.clone(), self.resolve(path)?);
+        blocking(move || match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(destination.io_error("could not delete", &path, &error))
+            }
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    pub(super) fn io_error(&self, what: &str, path: &Path, error: &io::Error) -> Error {
+        Error::of_io(&format!("file://{}", self.folder.display()), format!("{what} {}", path.display()), error)
+    }
+}
+
+#[async_trait]
+impl Upload for FileUpload {
+    async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
+        let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
+        blocking(move || {
+            let mut handle = file.file();
+            handle
+                .write_all(&piece)
+                .map_err(|error| destination.io_error("could not write to", &destination.folder, &error))
+        })
+        .await
+    }
+
+    async fn commit(&mut self, path: &str, expected: &Digested) -> Result<Committed, Error> {
+        let target = self.destination.resolve(path)?;
+        let (destination, file, expected) = (self.destination.clone(), Arc::clone(&self.file), expected.clone());
+        blocking(move || {
+            let cannot = |error: io::Error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Error::Taken(target.display().to_string()),
+                _ => destination.io_error("could not write", &target, &error),
+            };
+            file.file().sync_all().map_err(cannot)?;
+            let found = digest(file.path()).map_err(cannot)?;
+            if found != expected {
+                return Err(Error::failed(
+                    format!("could not write {}", target.display()),
+                    "what the disk gives back is not what was written: check the disk",
+                ));
+            }
+            let folder = target.parent().unwrap_or(&destination.folder);
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
+            file.publish(&target).map_err(cannot)?;
+            Ok(Committed::default())
+        })
+        .await
+    }
+}
+
+/// Reads a file and hashes it.
+pub(super) fn digest(path: &Path) -> io::Result<Digested> {
+    let mut file = File::open(path)?;
+    let mut digester = Digester::default();
+    let mut buffer = vec![0; pipeline::stream::PIECE_SIZE];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(digester.finish()),
+            length => digester.update(&buffer[..length]),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! PostgreSQL, through its own tools: `pg_dump --format=custom --compress=0` out, `pg_restore` in, `psql` for questions.
+//!
+//! The tools' major version is matched to the server's before anything starts. A dump counts only if `pg_dump` exited with
+//! success and the archive's own structure is complete ([`archive`]).
+
+mod archive;
+mod config;
+mod dump;
+mod probe;
+mod restore;
+mod tools;
+
+use async_trait::async_trait;
+use domain::Engine;
+
+pub(crate) use config::Postgres;
+
+use crate::error::Error;
+use crate::{Dump, Restore, RestoreOptions, Source};
+
+#[async_trait]
+impl Source for Postgres {
+    fn engine(&self) -> Engine {
+        Engine::Postgres
+    }
+
+    fn name(&self) -> String {
+        self.address()
+    }
+
+    async fn databases(&self) -> Result<Vec<String>, Error> {
+        match &self.database {
+            Some(database) => Ok(vec![database.clone()]),
+            None => probe::databases(self).await,
+        }
+    }
+
+    async fn dump(&self, database: &str) -> Result<Box<dyn Dump>, Error> {
+        Ok(Box::new(dump::PostgresDump::start(self, database).await?))
+    }
+
+    async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
+        Ok(Box::new(restore::PostgresRestore::start(self.clone(), options).await?))
+    }
+}

@@ -1,0 +1,338 @@
+//! Reads along pg_dump's custom format and knows whether it is whole.
+//!
+//! The format has no end mark. But its head (the table of contents) says which entries have data, and each entry's data is
+//! framed: so an archive is whole if every announced entry came and ended, and nothing is cut off. Data is skipped, not kept.
+//!
+//! Source: PostgreSQL, src/bin/pg_dump/pg_backup_archiver.c (ReadHead, ReadToc) and pg_backup_custom.c (_LoadLOs, _skipData),
+//! archive versions 1.12 (PostgreSQL 9.0) to 1.16 (17, 18).
+
+use std::collections::BTreeSet;
+
+use bytes::{Buf, BytesMut};
+
+const MAGIC: &[u8] = b"PGDMP";
+const MAJOR: u8 = 1;
+const MINORS: std::ops::RangeInclusive<u8> = 12..=16;
+const CUSTOM_FORMAT: u8 = 1;
+const BLOCK_DATA: u8 = 1;
+const BLOCK_LARGE_OBJECTS: u8 = 3;
+/// One definition (a function, a view) is not longer; what is, is damage.
+const MAX_TEXT: usize = 256 * 1024 * 1024;
+
+/// Why an archive is not whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum ArchiveError {
+    #[error("what pg_dump wrote is not a PostgreSQL archive")]
+    NotAnArchive,
+    #[error(
+        "the archive has version {0}.{1}, which this dbackup does not know and so cannot prove whole: update dbackup"
+    )]
+    UnknownVersion(u8, u8),
+    #[error("the archive is damaged: {0}")]
+    Damaged(&'static str),
+    #[error("the archive is cut off: {0}")]
+    CutOff(String),
+}
+
+/// The state of reading along.
+#[derive(Debug, Default)]
+pub(super) struct ArchiveReader {
+    /// What has come and is not understood yet; small, since data is skipped.
+    pending: BytesMut,
+    state: State,
+    minor: u8,
+    integer_size: usize,
+    offset_size: usize,
+    /// Entries whose data has not ended yet.
+    missing: BTreeSet<i64>,
+    encoding: Option<String>,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Head,
+    Contents {
+        left: i64,
+    },
+    /// Between two entries' data: the only place where an archive may end.
+    Block,
+    Data {
+        entry: i64,
+    },
+    LargeObjects {
+        entry: i64,
+    },
+    LargeObject {
+        entry: i64,
+    },
+    Skip {
+        left: u64,
+        then: SkipThen,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SkipThen {
+    Data(i64),
+    LargeObject(i64),
+}
+
+/// A step needs bytes that have not come yet.
+struct More;
+
+type Step<T> = Result<Result<T, More>, ArchiveError>;
+
+impl ArchiveReader {
+    /// Reads the next bytes.
+    pub(super) fn read(&mut self, mut data: &[u8]) -> Result<(), ArchiveError> {
+        loop {
+            if let State::Skip { left, then } = self.state {
+                let now = left.min(self.pending.len() as u64);
+                self.pending.advance(usize::try_from(now).unwrap_or(0));
+                let from_data = (left - now).min(data.len() as u64);
+                data = &data[usize::try_from(from_data).unwrap_or(0)..];
+                let left = left - now - from_data;
+                if left > 0 {
+                    self.state = State::Skip { left, then };
+                    return Ok(());
+                }
+                self.state = match then {
+                    SkipThen::Data(entry) => State::Data { entry },
+                    SkipThen::LargeObject(entry) => State::LargeObject { entry },
+                };
+            }
+            self.pending.extend_from_slice(data);
+            data = &[];
+            while !matches!(self.state, State::Skip { .. }) {
+                if self.step()?.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The encoding of the database, once the table of contents was read.
+    pub(super) fn encoding(&self) -> Option<&str> {
+        self.encoding.as_deref()
+    }
+
+    /// Whether the table of contents was read.
+    pub(super) fn contents_read(&self) -> bool {
+        !matches!(self.state, State::Head | State::Contents { .. })
+    }
+
+    /// Answers whether everything that was announced came.
+    pub(super) fn finish(self) -> Result<(), ArchiveError> {
+        if self.state != State::Block || !self.pending.is_empty() {
+            let place = if self.contents_read() { "in the data of a table" } else { "in its table of contents" };
+            return Err(ArchiveError::CutOff(place.to_owned()));
+        }
+        match self.missing.len() {
+            0 => Ok(()),
+            count => Err(ArchiveError::CutOff(format!("the data of {count} tables is missing"))),
+        }
+    }
+
+    fn step(&mut self) -> Step<()> {
+        let mut cursor = Cursor { bytes: &self.pending, at: 0, integer_size: self.integer_size };
+        let next = match self.state {
+            State::Head => match read_head(&mut cursor)? {
+                Ok(head) => {
+                    (self.minor, self.integer_size, self.offset_size) =
+                        (head.minor, head.integer_size, head.offset_size);
+                    State::Contents { left: head.entries }
+                }
+                Err(More) => return Ok(Err(More)),
+            },
+            State::Contents { left: 0 } => State::Block,
+            State::Contents { left } => match read_entry(&mut cursor, self.minor, self.offset_size)? {
+                Ok(entry) => {
+                    if entry.has_data {
+                        self.missing.insert(entry.id);
+                    }
+                    self.encoding = entry.encoding.or(self.encoding.take());
+                    State::Contents { left: left - 1 }
+                }
+                Err(More) => return Ok(Err(More)),
+            },
+            State::Block => match read_block(&mut cursor, &self.missing)? {
+                Ok(state) => state,
+                Err(More) => return Ok(Err(More)),
+            },
+            State::Data { entry } => match cursor.integer()? {
+                Ok(0) => {
+                    self.missing.remove(&entry);
+                    State::Block
+                }
+                Ok(length) => skip(length, SkipThen::Data(entry))?,
+                Err(More) => return Ok(Err(More)),
+            },
+            State::LargeObjects { entry } => match cursor.integer()? {
+                Ok(0) => {
+                    self.missing.remove(&entry);
+                    State::Block
+                }
+                Ok(_) => State::LargeObject { entry },
+                Err(More) => return Ok(Err(More)),
+            },
+            State::LargeObject { entry } => match cursor.integer()? {
+                Ok(0) => State::LargeObjects { entry },
+                Ok(length) => skip(length, SkipThen::LargeObject(entry))?,
+                Err(More) => return Ok(Err(More)),
+            },
+            // Only `read` skips.
+            State::Skip { .. } => return Ok(Err(More)),
+        };
+        let consumed = cursor.at;
+        self.pending.advance(consumed);
+        self.state = next;
+        Ok(Ok(()))
+    }
+}
+
+fn skip(length: i64, then: SkipThen) -> Result<State, ArchiveError> {
+    let left = u64::try_from(length).map_err(|_| ArchiveError::Damaged("a piece of data has a negative length"))?;
+    Ok(State::Skip { left, then })
+}
+
+struct Head {
+    minor: u8,
+    integer_size: usize,
+    offset_size: usize,
+    entries: i64,
+}
+
+fn read_head(cursor: &mut Cursor<'_>) -> Step<Head> {
+    let Ok(start) = cursor.take(MAGIC.len() + 6) else { return Ok(Err(More)) };
+    let (magic, &[major, minor, _revision, integer_size, offset_size, format]) = start.split_at(MAGIC.len()) else {
+        return Err(ArchiveError::NotAnArchive);
+    };
+    if magic != MAGIC || format != CUSTOM_FORMAT {
+        return Err(ArchiveError::NotAnArchive);
+    }
+    if major != MAJOR || !MINORS.contains(&minor) {
+        return Err(ArchiveError::UnknownVersion(major, minor));
+    }
+    if !(1..=8).contains(&integer_size) || !(1..=8).contains(&offset_size) {
+        return Err(ArchiveError::Damaged("impossible sizes"));
+    }
+    cursor.integer_size = integer_size.into();
+    // From 1.15 on, the compression is one byte for its algorithm; before, a number.
+    if minor >= 15 {
+        if cursor.take(1).is_err() {
+            return Ok(Err(More));
+        }
+    } else if cursor.integer()?.is_err() {
+        return Ok(Err(More));
+    }
+    // The time of the dump: second, minute, hour, day, month, year, daylight saving.
+    for _ in 0..7 {
+        if cursor.integer()?.is_err() {
+            return Ok(Err(More));
+        }
+    }
+    // Database, server version, pg_dump version.
+    for _ in 0..3 {
+        if cursor.text()?.is_err() {
+            return Ok(Err(More));
+        }
+    }
+    let Ok(entries) = cursor.integer()? else { return Ok(Err(More)) };
+    if entries < 0 {
+        return Err(ArchiveError::Damaged("a negative number of entries"));
+    }
+    Ok(Ok(Head { minor, integer_size: integer_size.into(), offset_size: offset_size.into(), entries }))
+}
+
+struct Entry {
+    id: i64,
+    has_data: bool,
+    encoding: Option<String>,
+}
+
+fn read_entry(cursor: &mut Cursor<'_>, minor: u8, offset_size: usize) -> Step<Entry> {
+    macro_rules! or_more {
+        ($step:expr) => {
+            match $step {
+                Ok(value) => value,
+                Err(More) => return Ok(Err(More)),
+            }
+        };
+    }
+    let id = or_more!(cursor.integer()?);
+    let has_data = or_more!(cursor.integer()?) != 0;
+    let _table_oid = or_more!(cursor.text()?);
+    let _oid = or_more!(cursor.text()?);
+    let tag = or_more!(cursor.text()?);
+    let _description = or_more!(cursor.text()?);
+    let _section = or_more!(cursor.integer()?);
+    let definition = or_more!(cursor.text()?);
+    let encoding = (tag == Some(b"ENCODING")).then(|| encoding_of(definition)).flatten();
+    // Drop statement, copy statement, namespace, tablespace.
+    for _ in 0..4 {
+        or_more!(cursor.text()?);
+    }
+    if minor >= 14 {
+        or_more!(cursor.text()?); // table access method
+    }
+    if minor >= 16 {
+        or_more!(cursor.integer()?); // kind of relation
+    }
+    or_more!(cursor.text()?); // owner
+    or_more!(cursor.text()?); // with oids, always "false"
+    while or_more!(cursor.text()?).is_some() {} // dependencies
+    or_more!(cursor.take(1 + offset_size)); // where the data starts, unknown in a stream
+    Ok(Ok(Entry { id, has_data, encoding }))
+}
+
+/// `SET client_encoding = 'UTF8';`
+fn encoding_of(definition: Option<&[u8]>) -> Option<String> {
+    let text = std::str::from_utf8(definition?).ok()?;
+    text.split('\'').nth(1).map(str::to_owned)
+}
+
+fn read_block(cursor: &mut Cursor<'_>, missing: &BTreeSet<i64>) -> Step<State> {
+    let Ok(&[kind]) = cursor.take(1) else { return Ok(Err(More)) };
+    let Ok(entry) = cursor.integer()? else { return Ok(Err(More)) };
+    if !missing.contains(&entry) {
+        return Err(ArchiveError::Damaged("data that its table of contents does not announce"));
+    }
+    match kind {
+        BLOCK_DATA => Ok(Ok(State::Data { entry })),
+        BLOCK_LARGE_OBJECTS => Ok(Ok(State::LargeObjects { entry })),
+        _ => Err(ArchiveError::Damaged("an unknown kind of data")),
+    }
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    integer_size: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], More> {
+        let taken = self.bytes.get(self.at..self.at + length).ok_or(More)?;
+        self.at += length;
+        Ok(taken)
+    }
+
+    /// A sign byte, then the value, least significant byte first.
+    fn integer(&mut self) -> Step<i64> {
+        let Ok(bytes) = self.take(1 + self.integer_size) else { return Ok(Err(More)) };
+        let value = bytes[1..].iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
+        let value = i64::try_from(value).map_err(|_| ArchiveError::Damaged("an impossible number"))?;
+        Ok(Ok(if bytes[0] == 0 { value } else { -value }))
+    }
+
+    /// A length, then the bytes; -1 is no text at all.
+    fn text(&mut self) -> Step<Option<&'a [u8]>> {
+        let Ok(length) = self.integer()? else { return Ok(Err(More)) };
+        let Ok(length) = usize::try_from(length) else { return Ok(Ok(None)) };
+        if length > MAX_TEXT {
+            return Err(ArchiveError::Damaged("an impossibly long text"));
+        }
+        Ok(self.take(length).map(Some))
+    }
+}

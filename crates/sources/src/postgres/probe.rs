@@ -1,0 +1,119 @@
+//! Asking a PostgreSQL server: its version, its databases, what one holds.
+
+use super::Postgres;
+use super::tools::{Tool, cure};
+use crate::error::Error;
+
+/// The database that every server has, for questions about others.
+const MAINTENANCE: &str = "postgres";
+/// Answers are short; a longer one is no answer.
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+
+/// A server's version.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    /// The major number.
+    pub(super) major: u32,
+    /// As the server writes it.
+    pub(super) version: String,
+}
+
+/// Asks the server for its version, through `database`.
+pub(super) async fn server(source: &Postgres, database: &str) -> Result<Server, Error> {
+    let rows =
+        query(source, database, "SELECT current_setting('server_version_num'), current_setting('server_version')")
+            .await?;
+    let fields = rows.first().map(Vec::as_slice);
+    let Some([number, version]) = fields else { return Err(Error::failed("the server's version", "no answer")) };
+    let number: u32 = number.parse().map_err(|error| Error::failed("the server's version", error))?;
+    Ok(Server { major: number / 10_000, version: version.clone() })
+}
+
+/// Asks for the version through the maintenance database.
+pub(super) async fn any_server(source: &Postgres) -> Result<Server, Error> {
+    server(source, MAINTENANCE).await
+}
+
+/// Every database that takes connections, templates aside.
+pub(super) async fn databases(source: &Postgres) -> Result<Vec<String>, Error> {
+    let sql = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
+    Ok(query(source, MAINTENANCE, sql).await?.into_iter().flatten().collect())
+}
+
+/// What lies at a database's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contents {
+    /// No such database.
+    Absent,
+    /// A database without any relation, function or type of its own.
+    Empty,
+    /// A database that holds something.
+    Data,
+}
+
+/// Looks what lies at a database's name.
+pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Contents, Error> {
+    let exists = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(database));
+    if query(source, MAINTENANCE, &exists).await?.is_empty() {
+        return Ok(Contents::Absent);
+    }
+    // What initdb and extensions bring is not data.
+    let own = |class: &str, namespace: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM pg_catalog.{class} o JOIN pg_catalog.pg_namespace n ON n.oid = o.{namespace} \
+             WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT 1 FROM \
+             pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype = 'e'))"
+        )
+    };
+    let sql = format!(
+        "SELECT 1 WHERE {} OR {} OR {} OR EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)",
+        own("pg_class", "relnamespace"),
+        own("pg_proc", "pronamespace"),
+        own("pg_type", "typnamespace")
+    );
+    let holds = !query(source, database, &sql).await?.is_empty();
+    Ok(if holds { Contents::Data } else { Contents::Empty })
+}
+
+/// Runs one statement outside of any database in particular.
+pub(super) async fn execute(source: &Postgres, sql: &str) -> Result<Vec<Vec<String>>, Error> {
+    query(source, MAINTENANCE, sql).await
+}
+
+/// Runs SQL through psql; rows of fields. NULL is the empty text.
+async fn query(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
+    let psql = Tool::find("psql", 0).await?;
+    let command = psql.command(source).arguments([
+        "--no-psqlrc",
+        "--quiet",
+        "--tuples-only",
+        "--no-align",
+        "--no-password",
+        "--set=ON_ERROR_STOP=1",
+        "--field-separator=\u{1f}",
+        "--record-separator-zero",
+        &format!("--dbname={}", source.conninfo(database)),
+        &format!("--command={sql}"),
+    ]);
+    let output = command
+        .output(MAX_ANSWER)
+        .await
+        .map_err(|error| Error::of_tool(format!("could not ask {}", source.address()), &error, cure))?;
+    let text = String::from_utf8(output).map_err(|error| Error::failed("the server's answer", error))?;
+    Ok(text
+        .split('\0')
+        .filter(|row| !row.is_empty())
+        .map(|row| row.split('\u{1f}').map(str::to_owned).collect())
+        .collect())
+}
+
+/// A text as SQL, whatever it holds.
+pub(super) fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''").replace('\\', "\\\\");
+    if text.contains('\\') { format!("E'{quoted}'") } else { format!("'{quoted}'") }
+}
+
+/// A name as SQL, whatever it holds.
+pub(super) fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -1,0 +1,128 @@
+//! Finding PostgreSQL's tools and the right major version among them.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use pipeline::process::Command;
+
+use super::Postgres;
+use crate::error::Error;
+
+/// Names the only folder to look in, for whoever keeps the tools elsewhere.
+const FOLDER_VARIABLE: &str = "DBACKUP_POSTGRES_BIN";
+/// Where packages put them, a folder per major version (Debian, Red Hat).
+const PACKAGE_FOLDERS: [(&str, &str); 2] = [("/usr/lib/postgresql", "bin"), ("/usr", "bin")];
+
+/// A tool that was found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Tool {
+    /// The major version.
+    pub(super) major: u32,
+    /// As it calls itself: `pg_dump (PostgreSQL) 17.2`.
+    pub(super) version: String,
+    path: PathBuf,
+}
+
+impl Tool {
+    /// Finds a tool of the server's major version, or else the next newer: older ones cannot read a newer server.
+    pub(super) async fn find(name: &str, server_major: u32) -> Result<Self, Error> {
+        let found = find_all(name).await;
+        let best = found.iter().filter(|tool| tool.major >= server_major).min_by_key(|tool| tool.major);
+        match (best, found.iter().max_by_key(|tool| tool.major)) {
+            (Some(best), _) => Ok(best.clone()),
+            (None, Some(newest)) => Err(Error::Failed {
+                what: format!("the newest {name} here is older than the server"),
+                cause: format!("the server is PostgreSQL {server_major}, {name} is version {}", newest.major),
+                cure: Some(
+                    "Install the server's major version of the PostgreSQL client tools (Debian: postgresql-client-<major>)",
+                ),
+            }),
+            (None, None) => Err(Error::Failed {
+                what: format!("could not find {name}"),
+                cause: format!("neither in PATH nor where packages put it ({FOLDER_VARIABLE} can name its folder)"),
+                cure: Some("Install the PostgreSQL client tools (Debian: postgresql-client)"),
+            }),
+        }
+    }
+
+    /// A command that runs it, logged in to the source.
+    pub(super) fn command(&self, source: &Postgres) -> Command {
+        let mut command = Command::new(&self.path);
+        command.environment = source.environment();
+        command
+    }
+}
+
+/// Every version of a tool that is installed.
+async fn find_all(name: &str) -> Vec<Tool> {
+    let mut tools = Vec::new();
+    for path in candidates(name) {
+        tools.extend(examine(&path).await);
+    }
+    tools
+}
+
+fn candidates(name: &str) -> Vec<PathBuf> {
+    if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
+        return vec![PathBuf::from(folder).join(name)];
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut candidates: Vec<PathBuf> = std::env::split_paths(&path).map(|folder| folder.join(name)).collect();
+    for (parent, bin) in PACKAGE_FOLDERS {
+        candidates.extend(version_folders(Path::new(parent)).into_iter().map(|folder| folder.join(bin).join(name)));
+    }
+    candidates.retain(|candidate| candidate.is_file());
+    candidates
+}
+
+/// `17` below /usr/lib/postgresql, `pgsql-17` below /usr.
+fn version_folders(parent: &Path) -> BTreeSet<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(parent) else { return BTreeSet::new() };
+    let is_version = |name: &str| name.strip_prefix("pgsql-").unwrap_or(name).parse::<u32>().is_ok();
+    entries
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_version))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+async fn examine(path: &Path) -> Option<Tool> {
+    let output = Command::new(path).arguments(["--version"]).output(1000).await.ok()?;
+    let version = String::from_utf8(output).ok()?.trim().to_owned();
+    let number = version.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    let major = number.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()?;
+    Some(Tool { major, version, path: path.to_owned() })
+}
+
+/// What to do about what a tool says. Its words are PostgreSQL's, in English unless the server is set otherwise.
+pub(super) fn cure(words: &str) -> Option<&'static str> {
+    let cures = [
+        ("no password supplied", "Give the password by PGPASSWORD, ~/.pgpass or --password-file"),
+        (
+            "password authentication failed",
+            "Check the user and the password (PGPASSWORD, ~/.pgpass or --password-file)",
+        ),
+        ("no pg_hba.conf entry", "Allow this user and address in the server's pg_hba.conf"),
+        ("Connection refused", "Is the server running, and are host and port right?"),
+        ("could not translate host name", "Check the host's name"),
+        ("timeout expired", "Is the server reachable from here?"),
+        ("server version mismatch", "Install the server's major version of the PostgreSQL client tools"),
+        ("unsupported version", "The backup comes from a newer pg_dump: install client tools of that version"),
+        ("lock timeout", "Another session held a table's lock for ten minutes: end it, then try again"),
+        (
+            "permission denied",
+            "Give the role the right to read everything: GRANT pg_read_all_data TO <role> (PostgreSQL 14 and later)",
+        ),
+        ("must be owner", "Restore as the owner or a superuser, or with --no-owner"),
+        ("No space left on device", "Free space on the server, then try again"),
+        ("server closed the connection", "The server went away: see its log, then try again"),
+        ("terminating connection", "The server ended the connection: see its log, then try again"),
+    ];
+    if words.contains("role \"") && words.contains("does not exist") {
+        return Some("Create the role first, or restore with --no-owner");
+    }
+    if words.contains("database \"") && words.contains("does not exist") {
+        return Some("Check the database's name");
+    }
+    cures.iter().find(|(sign, _)| words.contains(sign)).map(|(_, cure)| *cure)
+}

@@ -1,0 +1,53 @@
+//! SQLite: a consistent snapshot of a database in use, page by page.
+//!
+//! A database in WAL mode is streamed out of one read transaction, without any copy and without blocking writers. In the other
+//! journal modes a reader would block writers as long as the upload takes, so there a local copy is made first (SQLite's
+//! backup API), beside the database, with its mode, and unlinked as soon as it is open. Either way the snapshot that is
+//! streamed is the one that `PRAGMA integrity_check` has passed.
+
+mod config;
+mod connection;
+mod dump;
+mod probe;
+mod restore;
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use domain::Engine;
+
+use crate::error::Error;
+use crate::{Dump, Restore, RestoreOptions, Source};
+
+/// One SQLite database file.
+#[derive(Debug, Clone)]
+pub(crate) struct Sqlite {
+    path: PathBuf,
+}
+
+#[async_trait]
+impl Source for Sqlite {
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
+    }
+
+    fn name(&self) -> String {
+        format!("sqlite://{}", self.path.display())
+    }
+
+    async fn databases(&self) -> Result<Vec<String>, Error> {
+        let stem = self.path.file_stem().unwrap_or(self.path.as_os_str());
+        Ok(vec![stem.to_string_lossy().into_owned()])
+    }
+
+    async fn dump(&self, database: &str) -> Result<Box<dyn Dump>, Error> {
+        if self.databases().await? != [database] {
+            return Err(Error::Usage(format!("{} is one database; --database does not apply to SQLite", self.name())));
+        }
+        Ok(Box::new(dump::SqliteDump::start(self.path.clone()).await?))
+    }
+
+    async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
+        Ok(Box::new(restore::SqliteRestore::start(self.path.clone(), options).await?))
+    }
+}
