@@ -1,1 +1,14 @@
-//! runner
+//! One backup or restore from start to end.
+//!
+//! This is where the success contract is kept. A copy of a database counts only if the dump tool exited with success, its end
+//! mark was seen, every byte that left the pipeline was committed, the destination's own hash agrees, and the sidecar was
+//! written, last. Nothing is visible at any destination before the dump has proved its end.
+
+pub mod backup;
+pub mod catalog;
+pub mod naming;
+pub mod restore;
+
+pub use backup::{BackupRequest, Event, RunReport, back_up};
+pub use catalog::{Backup, delete, list};
+pub use restore::{OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};

@@ -1,0 +1,166 @@
+//! The command line's words. Scripts rely on them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use domain::Compression;
+
+/// Backs up databases to Dropbox and folders, encrypted, in one pass, and restores them.
+///
+/// Dropbox is reached with DROPBOX_APP_KEY, DROPBOX_REFRESH_TOKEN and, if the app needs it, DROPBOX_APP_SECRET; dbackup dropbox
+/// login gets the refresh token. Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.
+#[derive(Debug, Parser)]
+#[command(name = "dbackup", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Back up a database (or all of a server's) to one or more destinations
+    Backup(BackupArguments),
+    /// List the backups at a destination
+    List(ListArguments),
+    /// Fetch a backup: decrypted and decompressed, or as it is stored
+    Get(GetArguments),
+    /// Restore a backup into a database
+    Restore(RestoreArguments),
+    /// Delete a backup and its sidecar
+    Delete(DeleteArguments),
+    /// Make a key pair for encrypted backups (age)
+    Keygen(KeygenArguments),
+    /// Log in to Dropbox, show the account, log out
+    Dropbox {
+        #[command(subcommand)]
+        command: DropboxCommand,
+    },
+    /// Show the main job at work: back up and restore a sample database with a Dropbox emulator, no account needed
+    Demo(DemoArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DropboxCommand {
+    /// Get a refresh token: open the address shown, allow the access, paste the code
+    Login,
+    /// Show whose Dropbox it is and how full
+    Account,
+    /// Revoke the access for good
+    Logout,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// sqlite:///path/to/file.db or postgres://user@host:port/database (without a database: all of them). A source with a
+    /// password goes into DBACKUP_SOURCE instead
+    #[arg(long)]
+    pub(crate) source: Option<String>,
+    /// A file whose first line is the source's password
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// dropbox:/folder or file:///folder; may be repeated
+    #[arg(long = "to", value_name = "DESTINATION", required = true)]
+    pub(crate) to: Vec<String>,
+    /// The job's name, which is the folder at the destination [default: the database's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) job: Option<String>,
+    /// A database of the server; may be repeated [default: the source's, or all]
+    #[arg(long = "database", value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) databases: Vec<String>,
+    /// zstd, gzip or none, with a level of 1 to 9: zstd:3
+    #[arg(long, value_name = "METHOD", default_value_t)]
+    pub(crate) compression: Compression,
+    /// Encrypt to this age public key; may be repeated
+    #[arg(long = "recipient", value_name = "AGE1...")]
+    pub(crate) recipients: Vec<String>,
+    /// One JSON object per line, the last one the result
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// dropbox:/folder or file:///folder
+    pub(crate) destination: String,
+    /// Only the backups of this job
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) job: Option<String>,
+    /// One JSON object per line, the last one the result
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArguments {
+    /// dropbox:/folder or file:///folder
+    pub(crate) destination: String,
+    /// The backup's path as dbackup list shows it
+    pub(crate) path: String,
+    /// Where to put it; must not exist yet [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The age identity (private key) that opens it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// As it is stored: neither decrypted nor decompressed
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// dropbox:/folder or file:///folder
+    pub(crate) destination: String,
+    /// The backup's path as dbackup list shows it
+    #[arg(required_unless_present = "job")]
+    pub(crate) path: Option<String>,
+    /// The job whose newest backup is restored
+    #[arg(long, value_name = "NAME", requires = "latest", conflicts_with = "path", allow_hyphen_values = true)]
+    pub(crate) job: Option<String>,
+    /// The newest backup of the job
+    #[arg(long, requires = "job")]
+    pub(crate) latest: bool,
+    /// Which of the job's databases [default: the only one]
+    #[arg(long, value_name = "NAME", requires = "job", allow_hyphen_values = true)]
+    pub(crate) database: Option<String>,
+    /// The database to restore into, written like a source. One with a password goes into DBACKUP_TARGET instead
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) target: Option<String>,
+    /// A file whose first line is the target's password
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The age identity (private key) that opens it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// Replace a database that holds data
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Let everything belong to the restoring role, for servers that lack the original ones (PostgreSQL)
+    #[arg(long)]
+    pub(crate) no_owner: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeleteArguments {
+    /// dropbox:/folder or file:///folder
+    pub(crate) destination: String,
+    /// The backup's path as dbackup list shows it
+    pub(crate) path: String,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeygenArguments {
+    /// Where to put the private key; must not exist yet [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArguments {
+    /// Where to keep what the demo makes; must not exist yet [default: a new temporary folder]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
+}

@@ -1,0 +1,18 @@
+//! One file per command.
+
+pub(crate) mod backup;
+pub(crate) mod delete;
+pub(crate) mod demo;
+pub(crate) mod dropbox;
+pub(crate) mod get;
+pub(crate) mod keygen;
+pub(crate) mod list;
+pub(crate) mod restore;
+
+use jiff::Timestamp;
+
+/// The only look at the clock.
+fn now() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "commands start the runs whose time is passed on as a value")]
+    Timestamp::now()
+}

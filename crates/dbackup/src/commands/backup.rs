@@ -1,0 +1,160 @@
+//! `dbackup backup`
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use domain::RunState;
+use domain::size::human;
+use pipeline::Progress;
+use pipeline::keys::Recipient;
+use runner::backup::{CopyReport, DatabaseReport, Stored};
+use runner::{BackupRequest, Event, RunReport, back_up};
+use serde_json::{Value, json};
+use sources::Source;
+
+use crate::cli::BackupArguments;
+use crate::failure::{Failure, Outcome, describe_copy};
+use crate::output::{self, ProgressDisplay};
+use crate::{environment, signals};
+
+/// The job of a source with several databases, unless it is named.
+const JOB_OF_MANY: &str = "all-databases";
+
+pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> {
+    let clock = Instant::now();
+    let source = environment::source(
+        arguments.source.as_deref(),
+        "--source",
+        "DBACKUP_SOURCE",
+        arguments.password_file.as_deref(),
+    )?;
+    let recipients = arguments.recipients.iter().map(|text| text.parse::<Recipient>()).collect::<Result<Vec<_>, _>>();
+    let recipients = recipients.map_err(|error| Failure::usage(error.to_string()))?;
+    let destinations = arguments.to.iter().map(|address| environment::destination(address)).collect::<Result<Vec<_>, _>>()?;
+    let mut names = HashSet::new();
+    if let Some(twice) = destinations.iter().find(|destination| !names.insert(destination.name())) {
+        return Err(Failure::usage(format!("{} is named twice", twice.name())));
+    }
+    let cancel = signals::cancelled_by_signals()?;
+    let databases = tokio::select! {
+        databases = databases(&*source, arguments.databases) => databases?,
+        () = cancel.cancelled() => return Err(Failure::failed("cancelled")),
+    };
+    let job = arguments.job.unwrap_or_else(|| default_job(&databases));
+    if job.is_empty() {
+        return Err(Failure::usage("a job needs a name: --job NAME"));
+    }
+    if recipients.is_empty() && !arguments.json {
+        output::note("Not encrypted: whoever can read the destination can read the backup. dbackup keygen makes a key.");
+    }
+    let request = BackupRequest {
+        source: &*source,
+        databases,
+        destinations,
+        job,
+        compression: arguments.compression,
+        recipients,
+        started: super::now(),
+        trigger: "manual",
+    };
+    let progress = Progress::default();
+    let display = ProgressDisplay::backup(&progress, arguments.json);
+    let on_event = |event: Event<'_>| if arguments.json { print_event(&event) } else { tell_event(&event) };
+    let report = back_up(&request, &progress, &cancel, &on_event).await;
+    drop(display);
+    let seconds = clock.elapsed().as_secs_f64();
+    if arguments.json { print_result(&request.job, &report, seconds) } else { tell_result(&report, seconds) }
+    Ok(report.state.into())
+}
+
+async fn databases(source: &dyn Source, named: Vec<String>) -> Result<Vec<String>, Failure> {
+    if !named.is_empty() {
+        return Ok(named);
+    }
+    let all = source.databases().await?;
+    if all.is_empty() { Err(Failure::failed("the server has no databases")) } else { Ok(all) }
+}
+
+fn default_job(databases: &[String]) -> String {
+    match databases {
+        [database] => database.clone(),
+        _ => JOB_OF_MANY.to_owned(),
+    }
+}
+
+fn tell_event(event: &Event<'_>) {
+    match event {
+        Event::Started { database } => output::note(&format!("Backing up {}", output::printable(database))),
+        Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
+        Event::ToolSaid { words, .. } => output::note(&format!("The dump tool says: {words}")),
+        Event::Copied { .. } => {}
+    }
+}
+
+fn tell_result(report: &RunReport, seconds: f64) {
+    for database in &report.databases {
+        if let Some(failure) = &database.failure {
+            output::error(&format!("{}: {}", output::printable(&database.database), describe_copy(failure)));
+        }
+        for copy in &database.copies {
+            match &copy.result {
+                Ok(stored) => tell_stored(copy, stored),
+                Err(failure) => output::error(&format!("{}: {}", copy.destination, describe_copy(failure))),
+            }
+        }
+    }
+    let word = match report.state {
+        RunState::Succeeded => "Succeeded",
+        RunState::Partial => "Partial: some copies are missing, see above",
+        RunState::Failed => "Failed",
+    };
+    output::note(&format!("{word} ({seconds:.1} s)"));
+}
+
+fn tell_stored(copy: &CopyReport, stored: &Stored) {
+    let size = stored.sidecar.size;
+    output::line(&format!(
+        "{} {} ({} from {})",
+        copy.destination,
+        output::printable(&stored.path),
+        human(size.stored),
+        human(size.plain)
+    ));
+}
+
+fn print_event(event: &Event<'_>) {
+    output::json(&match event {
+        Event::Started { database } => json!({"event": "started", "database": database}),
+        Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
+        Event::ToolSaid { database, words } => json!({"event": "toolSaid", "database": database, "words": words}),
+        Event::Copied { database, copy } => {
+            let mut object = copy_object(database, copy);
+            object["event"] = json!("copied");
+            object
+        }
+    });
+}
+
+fn print_result(job: &str, report: &RunReport, seconds: f64) {
+    let backups: Vec<Value> = report.databases.iter().flat_map(database_objects).collect();
+    output::json(&json!({
+        "event": "result", "status": report.state, "runId": report.run_id, "job": job, "seconds": seconds, "backups": backups,
+    }));
+}
+
+fn database_objects(report: &DatabaseReport) -> Vec<Value> {
+    match &report.failure {
+        Some(failure) => vec![json!({"database": report.database, "error": describe_copy(failure)})],
+        None => report.copies.iter().map(|copy| copy_object(&report.database, copy)).collect(),
+    }
+}
+
+fn copy_object(database: &str, copy: &CopyReport) -> Value {
+    match &copy.result {
+        Ok(stored) => json!({
+            "database": database, "destination": copy.destination, "path": stored.path, "id": stored.sidecar.id,
+            "size": stored.sidecar.size, "checksum": stored.sidecar.checksum,
+        }),
+        Err(failure) => json!({"database": database, "destination": copy.destination, "error": describe_copy(failure)}),
+    }
+}

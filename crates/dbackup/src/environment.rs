@@ -1,0 +1,109 @@
+//! What comes from the environment and from files: Dropbox settings, passwords, keys. None of it is ever printed.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use destinations::Destination;
+use dropbox::{Client, Endpoints, Settings};
+use pipeline::keys::Identity;
+use secrecy::SecretString;
+use sources::{Origin, Source};
+
+use crate::failure::Failure;
+
+/// Files with a password or a key are not larger.
+const MAX_SECRET_FILE: u64 = 64 * 1024;
+
+/// Dropbox's settings.
+pub(crate) fn dropbox_settings() -> Result<Settings, Failure> {
+    let app_key = variable("DROPBOX_APP_KEY")?.ok_or_else(|| {
+        Failure::usage("DROPBOX_APP_KEY is not set: it is the App key on the Settings tab of your app at dropbox.com/developers/apps")
+    })?;
+    let mut settings = Settings::new(app_key);
+    settings.app_secret = variable("DROPBOX_APP_SECRET")?.map(SecretString::from);
+    settings.refresh_token = variable("DROPBOX_REFRESH_TOKEN")?.map(SecretString::from);
+    settings.endpoints = endpoints()?;
+    if let Some(file) = variable("DROPBOX_CA_FILE")? {
+        let pem = fs::read(&file).map_err(|error| Failure::usage(format!("DROPBOX_CA_FILE {file}: {error}")))?;
+        settings.extra_ca = Some(pem);
+    }
+    Ok(settings)
+}
+
+/// A client that has a grant.
+pub(crate) fn dropbox_client() -> Result<Client, Failure> {
+    let settings = dropbox_settings()?;
+    if settings.refresh_token.is_none() {
+        return Err(Failure::failed(
+            "Dropbox is not authorized yet: run dbackup dropbox login, then set DROPBOX_REFRESH_TOKEN to what it prints",
+        ));
+    }
+    Ok(Client::new(settings)?)
+}
+
+/// Reads a destination's address.
+pub(crate) fn destination(address: &str) -> Result<Arc<dyn Destination>, Failure> {
+    if !address.starts_with("dropbox:") {
+        let no_dropbox = || Err(destinations::Error::Usage("not a Dropbox address".to_owned()));
+        return Ok(destinations::parse(address, no_dropbox)?);
+    }
+    let client = dropbox_client()?;
+    Ok(destinations::parse(address, || Ok(client))?)
+}
+
+/// Reads a source's address from an argument, or else from `variable_name`, where it may hold a password.
+pub(crate) fn source(
+    argument: Option<&str>,
+    option: &str,
+    variable_name: &str,
+    password_file: Option<&Path>,
+) -> Result<Box<dyn Source>, Failure> {
+    let password = password_file.map(read_first_line).transpose()?;
+    match (argument, variable(variable_name)?) {
+        (Some(address), _) => Ok(sources::parse(address, Origin::Argument, password)?),
+        (None, Some(address)) => Ok(sources::parse(&address, Origin::Private, password)?),
+        (None, None) => Err(Failure::usage(format!("say which database: {option} SOURCE, or {variable_name} in the environment"))),
+    }
+}
+
+/// Reads the identities of a key file, if one is named.
+pub(crate) fn identities(file: Option<&Path>) -> Result<Vec<Identity>, Failure> {
+    let Some(file) = file else { return Ok(Vec::new()) };
+    let text = read_secret(file)?;
+    Identity::parse_file(&text).map_err(|error| Failure::usage(format!("{}: {error}", file.display())))
+}
+
+fn endpoints() -> Result<Endpoints, Failure> {
+    let standard = Endpoints::default();
+    let or_standard = |name: &str, standard: &str| Ok::<_, Failure>(variable(name)?.unwrap_or_else(|| standard.to_owned()));
+    Ok(Endpoints::parse(
+        &or_standard("DROPBOX_API_URL", standard.api.as_str())?,
+        &or_standard("DROPBOX_CONTENT_URL", standard.content.as_str())?,
+        &or_standard("DROPBOX_WEB_URL", standard.web.as_str())?,
+    )?)
+}
+
+/// A variable's value; an empty one counts as not set.
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(value) if value.is_empty() => Ok(None),
+        Ok(value) => Ok(Some(value)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is not UTF-8"))),
+    }
+}
+
+fn read_first_line(file: &Path) -> Result<SecretString, Failure> {
+    use secrecy::ExposeSecret;
+    let text = read_secret(file)?;
+    Ok(text.expose_secret().lines().next().unwrap_or_default().into())
+}
+
+fn read_secret(file: &Path) -> Result<SecretString, Failure> {
+    use std::io::Read;
+    let mut text = String::new();
+    let read = fs::File::open(file).and_then(|file| file.take(MAX_SECRET_FILE).read_to_string(&mut text));
+    read.map_err(|error| Failure::usage(format!("could not read {}: {error}", file.display())))?;
+    Ok(text.into())
+}

@@ -1,0 +1,133 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+use domain::RunState;
+
+/// A command did what it could.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All of it.
+    Succeeded,
+    /// A part of it; the rest was reported.
+    Partial,
+    /// None of it; that was reported.
+    Failed,
+}
+
+impl Outcome {
+    /// 0, 3 or 1.
+    pub(crate) fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Succeeded => ExitCode::SUCCESS,
+            Self::Partial => ExitCode::from(3),
+            Self::Failed => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl From<RunState> for Outcome {
+    fn from(state: RunState) -> Self {
+        match state {
+            RunState::Succeeded => Self::Succeeded,
+            RunState::Partial => Self::Partial,
+            RunState::Failed => Self::Failed,
+        }
+    }
+}
+
+/// A command could not do anything, and says why.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// It was asked in a way that cannot be meant.
+    Usage(String),
+    /// It failed.
+    Failed(String),
+}
+
+impl Failure {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::Failed(message.into())
+    }
+
+    /// 2 or 1.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Failed(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Usage(message) | Self::Failed(message)) = self;
+        f.write_str(message)
+    }
+}
+
+/// What a person has to do in this program when Dropbox wants a new authorization.
+const LOG_IN: &str = "Run: dbackup dropbox login";
+
+impl From<dropbox::Error> for Failure {
+    fn from(error: dropbox::Error) -> Self {
+        match error {
+            dropbox::Error::Settings(message) => Self::Usage(message),
+            error if error.needs_login() => Self::Failed(format!("{error}. {LOG_IN}")),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<destinations::Error> for Failure {
+    fn from(error: destinations::Error) -> Self {
+        match error {
+            destinations::Error::Usage(message) => Self::Usage(message),
+            error => Self::Failed(describe(&error)),
+        }
+    }
+}
+
+impl From<sources::Error> for Failure {
+    fn from(error: sources::Error) -> Self {
+        match error {
+            sources::Error::Usage(message) => Self::Usage(message),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<runner::OpenError> for Failure {
+    fn from(error: runner::OpenError) -> Self {
+        match error {
+            runner::OpenError::Destination(error) => error.into(),
+            runner::OpenError::Source(error) => error.into(),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+/// Why a copy is missing, with what to run against it.
+pub(crate) fn describe_copy(failure: &runner::backup::Failure) -> String {
+    match failure {
+        runner::backup::Failure::Destination(error) => describe(error),
+        failure => failure.to_string(),
+    }
+}
+
+fn describe(error: &destinations::Error) -> String {
+    match error {
+        destinations::Error::Unauthorized { .. } => format!("{error}. {LOG_IN}"),
+        error => error.to_string(),
+    }
+}

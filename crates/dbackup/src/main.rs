@@ -1,0 +1,53 @@
+//! `dbackup`: the command line. Each command is a file of [`commands`]; this one starts the runtime and turns an outcome into
+//! an exit code: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.
+
+mod cli;
+mod commands;
+mod environment;
+mod failure;
+mod output;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command, DropboxCommand};
+use crate::failure::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(Err(Failure::failed(format!("could not start: {error}")))),
+    };
+    let outcome = runtime.block_on(run(cli.command));
+    // A thread that still waits for a dead peer must not keep the process.
+    runtime.shutdown_background();
+    report(outcome)
+}
+
+async fn run(command: Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Backup(arguments) => commands::backup::run(arguments).await,
+        Command::List(arguments) => commands::list::run(arguments).await,
+        Command::Get(arguments) => commands::get::run(arguments).await,
+        Command::Restore(arguments) => commands::restore::run(arguments).await,
+        Command::Delete(arguments) => commands::delete::run(arguments).await,
+        Command::Keygen(arguments) => commands::keygen::run(arguments),
+        Command::Dropbox { command: DropboxCommand::Login } => commands::dropbox::login().await,
+        Command::Dropbox { command: DropboxCommand::Account } => commands::dropbox::account().await,
+        Command::Dropbox { command: DropboxCommand::Logout } => commands::dropbox::logout().await,
+        Command::Demo(arguments) => commands::demo::run(arguments).await,
+    }
+}
+
+fn report(outcome: Result<Outcome, Failure>) -> ExitCode {
+    match outcome {
+        Ok(outcome) => outcome.exit_code(),
+        Err(failure) => {
+            output::error(&failure.to_string());
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What all connections share: the settings, the clock, the store, and the one account with everything in it.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::config::{Config, SCOPES};
+use crate::control::Records;
+use crate::faults::Faults;
+use crate::oauth::grants::Grants;
+use crate::persist;
+use crate::random;
+use crate::sessions::Sessions;
+use crate::store::{BlobStore, Content};
+use crate::tree::Tree;
+use crate::tree::path::View;
+
+/// The member's folder in the root namespace of a team.
+const TEAM_HOME: &str = "/Ada Lovelace";
+
+/// The emulator behind its listener.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) store: BlobStore,
+    pub(crate) faults: Faults,
+    pub(crate) records: Records,
+    /// `https://127.0.0.1:8443`, known once the listener is bound.
+    pub(crate) base_url: OnceLock<String>,
+    /// Told of every change of the account.
+    pub(crate) changed: Notify,
+    account: Mutex<Account>,
+    state_file: Option<PathBuf>,
+}
+
+/// The account: everything that a restart with a state folder brings back.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Account {
+    /// Files, folders, and old revisions.
+    pub(crate) tree: Tree,
+    /// Open upload sessions.
+    pub(crate) sessions: Sessions,
+    /// Who may do what.
+    pub(crate) grants: Grants,
+    /// The allowance in bytes.
+    pub(crate) quota: u64,
+    /// Temporary links by the last part of their address.
+    pub(crate) links: HashMap<String, Link>,
+    /// Results of jobs by their id.
+    pub(crate) jobs: HashMap<String, Value>,
+}
+
+/// A temporary link.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Link {
+    pub(crate) content: Content,
+    pub(crate) expires: Timestamp,
+}
+
+impl App {
+    /// Opens the state, or starts a new account, and makes the given refresh token good.
+    pub(crate) fn open(config: Config) -> io::Result<App> {
+        let store = BlobStore::open(config.store, config.state.as_deref())?;
+        let state_file = config.state.as_ref().map(|folder| folder.join("account.json"));
+        let clock = Clock::default();
+        let kept = state_file.as_deref().map(|file| persist::load(file, &store)).transpose()?.flatten();
+        let mut account = kept.unwrap_or_else(|| Account {
+            tree: Tree::new(random::identifier()),
+            sessions: Sessions::default(),
+            grants: Grants::default(),
+            quota: config.quota,
+            links: HashMap::new(),
+            jobs: HashMap::new(),
+        });
+        account.quota = config.quota;
+        account.grants.add_ready_made(&config.refresh_token, &config.app_key, &SCOPES);
+        if config.team_root {
+            account.tree.ensure_folder(TEAM_HOME);
+        }
+        let account = Mutex::new(account);
+        let (faults, records, changed) = Default::default();
+        Ok(App { config, clock, store, faults, records, base_url: OnceLock::new(), changed, account, state_file })
+    }
+
+    /// Looks at the account.
+    pub(crate) fn account(&self) -> MutexGuard<'_, Account> {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the account, and writes it down before anybody hears of it.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Account) -> T) -> T {
+        let mut account = self.account();
+        let outcome = change(&mut account);
+        if let Some(file) = &self.state_file
+            && let Err(error) = persist::save(file, &account)
+        {
+            eprintln!("dropbox-emulator: cannot write {}: {error}", file.display());
+        }
+        self.changed.notify_waiters();
+        outcome
+    }
+
+    /// The namespace that a call without `Dropbox-API-Path-Root` sees.
+    pub(crate) fn home(&self) -> View {
+        if self.config.team_root { View::below(TEAM_HOME) } else { View::root() }
+    }
+
+    /// The address that callers reach the emulator by.
+    pub(crate) fn base_url(&self) -> &str {
+        self.base_url.get().map_or("", String::as_str)
+    }
+}

@@ -1,0 +1,182 @@
+//! What tests do behind the server's back, and what they can see of it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::app::App;
+use crate::config::Store;
+use crate::faults::Fault;
+use crate::store::{Content, Segment};
+use crate::tree::commit::Commit;
+
+/// How many requests are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// A file as the account has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    /// The absolute path in the root namespace, as displayed. In a team, the member's home is a folder in it.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// Dropbox's content hash, 64 hexadecimal digits.
+    pub content_hash: String,
+}
+
+/// A request that was served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRecord {
+    /// Such as `files/upload` or `oauth2/token`.
+    pub route: String,
+    /// The HTTP status; 0 if the connection was cut instead of an answer.
+    pub status: u16,
+    /// How many bytes of body were received.
+    pub body_bytes: u64,
+    /// The header `X-Dropbox-Request-Id` of the answer.
+    pub request_id: String,
+}
+
+/// The last requests.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    ring: Mutex<VecDeque<RequestRecord>>,
+}
+
+impl Records {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<RequestRecord>> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers one more.
+    pub(crate) fn add(&self, record: RequestRecord) {
+        let mut ring = self.lock();
+        if ring.len() == REMEMBERED {
+            ring.pop_front();
+        }
+        ring.push_back(record);
+    }
+}
+
+/// A handle on a running emulator. Paths are absolute in the root namespace and in any capitals.
+#[derive(Clone)]
+pub struct Control {
+    pub(crate) app: Arc<App>,
+}
+
+impl Control {
+    /// Unlinks the app, as the user can do in Dropbox: the refresh token and all access tokens made of it are gone.
+    pub fn revoke(&self, refresh_token: &str) {
+        self.app.change(|account| account.grants.revoke(refresh_token));
+    }
+
+    /// Lets every access token that is out there expire now.
+    pub fn expire_access_tokens(&self) {
+        let now = self.app.clock.now();
+        self.app.change(|account| account.grants.expire_access_tokens(now));
+    }
+
+    /// Changes what a refresh token may do, at once for access tokens made of it too.
+    pub fn set_scopes(&self, refresh_token: &str, scopes: &[&str]) {
+        self.app.change(|account| account.grants.set_scopes(refresh_token, scopes));
+    }
+
+    /// Changes the account's allowance.
+    pub fn set_quota(&self, bytes: u64) {
+        self.app.change(|account| account.quota = bytes);
+    }
+
+    /// All files, sorted by their displayed path.
+    pub fn files(&self) -> Vec<StoredFile> {
+        let account = self.app.account();
+        let tree = &account.tree;
+        let files =
+            tree.below("").filter_map(|(key, _)| tree.file(key).map(|(_, _, revision)| (key, &revision.content)));
+        let mut files: Vec<StoredFile> = files
+            .map(|(key, content)| StoredFile {
+                path: tree.display(key),
+                size: content.size,
+                content_hash: content.hash.clone(),
+            })
+            .collect();
+        files.sort_by(|one, other| one.path.cmp(&other.path));
+        files
+    }
+
+    /// A file's bytes; `None` if there is no such file, or only its hash was kept.
+    pub fn read(&self, path: &str) -> Option<Vec<u8>> {
+        let content = self.content(path)?;
+        let is_kept = self.app.config.store == Store::Bytes || content.size == 0;
+        is_kept.then(|| content.read().ok()).flatten()
+    }
+
+    /// Puts a file there, over whatever file was there; the allowance does not count.
+    #[expect(clippy::panic, reason = "a test that cannot write its own fixture must not go on")]
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let now = self.app.clock.now();
+        let outcome = self.app.store.put(bytes).map_err(|error| error.to_string()).and_then(|content| {
+            let commit = Commit::overwrite();
+            self.app
+                .change(|account| account.tree.commit(path, &content, &commit, u64::MAX, now))
+                .map_err(|error| format!("{error:?}"))
+        });
+        if let Err(error) = outcome {
+            panic!("cannot write {path}: {error}");
+        }
+    }
+
+    /// Deletes a file or a folder, if it is there.
+    pub fn remove(&self, path: &str) {
+        let (now, key) = (self.app.clock.now(), path.to_lowercase());
+        self.app.change(|account| {
+            if account.tree.get(&key).is_some() {
+                account.tree.delete(&key, now);
+            }
+        });
+    }
+
+    /// Changes a file's bytes without a new revision. With `keep_hash` its metadata goes on claiming the old size and
+    /// content hash, as after damage that Dropbox has not noticed.
+    #[expect(clippy::panic, reason = "a test that cannot damage its fixture must not go on")]
+    pub fn corrupt(&self, path: &str, change: impl FnOnce(&mut Vec<u8>), keep_hash: bool) {
+        let Some(mut bytes) = self.read(path) else { panic!("there are no bytes to corrupt at {path}") };
+        change(&mut bytes);
+        let damaged = match self.app.store.put(&bytes) {
+            Ok(damaged) => damaged,
+            Err(error) => panic!("cannot corrupt {path}: {error}"),
+        };
+        self.app.change(|account| {
+            if let Some(revision) = account.tree.file_mut(&path.to_lowercase()) {
+                let segments: Vec<Segment> = damaged.segments.clone();
+                let claimed = if keep_hash { &revision.content } else { &damaged };
+                revision.content = Content { segments, size: claimed.size, hash: claimed.hash.clone() };
+            }
+        });
+    }
+
+    /// How many upload sessions are open, that is neither finished nor too old.
+    pub fn open_sessions(&self) -> usize {
+        let now = self.app.clock.now();
+        self.app.account().sessions.count(now)
+    }
+
+    /// Lets a fault wait for its call.
+    pub fn inject(&self, fault: Fault) {
+        self.app.faults.add(fault);
+    }
+
+    /// The last 10,000 requests, oldest first.
+    pub fn requests(&self) -> Vec<RequestRecord> {
+        self.app.records.lock().iter().cloned().collect()
+    }
+
+    /// Puts the emulator's clock forward.
+    pub fn advance_clock(&self, by: Duration) {
+        self.app.clock.advance(by);
+    }
+
+    fn content(&self, path: &str) -> Option<Content> {
+        let account = self.app.account();
+        account.tree.file(&path.to_lowercase()).map(|(_, _, revision)| revision.content.clone())
+    }
+}

@@ -1,0 +1,92 @@
+//! The API's routes, all under `/2/`, and what every call goes through before its own code runs.
+
+mod arg;
+pub(crate) mod auth;
+mod caller;
+pub(crate) mod files;
+mod path_root;
+mod table;
+pub(crate) mod users;
+
+use std::sync::Arc;
+
+use hyper::{Method, StatusCode};
+
+pub(crate) use arg::Arg;
+pub(crate) use caller::Caller;
+use table::{Handler, Host, ROUTES, Route};
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::http::answer::{self, Answer};
+use crate::http::body::RequestBody;
+use crate::http::request::Head;
+
+/// Calls the route `name`.
+pub(crate) async fn call(app: &Arc<App>, head: &Head, body: &mut RequestBody, name: &str) -> Result<Answer, Failure> {
+    let Some(route) = ROUTES.iter().find(|route| route.name == name) else {
+        return Err(Failure::Text(StatusCode::BAD_REQUEST, format!("Unknown API function: \"{name}\".")));
+    };
+    check_host(head, route)?;
+    check_method(head, route)?;
+    let identify = || Caller::identify(app, head, route.scope);
+    match route.handler {
+        Handler::Poll(run) => {
+            arg::check_content_type(head, &arg::RPC)?;
+            let arg = Arg::body(body.text().await?);
+            Ok(answer::json(StatusCode::OK, &run(app, &arg).await?))
+        }
+        Handler::Rpc(run) => {
+            let caller = identify()?;
+            arg::check_content_type(head, &arg::RPC)?;
+            let arg = Arg::body(body.text().await?);
+            Ok(answer::json(StatusCode::OK, &run(&caller, &arg)?))
+        }
+        Handler::Upload(run) => {
+            let caller = identify()?;
+            arg::check_content_type(head, &arg::UPLOAD)?;
+            let arg = Arg::header(head)?;
+            Ok(answer::json(StatusCode::OK, &run(&caller, &arg, body).await?))
+        }
+        Handler::Download(run) => {
+            let caller = identify()?;
+            arg::check_content_type(head, &arg::DOWNLOAD)?;
+            let arg = Arg::header(head)?;
+            if !body.is_at_end().await? {
+                return Err(Failure::BadInput("Non-empty request body; the argument belongs in the header".to_owned()));
+            }
+            run(&caller, &arg, head)
+        }
+    }
+}
+
+/// Through the proxy the caller uses Dropbox's own names, and each route lives under one of them.
+fn check_host(head: &Head, route: &Route) -> Result<(), Failure> {
+    let expected = match route.host {
+        Host::Api => "api.dropboxapi.com",
+        Host::Content => "content.dropboxapi.com",
+        Host::Notify => "notify.dropboxapi.com",
+    };
+    match head.host() {
+        Some(host) if host.ends_with(".dropboxapi.com") && host != expected => {
+            let url = format!("https://{expected}/2/{}", route.name);
+            let sentence = format!("This API function operates at a different base URL: {url}");
+            Err(Failure::Text(StatusCode::BAD_REQUEST, sentence))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_method(head: &Head, route: &Route) -> Result<(), Failure> {
+    let is_download = matches!(route.handler, Handler::Download(_));
+    match *head.method() {
+        Method::POST => Ok(()),
+        Method::GET if is_download => Ok(()),
+        ref other => {
+            let expected = if is_download { "\"GET\" or \"POST\"" } else { "\"POST\"" };
+            Err(Failure::BadInput(format!(
+                "Your request's HTTP request method is \"{other}\". This function only accepts the HTTP request method {expected}."
+            )))
+        }
+    }
+}

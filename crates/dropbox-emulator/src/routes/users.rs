@@ -1,0 +1,101 @@
+//! `users/*` and `check/user`: whose account this is, and how full.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Arg, Caller, path_root};
+use crate::failure::Failure;
+
+/// The account's id; always 40 characters.
+pub(crate) const ACCOUNT_ID: &str = "dbid:AAEmulatedAccountOfAdaLovelace00001";
+
+/// The number that the token endpoint gives.
+pub(crate) const USER_ID: &str = "3001";
+
+/// The longest `query` of `check/user`.
+const MAX_QUERY: usize = 500;
+
+/// `FullAccount`.
+pub(crate) fn get_current_account(caller: &Caller, arg: &Arg) -> Result<Value, Failure> {
+    arg.expect_void()?;
+    let team = caller.app.config.team_root;
+    let mut account = json!({
+        "account_id": ACCOUNT_ID,
+        "name": {
+            "given_name": "Ada",
+            "surname": "Lovelace",
+            "familiar_name": "Ada",
+            "display_name": "Ada Lovelace",
+            "abbreviated_name": "AL",
+        },
+        "email": "ada@example.com",
+        "email_verified": true,
+        "disabled": false,
+        "country": "GB",
+        "locale": "en",
+        "referral_link": "https://www.dropbox.com/referrals/emulated",
+        "is_paired": false,
+        "account_type": { ".tag": if team { "business" } else { "basic" } },
+        "root_info": path_root::root_info(&caller.app),
+    });
+    if team {
+        account["team"] = team_info();
+        account["team_member_id"] = "dbmid:AAEmulatedMemberAdaLovelace".into();
+    }
+    Ok(account)
+}
+
+fn team_info() -> Value {
+    json!({
+        "id": "dbtid:AAEmulatedTeam",
+        "name": "Analytical Engines",
+        "sharing_policies": {
+            "shared_folder_member_policy": { ".tag": "anyone" },
+            "shared_folder_join_policy": { ".tag": "from_anyone" },
+            "shared_link_create_policy": { ".tag": "default_public" },
+            "group_creation_policy": { ".tag": "admins_and_members" },
+            "shared_folder_link_restriction_policy": { ".tag": "anyone" },
+            "enforce_link_password_policy": { ".tag": "optional" },
+            "default_link_expiration_days_policy": { ".tag": "none" },
+            "shared_link_default_permissions_policy": { ".tag": "default" },
+        },
+        "office_addin_policy": { ".tag": "disabled" },
+        "top_level_content_policy": { ".tag": "everyone" },
+    })
+}
+
+/// `SpaceUsage`. In a team, the allowance is the team's, and the member's own limit is none (0).
+pub(crate) fn get_space_usage(caller: &Caller, arg: &Arg) -> Result<Value, Failure> {
+    arg.expect_void()?;
+    let account = caller.app.account();
+    let (used, allocated) = (account.tree.used(), account.quota);
+    let allocation = if caller.app.config.team_root {
+        json!({
+            ".tag": "team",
+            "used": used,
+            "allocated": allocated,
+            "user_within_team_space_allocated": 0,
+            "user_within_team_space_limit_type": { ".tag": "off" },
+            "user_within_team_space_used_cached": used,
+        })
+    } else {
+        json!({ ".tag": "individual", "allocated": allocated })
+    };
+    Ok(json!({ "used": used, "allocation": allocation }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EchoArg {
+    #[serde(default)]
+    query: String,
+}
+
+/// Echoes: that the token is good, and the way there and back is open.
+pub(crate) fn check(_: &Caller, arg: &Arg) -> Result<Value, Failure> {
+    let EchoArg { query } = arg.parse()?;
+    if query.chars().count() > MAX_QUERY {
+        return Err(arg.refuse(&format!("query: longer than {MAX_QUERY} characters")));
+    }
+    Ok(json!({ "result": query }))
+}

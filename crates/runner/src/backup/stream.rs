@@ -1,0 +1,94 @@
+//! The stream of one dump: out of the tool, through the stages, into every upload; all of them end together.
+
+use destinations::Upload;
+use domain::Compression;
+use futures_util::future::join_all;
+use pipeline::keys::Recipient;
+use pipeline::stream::{self, Interrupted, Receiver, Sender};
+use pipeline::{EncodeError, Encoded, Progress, encode, fan_out};
+use sources::Dump;
+
+use super::Failure;
+
+/// What came of it. Nothing is published yet.
+pub(super) struct Stream {
+    /// What the dump tool had to say though it succeeded.
+    pub(super) words: Option<String>,
+    /// Sizes and hashes; none if no upload was left, which ends the dump too.
+    pub(super) encoded: Option<Encoded>,
+    /// In the order in which they were given.
+    pub(super) uploads: Vec<Result<Box<dyn Upload>, destinations::Error>>,
+}
+
+/// Runs a dump to its proved end. Fails if the dump or the stages fail; an upload that fails leaves the others alone.
+pub(super) async fn run(
+    dump: Box<dyn Dump>,
+    compression: Compression,
+    recipients: Vec<Recipient>,
+    uploads: Vec<Box<dyn Upload>>,
+    progress: &Progress,
+) -> Result<Stream, Failure> {
+    let (plain, encoder_input) = stream::channel();
+    let (encoder_output, stored) = stream::channel();
+    let encoding = encode(compression, recipients, encoder_input, encoder_output, progress.clone());
+    let (senders, receivers): (Vec<Sender>, Vec<Receiver>) = uploads.iter().map(|_| stream::channel()).unzip();
+    let feeding = uploads.into_iter().zip(receivers).map(|(upload, pieces)| feed(upload, pieces));
+    let (dumped, encoded, copied, fed) =
+        tokio::join!(pump(dump, plain, progress), encoding, fan_out(stored, senders, progress), join_all(feeding));
+    let uploads = fed.into_iter().map(|upload| upload.map_err(Fed::into_error)).collect();
+    let encoded = match encoded.unwrap_or_else(|error| Err(EncodeError::Stage(std::io::Error::other(error)))) {
+        Ok(encoded) => Some(encoded),
+        Err(EncodeError::Interrupted) => None,
+        Err(error) => return Err(error.into()),
+    };
+    match dumped {
+        Err(Pumped::Source(error)) => Err(error.into()),
+        // The dump was stopped because nobody was left to take it: the uploads say why.
+        Err(Pumped::NobodyListens) => Ok(Stream { words: None, encoded: None, uploads }),
+        Ok(words) => Ok(Stream { words, encoded: encoded.filter(|_| copied.is_ok()), uploads }),
+    }
+}
+
+enum Pumped {
+    Source(sources::Error),
+    NobodyListens,
+}
+
+/// Moves the dump into the stages; says that it ended only after it has proved so.
+async fn pump(mut dump: Box<dyn Dump>, plain: Sender, progress: &Progress) -> Result<Option<String>, Pumped> {
+    loop {
+        let piece = tokio::select! {
+            piece = dump.next() => piece.map_err(Pumped::Source)?,
+            () = plain.closed() => return Err(Pumped::NobodyListens),
+        };
+        let Some(piece) = piece else { break };
+        progress.add_dumped(piece.len());
+        plain.send(piece).await.map_err(|Interrupted| Pumped::NobodyListens)?;
+    }
+    let words = dump.finish().await.map_err(Pumped::Source)?;
+    plain.end().await.map_err(|Interrupted| Pumped::NobodyListens)?;
+    Ok(words)
+}
+
+enum Fed {
+    Destination(destinations::Error),
+    Interrupted,
+}
+
+impl Fed {
+    fn into_error(self) -> destinations::Error {
+        match self {
+            Self::Destination(error) => error,
+            Self::Interrupted => {
+                destinations::Error::Failed { what: "the upload stopped".to_owned(), cause: Interrupted.to_string() }
+            }
+        }
+    }
+}
+
+async fn feed(mut upload: Box<dyn Upload>, mut pieces: Receiver) -> Result<Box<dyn Upload>, Fed> {
+    while let Some(piece) = pieces.receive().await.map_err(|Interrupted| Fed::Interrupted)? {
+        upload.write(piece).await.map_err(Fed::Destination)?;
+    }
+    Ok(upload)
+}

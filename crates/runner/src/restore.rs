@@ -1,0 +1,256 @@
+//! Reading a backup back: checked as early as can be, and never a half for a whole.
+//!
+//! Before a byte is read: the size and the destination's own hash against the sidecar's. With the first bytes: the key, and
+//! what the dump is. At the end, before the last piece is handed on: age's last chunk, the compression's checksum, Dropbox's
+//! content hash, and both SHA-256 of the sidecar.
+
+use bytes::Bytes;
+use destinations::{Destination, Download, StoredHash};
+use domain::DumpFormat;
+use domain::naming::BackupName;
+use domain::sidecar::Sidecar;
+use pipeline::keys::Identity;
+use pipeline::stream::{self, Interrupted, Receiver, Sender};
+use pipeline::{DecodeError, Decoded, Keys, Progress, decode};
+use sources::{RestoreOptions, Source};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::read_sidecar;
+
+/// What to open.
+pub struct OpenRequest<'a> {
+    /// Where it is.
+    pub destination: &'a dyn Destination,
+    /// Its path there.
+    pub path: &'a str,
+    /// What may decrypt it.
+    pub identities: Vec<Identity>,
+}
+
+/// Why a backup is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The destination failed.
+    #[error(transparent)]
+    Destination(#[from] destinations::Error),
+    /// The target database failed.
+    #[error(transparent)]
+    Source(#[from] sources::Error),
+    /// A layer cannot be opened.
+    #[error("{path}: {cause}")]
+    Layers {
+        /// The backup.
+        path: String,
+        /// Why.
+        cause: DecodeError,
+    },
+    /// It is not what its sidecar says.
+    #[error(
+        "{path} is not the file that was backed up: {found} is not the {what} in its sidecar ({expected}). Restore another backup"
+    )]
+    Altered {
+        /// The backup.
+        path: String,
+        /// What differs.
+        what: &'static str,
+        /// The sidecar's value.
+        expected: String,
+        /// The one found.
+        found: String,
+    },
+    /// It is a dump of another engine, or none.
+    #[error("{path} is {found}, which cannot be restored into {target}")]
+    WrongFormat {
+        /// The backup.
+        path: String,
+        /// What it is.
+        found: String,
+        /// The target's engine.
+        target: String,
+    },
+    /// Somebody stopped it.
+    #[error("cancelled: nothing was changed")]
+    Cancelled,
+    /// A part of this program broke down.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+/// A backup that is being read. [`Self::finish`] must have answered before what was read counts.
+pub struct OpenedBackup {
+    /// The dump, decrypted and decompressed; its last piece comes only after everything was checked.
+    pub pieces: Receiver,
+    reading: JoinHandle<Result<(), destinations::Error>>,
+    decoding: JoinHandle<Result<Result<Decoded, OpenError>, DecodeError>>,
+    path: String,
+}
+
+/// Starts to read a backup.
+///
+/// # Errors
+/// If it cannot be read, or is found to be altered before the first byte.
+pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<OpenedBackup, OpenError> {
+    let OpenRequest { destination, path, identities } = request;
+    let sidecar = inspect(destination, path).await?;
+    let download = destination.open(path).await?;
+    let named_encrypted = path.rsplit('/').next().and_then(BackupName::parse).is_some_and(|name| name.encrypted);
+    let must_be_encrypted = named_encrypted || sidecar.as_ref().is_some_and(|sidecar| sidecar.encryption.is_some());
+    let ((stored, decoder_input), (decoder_output, pieces)) = (stream::channel(), stream::channel());
+    let reading = tokio::spawn(read(download, stored, progress.clone()));
+    let owned_path = path.to_owned();
+    let keys = Keys { identities, must_be_encrypted };
+    let decoding = decode(keys, decoder_input, decoder_output, progress.clone(), move |decoded| {
+        sidecar.map_or(Ok(()), |sidecar| compare(&owned_path, &sidecar, decoded))
+    });
+    Ok(OpenedBackup { pieces, reading, decoding, path: path.to_owned() })
+}
+
+impl OpenedBackup {
+    /// Says whether all of it came, whole.
+    ///
+    /// # Errors
+    /// The cause that lies deepest: the destination's before the layers'.
+    pub async fn finish(self) -> Result<Decoded, OpenError> {
+        let Self { pieces, reading, decoding, path } = self;
+        drop(pieces);
+        let decoded = decoding.await.map_err(|error| OpenError::Internal(error.to_string()))?;
+        let read = reading.await.map_err(|error| OpenError::Internal(error.to_string()))?;
+        match (decoded, read) {
+            (Err(DecodeError::Interrupted), Err(error)) => Err(error.into()),
+            (Err(cause), _) => Err(OpenError::Layers { path, cause }),
+            (Ok(Err(refused)), _) => Err(refused),
+            (Ok(Ok(_)), Err(error)) => Err(error.into()),
+            (Ok(Ok(decoded)), Ok(())) => Ok(decoded),
+        }
+    }
+}
+
+/// What can be known without reading the backup: gives its sidecar, if there is one.
+///
+/// # Errors
+/// [`OpenError::Altered`] if the destination's hash is not the sidecar's.
+pub async fn inspect(destination: &dyn Destination, path: &str) -> Result<Option<Sidecar>, OpenError> {
+    let hash = destination.stored_hash(path).await?;
+    let Some(sidecar) = read_sidecar(destination, path).await? else { return Ok(None) };
+    let (what, expected, found) = match hash {
+        StoredHash::Sha256(found) => ("SHA-256", Some(sidecar.checksum.sha256_stored.clone()), found),
+        StoredHash::DropboxContentHash(found) => ("content hash", sidecar.checksum.dropbox_content_hash.clone(), found),
+    };
+    equal(path, what, expected.as_ref().unwrap_or(&found), &found)?;
+    Ok(Some(sidecar))
+}
+
+fn compare(path: &str, sidecar: &Sidecar, decoded: &Decoded) -> Result<(), OpenError> {
+    equal(path, "SHA-256", &sidecar.checksum.sha256_stored, &decoded.stored.sha256)?;
+    equal(path, "SHA-256 of the dump", &sidecar.checksum.sha256_plain, &decoded.plain.sha256)
+}
+
+fn equal(path: &str, what: &'static str, expected: &str, found: &str) -> Result<(), OpenError> {
+    if expected.eq_ignore_ascii_case(found) {
+        return Ok(());
+    }
+    Err(OpenError::Altered { path: path.to_owned(), what, expected: expected.to_owned(), found: found.to_owned() })
+}
+
+/// Moves the stored bytes into the stages; says that they ended only after the destination has checked them.
+async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progress) -> Result<(), destinations::Error> {
+    while let Some(piece) = download.next().await? {
+        progress.add_sent(piece.len());
+        if stored.send(piece).await.is_err() {
+            return Ok(());
+        }
+    }
+    // If the stages are gone, they say why.
+    let _ = stored.end().await;
+    Ok(())
+}
+
+/// How a restore went.
+#[derive(Debug)]
+pub struct RestoreReport {
+    /// What was restored, in the target's words.
+    pub target: String,
+    /// Sizes and hashes of what was read.
+    pub decoded: Decoded,
+}
+
+/// Restores a backup into the database that `target` names. Whatever fails, the target stays as it was.
+///
+/// # Errors
+/// See [`OpenError`].
+pub async fn restore(
+    request: OpenRequest<'_>,
+    target: &dyn Source,
+    options: RestoreOptions,
+    progress: &Progress,
+    cancel: &CancellationToken,
+) -> Result<RestoreReport, OpenError> {
+    let path = request.path.to_owned();
+    let format = target.engine().format();
+    if let Some(name) = path.rsplit('/').next().and_then(BackupName::parse)
+        && name.format != format
+    {
+        return Err(wrong_format(&path, Some(name.format), format));
+    }
+    let mut opened = open(request, progress).await?;
+    let mut restoring = target.restore(options).await?;
+    let fed = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Fed::Refused(OpenError::Cancelled)),
+        fed = feed(&mut opened.pieces, &mut *restoring, format, &path) => fed,
+    };
+    match fed {
+        Ok(()) => match opened.finish().await {
+            Ok(decoded) => Ok(RestoreReport { target: restoring.commit().await?, decoded }),
+            Err(error) => {
+                restoring.abort().await;
+                Err(error)
+            }
+        },
+        Err(fed) => {
+            restoring.abort().await;
+            match fed {
+                Fed::Refused(error) => Err(error),
+                Fed::Interrupted => {
+                    Err(opened.finish().await.err().unwrap_or_else(|| OpenError::Internal(Interrupted.to_string())))
+                }
+            }
+        }
+    }
+}
+
+enum Fed {
+    /// The stages stopped; they say why.
+    Interrupted,
+    Refused(OpenError),
+}
+
+async fn feed(
+    pieces: &mut Receiver,
+    restoring: &mut dyn sources::Restore,
+    format: DumpFormat,
+    path: &str,
+) -> Result<(), Fed> {
+    let mut first = true;
+    while let Some(piece) = pieces.receive().await.map_err(|Interrupted| Fed::Interrupted)? {
+        if first {
+            check_format(&piece, format, path).map_err(Fed::Refused)?;
+            first = false;
+        }
+        restoring.write(piece).await.map_err(|error| Fed::Refused(error.into()))?;
+    }
+    if first { Err(Fed::Refused(wrong_format(path, None, format))) } else { Ok(()) }
+}
+
+fn check_format(first: &Bytes, format: DumpFormat, path: &str) -> Result<(), OpenError> {
+    match DumpFormat::of_bytes(first) {
+        Some(found) if found == format => Ok(()),
+        found => Err(wrong_format(path, found, format)),
+    }
+}
+
+fn wrong_format(path: &str, found: Option<DumpFormat>, target: DumpFormat) -> OpenError {
+    let found = found.map_or_else(|| "no database dump".to_owned(), |found| format!("a {} dump", found.engine()));
+    OpenError::WrongFormat { path: path.to_owned(), found, target: target.engine().to_string() }
+}
