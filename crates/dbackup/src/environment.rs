@@ -63,7 +63,9 @@ pub(crate) fn source(
     match (argument, variable(variable_name)?) {
         (Some(address), _) => Ok(sources::parse(address, Origin::Argument, password)?),
         (None, Some(address)) => Ok(sources::parse(&address, Origin::Private, password)?),
-        (None, None) => Err(Failure::usage(format!("say which database: {option} SOURCE, or {variable_name} in the environment"))),
+        (None, None) => {
+            Err(Failure::usage(format!("say which database: {option} SOURCE, or {variable_name} in the environment")))
+        }
     }
 }
 
@@ -76,7 +78,8 @@ pub(crate) fn identities(file: Option<&Path>) -> Result<Vec<Identity>, Failure> 
 
 fn endpoints() -> Result<Endpoints, Failure> {
     let standard = Endpoints::default();
-    let or_standard = |name: &str, standard: &str| Ok::<_, Failure>(variable(name)?.unwrap_or_else(|| standard.to_owned()));
+    let or_standard =
+        |name: &str, standard: &str| Ok::<_, Failure>(variable(name)?.unwrap_or_else(|| standard.to_owned()));
     Ok(Endpoints::parse(
         &or_standard("DROPBOX_API_URL", standard.api.as_str())?,
         &or_standard("DROPBOX_CONTENT_URL", standard.content.as_str())?,

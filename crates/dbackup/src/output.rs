@@ -35,7 +35,11 @@ pub(crate) fn is_watched() -> bool {
 
 /// Makes a foreign text safe for a terminal: control characters become visible.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().flat_map(|character| if character.is_control() { character.escape_default().collect() } else { vec![character] }).collect()
+    text.chars()
+        .flat_map(
+            |character| if character.is_control() { character.escape_default().collect() } else { vec![character] },
+        )
+        .collect()
 }
 
 fn write_line(target: &mut dyn Write, text: &str) {

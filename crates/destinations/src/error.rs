@@ -28,7 +28,7 @@ pub enum Error {
         /// Which one.
         destination: String,
         /// What the storage says.
-        cause: ::dropbox::Error,
+        cause: Box<::dropbox::Error>,
     },
     /// Something failed.
     #[error("{what}: {cause}")]

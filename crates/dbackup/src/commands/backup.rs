@@ -30,7 +30,8 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
     )?;
     let recipients = arguments.recipients.iter().map(|text| text.parse::<Recipient>()).collect::<Result<Vec<_>, _>>();
     let recipients = recipients.map_err(|error| Failure::usage(error.to_string()))?;
-    let destinations = arguments.to.iter().map(|address| environment::destination(address)).collect::<Result<Vec<_>, _>>()?;
+    let destinations =
+        arguments.to.iter().map(|address| environment::destination(address)).collect::<Result<Vec<_>, _>>()?;
     let mut names = HashSet::new();
     if let Some(twice) = destinations.iter().find(|destination| !names.insert(destination.name())) {
         return Err(Failure::usage(format!("{} is named twice", twice.name())));
@@ -45,7 +46,9 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         return Err(Failure::usage("a job needs a name: --job NAME"));
     }
     if recipients.is_empty() && !arguments.json {
-        output::note("Not encrypted: whoever can read the destination can read the backup. dbackup keygen makes a key.");
+        output::note(
+            "Not encrypted: whoever can read the destination can read the backup. dbackup keygen makes a key.",
+        );
     }
     let request = BackupRequest {
         source: &*source,
@@ -63,7 +66,11 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
     let report = back_up(&request, &progress, &cancel, &on_event).await;
     drop(display);
     let seconds = clock.elapsed().as_secs_f64();
-    if arguments.json { print_result(&request.job, &report, seconds) } else { tell_result(&report, seconds) }
+    if arguments.json {
+        print_result(&request.job, &report, seconds);
+    } else {
+        tell_result(&report, seconds);
+    }
     Ok(report.state.into())
 }
 

@@ -22,7 +22,8 @@ pub(crate) async fn login() -> Result<Outcome, Failure> {
     let code = read_code()?;
     let grant = oauth::exchange_code(&settings, &pkce, &code, None).await?;
     let refresh_token = grant.refresh_token.ok_or_else(|| Failure::failed("Dropbox gave no refresh token"))?;
-    let missing: Vec<&str> = oauth::SCOPES.into_iter().filter(|scope| !grant.scope.split(' ').any(|granted| granted == *scope)).collect();
+    let missing: Vec<&str> =
+        oauth::SCOPES.into_iter().filter(|scope| !grant.scope.split(' ').any(|granted| granted == *scope)).collect();
     if !missing.is_empty() {
         output::note(&format!(
             "The app lacks permissions: {}. Enable them on its Permissions tab, submit, and log in again.",
@@ -58,5 +59,9 @@ fn read_code() -> Result<String, Failure> {
     let mut code = String::new();
     std::io::stdin().read_line(&mut code)?;
     let code = code.trim();
-    if code.is_empty() { Err(Failure::usage("no code was given: run dbackup dropbox login again")) } else { Ok(code.to_owned()) }
+    if code.is_empty() {
+        Err(Failure::usage("no code was given: run dbackup dropbox login again"))
+    } else {
+        Ok(code.to_owned())
+    }
 }

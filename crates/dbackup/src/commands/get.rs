@@ -42,7 +42,12 @@ pub(crate) async fn run(arguments: GetArguments) -> Result<Outcome, Failure> {
 }
 
 /// The stored file, checked against its sidecar and the destination's own hash.
-async fn fetch_stored(destination: &dyn Destination, path: &str, target: &mut Target, progress: &Progress) -> Result<u64, Failure> {
+async fn fetch_stored(
+    destination: &dyn Destination,
+    path: &str,
+    target: &mut Target,
+    progress: &Progress,
+) -> Result<u64, Failure> {
     let sidecar = runner::restore::inspect(destination, path).await?;
     let mut download = destination.open(path).await?;
     let mut digester = Digester::default();
@@ -82,7 +87,9 @@ impl Target {
     fn open(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             if std::io::stdout().is_terminal() {
-                return Err(Failure::usage("a backup would only garble the terminal: name a file with --output, or pipe it on"));
+                return Err(Failure::usage(
+                    "a backup would only garble the terminal: name a file with --output, or pipe it on",
+                ));
             }
             return Ok(Self::StandardOutput);
         };

@@ -35,7 +35,9 @@ pub(crate) fn run(arguments: KeygenArguments) -> Result<Outcome, Failure> {
 /// Writes a key file that only its owner can read, and never over another.
 pub(super) fn write_key(path: &Path, identity: &Identity) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => Failure::usage(format!("{} exists already: a key is never overwritten", path.display())),
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::usage(format!("{} exists already: a key is never overwritten", path.display()))
+        }
         _ => Failure::failed(format!("could not write {}: {error}", path.display())),
     };
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(cannot)?;

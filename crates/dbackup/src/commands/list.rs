@@ -12,7 +12,11 @@ use crate::output;
 pub(crate) async fn run(arguments: ListArguments) -> Result<Outcome, Failure> {
     let destination = environment::destination(&arguments.destination)?;
     let backups = runner::list(&*destination, arguments.job.as_deref()).await?;
-    if arguments.json { print_json(&backups) } else { print_table(&destination.name(), &backups) }
+    if arguments.json {
+        print_json(&backups);
+    } else {
+        print_table(&destination.name(), &backups);
+    }
     Ok(Outcome::Succeeded)
 }
 
@@ -38,6 +42,10 @@ fn print_table(destination: &str, backups: &[Backup]) {
         let encrypted = if backup.name.encrypted { "yes" } else { "no" };
         let path = output::printable(&backup.path);
         let remark = if backup.has_sidecar { "" } else { "  (no sidecar)" };
-        output::line(&format!("{:<20}  {:>10}  {encrypted:<9}  {path}{remark}", backup.name.time.to_string(), human(backup.size)));
+        output::line(&format!(
+            "{:<20}  {:>10}  {encrypted:<9}  {path}{remark}",
+            backup.name.time.to_string(),
+            human(backup.size)
+        ));
     }
 }

@@ -51,8 +51,16 @@ async fn latest(destination: &dyn Destination, job: &str, database: Option<&str>
     } else {
         let databases: BTreeSet<_> = backups.iter().map(|backup| backup.name.database.clone()).collect();
         if databases.len() > 1 {
-            let names: Vec<String> = backups.iter().filter_map(|backup| backup.name.database_name()).collect::<BTreeSet<_>>().into_iter().collect();
-            return Err(Failure::usage(format!("job '{job}' has several databases: name one with --database ({})", names.join(", "))));
+            let names: Vec<String> = backups
+                .iter()
+                .filter_map(|backup| backup.name.database_name())
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect();
+            return Err(Failure::usage(format!(
+                "job '{job}' has several databases: name one with --database ({})",
+                names.join(", ")
+            )));
         }
     }
     match backups.pop() {

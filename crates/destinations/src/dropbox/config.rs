@@ -26,7 +26,7 @@ impl Dropbox {
     pub(super) fn error(&self, what: String, error: ::dropbox::Error) -> Error {
         let destination = crate::Destination::name(self);
         if error.needs_login() {
-            return Error::Unauthorized { destination, cause: error };
+            return Error::Unauthorized { destination, cause: Box::new(error) };
         }
         if error.is_full() {
             return Error::Full { destination, usage: String::new() };

@@ -82,7 +82,7 @@ pub(super) async fn execute(source: &Postgres, sql: &str) -> Result<Vec<Vec<Stri
 
 /// Runs SQL through psql; rows of fields. NULL is the empty text.
 async fn query(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
-    let psql = Tool::find("psql", 0).await?;
+    let psql = Tool::find_any("psql").await?;
     let command = psql.command(source).arguments([
         "--no-psqlrc",
         "--quiet",

@@ -162,8 +162,11 @@ impl Restore for PostgresRestore {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<String, Error> {
-        let archive = std::mem::take(&mut self.archive);
-        archive.finish().map_err(|error| Error::failed(self.what(), error))?;
+        if let Err(error) = std::mem::take(&mut self.archive).finish() {
+            let failure = Error::failed(self.what(), error);
+            self.abort().await;
+            return Err(failure);
+        }
         let Some(Running { process, input, new_database }) = self.running.take() else {
             return Err(Error::failed(self.what(), "the dump is empty"));
         };

@@ -45,6 +45,16 @@ impl Tool {
         }
     }
 
+    /// Finds a tool whose version does not matter.
+    pub(super) async fn find_any(name: &str) -> Result<Self, Error> {
+        for path in candidates(name) {
+            if let Some(tool) = examine(&path).await {
+                return Ok(tool);
+            }
+        }
+        Self::find(name, 0).await
+    }
+
     /// A command that runs it, logged in to the source.
     pub(super) fn command(&self, source: &Postgres) -> Command {
         let mut command = Command::new(&self.path);
@@ -66,11 +76,14 @@ fn candidates(name: &str) -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
         return vec![PathBuf::from(folder).join(name)];
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates: Vec<PathBuf> = std::env::split_paths(&path).map(|folder| folder.join(name)).collect();
+    let mut candidates = Vec::new();
     for (parent, bin) in PACKAGE_FOLDERS {
-        candidates.extend(version_folders(Path::new(parent)).into_iter().map(|folder| folder.join(bin).join(name)));
+        candidates
+            .extend(version_folders(Path::new(parent)).into_iter().rev().map(|folder| folder.join(bin).join(name)));
     }
+    // What Debian has in PATH are wrappers that choose a version by rules of their own: the real ones come first.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    candidates.extend(std::env::split_paths(&path).map(|folder| folder.join(name)));
     candidates.retain(|candidate| candidate.is_file());
     candidates
 }

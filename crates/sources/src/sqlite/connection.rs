@@ -12,6 +12,9 @@ use crate::error::Error;
 /// How long to wait for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What to do with a damaged database.
+const SALVAGE: &str = "Restore an older backup, or salvage what is left with the sqlite3 shell's .recover";
+
 /// Opens an existing database for reading.
 pub(super) fn open_read_only(path: &Path) -> Result<Connection, Error> {
     open(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| failed("open", path, &error))
@@ -59,7 +62,7 @@ pub(super) fn check_integrity(connection: &Connection, path: &Path) -> Result<()
     Err(Error::Failed {
         what: format!("{} is damaged", path.display()),
         cause: problems.join("; "),
-        cure: Some("Restore an older backup, or salvage what is left with the sqlite3 shell's .recover"),
+        cure: Some(SALVAGE),
     })
 }
 
@@ -69,6 +72,7 @@ pub(super) fn failed(what: &str, path: &Path, error: &rusqlite::Error) -> Error 
         Some(ErrorCode::CannotOpen) => {
             Some("Does the file exist, and may this user read it (and, in WAL mode, write in its folder)?")
         }
+        Some(ErrorCode::DatabaseCorrupt) => Some(SALVAGE),
         Some(ErrorCode::NotADatabase) => Some("The file is not a SQLite database, or it is encrypted"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             Some("Another process holds the database: let it finish, or stop it, then try again")

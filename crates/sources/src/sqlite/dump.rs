@@ -97,12 +97,27 @@ fn take_snapshot(path: &Path) -> Result<Connection, Error> {
     let mode: String = database
         .query_row("PRAGMA journal_mode", [], |row| row.get(0))
         .map_err(|error| failed("read", path, &error))?;
+    refuse_nothing(&database, path)?;
     let snapshot = if mode == "wal" { database } else { copy(&database, path)? };
     // The transaction's first read fixes what it sees.
     snapshot
         .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")
         .map_err(|error| failed("read", path, &error))?;
     Ok(snapshot)
+}
+
+/// An empty file is an empty database to SQLite, but hardly what somebody wants to keep.
+fn refuse_nothing(database: &Connection, path: &Path) -> Result<(), Error> {
+    let pages: i64 =
+        database.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(|error| failed("read", path, &error))?;
+    if pages > 0 {
+        return Ok(());
+    }
+    Err(Error::Failed {
+        what: format!("{} is empty", path.display()),
+        cause: "it has no pages at all".to_owned(),
+        cure: Some("Is it the right file? A database that was ever written to has at least one page"),
+    })
 }
 
 /// Copies the database beside itself and gives the copy, whose name is gone already.
@@ -142,13 +157,6 @@ fn copy_pages(backup: &Backup<'_, '_>) -> rusqlite::Result<()> {
 fn stream_pages(snapshot: &Connection, path: &Path, sender: Sender) -> Result<(), Error> {
     let unreadable = |error: rusqlite::Error| failed("read", path, &error);
     let expected: i64 = snapshot.query_row("PRAGMA page_count", [], |row| row.get(0)).map_err(unreadable)?;
-    if expected == 0 {
-        return Err(Error::Failed {
-            what: format!("{} is empty", path.display()),
-            cause: "it has no pages at all".to_owned(),
-            cure: Some("Is it the right file? A database that was ever written to has at least one page"),
-        });
-    }
     let mut statement = snapshot.prepare("SELECT data FROM sqlite_dbpage ORDER BY pgno").map_err(unreadable)?;
     let mut rows = statement.query([]).map_err(unreadable)?;
     let (mut piece, mut pages) = (BytesMut::with_capacity(PIECE_SIZE), 0);

