@@ -95,6 +95,7 @@ pub(crate) struct GetArguments {
     /// dropbox:/folder or file:///folder
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
+    #[arg(allow_hyphen_values = true)]
     pub(crate) path: String,
     /// Where to put it; must not exist yet [default: standard output]
     #[arg(long, value_name = "FILE")]
@@ -112,13 +113,13 @@ pub(crate) struct RestoreArguments {
     /// dropbox:/folder or file:///folder
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
-    #[arg(required_unless_present = "job")]
+    #[arg(required_unless_present = "job", allow_hyphen_values = true)]
     pub(crate) path: Option<String>,
     /// The job whose newest backup is restored
     #[arg(long, value_name = "NAME", requires = "latest", conflicts_with = "path", allow_hyphen_values = true)]
     pub(crate) job: Option<String>,
     /// The newest backup of the job
-    #[arg(long, requires = "job")]
+    #[arg(long, requires = "job", conflicts_with = "path")]
     pub(crate) latest: bool,
     /// Which of the job's databases [default: the only one]
     #[arg(long, value_name = "NAME", requires = "job", allow_hyphen_values = true)]
@@ -145,6 +146,7 @@ pub(crate) struct DeleteArguments {
     /// dropbox:/folder or file:///folder
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
+    #[arg(allow_hyphen_values = true)]
     pub(crate) path: String,
     /// Do not ask
     #[arg(long)]

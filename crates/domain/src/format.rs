@@ -15,6 +15,14 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// Whether one source of this engine holds several databases, which have names then.
+    pub fn has_databases(self) -> bool {
+        match self {
+            Self::Postgres => true,
+            Self::Sqlite => false,
+        }
+    }
+
     /// The format in which this engine's dumps are written.
     pub fn format(self) -> DumpFormat {
         match self {

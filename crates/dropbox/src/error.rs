@@ -32,6 +32,16 @@ pub enum Error {
         /// The request cannot have reached Dropbox (no connection was made).
         unsent: bool,
     },
+    /// The other side could not prove that it is Dropbox.
+    #[error(
+        "whoever answered in Dropbox's place for {route} is not trusted ({reason}). Does a proxy open the traffic here? Its certificate authority must be known to this program"
+    )]
+    Untrusted {
+        /// The route or endpoint.
+        route: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
     /// The token endpoint refused.
     #[error("{0}")]
     OAuth(OAuthError),

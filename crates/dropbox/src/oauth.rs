@@ -116,14 +116,15 @@ pub async fn exchange_code(
     Ok(grant)
 }
 
-/// Gets a new access token for a refresh token. Dropbox does not rotate refresh tokens.
+/// Gets a new access token for a refresh token. Dropbox does not rotate refresh tokens. Tried once: the call that needs the
+/// token is tried again, and the refresh with it.
 pub(crate) async fn refresh(
     http: &reqwest::Client,
     settings: &Settings,
     refresh_token: &SecretString,
 ) -> Result<Grant, Error> {
     let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_secret())];
-    with_retries(settings, || token_request(http, settings, &form)).await
+    token_request(http, settings, &form).await
 }
 
 async fn with_retries<F: Future<Output = Result<Grant, Error>>>(

@@ -65,7 +65,10 @@ pub(crate) fn parse<T: DeserializeOwned>(route: &str, json: &[u8]) -> Result<T, 
 
 /// A failure below HTTP, without the request's address (it could hold a secret).
 pub(crate) fn network_error(route: &str, error: &reqwest::Error) -> Error {
-    Error::Network { route: route.to_owned(), reason: causes(error), unsent: error.is_connect() }
+    match certificate_problem(error) {
+        Some(reason) => Error::Untrusted { route: route.to_owned(), reason },
+        None => Error::Network { route: route.to_owned(), reason: causes(error), unsent: error.is_connect() },
+    }
 }
 
 /// Reads as much of an error's body as an error may be long; a body that breaks off is used as far as it came.
@@ -154,6 +157,18 @@ fn rate_limited(headers: &HeaderMap, body: &[u8]) -> Error {
     Error::RateLimited {
         reason: json.map_or(RateLimitReason::TooManyRequests, |limit| limit.reason),
         retry_after: seconds.map(Duration::from_secs),
+    }
+}
+
+/// A certificate that is not accepted will not be at the next try either.
+fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(rustls::Error::InvalidCertificate(problem)) = error.downcast_ref() {
+        return Some(problem.to_string());
+    }
+    // An io::Error hides what it was made of from `source`.
+    match error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()) {
+        Some(inner) => certificate_problem(inner),
+        None => certificate_problem(error.source()?),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use destinations::{Committed, Destination, Upload};
 use domain::outcome::RunState;
 use domain::sidecar::{self, Checksum, Encryption, Sidecar};
-use domain::{BackupName, Compression, DumpFormat, Engine};
+use domain::{BackupName, Compression};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
@@ -295,10 +295,9 @@ async fn commit(
 
 fn first_name(request: &BackupRequest<'_>, database: &str) -> BackupName {
     let engine = request.source.engine();
-    // A SQLite source is one database; its job's folder says enough.
-    let database = (engine != Engine::Sqlite).then_some(database);
-    let format: DumpFormat = engine.format();
-    BackupName::new(request.started, database, format, request.compression, !request.recipients.is_empty())
+    // Where a source is one database, its job's folder says enough.
+    let database = engine.has_databases().then_some(database);
+    BackupName::new(request.started, database, engine.format(), request.compression, !request.recipients.is_empty())
 }
 
 fn describe(

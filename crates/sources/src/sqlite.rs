@@ -40,10 +40,7 @@ impl Source for Sqlite {
         Ok(vec![stem.to_string_lossy().into_owned()])
     }
 
-    async fn dump(&self, database: &str) -> Result<Box<dyn Dump>, Error> {
-        if self.databases().await? != [database] {
-            return Err(Error::Usage(format!("{} is one database; --database does not apply to SQLite", self.name())));
-        }
+    async fn dump(&self, _database: &str) -> Result<Box<dyn Dump>, Error> {
         Ok(Box::new(dump::SqliteDump::start(self.path.clone()).await?))
     }
 

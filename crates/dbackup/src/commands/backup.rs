@@ -76,7 +76,12 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
 
 async fn databases(source: &dyn Source, named: Vec<String>) -> Result<Vec<String>, Failure> {
     if !named.is_empty() {
-        return Ok(named);
+        let engine = source.engine();
+        return if engine.has_databases() {
+            Ok(named)
+        } else {
+            Err(Failure::usage(format!("--database does not apply to {engine}: the source is one database")))
+        };
     }
     let all = source.databases().await?;
     if all.is_empty() { Err(Failure::failed("the server has no databases")) } else { Ok(all) }

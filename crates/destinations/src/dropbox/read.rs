@@ -35,7 +35,7 @@ impl Dropbox {
         let entries = match self.client.list_folder(&full, true).await {
             Ok(entries) => entries,
             Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(self.error(format!("could not list dropbox:{full}"), error)),
+            Err(error) => return Err(self.error(format!("could not list {}", crate::Destination::name(self)), error)),
         };
         let mut objects = relative_to(self.folder.matches('/').count(), &entries);
         objects.sort_by(|one, other| one.path.cmp(&other.path));

@@ -1,0 +1,156 @@
+//! Backups that are not what they were: refused with the reason, and never a half for a whole.
+
+use std::fs;
+
+use test_support::{PostgresServer, PostgresVersion};
+
+use crate::world::{Ran, World, rows};
+
+struct Backup {
+    world: World,
+    key: String,
+    path: String,
+}
+
+fn backup(layers: &[&str]) -> Backup {
+    let world = World::new();
+    let (key, recipient) = world.key("key.txt");
+    let (_, source) = world.sqlite("shop.db", 20_000);
+    let mut arguments = vec!["backup", "--source", &source, "--to", "dropbox:/b", "--json"];
+    arguments.extend(layers);
+    if !layers.contains(&"none") {
+        arguments.extend(["--recipient", &recipient]);
+    }
+    let path = world.run(&arguments).succeeded().result()["backups"][0]["path"].as_str().unwrap().to_owned();
+    Backup { world, key, path }
+}
+
+impl Backup {
+    fn stored(&self) -> String {
+        format!("/b/{}", self.path)
+    }
+
+    /// Neither restore nor get takes it, and nothing is left of the attempt.
+    fn is_refused(&self, words: &[&str]) {
+        let target = self.world.path("target.db");
+        let address = format!("sqlite://{}", target.display());
+        let restore =
+            self.world.run(&["restore", "dropbox:/b", &self.path, "--target", &address, "--identity", &self.key]);
+        restore.failed_saying(words);
+        let output = self.world.path("output");
+        let output = output.to_str().unwrap();
+        self.world
+            .run(&["get", "dropbox:/b", &self.path, "--output", output, "--identity", &self.key])
+            .failed_saying(words);
+        assert!(!target.exists() && !self.world.path("output").exists());
+        let leftovers: Vec<_> =
+            fs::read_dir(self.world.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(!leftovers.iter().any(|name| name.to_string_lossy().contains("dbackup-")), "{leftovers:?}");
+    }
+}
+
+#[test]
+fn what_dropbox_knows_to_be_altered_is_refused_before_a_byte_is_read() {
+    for change in [
+        |bytes: &mut Vec<u8>| bytes.truncate(100_000),
+        |bytes: &mut Vec<u8>| bytes[70_000] ^= 1,
+        |bytes: &mut Vec<u8>| *bytes = vec![7; 500],
+    ] {
+        let backup = backup(&[]);
+        backup.world.dropbox().corrupt(&backup.stored(), change, false);
+        backup.is_refused(&["is not the file that was backed up", "content hash"]);
+        assert!(
+            !backup
+                .world
+                .dropbox()
+                .requests()
+                .iter()
+                .any(|request| request.route == "files/download" && request.status == 200 && is_large(request))
+        );
+    }
+}
+
+fn is_large(request: &dropbox_emulator::RequestRecord) -> bool {
+    request.body_bytes > 100_000
+}
+
+#[test]
+fn what_nobody_knows_to_be_altered_is_refused_by_the_layers() {
+    for change in [|bytes: &mut Vec<u8>| bytes.truncate(100_000), |bytes: &mut Vec<u8>| bytes[70_000] ^= 1] {
+        let backup = backup(&[]);
+        backup.world.dropbox().corrupt(&backup.stored(), change, false);
+        // Without a sidecar there is nothing to compare with, but age knows.
+        backup.world.dropbox().remove(&format!("{}.meta.json", backup.stored()));
+        backup.is_refused(&["damaged"]);
+    }
+}
+
+#[test]
+fn silent_damage_without_any_layer_is_refused_by_the_hashes() {
+    let backup = backup(&["--compression", "none"]);
+    backup.world.dropbox().corrupt(&backup.stored(), |bytes| bytes[70_000] ^= 1, true);
+    backup.is_refused(&["content"]);
+}
+
+#[test]
+fn a_missing_sidecar_loses_nothing() {
+    let backup = backup(&[]);
+    backup.world.dropbox().remove(&format!("{}.meta.json", backup.stored()));
+    let target = backup.world.path("target.db");
+    let address = format!("sqlite://{}", target.display());
+    let restore =
+        ["restore", "dropbox:/b", "--job", "shop", "--latest", "--target", &address, "--identity", &backup.key];
+    backup.world.run(&restore).succeeded();
+    assert!(rows(&target) == rows(&backup.world.path("shop.db")));
+}
+
+#[test]
+fn a_wrong_identity_and_none() {
+    let mut backup = backup(&[]);
+    let right = std::mem::replace(&mut backup.key, backup.world.key("other.txt").0);
+    backup.is_refused(&["none of the given identities opens this backup"]);
+    let address = format!("sqlite://{}", backup.world.path("target.db").display());
+    backup.world.run(&["restore", "dropbox:/b", &backup.path, "--target", &address]).failed_saying(&["--identity"]);
+    backup.world.run(&["restore", "dropbox:/b", &backup.path, "--target", &address, "--identity", &right]).succeeded();
+}
+
+#[test]
+fn a_foreign_file_under_a_backups_name_is_refused() {
+    let backup = backup(&[]);
+    let stored = backup.stored();
+    backup.world.dropbox().remove(&stored);
+    backup.world.dropbox().remove(&format!("{stored}.meta.json"));
+    backup.world.dropbox().write(&stored, &fs::read(backup.world.path("shop.db")).unwrap());
+    backup.is_refused(&["should be encrypted and is not"]);
+    backup.world.dropbox().write("/b/shop/notes.db", b"a letter to a friend");
+    let address = format!("sqlite://{}", backup.world.path("target.db").display());
+    let letter = backup.world.run(&["restore", "dropbox:/b", "shop/notes.db", "--target", &address]);
+    letter.failed_saying(&["no database dump", "cannot be restored into SQLite"]);
+}
+
+#[test]
+fn a_backup_of_one_engine_does_not_go_into_another() {
+    let backup = backup(&[]);
+    let server = PostgresServer::start(PostgresVersion::Debian);
+    let target = server.address("target");
+    let restore = ["restore", "dropbox:/b", &backup.path, "--target", &target, "--identity", &backup.key];
+    backup.world.run(&restore).failed_saying(&["SQLite dump", "cannot be restored into PostgreSQL"]);
+}
+
+#[test]
+fn a_local_backup_that_was_altered_is_refused_before_a_byte_is_restored() {
+    let world = World::new();
+    let (_, source) = world.sqlite("shop.db", 5000);
+    fs::create_dir(world.path("disk")).unwrap();
+    let disk = format!("file://{}", world.path("disk").display());
+    let result = world.run(&["backup", "--source", &source, "--to", &disk, "--json"]).succeeded().result();
+    let path = result["backups"][0]["path"].as_str().unwrap();
+    let file = world.path("disk").join(path);
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let address = format!("sqlite://{}", world.path("target.db").display());
+    let mut restore = world.command(&["restore", &disk, path, "--target", &address]);
+    Ran::of(&mut restore).failed_saying(&["is not the file that was backed up", "SHA-256"]);
+}

@@ -1,0 +1,16 @@
+//! Stories of what a person does with the command line, and of what breaks meanwhile. Everything is real but Dropbox, which is
+//! the emulator that Dropbox's own SDK has proved.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![expect(clippy::disallowed_methods, reason = "the tests run programs as a person does")]
+
+mod altered;
+mod demo;
+mod dropbox_account;
+mod failing_destinations;
+mod failing_dumps;
+mod interrupted;
+mod main_job;
+mod names;
+mod secrets;
+mod usage;
+mod world;

@@ -1,0 +1,145 @@
+//! One behaviour suite, run against every destination.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use destinations::{Destination, Error, StoredHash, put};
+use dropbox::{Client, Endpoints, Settings};
+use dropbox_emulator::{Config, Emulator};
+use pipeline::{Digested, Digester};
+use tempfile::TempDir;
+
+/// A destination, and what must live as long as it.
+struct Subject {
+    destination: Arc<dyn Destination>,
+    _folder: Option<TempDir>,
+    _emulator: Option<Emulator>,
+}
+
+async fn subjects() -> Vec<Subject> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = destinations::parse(&format!("file://{}", folder.path().display()), || panic!("not asked for")).unwrap();
+    let mut subjects = vec![Subject { destination: file, _folder: Some(folder), _emulator: None }];
+    for root in ["dropbox:", "dropbox:/", "dropbox:/Some Folder/ü😀"] {
+        let emulator = Emulator::start(Config::default()).await.unwrap();
+        let destination = destinations::parse(root, || Ok(client(&emulator))).unwrap();
+        subjects.push(Subject { destination, _folder: None, _emulator: Some(emulator) });
+    }
+    subjects
+}
+
+fn client(emulator: &Emulator) -> Client {
+    let mut settings = Settings::new(Config::default().app_key);
+    settings.refresh_token = Some(Config::default().refresh_token.into());
+    settings.endpoints = Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url()).unwrap();
+    Client::new(settings).unwrap()
+}
+
+fn digested(content: &[u8]) -> Digested {
+    let mut digester = Digester::default();
+    digester.update(content);
+    digester.finish()
+}
+
+async fn paths(destination: &dyn Destination, folder: &str) -> Vec<String> {
+    destination.list(folder).await.unwrap().into_iter().map(|object| object.path).collect()
+}
+
+#[tokio::test]
+async fn what_is_written_can_be_listed_read_and_deleted() {
+    for subject in subjects().await {
+        let destination = &*subject.destination;
+        assert!(paths(destination, "job").await.is_empty(), "{}", destination.name());
+        let large: Vec<u8> = (0..20_000_000_u32).map(|index| (index % 251) as u8).collect();
+        let contents: [(&str, &[u8]); 5] = [
+            ("Job/large", &large),
+            ("Job/empty", b""),
+            ("other job/ü😀 -x", b"x"),
+            ("-j/a/b/c", b"deep"),
+            ("top", b"top"),
+        ];
+        for (path, content) in contents {
+            put(destination, path, content.to_vec()).await.unwrap();
+            assert_eq!(destination.read(path, 1 << 30).await.unwrap().unwrap(), content, "{path}");
+        }
+        let all = ["-j/a/b/c", "Job/empty", "Job/large", "other job/ü😀 -x", "top"];
+        assert_eq!(paths(destination, "").await, all, "{}", destination.name());
+        assert_eq!(paths(destination, "Job").await, ["Job/empty", "Job/large"]);
+        let sizes: Vec<u64> = destination.list("Job").await.unwrap().iter().map(|object| object.size).collect();
+        assert_eq!(sizes, [0, 20_000_000]);
+        destination.delete("Job/large").await.unwrap();
+        destination.delete("Job/large").await.unwrap();
+        assert!(matches!(destination.open("Job/large").await.err(), Some(Error::NotFound(_))));
+        assert_eq!(destination.read("Job/large", 10).await.unwrap(), None);
+        assert!(destination.read("top", 2).await.is_err(), "a limit is a limit");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_visible_before_the_commit_and_nothing_is_overwritten() {
+    for subject in subjects().await {
+        let destination = &*subject.destination;
+        put(destination, "job/taken", b"older".to_vec()).await.unwrap();
+        let mut upload = destination.create().await.unwrap();
+        upload.write(Bytes::from_static(b"newer")).await.unwrap();
+        assert_eq!(paths(destination, "").await, ["job/taken"]);
+        let taken = upload.commit("job/taken", &digested(b"newer")).await;
+        assert!(matches!(taken, Err(Error::Taken(_))), "{}", destination.name());
+        upload.commit("job/free", &digested(b"newer")).await.unwrap();
+        drop(upload);
+        assert_eq!(destination.read("job/taken", 10).await.unwrap().unwrap(), b"older");
+        assert_eq!(destination.read("job/free", 10).await.unwrap().unwrap(), b"newer");
+        let mut abandoned = destination.create().await.unwrap();
+        abandoned.write(Bytes::from_static(b"never")).await.unwrap();
+        drop(abandoned);
+        assert_eq!(paths(destination, "").await, ["job/free", "job/taken"]);
+    }
+}
+
+#[tokio::test]
+async fn a_commit_proves_what_is_stored() {
+    for subject in subjects().await {
+        let destination = &*subject.destination;
+        let mut upload = destination.create().await.unwrap();
+        upload.write(Bytes::from_static(b"half of it")).await.unwrap();
+        let committed = upload.commit("job/x", &digested(b"half of it, and the rest")).await;
+        assert!(committed.is_err(), "{}", destination.name());
+        put(destination, "job/y", b"whole".to_vec()).await.unwrap();
+        match destination.stored_hash("job/y").await.unwrap() {
+            StoredHash::Sha256(hash) => assert_eq!(hash, digested(b"whole").sha256),
+            StoredHash::DropboxContentHash(hash) => assert_eq!(hash, dropbox::ContentHasher::of(b"whole")),
+        }
+        assert!(matches!(destination.stored_hash("job/z").await, Err(Error::NotFound(_))));
+    }
+}
+
+#[tokio::test]
+async fn no_path_leads_outside() {
+    for subject in subjects().await {
+        for path in ["../x", "/etc/passwd", "a/../../b", ""] {
+            let destination = &*subject.destination;
+            assert!(matches!(destination.delete(path).await, Err(Error::Usage(_))), "{path}");
+            assert!(matches!(destination.open(path).await.err(), Some(Error::Usage(_))), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_base_folder_is_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = format!("file://{}/unmounted", folder.path().display());
+    let destination = destinations::parse(&missing, || panic!("not asked for")).unwrap();
+    assert!(destination.list("").await.is_err());
+    let error = destination.create().await.err().unwrap().to_string();
+    assert!(error.contains("mount the disk"), "{error}");
+}
+
+#[tokio::test]
+async fn addresses_that_cannot_be_meant_are_refused() {
+    let emulator = Emulator::start(Config::default()).await.unwrap();
+    for address in ["dropbox:relative", "dropbox:/a/../b", "file://relative", "ftp://x", "/plain", ""] {
+        let parsed = destinations::parse(address, || Ok(client(&emulator)));
+        assert!(matches!(parsed.err(), Some(Error::Usage(_))), "{address}");
+    }
+}
