@@ -10,19 +10,19 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// A Dropbox and a private folder for one story.
-pub struct World {
-    pub folder: TempDir,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
     emulator: Option<Emulator>,
     runtime: Runtime,
 }
 
 impl World {
     /// With a Dropbox that speaks TLS, as the real one.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Config::default())
     }
 
-    pub fn with(config: Config) -> Self {
+    pub(crate) fn with(config: Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["home", "tmp", "tls", "cwd"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -33,21 +33,21 @@ impl World {
         Self { folder, emulator, runtime }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn dropbox(&self) -> &Control {
+    pub(crate) fn dropbox(&self) -> &Control {
         self.emulator.as_ref().unwrap().control()
     }
 
     /// What lies in Dropbox.
-    pub fn stored(&self) -> Vec<String> {
+    pub(crate) fn stored(&self) -> Vec<String> {
         self.dropbox().files().into_iter().map(|file| file.path).collect()
     }
 
     /// What the program wrote outside of where it was told to: must be nothing.
-    pub fn strays(&self) -> Vec<PathBuf> {
+    pub(crate) fn strays(&self) -> Vec<PathBuf> {
         ["home", "tmp", "cwd"]
             .iter()
             .flat_map(|name| fs::read_dir(self.path(name)).unwrap())
@@ -56,7 +56,7 @@ impl World {
     }
 
     /// The program, with an environment of its own.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let emulator = self.emulator.as_ref().unwrap();
         let standard = Config::default();
         let mut command = Command::new(env!("CARGO_BIN_EXE_dbackup"));
@@ -72,19 +72,19 @@ impl World {
     }
 
     /// Runs the program to its end.
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(&mut self.command(arguments))
     }
 
     /// A key pair: the file's path, and the recipient.
-    pub fn key(&self, name: &str) -> (String, String) {
+    pub(crate) fn key(&self, name: &str) -> (String, String) {
         let path = self.path(name).display().to_string();
         let recipient = self.run(&["keygen", "--output", &path]).succeeded().stdout.trim().to_owned();
         (path, recipient)
     }
 
     /// A SQLite database with rows that do not compress, about 250 bytes each.
-    pub fn sqlite(&self, name: &str, rows: u32) -> (PathBuf, String) {
+    pub(crate) fn sqlite(&self, name: &str, rows: u32) -> (PathBuf, String) {
         let path = self.path(name);
         let connection = Connection::open(&path).unwrap();
         connection.pragma_update(None, "journal_mode", "wal").unwrap();
@@ -108,32 +108,32 @@ impl Drop for World {
 }
 
 /// All rows of the sample table.
-pub fn rows(path: &Path) -> Vec<(i64, Vec<u8>)> {
+pub(crate) fn rows(path: &Path) -> Vec<(i64, Vec<u8>)> {
     let connection = Connection::open(path).unwrap();
     let mut statement = connection.prepare("SELECT id, x FROM t ORDER BY id").unwrap();
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
 }
 
 /// How a program ended.
-pub struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
-    pub fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         Self::from(command.output().unwrap())
     }
 
     #[track_caller]
-    pub fn succeeded(self) -> Self {
+    pub(crate) fn succeeded(self) -> Self {
         self.ended_with(0)
     }
 
     /// Fails the story unless it failed with a message that holds all of these.
     #[track_caller]
-    pub fn failed_saying(self, words: &[&str]) -> Self {
+    pub(crate) fn failed_saying(self, words: &[&str]) -> Self {
         let ran = self.ended_with(1);
         for word in words {
             assert!(ran.stderr.contains(word), "'{word}' is missing in: {}{}", ran.stdout, ran.stderr);
@@ -142,13 +142,13 @@ impl Ran {
     }
 
     #[track_caller]
-    pub fn ended_with(self, code: i32) -> Self {
+    pub(crate) fn ended_with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "stdout: {}\nstderr: {}", self.stdout, self.stderr);
         self
     }
 
     /// The objects of `--json` output.
-    pub fn objects(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn objects(&self) -> Vec<serde_json::Value> {
         self.stdout
             .lines()
             .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
@@ -156,7 +156,7 @@ impl Ran {
     }
 
     /// The last object.
-    pub fn result(&self) -> serde_json::Value {
+    pub(crate) fn result(&self) -> serde_json::Value {
         self.objects().pop().unwrap()
     }
 }

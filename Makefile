@@ -1,0 +1,25 @@
+.PHONY: demo test lint bench tools
+
+# The main job, with no account and no database of one's own.
+demo:
+	cargo build --release --package dbackup
+	./target/release/dbackup demo
+
+# Everything that has to hold. Installs what is missing, by package name.
+test: tools lint
+	cargo nextest run --workspace
+	cargo test --quiet --workspace --doc
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	command -v cargo-deny >/dev/null || cargo install --quiet --locked --no-default-features cargo-deny
+	cargo deny --log-level error check bans licenses sources
+
+# What it costs, against stock tools in the same run.
+bench: tools
+	cargo build --release --workspace
+	python3 benches/stream.py
+
+tools:
+	scripts/install-test-tools
