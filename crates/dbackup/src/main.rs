@@ -9,6 +9,7 @@ mod output;
 mod signals;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -22,8 +23,8 @@ fn main() -> ExitCode {
         Err(error) => return report(Err(Failure::failed(format!("could not start: {error}")))),
     };
     let outcome = runtime.block_on(run(cli.command));
-    // A thread that still waits for a dead peer must not keep the process.
-    runtime.shutdown_background();
+    // What was cancelled gets time to remove its files; a thread that waits for a dead peer does not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(5));
     report(outcome)
 }
 

@@ -17,8 +17,8 @@ use tokio::task::JoinHandle;
 const STDERR_LINES: usize = 30;
 /// A longer line is cut.
 const STDERR_LINE_BYTES: usize = 2000;
-/// A tool that has closed its output, or got all its input, has this long to exit.
-const EXIT_PATIENCE: Duration = Duration::from_secs(120);
+/// A tool that has closed its output has nothing left to do and this long to exit.
+pub const EXIT_PATIENCE: Duration = Duration::from_secs(120);
 /// After the exit, stderr may be held open by a stray grandchild; it is not waited for longer.
 const STDERR_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -135,7 +135,7 @@ impl Command {
                 });
             }
         }
-        process.finish().await?;
+        process.finish(Some(EXIT_PATIENCE)).await?;
         Ok(output)
     }
 }
@@ -143,10 +143,16 @@ impl Command {
 impl Process {
     /// Waits for the exit and answers only if it was with status 0; gives what the tool said on stderr nevertheless.
     ///
+    /// Without `patience` it may take as long as it needs: a tool that has got all its input can have hours of work left.
+    ///
     /// # Errors
-    /// If it failed, was killed, or does not exit; with the last lines of its stderr.
-    pub async fn finish(mut self) -> Result<Option<String>, ProcessError> {
-        let Ok(status) = tokio::time::timeout(EXIT_PATIENCE, self.child.wait()).await else {
+    /// If it failed, was killed, or does not exit in time; with the last lines of its stderr.
+    pub async fn finish(mut self, patience: Option<Duration>) -> Result<Option<String>, ProcessError> {
+        let status = match patience {
+            Some(patience) => tokio::time::timeout(patience, self.child.wait()).await,
+            None => Ok(self.child.wait().await),
+        };
+        let Ok(status) = status else {
             self.kill_group();
             return Err(ProcessError::Stuck { name: self.name.clone(), stderr: self.last_words() });
         };
@@ -240,7 +246,7 @@ mod tests {
         let mut output = String::new();
         stdout.unwrap().read_to_string(&mut output).await.unwrap();
         assert_eq!(output, "data\n");
-        let error = process.finish().await.unwrap_err().to_string();
+        let error = process.finish(None).await.unwrap_err().to_string();
         assert!(error.contains("sh failed (exit status: 3): went wrong"), "{error}");
     }
 

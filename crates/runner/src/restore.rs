@@ -193,29 +193,39 @@ pub async fn restore(
     {
         return Err(wrong_format(&path, Some(name.format), format));
     }
-    let mut opened = open(request, progress).await?;
     let mut restoring = target.restore(options).await?;
-    let fed = tokio::select! {
+    let loaded = tokio::select! {
         biased;
-        () = cancel.cancelled() => Err(Fed::Refused(OpenError::Cancelled)),
-        fed = feed(&mut opened.pieces, &mut *restoring, format, &path) => fed,
+        () = cancel.cancelled() => Err(OpenError::Cancelled),
+        loaded = load(request, &mut *restoring, format, progress) => loaded,
     };
-    match fed {
-        Ok(()) => match opened.finish().await {
-            Ok(decoded) => Ok(RestoreReport { target: restoring.commit().await?, decoded }),
-            Err(error) => {
-                restoring.abort().await;
-                Err(error)
-            }
-        },
-        Err(fed) => {
+    match loaded {
+        Ok(decoded) => Ok(RestoreReport { target: restoring.commit().await?, decoded }),
+        Err(error) => {
             restoring.abort().await;
-            match fed {
-                Fed::Refused(error) => Err(error),
-                Fed::Interrupted => {
-                    Err(opened.finish().await.err().unwrap_or_else(|| OpenError::Internal(Interrupted.to_string())))
-                }
-            }
+            Err(error)
+        }
+    }
+}
+
+/// Feeds the target all of a backup that is whole, and waits until it has taken it in.
+async fn load(
+    request: OpenRequest<'_>,
+    restoring: &mut dyn sources::Restore,
+    format: DumpFormat,
+    progress: &Progress,
+) -> Result<Decoded, OpenError> {
+    let path = request.path;
+    let mut opened = open(request, progress).await?;
+    match feed(&mut opened.pieces, restoring, format, path).await {
+        Ok(()) => {
+            let decoded = opened.finish().await?;
+            restoring.finish().await?;
+            Ok(decoded)
+        }
+        Err(Fed::Refused(error)) => Err(error),
+        Err(Fed::Interrupted) => {
+            Err(opened.finish().await.err().unwrap_or_else(|| OpenError::Internal(Interrupted.to_string())))
         }
     }
 }

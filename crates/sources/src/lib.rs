@@ -66,16 +66,20 @@ pub struct Versions {
     pub tool: String,
 }
 
-/// A restore in progress. Dropping it leaves the target as it was.
+/// A restore in progress: any number of `write`, one `finish`, then `commit` or at any time `abort`. Dropping it leaves the target
+/// as it was, but perhaps a passing database beside it.
 #[async_trait]
 pub trait Restore: Send {
     /// Takes the next bytes of the dump.
     async fn write(&mut self, piece: Bytes) -> Result<(), Error>;
 
-    /// Everything was written and is whole: puts the database in its place. Says in words what was restored.
+    /// Everything was written: waits until it has been loaded and checked, which can take long. The target is as it was.
+    async fn finish(&mut self) -> Result<(), Error>;
+
+    /// Puts the finished database in its place, which is short. Says in words what was restored.
     async fn commit(self: Box<Self>) -> Result<String, Error>;
 
-    /// Gives up, and waits until nothing is left of it.
+    /// Gives up before or after `finish`, and waits until nothing is left of it.
     async fn abort(self: Box<Self>);
 }
 

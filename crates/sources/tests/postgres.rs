@@ -32,9 +32,18 @@ async fn dump(source: &dyn Source, database: &str) -> Result<Vec<u8>, Error> {
 async fn restore(source: &dyn Source, dump: &[u8], options: RestoreOptions) -> Result<String, Error> {
     let mut restore = source.restore(options).await?;
     for piece in dump.chunks(50_000) {
-        restore.write(Bytes::copy_from_slice(piece)).await?;
+        if let Err(error) = restore.write(Bytes::copy_from_slice(piece)).await {
+            restore.abort().await;
+            return Err(error);
+        }
     }
-    restore.commit().await
+    match restore.finish().await {
+        Ok(()) => restore.commit().await,
+        Err(error) => {
+            restore.abort().await;
+            Err(error)
+        }
+    }
 }
 
 fn fingerprint(server: &PostgresServer, database: &str) -> String {

@@ -31,6 +31,7 @@ async fn restore(path: &Path, dump: &[u8], overwrite: bool) -> Result<String, Er
     for piece in dump.chunks(100_000) {
         restore.write(Bytes::copy_from_slice(piece)).await?;
     }
+    restore.finish().await?;
     restore.commit().await
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use pipeline::process::Process;
+use pipeline::process::{EXIT_PATIENCE, Process};
 use pipeline::stream::PIECE_SIZE;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
@@ -71,7 +71,7 @@ impl Dump for PostgresDump {
     async fn finish(self: Box<Self>) -> Result<Option<String>, Error> {
         let Self { what, process, output, archive, .. } = *self;
         drop(output);
-        let said = process.finish().await.map_err(|error| Error::of_tool(&what, &error, cure))?;
+        let said = process.finish(Some(EXIT_PATIENCE)).await.map_err(|error| Error::of_tool(&what, &error, cure))?;
         archive.finish().map_err(|error| Error::failed(&what, error))?;
         Ok(said)
     }

@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pipeline::process::Process;
+use pipeline::process::{EXIT_PATIENCE, Process};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
@@ -31,13 +31,13 @@ pub(super) struct PostgresRestore {
     archive: ArchiveReader,
     head: Vec<Bytes>,
     running: Option<Running>,
+    /// The new database under its passing name; none before it is made, and when an empty one is filled in a transaction.
+    new_database: Option<String>,
 }
 
 struct Running {
     process: Process,
     input: ChildStdin,
-    /// The new database under its passing name; none when an empty one is filled in a transaction.
-    new_database: Option<String>,
 }
 
 impl PostgresRestore {
@@ -55,15 +55,26 @@ impl PostgresRestore {
         let server_major = probe::any_server(&source).await?.major;
         let tool = Tool::find("pg_restore", server_major).await?;
         let (archive, head) = (ArchiveReader::default(), Vec::new());
-        Ok(Self { source, database, options, contents, tool, server_major, archive, head, running: None })
+        Ok(Self {
+            source,
+            database,
+            options,
+            contents,
+            tool,
+            server_major,
+            archive,
+            head,
+            running: None,
+            new_database: None,
+        })
     }
 
     async fn start_tool(&mut self) -> Result<Running, Error> {
-        let new_database = match self.contents {
+        self.new_database = match self.contents {
             Contents::Empty => None,
             Contents::Absent | Contents::Data => Some(self.create_database().await?),
         };
-        let target = new_database.as_ref().unwrap_or(&self.database);
+        let target = self.new_database.as_ref().unwrap_or(&self.database);
         let mut command = self.tool.command(&self.source).arguments([
             "--exit-on-error",
             "--no-password",
@@ -72,19 +83,12 @@ impl PostgresRestore {
         if self.options.no_owner {
             command = command.arguments(["--no-owner", "--no-privileges"]);
         }
-        if new_database.is_none() {
+        if self.new_database.is_none() {
             command = command.arguments(["--single-transaction"]);
         }
-        let started = command.start().map_err(|error| Error::of_tool(self.what(), &error, cure));
-        match started {
-            Ok((process, Some(input), output)) => {
-                drop(output);
-                Ok(Running { process, input, new_database })
-            }
-            started => {
-                self.drop_new(new_database.as_deref()).await;
-                Err(started.err().unwrap_or_else(|| Error::failed(self.what(), "pg_restore has no input")))
-            }
+        match command.start().map_err(|error| Error::of_tool(self.what(), &error, cure))? {
+            (process, Some(input), _) => Ok(Running { process, input }),
+            _ => Err(Error::failed(self.what(), "pg_restore has no input")),
         }
     }
 
@@ -128,13 +132,6 @@ impl PostgresRestore {
         Ok(())
     }
 
-    async fn drop_new(&self, new_database: Option<&str>) {
-        if let Some(name) = new_database {
-            // What remains bears a name that says what it is; the failure that led here is the one to report.
-            let _ = execute(&self.source, &format!("DROP DATABASE IF EXISTS {}", identifier(name))).await;
-        }
-    }
-
     fn what(&self) -> String {
         format!("could not restore database '{}'", self.database)
     }
@@ -161,35 +158,38 @@ impl Restore for PostgresRestore {
         Ok(())
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<String, Error> {
-        if let Err(error) = std::mem::take(&mut self.archive).finish() {
-            let failure = Error::failed(self.what(), error);
-            self.abort().await;
-            return Err(failure);
-        }
-        let Some(Running { process, input, new_database }) = self.running.take() else {
+    async fn finish(&mut self) -> Result<(), Error> {
+        std::mem::take(&mut self.archive).finish().map_err(|error| Error::failed(self.what(), error))?;
+        let Some(Running { process, input }) = self.running.take() else {
             return Err(Error::failed(self.what(), "the dump is empty"));
         };
         drop(input);
-        let mut result = process.finish().await.map(drop).map_err(|error| Error::of_tool(self.what(), &error, cure));
-        if let (Ok(()), Some(new)) = (&result, &new_database) {
-            result = self.put_in_place(new).await;
-        }
-        match result {
+        process.finish(None).await.map(drop).map_err(|error| Error::of_tool(self.what(), &error, cure))
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<String, Error> {
+        let placed = match self.new_database.as_deref() {
+            Some(new) => self.put_in_place(new).await,
+            None => Ok(()),
+        };
+        match placed {
             Ok(()) => Ok(self.source.address()),
             Err(error) => {
-                self.drop_new(new_database.as_deref()).await;
+                self.abort().await;
                 Err(error)
             }
         }
     }
 
     async fn abort(mut self: Box<Self>) {
-        if let Some(Running { process, input, new_database }) = self.running.take() {
+        if let Some(Running { process, input }) = self.running.take() {
             // pg_restore must die before its input ends, or it could take the end for a good one.
             drop(process);
             drop(input);
-            self.drop_new(new_database.as_deref()).await;
+        }
+        if let Some(name) = self.new_database.take() {
+            // What remains bears a name that says what it is; the failure that led here is the one to report.
+            let _ = execute(&self.source, &format!("DROP DATABASE IF EXISTS {}", identifier(&name))).await;
         }
     }
 }
@@ -197,15 +197,14 @@ impl Restore for PostgresRestore {
 impl PostgresRestore {
     /// pg_restore has closed its input: its own words say why.
     async fn failure_of_tool(&mut self) -> Error {
-        let Some(Running { process, input, new_database }) = self.running.take() else {
+        let Some(Running { process, input }) = self.running.take() else {
             return Error::failed(self.what(), "pg_restore is gone");
         };
-        let failure = match process.finish().await {
+        let failure = match process.finish(Some(EXIT_PATIENCE)).await {
             Ok(_) => Error::failed(self.what(), "pg_restore stopped reading before the dump's end"),
             Err(error) => Error::of_tool(self.what(), &error, cure),
         };
         drop(input);
-        self.drop_new(new_database.as_deref()).await;
         failure
     }
 }

@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -27,7 +28,7 @@ const RESTORE: &str = "dbackup-restore";
 pub(super) struct SqliteRestore {
     target: PathBuf,
     exists: bool,
-    file: PrivateFile,
+    file: Arc<PrivateFile>,
 }
 
 impl SqliteRestore {
@@ -45,22 +46,17 @@ impl SqliteRestore {
             }
             let file = PrivateFile::beside(&target, RESTORE, 0o600)
                 .map_err(|error| Error::failed(format!("could not make a file beside {}", target.display()), error))?;
-            Ok(Self { target, exists, file })
+            Ok(Self { target, exists, file: Arc::new(file) })
         })
         .await
     }
 
     fn put_in_place(&self) -> Result<String, Error> {
-        let cannot = |error: &dyn std::fmt::Display| {
-            Error::failed(format!("could not put the restored database at {}", self.target.display()), error)
-        };
-        self.file.file().sync_all().map_err(|error| cannot(&error))?;
-        let restored = open_immutable(self.file.path())?;
-        check_integrity(&restored, self.file.path())?;
         if self.exists {
-            replace(&restored, &self.target)?;
+            replace(&open_immutable(self.file.path())?, &self.target)?;
         } else {
-            self.file.publish(&self.target).map_err(|error| cannot(&error))?;
+            let what = format!("could not put the restored database at {}", self.target.display());
+            self.file.publish(&self.target).map_err(|error| Error::failed(what, error))?;
         }
         Ok(format!("sqlite://{}", self.target.display()))
     }
@@ -72,6 +68,16 @@ impl Restore for SqliteRestore {
         let cannot = format!("could not write beside {}", self.target.display());
         let mut file = self.file.file().try_clone().map_err(|error| Error::failed(cannot.as_str(), error))?;
         blocking(move || file.write_all(&piece).map_err(|error| Error::failed(cannot, error))).await
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        let file = Arc::clone(&self.file);
+        blocking(move || {
+            let what = format!("could not write {}", file.path().display());
+            file.file().sync_all().map_err(|error| Error::failed(what, error))?;
+            check_integrity(&open_immutable(file.path())?, file.path())
+        })
+        .await
     }
 
     async fn commit(self: Box<Self>) -> Result<String, Error> {
