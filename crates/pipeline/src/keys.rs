@@ -17,7 +17,7 @@ pub struct Identity(pub(crate) x25519::Identity);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not a recipient.
-    #[error("'{0}' is not an age recipient: it starts with age1 and has 62 characters; dbackup keygen prints one")]
+    #[error("{} is not an age recipient: it starts with age1 and has 62 characters; dbackup keygen prints one", one_line(.0))]
     Recipient(String),
     /// A private key where a public one belongs.
     #[error(
@@ -39,11 +39,16 @@ impl FromStr for Recipient {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
-        if text.trim().to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
+        if text.to_ascii_uppercase().contains("AGE-SECRET-KEY-") {
             return Err(KeyError::PrivateAsRecipient);
         }
         text.trim().parse().map(Self).map_err(|_| KeyError::Recipient(text.to_owned()))
     }
+}
+
+/// What was given, unless it is so long that it must have been given by mistake.
+fn one_line(text: &str) -> String {
+    if text.len() <= 100 && !text.contains('\n') { format!("'{text}'") } else { "what was given".to_owned() }
 }
 
 impl std::fmt::Display for Recipient {
@@ -116,6 +121,8 @@ mod tests {
         let secret = identity.0.to_string();
         let error = secret.expose_secret().parse::<Recipient>().unwrap_err();
         assert_eq!(error, KeyError::PrivateAsRecipient);
+        let whole_file = identity.to_file("now");
+        assert_eq!(whole_file.expose_secret().parse::<Recipient>().unwrap_err(), KeyError::PrivateAsRecipient);
         assert!("age1nonsense".parse::<Recipient>().unwrap_err().to_string().contains("age1nonsense"));
         let broken = SecretString::from(format!("# a comment\n\n{}x\n", secret.expose_secret()));
         let error = Identity::parse_file(&broken).unwrap_err();

@@ -7,11 +7,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+
+/// How often a new file may be lost to another run's clean-up.
+const MAX_ATTEMPTS: u32 = 5;
 
 /// A locked file that is removed when dropped, unless it was published.
 #[derive(Debug)]
@@ -27,12 +30,29 @@ impl PrivateFile {
     /// If the folder cannot be read or written.
     pub fn create(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
         remove_abandoned(folder, prefix)?;
+        for _ in 0..MAX_ATTEMPTS {
+            let created = Self::create_once(folder, prefix, mode)?;
+            // Between its creation and its lock another run may have taken it for abandoned.
+            if fs::metadata(&created.path)
+                .is_ok_and(|found| created.file.metadata().is_ok_and(|ours| ours.ino() == found.ino()))
+            {
+                return Ok(created);
+            }
+        }
+        Err(io::Error::other("another process keeps removing the file"))
+    }
+
+    fn create_once(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
         let random = getrandom::u64().map_err(io::Error::other)?;
         let name = OsString::from_vec([prefix.as_bytes(), format!("{random:016x}").as_bytes()].concat());
         let path = folder.join(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         let created = Self { path, file };
-        created.file.lock()?;
+        match created.file.lock() {
+            // A file system without locks: then nothing there is ever taken for abandoned either.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            locked => locked?,
+        }
         created.file.set_permissions(Permissions::from_mode(mode))?;
         Ok(created)
     }
@@ -95,7 +115,11 @@ fn remove_abandoned(folder: &Path, prefix: &OsStr) -> io::Result<()> {
         }
         let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
         if file.try_lock().is_ok() {
-            fs::remove_file(entry.path())?;
+            match fs::remove_file(entry.path()) {
+                // Another run was faster.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())

@@ -24,6 +24,8 @@ pub struct Backup {
     pub size: u64,
     /// Whether a sidecar lies beside it.
     pub has_sidecar: bool,
+    /// Where its data came from, if its sidecar was read for the listing (as it is for a named job).
+    pub source: Option<String>,
 }
 
 /// Lists the backups at a destination, oldest first; of one job if it is named.
@@ -71,15 +73,16 @@ fn recognize(object: &Object, sidecars: &HashSet<String>) -> Option<Backup> {
     let job = job_of_folder(folder.rsplit('/').next()?);
     let name = BackupName::parse(file_name)?;
     let has_sidecar = sidecars.contains(&object.path.to_lowercase());
-    Some(Backup { path: object.path.clone(), job, name, size: object.size, has_sidecar })
+    Some(Backup { path: object.path.clone(), job, name, size: object.size, has_sidecar, source: None })
 }
 
 async fn only_of_job(destination: &dyn Destination, job: &str, backups: Vec<Backup>) -> Result<Vec<Backup>, Error> {
     let judged: Vec<Option<Backup>> = stream::iter(backups)
         .map(|backup| async move {
             let sidecar = if backup.has_sidecar { read_sidecar(destination, &backup.path).await? } else { None };
-            let is_ours = sidecar.map_or(backup.job == job, |sidecar| sidecar.job_name == job);
-            Ok::<_, Error>(is_ours.then(|| Backup { job: job.to_owned(), ..backup }))
+            let is_ours = sidecar.as_ref().map_or(backup.job == job, |sidecar| sidecar.job_name == job);
+            let source = sidecar.map(|sidecar| sidecar.source_name);
+            Ok::<_, Error>(is_ours.then(|| Backup { job: job.to_owned(), source, ..backup }))
         })
         .buffered(PARALLEL_READS)
         .try_collect()

@@ -69,6 +69,14 @@ pub enum OpenError {
         /// The target's engine.
         target: String,
     },
+    /// It failed, and something remains of it.
+    #[error("{cause}. Besides, {leftover}")]
+    Leftover {
+        /// Why it failed.
+        cause: Box<OpenError>,
+        /// What remains.
+        leftover: sources::Error,
+    },
     /// Somebody stopped it.
     #[error("cancelled: nothing was changed")]
     Cancelled,
@@ -201,10 +209,10 @@ pub async fn restore(
     };
     match loaded {
         Ok(decoded) => Ok(RestoreReport { target: restoring.commit().await?, decoded }),
-        Err(error) => {
-            restoring.abort().await;
-            Err(error)
-        }
+        Err(cause) => match restoring.abort().await {
+            Ok(()) => Err(cause),
+            Err(leftover) => Err(OpenError::Leftover { cause: Box::new(cause), leftover }),
+        },
     }
 }
 

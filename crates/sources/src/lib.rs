@@ -79,8 +79,8 @@ pub trait Restore: Send {
     /// Puts the finished database in its place, which is short. Says in words what was restored.
     async fn commit(self: Box<Self>) -> Result<String, Error>;
 
-    /// Gives up before or after `finish`, and waits until nothing is left of it.
-    async fn abort(self: Box<Self>);
+    /// Gives up before or after `finish`, and waits until nothing is left of it; what is left nevertheless is the error.
+    async fn abort(self: Box<Self>) -> Result<(), Error>;
 }
 
 /// Where a source's address came from, which decides whether it may hold a password.
@@ -100,17 +100,10 @@ pub fn parse(address: &str, origin: Origin, password: Option<SecretString>) -> R
     match address.split_once("://") {
         Some(("sqlite", path)) => Ok(Box::new(sqlite::Sqlite::parse(path)?)),
         Some(("postgres" | "postgresql", _)) => Ok(Box::new(postgres::Postgres::parse(address, origin, password)?)),
-        _ => Err(Error::Usage(format!(
-            "'{}' is not a source: write sqlite:///path/to/file.db or postgres://user@host:port/database",
-            without_password(address)
-        ))),
-    }
-}
-
-/// Hides what stands between `:` and `@` of an address that could not be read.
-fn without_password(address: &str) -> String {
-    match (address.find("://"), address.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}://...{}", &address[..scheme], &address[at..]),
-        _ => address.to_owned(),
+        // What was meant cannot be known, so neither can be where a password stands in it.
+        _ => Err(Error::Usage(
+            "the source's address is not one: write sqlite:///path/to/file.db or postgres://user@host:port/database"
+                .to_owned(),
+        )),
     }
 }

@@ -6,6 +6,7 @@
 mod archive;
 mod config;
 mod dump;
+mod likeness;
 mod probe;
 mod restore;
 mod tools;

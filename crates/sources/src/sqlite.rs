@@ -2,7 +2,8 @@
 //!
 //! A database in WAL mode is streamed out of one read transaction, without any copy and without blocking writers. In the other
 //! journal modes a reader would block writers as long as the upload takes, so there a local copy is made first (SQLite's
-//! backup API), beside the database, with its mode, and unlinked as soon as it is open. Either way the snapshot that is
+//! backup API), beside the database, readable by its owner only, and unlinked
+//! as soon as it is open. Either way the snapshot that is
 //! streamed is the one that `PRAGMA integrity_check` has passed.
 
 mod config;

@@ -33,14 +33,14 @@ async fn restore(source: &dyn Source, dump: &[u8], options: RestoreOptions) -> R
     let mut restore = source.restore(options).await?;
     for piece in dump.chunks(50_000) {
         if let Err(error) = restore.write(Bytes::copy_from_slice(piece)).await {
-            restore.abort().await;
+            restore.abort().await.unwrap();
             return Err(error);
         }
     }
     match restore.finish().await {
         Ok(()) => restore.commit().await,
         Err(error) => {
-            restore.abort().await;
+            restore.abort().await.unwrap();
             Err(error)
         }
     }
@@ -110,6 +110,15 @@ async fn replacing_keeps_owner_and_locale_and_happens_in_one_moment() {
         "postgres",
         "CREATE DATABASE shop OWNER keeper TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'",
     );
+    server.sql("postgres", "REVOKE CONNECT ON DATABASE shop FROM PUBLIC; ALTER DATABASE shop CONNECTION LIMIT 7");
+    server.sql(
+        "postgres",
+        "ALTER DATABASE shop SET search_path TO \"$user\", public; ALTER DATABASE shop SET work_mem TO '5MB'",
+    );
+    server.sql("postgres", "ALTER ROLE keeper IN DATABASE shop SET my.setting TO 'it''s'");
+    let likeness = "SELECT (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(datacl) a), datconnlimit, (SELECT string_agg(setconfig::text, '|' ORDER BY setrole) FROM pg_db_role_setting \
+                    WHERE setdatabase = d.oid) FROM pg_database d WHERE datname = 'shop'";
+    let before = server.sql("postgres", likeness);
     server.sql("shop", "CREATE TABLE t AS SELECT 1 AS x");
     let bytes = dump(&*source(&server.address("shop")), "shop").await.unwrap();
     server.sql("shop", "UPDATE t SET x = 2");
@@ -117,6 +126,7 @@ async fn replacing_keeps_owner_and_locale_and_happens_in_one_moment() {
         .await
         .unwrap();
     assert_eq!(server.sql("shop", "SELECT x FROM t").trim(), "1");
+    assert_eq!(server.sql("postgres", likeness), before);
     let about = "SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datallowconn FROM pg_database WHERE datname = 'shop'";
     assert_eq!(server.sql("postgres", about).trim(), "keeper|LATIN1|t");
     // A database that is made anew has the dump's encoding.
@@ -163,7 +173,7 @@ async fn abort_leaves_no_database_behind() {
         server.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE 'absent__dbackup%'").trim(),
         "1"
     );
-    restoring.abort().await;
+    restoring.abort().await.unwrap();
     assert_eq!(server.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE 'absent%'").trim(), "0");
 }
 

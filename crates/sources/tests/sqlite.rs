@@ -222,10 +222,51 @@ async fn a_broken_dump_leaves_the_target_as_it_was() {
     // Given up in the middle.
     let mut restoring = source(&absent).restore(RestoreOptions::default()).await.unwrap();
     restoring.write(Bytes::from_static(b"SQLite format 3\0")).await.unwrap();
-    restoring.abort().await;
+    restoring.abort().await.unwrap();
     assert!(!absent.exists());
     assert_eq!(all_rows(&present).len(), 5);
     assert!(!names(&folder).iter().any(|name| name.contains("dbackup")), "{:?}", names(&folder));
+}
+
+#[tokio::test]
+async fn a_database_that_crashed_in_a_write_is_recovered_and_dumped() {
+    let (folder, path) = folder();
+    let writer = create(&path, "delete", 2000);
+    // The state that a crash leaves: pages written to the database, the journal not yet removed.
+    writer.execute_batch("PRAGMA cache_size = 1; BEGIN; UPDATE t SET pair = -1;").unwrap();
+    let crashed = folder.path().join("crashed.db");
+    fs::copy(&path, &crashed).unwrap();
+    fs::copy(folder.path().join("a shop.db-journal"), folder.path().join("crashed.db-journal")).unwrap();
+    writer.execute_batch("ROLLBACK").unwrap();
+    let bytes = dump(&crashed).await.unwrap();
+    let copy = folder.path().join("copy.db");
+    restore(&copy, &bytes, false).await.unwrap();
+    assert!(all_rows(&copy) == all_rows(&path));
+}
+
+#[tokio::test]
+async fn a_database_whose_index_needs_its_application_is_dumped_with_a_remark() {
+    let (_folder, path) = folder();
+    let connection = create(&path, "wal", 10);
+    connection
+        .create_scalar_function("own", 1, rusqlite::functions::FunctionFlags::SQLITE_DETERMINISTIC, |c| c.get::<i64>(0))
+        .unwrap();
+    connection.execute_batch("CREATE INDEX by_own ON t (own(pair))").unwrap();
+    let mut dump = source(&path).dump("a shop").await.unwrap();
+    while dump.next().await.unwrap().is_some() {}
+    let remark = dump.finish().await.unwrap().unwrap();
+    assert!(remark.contains("could not be checked"), "{remark}");
+}
+
+#[tokio::test]
+async fn a_target_that_is_no_database_is_moved_away_by_its_owner() {
+    let (folder, path) = folder();
+    drop(create(&path, "delete", 5));
+    let bytes = dump(&path).await.unwrap();
+    let target = folder.path().join("broken.db");
+    fs::write(&target, "not a database at all, but somebody's file".repeat(100)).unwrap();
+    let error = restore(&target, &bytes, true).await.unwrap_err().to_string();
+    assert!(error.contains("Move it away"), "{error}");
 }
 
 #[tokio::test]

@@ -63,6 +63,14 @@ async fn latest(destination: &dyn Destination, job: &str, database: Option<&str>
             )));
         }
     }
+    // Two databases that are called the same and share a job's folder must not be taken for each other.
+    let sources: BTreeSet<&str> = backups.iter().filter_map(|backup| backup.source.as_deref()).collect();
+    if sources.len() > 1 {
+        let sources = sources.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Failure::usage(format!(
+            "job '{job}' has backups of several sources ({sources}): give the PATH of the one you mean, as dbackup list shows it"
+        )));
+    }
     match backups.pop() {
         Some(newest) => Ok(newest.path),
         None => Err(Failure::failed(format!(

@@ -88,6 +88,16 @@ fn a_client_older_than_the_server() {
 }
 
 #[test]
+fn a_client_whose_dumps_would_not_go_back() {
+    let world = World::new();
+    let server = PostgresServer::start(PostgresVersion::V14);
+    let mut command = world.command(&["backup", "--source", &server.address("postgres"), "--to", "dropbox:/b"]);
+    command.env("DBACKUP_POSTGRES_BIN", PostgresVersion::V17.bin());
+    Ran::of(&mut command).failed_saying(&["too new", "Install the server's major version"]);
+    assert!(world.stored().is_empty());
+}
+
+#[test]
 fn a_server_that_dies_in_the_middle() {
     let (world, mut server) = (World::new(), shop());
     // Half of the dump passes, then the rest waits until the server is dead.

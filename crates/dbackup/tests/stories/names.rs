@@ -54,6 +54,23 @@ fn jobs_that_differ_only_by_case_do_not_mix() {
 }
 
 #[test]
+fn sources_that_share_a_jobs_name_are_not_taken_for_each_other() {
+    let world = World::new();
+    for folder in ["one", "two"] {
+        std::fs::create_dir(world.path(folder)).unwrap();
+        let (_, source) = world.sqlite(&format!("{folder}/shop.db"), 10);
+        world.run(&["backup", "--source", &source, "--to", "dropbox:/b"]).succeeded();
+    }
+    let target = format!("sqlite://{}", world.path("target.db").display());
+    let refused = world.run(&["restore", "dropbox:/b", "--job", "shop", "--latest", "--target", &target]).ended_with(2);
+    assert!(
+        refused.stderr.contains("several sources") && refused.stderr.contains("/two/shop.db"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn files_with_difficult_paths() {
     let world = World::new();
     for name in ["a b ü😀.db", "-x.db", "x\"; drop.db", "100%.db"] {

@@ -15,7 +15,7 @@ fn wrong_usage_is_exit_code_2_and_a_sentence() {
     let cases: [(&[&str], &str); 14] = [
         (&["backup", "--source", &source], "--to"),
         (&["backup", "--to", "dropbox:/"], "DBACKUP_SOURCE"),
-        (&["backup", "--source", "oracle://x", "--to", "dropbox:/"], "is not a source"),
+        (&["backup", "--source", "oracle://x", "--to", "dropbox:/"], "address is not one"),
         (&["backup", "--source", &source, "--to", "s3:/x"], "is not a destination"),
         (&["backup", "--source", &source, "--to", "dropbox:/b", "--to", "dropbox:/b/"], "named twice"),
         (&["backup", "--source", &source, "--to", "dropbox:/", "--compression", "zstd:19"], "not a compression"),

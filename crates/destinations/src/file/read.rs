@@ -42,10 +42,10 @@ impl FileSystem {
         let prefix = folder.to_owned();
         blocking(move || {
             let mut objects = Vec::new();
-            match walk(&start, &prefix, &mut objects) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => {}
-                Err(error) => return Err(destination.io_error("could not list", &start, &error)),
-                Ok(()) => {}
+            let there = must_exist || start.symlink_metadata().is_ok();
+            if there {
+                walk(&start, &prefix, &mut objects)
+                    .map_err(|error| destination.io_error("could not list", &start, &error))?;
             }
             objects.sort_by(|one, other| one.path.cmp(&other.path));
             Ok(objects)
@@ -56,7 +56,7 @@ impl FileSystem {
     /// Hashes a file.
     pub(super) async fn hash(&self, path: &str) -> Result<StoredHash, Error> {
         let (destination, path) = (self.clone(), self.resolve(path)?);
-        blocking(move || match digest(&path) {
+        blocking(move || match File::open(&path).and_then(digest) {
             Ok(digested) => Ok(StoredHash::Sha256(digested.sha256)),
             Err(error) => Err(destination.read_error(&path, &error)),
         })
@@ -99,7 +99,12 @@ fn walk(folder: &Path, prefix: &str, objects: &mut Vec<Object>) -> io::Result<()
         if kind.is_dir() {
             walk(&entry.path(), &path, objects)?;
         } else if kind.is_file() && !name.starts_with(PARTIAL_PREFIX) {
-            objects.push(Object { path, size: entry.metadata()?.len() });
+            match entry.metadata() {
+                Ok(metadata) => objects.push(Object { path, size: metadata.len() }),
+                // Deleted since its folder was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(())

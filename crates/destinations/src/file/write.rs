@@ -1,7 +1,7 @@
 //! Writing: a private file in the destination's folder, read back and compared before it gets its name.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -79,7 +79,7 @@ impl Upload for FileUpload {
                 _ => destination.io_error("could not write", &target, &error),
             };
             file.file().sync_all().map_err(cannot)?;
-            let found = digest(file.path()).map_err(cannot)?;
+            let found = read_back(file.file()).map_err(cannot)?;
             if found != expected {
                 return Err(Error::failed(
                     format!("could not write {}", target.display()),
@@ -87,7 +87,10 @@ impl Upload for FileUpload {
                 ));
             }
             let folder = target.parent().unwrap_or(&destination.folder);
-            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
+            if !folder.is_dir() {
+                DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
+                File::open(&destination.folder).and_then(|parent| parent.sync_all()).map_err(cannot)?;
+            }
             file.publish(&target).map_err(cannot)?;
             Ok(Committed::default())
         })
@@ -95,9 +98,17 @@ impl Upload for FileUpload {
     }
 }
 
-/// Reads a file and hashes it.
-pub(super) fn digest(path: &Path) -> io::Result<Digested> {
-    let mut file = File::open(path)?;
+/// Reads what was written, from the disk as far as the kernel lets go of its cache. Through the same handle: some network file
+/// systems refuse a second one while a file is locked.
+fn read_back(mut file: &File) -> io::Result<Digested> {
+    // Advice only: a file system that ignores it gives the cached bytes.
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    file.rewind()?;
+    digest(file)
+}
+
+/// Reads a file from where it stands and hashes it.
+pub(super) fn digest(mut file: impl Read) -> io::Result<Digested> {
     let mut digester = Digester::default();
     let mut buffer = vec![0; pipeline::stream::PIECE_SIZE];
     loop {

@@ -72,12 +72,12 @@ impl Download {
                 Some(response) => response,
                 None => self.response.insert(reopen(&self.client, &self.metadata.rev, self.position, self.end).await?),
             };
-            let failure = match response.chunk().await {
+            let failure = match transport::chunk(ROUTE, response).await {
                 Ok(Some(bytes)) => return self.take(bytes).map(Some),
                 Ok(None) => {
                     Error::Network { route: ROUTE.into(), reason: "the answer ended early".into(), unsent: false }
                 }
-                Err(error) => transport::network_error(ROUTE, &error),
+                Err(error) => error,
             };
             self.response = None;
             self.client.wait_after(failure, self.breaks).await?;

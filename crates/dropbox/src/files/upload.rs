@@ -142,7 +142,13 @@ impl Upload {
             if ambiguous && let Some(file) = self.published(path).await? {
                 return Ok(file);
             }
-            self.client.wait_after(error, retry).await?;
+            // Dropbox may still be at the commit whose answer was lost: the session is gone, the file not there yet.
+            let policy = &self.client.settings().retry;
+            if ambiguous && is_lookup_failed(&error) {
+                policy.wait_anyway(error, retry).await?;
+            } else {
+                policy.wait_after(error, retry).await?;
+            }
             retry += 1;
         }
     }
@@ -200,6 +206,13 @@ async fn start(client: &Client) -> Result<String, Error> {
     let started: Started =
         client.upload::<_, _, UploadSessionStartError>(route, &Start { close: false }, &Bytes::new()).await?;
     Ok(started.session_id)
+}
+
+fn is_lookup_failed(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Route { error: RouteError::SessionFinish(UploadSessionFinishError::LookupFailed { .. }), .. }
+    )
 }
 
 fn is_at(error: &Error, offset: u64) -> bool {

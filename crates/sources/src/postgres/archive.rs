@@ -117,6 +117,16 @@ impl ArchiveReader {
         self.encoding.as_deref()
     }
 
+    /// The oldest major version of pg_restore that reads this archive; known once its table of contents was read.
+    pub(super) fn oldest_reader(&self) -> u32 {
+        match self.minor {
+            ..=13 => 10,
+            14 => 12,
+            15 => 16,
+            16.. => 17,
+        }
+    }
+
     /// Whether the table of contents was read.
     pub(super) fn contents_read(&self) -> bool {
         !matches!(self.state, State::Head | State::Contents { .. })

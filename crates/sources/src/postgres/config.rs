@@ -96,6 +96,10 @@ impl Postgres {
         if std::env::var_os("PGCONNECT_TIMEOUT").is_none() {
             variables.push(("PGCONNECT_TIMEOUT".into(), CONNECT_TIMEOUT.into()));
         }
+        // A dump is in its database's own encoding, whatever anybody prefers.
+        variables.retain(|(name, _)| name != "PGCLIENTENCODING");
+        // Messages in English, so that their cures are found.
+        variables.push(("LC_ALL".into(), "C.UTF-8".into()));
         if let Some(password) = &self.password {
             variables.retain(|(name, _)| name != "PGPASSWORD");
             variables.push(("PGPASSWORD".into(), password.expose_secret().into()));

@@ -29,7 +29,7 @@ impl PostgresDump {
     /// Matches the versions and starts pg_dump.
     pub(super) async fn start(source: &Postgres, database: &str) -> Result<Self, Error> {
         let server = probe::server(source, database).await?;
-        let tool = Tool::find("pg_dump", server.major).await?;
+        let tool = Tool::find("pg_dump", server.major, 0).await?;
         let what = format!("could not dump database '{database}'");
         let command = tool.command(source).arguments([
             "--format=custom",

@@ -4,8 +4,9 @@ use super::Postgres;
 use super::tools::{Tool, cure};
 use crate::error::Error;
 
-/// The database that every server has, for questions about others.
-const MAINTENANCE: &str = "postgres";
+/// Databases that servers have, for questions about others: the first that is there, and is not itself in question, serves.
+const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
+const VERSION: &str = "SELECT current_setting('server_version_num'), current_setting('server_version')";
 /// Answers are short; a longer one is no answer.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
@@ -20,24 +21,25 @@ pub(super) struct Server {
 
 /// Asks the server for its version, through `database`.
 pub(super) async fn server(source: &Postgres, database: &str) -> Result<Server, Error> {
-    let rows =
-        query(source, database, "SELECT current_setting('server_version_num'), current_setting('server_version')")
-            .await?;
+    version_of(&query(source, database, VERSION).await?)
+}
+
+/// Asks for the version through a maintenance database.
+pub(super) async fn any_server(source: &Postgres) -> Result<Server, Error> {
+    version_of(&execute(source, VERSION).await?)
+}
+
+fn version_of(rows: &[Vec<String>]) -> Result<Server, Error> {
     let fields = rows.first().map(Vec::as_slice);
     let Some([number, version]) = fields else { return Err(Error::failed("the server's version", "no answer")) };
     let number: u32 = number.parse().map_err(|error| Error::failed("the server's version", error))?;
     Ok(Server { major: number / 10_000, version: version.clone() })
 }
 
-/// Asks for the version through the maintenance database.
-pub(super) async fn any_server(source: &Postgres) -> Result<Server, Error> {
-    server(source, MAINTENANCE).await
-}
-
 /// Every database that takes connections, templates aside.
 pub(super) async fn databases(source: &Postgres) -> Result<Vec<String>, Error> {
     let sql = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
-    Ok(query(source, MAINTENANCE, sql).await?.into_iter().flatten().collect())
+    Ok(execute(source, sql).await?.into_iter().flatten().collect())
 }
 
 /// What lies at a database's name.
@@ -54,7 +56,7 @@ pub(super) enum Contents {
 /// Looks what lies at a database's name.
 pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Contents, Error> {
     let exists = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(database));
-    if query(source, MAINTENANCE, &exists).await?.is_empty() {
+    if execute(source, &exists).await?.is_empty() {
         return Ok(Contents::Absent);
     }
     // What initdb and extensions bring is not data.
@@ -75,9 +77,19 @@ pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Conten
     Ok(if holds { Contents::Data } else { Contents::Empty })
 }
 
-/// Runs one statement outside of any database in particular.
+/// Runs SQL in one transaction, outside of any database in particular.
 pub(super) async fn execute(source: &Postgres, sql: &str) -> Result<Vec<Vec<String>>, Error> {
-    query(source, MAINTENANCE, sql).await
+    for database in MAINTENANCE {
+        if source.database.as_deref() == Some(database) {
+            continue;
+        }
+        let absent = format!("database \"{database}\" does not exist");
+        match query(source, database, sql).await {
+            Err(Error::Failed { cause, .. }) if cause.contains(&absent) => {}
+            result => return result,
+        }
+    }
+    Err(Error::failed(source.address(), "there is no database to ask through (postgres or template1)"))
 }
 
 /// Runs SQL through psql; rows of fields. NULL is the empty text.

@@ -12,10 +12,14 @@ use tokio::process::ChildStdin;
 
 use super::Postgres;
 use super::archive::ArchiveReader;
+use super::likeness;
 use super::probe::{self, Contents, execute, identifier, literal};
 use super::tools::{Tool, cure};
 use crate::error::Error;
 use crate::{Restore, RestoreOptions};
+
+/// How often sessions that come back at once may thwart the swap.
+const SWAP_ATTEMPTS: u32 = 3;
 
 /// PostgreSQL cuts longer names.
 const MAX_NAME_BYTES: usize = 63;
@@ -26,7 +30,6 @@ pub(super) struct PostgresRestore {
     database: String,
     options: RestoreOptions,
     contents: Contents,
-    tool: Tool,
     server_major: u32,
     archive: ArchiveReader,
     head: Vec<Bytes>,
@@ -53,29 +56,17 @@ impl PostgresRestore {
             return Err(Error::HoldsData(format!("database '{database}'")));
         }
         let server_major = probe::any_server(&source).await?.major;
-        let tool = Tool::find("pg_restore", server_major).await?;
         let (archive, head) = (ArchiveReader::default(), Vec::new());
-        Ok(Self {
-            source,
-            database,
-            options,
-            contents,
-            tool,
-            server_major,
-            archive,
-            head,
-            running: None,
-            new_database: None,
-        })
+        Ok(Self { source, database, options, contents, server_major, archive, head, running: None, new_database: None })
     }
 
     async fn start_tool(&mut self) -> Result<Running, Error> {
-        self.new_database = match self.contents {
-            Contents::Empty => None,
-            Contents::Absent | Contents::Data => Some(self.create_database().await?),
-        };
+        let tool = Tool::find("pg_restore", self.server_major, self.archive.oldest_reader()).await?;
+        if self.contents != Contents::Empty {
+            self.create_database().await?;
+        }
         let target = self.new_database.as_ref().unwrap_or(&self.database);
-        let mut command = self.tool.command(&self.source).arguments([
+        let mut command = tool.command(&self.source).arguments([
             "--exit-on-error",
             "--no-password",
             &format!("--dbname={}", self.source.conninfo(target)),
@@ -92,44 +83,55 @@ impl PostgresRestore {
         }
     }
 
-    async fn create_database(&self) -> Result<String, Error> {
+    async fn create_database(&mut self) -> Result<(), Error> {
         let name = passing_name(&self.database, "restore")?;
-        let likeness = match self.contents {
-            Contents::Data => like(&self.source, &self.database, self.server_major).await?,
+        let options = match self.contents {
+            Contents::Data => likeness::options(&self.source, &self.database, self.server_major).await?,
             _ => self.archive.encoding().map(|encoding| format!("ENCODING {}", literal(encoding))).unwrap_or_default(),
         };
-        execute(&self.source, &format!("CREATE DATABASE {} TEMPLATE template0 {likeness}", identifier(&name))).await?;
-        Ok(name)
-    }
-
-    /// Puts the restored database into its place.
-    async fn put_in_place(&self, new: &str) -> Result<(), Error> {
-        let (new, target) = (identifier(new), identifier(&self.database));
-        if self.contents == Contents::Absent {
-            execute(&self.source, &format!("ALTER DATABASE {new} RENAME TO {target}")).await?;
-            return Ok(());
-        }
-        let aside = identifier(&passing_name(&self.database, "replaced")?);
-        execute(&self.source, &format!("ALTER DATABASE {target} ALLOW_CONNECTIONS false")).await?;
-        let swapped = self.swap(&new, &target, &aside).await;
-        if swapped.is_err() {
-            execute(&self.source, &format!("ALTER DATABASE {target} ALLOW_CONNECTIONS true")).await?;
-            return swapped;
-        }
-        execute(&self.source, &format!("DROP DATABASE {aside}")).await?;
+        // Noted before it is there, so that it is removed even if nobody waits for the answer.
+        self.new_database = Some(name.clone());
+        execute(&self.source, &format!("CREATE DATABASE {} TEMPLATE template0 {options}", identifier(&name))).await?;
         Ok(())
     }
 
+    /// Puts the restored database into its place. Gives a remark if something was left.
+    async fn put_in_place(&self, new: &str) -> Result<Option<String>, Error> {
+        let target = identifier(&self.database);
+        if self.contents == Contents::Absent {
+            execute(&self.source, &format!("ALTER DATABASE {} RENAME TO {target}", identifier(new))).await?;
+            return Ok(None);
+        }
+        likeness::carry_over(&self.source, &self.database, new).await?;
+        let aside = passing_name(&self.database, "replaced")?;
+        self.swap(&identifier(new), &target, &identifier(&aside)).await?;
+        let dropped = execute(&self.source, &self.drop_sql(&aside)).await;
+        Ok(dropped.err().map(|error| format!("the replaced database is still there as '{aside}': {error}")))
+    }
+
+    /// Ends the old database's sessions and renames both, in one transaction: there is no moment without a database of that
+    /// name. Sessions that come back at once make it fail as a whole, and it is tried again.
     async fn swap(&self, new: &str, target: &str, aside: &str) -> Result<(), Error> {
-        let sessions = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}",
+        let sql = format!(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND backend_type = 'client backend'; \
+             ALTER DATABASE {target} RENAME TO {aside}; ALTER DATABASE {new} RENAME TO {target}",
             literal(&self.database)
         );
-        execute(&self.source, &sessions).await?;
-        // psql sends both in one transaction: there is no moment without a database of that name.
-        let renames = format!("ALTER DATABASE {target} RENAME TO {aside}; ALTER DATABASE {new} RENAME TO {target}");
-        execute(&self.source, &renames).await?;
-        Ok(())
+        let mut result = execute(&self.source, &sql).await;
+        for _ in 1..SWAP_ATTEMPTS {
+            match result {
+                Err(Error::Failed { cause, .. }) if cause.contains("is being accessed by other users") => {}
+                result => return result.map(drop),
+            }
+            result = execute(&self.source, &sql).await;
+        }
+        result.map(drop)
+    }
+
+    /// Drops a database of ours, even if a backend still works in it.
+    fn drop_sql(&self, name: &str) -> String {
+        let force = if self.server_major >= 13 { "WITH (FORCE)" } else { "" };
+        format!("DROP DATABASE IF EXISTS {} {force}", identifier(name))
     }
 
     fn what(&self) -> String {
@@ -168,28 +170,31 @@ impl Restore for PostgresRestore {
     }
 
     async fn commit(mut self: Box<Self>) -> Result<String, Error> {
-        let placed = match self.new_database.as_deref() {
-            Some(new) => self.put_in_place(new).await,
-            None => Ok(()),
-        };
-        match placed {
-            Ok(()) => Ok(self.source.address()),
+        let Some(new) = self.new_database.clone() else { return Ok(self.source.address()) };
+        match self.put_in_place(&new).await {
+            Ok(None) => Ok(self.source.address()),
+            Ok(Some(remark)) => Ok(format!("{} ({remark})", self.source.address())),
             Err(error) => {
-                self.abort().await;
+                self.abort().await?;
                 Err(error)
             }
         }
     }
 
-    async fn abort(mut self: Box<Self>) {
+    async fn abort(mut self: Box<Self>) -> Result<(), Error> {
         if let Some(Running { process, input }) = self.running.take() {
             // pg_restore must die before its input ends, or it could take the end for a good one.
             drop(process);
             drop(input);
         }
-        if let Some(name) = self.new_database.take() {
-            // What remains bears a name that says what it is; the failure that led here is the one to report.
-            let _ = execute(&self.source, &format!("DROP DATABASE IF EXISTS {}", identifier(&name))).await;
+        match self.new_database.take() {
+            Some(name) => {
+                let dropped = execute(&self.source, &self.drop_sql(&name)).await;
+                dropped
+                    .map(drop)
+                    .map_err(|error| Error::failed(format!("could not drop the unfinished database '{name}'"), error))
+            }
+            None => Ok(()),
         }
     }
 }
@@ -218,26 +223,4 @@ fn passing_name(database: &str, purpose: &str) -> Result<String, Error> {
         end -= 1;
     }
     Ok(format!("{}{suffix}", &database[..end]))
-}
-
-/// Owner, encoding and locale of an existing database, as CREATE DATABASE takes them.
-async fn like(source: &Postgres, database: &str, server_major: u32) -> Result<String, Error> {
-    let provider = match server_major {
-        ..15 => "''",
-        15..17 => {
-            "CASE datlocprovider WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE ' || quote_literal(daticulocale) ELSE '' END"
-        }
-        17.. => {
-            "CASE datlocprovider WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE ' || quote_literal(datlocale) \
-             WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(datlocale) ELSE '' END"
-        }
-    };
-    let sql = format!(
-        "SELECT 'OWNER ' || quote_ident(pg_get_userbyid(datdba)) || ' ENCODING ' || quote_literal(pg_encoding_to_char(encoding)) \
-         || ' LC_COLLATE ' || quote_literal(datcollate) || ' LC_CTYPE ' || quote_literal(datctype) || {provider} \
-         FROM pg_catalog.pg_database WHERE datname = {}",
-        literal(database)
-    );
-    let rows = execute(source, &sql).await?;
-    rows.into_iter().flatten().next().ok_or_else(|| Error::failed("looking at the database", "it is gone"))
 }

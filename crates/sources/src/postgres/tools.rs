@@ -13,6 +13,10 @@ const FOLDER_VARIABLE: &str = "DBACKUP_POSTGRES_BIN";
 /// Where packages put them, a folder per major version (Debian, Red Hat).
 const PACKAGE_FOLDERS: [(&str, &str); 2] = [("/usr/lib/postgresql", "bin"), ("/usr", "bin")];
 
+/// From this version on, pg_dump writes and pg_restore sends `SET transaction_timeout`, which older servers refuse: what such a
+/// pg_dump makes of an older server cannot go back into it.
+pub(super) const FIRST_WITH_TRANSACTION_TIMEOUT: u32 = 17;
+
 /// A tool that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tool {
@@ -24,24 +28,17 @@ pub(super) struct Tool {
 }
 
 impl Tool {
-    /// Finds a tool of the server's major version, or else the next newer: older ones cannot read a newer server.
-    pub(super) async fn find(name: &str, server_major: u32) -> Result<Self, Error> {
+    /// Finds a tool of the server's major version, or else the next newer one that suits it and is at least `oldest`.
+    pub(super) async fn find(name: &str, server_major: u32, oldest: u32) -> Result<Self, Error> {
         let found = find_all(name).await;
-        let best = found.iter().filter(|tool| tool.major >= server_major).min_by_key(|tool| tool.major);
-        match (best, found.iter().max_by_key(|tool| tool.major)) {
+        let oldest = oldest.max(server_major);
+        let is_new = |major: u32| major >= FIRST_WITH_TRANSACTION_TIMEOUT;
+        let suits = |tool: &&Self| tool.major >= oldest && is_new(tool.major) == is_new(server_major);
+        let best = found.iter().filter(suits).min_by_key(|tool| tool.major);
+        match (best, found.iter().map(|tool| tool.major).max()) {
             (Some(best), _) => Ok(best.clone()),
-            (None, Some(newest)) => Err(Error::Failed {
-                what: format!("the newest {name} here is older than the server"),
-                cause: format!("the server is PostgreSQL {server_major}, {name} is version {}", newest.major),
-                cure: Some(
-                    "Install the server's major version of the PostgreSQL client tools (Debian: postgresql-client-<major>)",
-                ),
-            }),
-            (None, None) => Err(Error::Failed {
-                what: format!("could not find {name}"),
-                cause: format!("neither in PATH nor where packages put it ({FOLDER_VARIABLE} can name its folder)"),
-                cure: Some("Install the PostgreSQL client tools (Debian: postgresql-client)"),
-            }),
+            (None, Some(newest)) => Err(unsuited(name, server_major, oldest, newest)),
+            (None, None) => Err(missing(name)),
         }
     }
 
@@ -52,7 +49,7 @@ impl Tool {
                 return Ok(tool);
             }
         }
-        Self::find(name, 0).await
+        Err(missing(name))
     }
 
     /// A command that runs it, logged in to the source.
@@ -61,6 +58,30 @@ impl Tool {
         command.environment = source.environment();
         command
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::Failed {
+        what: format!("could not find {name}"),
+        cause: format!("neither in PATH nor where packages put it ({FOLDER_VARIABLE} can name its folder)"),
+        cure: Some("Install the PostgreSQL client tools (Debian: postgresql-client)"),
+    }
+}
+
+fn unsuited(name: &str, server_major: u32, oldest: u32, newest: u32) -> Error {
+    let cause = format!("the server is PostgreSQL {server_major}, the newest {name} here is version {newest}");
+    if oldest > server_major {
+        let cure = Some("Install those client tools, and restore into a server of that version or newer");
+        return Error::Failed { what: format!("the backup needs {name} {oldest} or newer"), cause, cure };
+    }
+    let what = if newest < server_major {
+        format!("the newest {name} here is older than the server")
+    } else {
+        format!("{name} here is too new: what version 17 and later dump does not go back into an older server")
+    };
+    let cure =
+        Some("Install the server's major version of the PostgreSQL client tools (Debian: postgresql-client-<major>)");
+    Error::Failed { what, cause, cure }
 }
 
 /// Every version of a tool that is installed.
@@ -110,6 +131,12 @@ async fn examine(path: &Path) -> Option<Tool> {
 /// What to do about what a tool says. Its words are PostgreSQL's, in English unless the server is set otherwise.
 pub(super) fn cure(words: &str) -> Option<&'static str> {
     let cures = [
+        ("permission denied to create database", "Give the role CREATEDB, or restore into an existing empty database"),
+        (
+            "permission denied to terminate process",
+            "Restore as a superuser, or end the database's other sessions first",
+        ),
+        ("is being accessed by other users", "End the database's other sessions, then try again"),
         ("no password supplied", "Give the password by PGPASSWORD, ~/.pgpass or --password-file"),
         (
             "password authentication failed",
@@ -131,6 +158,9 @@ pub(super) fn cure(words: &str) -> Option<&'static str> {
         ("server closed the connection", "The server went away: see its log, then try again"),
         ("terminating connection", "The server ended the connection: see its log, then try again"),
     ];
+    if words.contains("FATAL:  role \"") {
+        return Some("Check the user");
+    }
     if words.contains("role \"") && words.contains("does not exist") {
         return Some("Create the role first, or restore with --no-owner");
     }

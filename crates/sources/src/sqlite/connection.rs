@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::error::Error;
 
@@ -15,9 +15,29 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// What to do with a damaged database.
 const SALVAGE: &str = "Restore an older backup, or salvage what is left with the sqlite3 shell's .recover";
 
+/// What SQLite answers to a reader who would have to write first (SQLITE_READONLY_ROLLBACK, _RECOVERY, _CANTINIT).
+const NEEDS_RECOVERY: [i32; 3] =
+    [ffi::SQLITE_READONLY_ROLLBACK, ffi::SQLITE_READONLY_RECOVERY, ffi::SQLITE_READONLY_CANTINIT];
+
 /// Opens an existing database for reading.
 pub(super) fn open_read_only(path: &Path) -> Result<Connection, Error> {
-    open(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|error| failed("open", path, &error))
+    try_open_read_only(path).map_err(|error| failed("open", path, &error))
+}
+
+/// The same, for those who know better what its failure means.
+pub(super) fn try_open_read_only(path: &Path) -> rusqlite::Result<Connection> {
+    let name = path.as_os_str().as_bytes();
+    let opened = open(name, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| {
+        connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+        Ok(connection)
+    });
+    match opened {
+        // A crashed process left a journal: SQLite plays it back for whoever may write.
+        Err(rusqlite::Error::SqliteFailure(error, _)) if NEEDS_RECOVERY.contains(&error.extended_code) => {
+            open(name, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        }
+        opened => opened,
+    }
 }
 
 /// Opens an existing database for writing.
@@ -48,22 +68,33 @@ fn open(name: &[u8], flags: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Checks every page and index of what this connection sees.
-pub(super) fn check_integrity(connection: &Connection, path: &Path) -> Result<(), Error> {
-    let problems = connection
-        .prepare("PRAGMA integrity_check(5)")
-        .and_then(|mut statement| {
-            statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
-        })
-        .map_err(|error| failed("check", path, &error))?;
+/// Checks every page and index of what this connection sees. Gives a remark if that cannot be done here: an index may be ordered
+/// or computed by a function that only the application has.
+pub(super) fn check_integrity(connection: &Connection, path: &Path) -> Result<Option<String>, Error> {
+    let checked = connection.prepare("PRAGMA integrity_check(5)").and_then(|mut statement| {
+        statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
+    });
+    let problems = match checked {
+        Err(error) if is_foreign_function(&error) => {
+            return Ok(Some(format!("its integrity could not be checked here: {error}")));
+        }
+        checked => checked.map_err(|error| failed("check", path, &error))?,
+    };
     if problems == ["ok"] {
-        return Ok(());
+        return Ok(None);
     }
     Err(Error::Failed {
         what: format!("{} is damaged", path.display()),
         cause: problems.join("; "),
         cure: Some(SALVAGE),
     })
+}
+
+fn is_foreign_function(error: &rusqlite::Error) -> bool {
+    let text = error.to_string();
+    ["no such collation sequence", "unknown function", "no such function", "no such module"]
+        .iter()
+        .any(|sign| text.contains(sign))
 }
 
 /// What failed, on which file, and the cure for what SQLite's code tells.

@@ -1,7 +1,5 @@
 //! Dumping SQLite: the pages of one snapshot, in order.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -26,7 +24,7 @@ const MAX_RESTARTS: u32 = 3;
 /// A dump of one snapshot.
 pub(super) struct SqliteDump {
     pieces: Receiver,
-    reader: Option<JoinHandle<Result<(), Error>>>,
+    reader: Option<JoinHandle<Result<Option<String>, Error>>>,
     interrupt: InterruptHandle,
 }
 
@@ -38,18 +36,19 @@ impl SqliteDump {
         let interrupt = snapshot.get_interrupt_handle();
         let (sender, pieces) = stream::channel();
         let reader = tokio::task::spawn_blocking(move || {
-            check_integrity(&snapshot, &path)?;
-            stream_pages(&snapshot, &path, sender)
+            let remark = check_integrity(&snapshot, &path)?;
+            stream_pages(&snapshot, &path, sender)?;
+            Ok(remark)
         });
         Ok(Self { pieces, reader: Some(reader), interrupt })
     }
 
-    async fn reader_result(&mut self) -> Result<(), Error> {
+    async fn reader_result(&mut self) -> Result<Option<String>, Error> {
         match self.reader.take() {
             Some(reader) => {
                 reader.await.unwrap_or_else(|error| Err(Error::failed("the reader of the database", error)))
             }
-            None => Ok(()),
+            None => Ok(None),
         }
     }
 }
@@ -72,7 +71,7 @@ impl Dump for SqliteDump {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Option<String>, Error> {
-        self.reader_result().await.map(|()| None)
+        self.reader_result().await
     }
 }
 
@@ -124,8 +123,7 @@ fn refuse_nothing(database: &Connection, path: &Path) -> Result<(), Error> {
 fn copy(database: &Connection, path: &Path) -> Result<Connection, Error> {
     let cannot =
         |error: std::io::Error| Error::failed(format!("could not make a copy beside {}", path.display()), error);
-    let mode = fs::metadata(path).map_err(cannot)?.permissions().mode() & 0o777;
-    let file = PrivateFile::beside(path, COPY, mode).map_err(cannot)?;
+    let file = PrivateFile::beside(path, COPY, 0o600).map_err(cannot)?;
     let mut copy = open_read_write(file.path())?;
     drop(file);
     let copied = copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").and_then(|()| {
@@ -138,11 +136,15 @@ fn copy(database: &Connection, path: &Path) -> Result<Connection, Error> {
 
 /// Copies step by step, so that writers get their turn between two steps. A write starts the copy over.
 fn copy_pages(backup: &Backup<'_, '_>) -> rusqlite::Result<()> {
-    let (mut restarts, mut remaining) = (0, i32::MAX);
+    let (mut restarts, mut remaining, mut refused) = (0, i32::MAX, 0);
     loop {
         let pages = if restarts < MAX_RESTARTS { PAGES_PER_STEP } else { -1 };
-        if let StepResult::Done = backup.step(pages)? {
-            return Ok(());
+        match backup.step(pages)? {
+            StepResult::Done => return Ok(()),
+            // Each refusal has waited for the lock as long as is bearable already.
+            StepResult::Busy | StepResult::Locked if refused > 0 => return Err(busy()),
+            StepResult::Busy | StepResult::Locked => refused += 1,
+            _ => refused = 0,
         }
         let left = backup.progress().remaining;
         if left >= remaining {
@@ -151,6 +153,10 @@ fn copy_pages(backup: &Backup<'_, '_>) -> rusqlite::Result<()> {
         remaining = left;
         std::thread::yield_now();
     }
+}
+
+fn busy() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)
 }
 
 /// Sends every page in order. The number of pages is the end mark: fewer or more is an error.

@@ -28,6 +28,7 @@ const RESTORE: &str = "dbackup-restore";
 pub(super) struct SqliteRestore {
     target: PathBuf,
     exists: bool,
+    overwrite: bool,
     file: Arc<PrivateFile>,
 }
 
@@ -46,13 +47,17 @@ impl SqliteRestore {
             }
             let file = PrivateFile::beside(&target, RESTORE, 0o600)
                 .map_err(|error| Error::failed(format!("could not make a file beside {}", target.display()), error))?;
-            Ok(Self { target, exists, file: Arc::new(file) })
+            Ok(Self { target, exists, overwrite: options.overwrite, file: Arc::new(file) })
         })
         .await
     }
 
     fn put_in_place(&self) -> Result<String, Error> {
         if self.exists {
+            // It may have been filled meanwhile.
+            if !self.overwrite && holds_data(&self.target)? {
+                return Err(Error::HoldsData(self.target.display().to_string()));
+            }
             replace(&open_immutable(self.file.path())?, &self.target)?;
         } else {
             let what = format!("could not put the restored database at {}", self.target.display());
@@ -75,7 +80,7 @@ impl Restore for SqliteRestore {
         blocking(move || {
             let what = format!("could not write {}", file.path().display());
             file.file().sync_all().map_err(|error| Error::failed(what, error))?;
-            check_integrity(&open_immutable(file.path())?, file.path())
+            check_integrity(&open_immutable(file.path())?, file.path()).map(drop)
         })
         .await
     }
@@ -84,7 +89,11 @@ impl Restore for SqliteRestore {
         blocking(move || self.put_in_place()).await
     }
 
-    async fn abort(self: Box<Self>) {}
+    async fn abort(self: Box<Self>) -> Result<(), Error> {
+        // A check that is still going on keeps the file open; its name goes now.
+        let what = format!("could not remove {}", self.file.path().display());
+        fs::remove_file(self.file.path()).map_err(|error| Error::failed(what, error))
+    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
@@ -97,7 +106,8 @@ fn refuse_stale_journals(target: &Path) -> Result<(), Error> {
         let mut journal = OsString::from(target);
         journal.push(suffix);
         let journal = PathBuf::from(journal);
-        if fs::symlink_metadata(&journal).is_ok() {
+        // Readers leave empty ones behind.
+        if fs::symlink_metadata(&journal).is_ok_and(|journal| journal.len() > 0) {
             return Err(Error::Failed {
                 what: format!("{} lies there without its database", journal.display()),
                 cause: "SQLite would play it into the restored database and damage it".to_owned(),
