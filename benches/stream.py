@@ -23,48 +23,37 @@ GIB = 1 << 30
 RUNS = int(os.environ.get("RUNS", "3"))
 
 
-def measure(arguments, environment):
-    """Wall seconds, CPU seconds, peak MiB of a command and its children, in a process group of its own."""
+def measure(arguments, environment, pattern="."):
+    """Wall seconds, CPU seconds (with all children) and the largest peak MiB among its processes whose names match."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.monotonic()
-    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    peak = [0]
-    output, errors = process.communicate()
-    wall = time.monotonic() - start
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode != 0:
-        sys.exit(f"{arguments[0]} failed: {errors.decode()}{output.decode()}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return wall, cpu, output
-
-
-def peak_of(arguments, environment, pattern):
-    """The same with /usr/bin/env time's job done by hand: polls VmHWM of the processes that match."""
-    start = time.monotonic()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
     peak = 0
     while process.poll() is None:
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                if os.getpgid(int(entry.name)) != process.pid and os.getsid(int(entry.name)) != process.pid:
-                    continue
-                status = (entry / "status").read_text()
-            except OSError:
-                continue
-            if re.search(rf"^Name:\s+({pattern})", status, re.M):
-                found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
-                peak = max(peak, int(found.group(1)) if found else 0)
+        peak = max(peak, peak_of_session(process.pid, pattern))
         time.sleep(0.05)
-    output, errors = process.communicate()
     wall = time.monotonic() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if process.returncode != 0:
-        sys.exit(f"{arguments[0]} failed: {errors.decode()}{output.decode()}")
+        sys.exit(f"{arguments[0]} failed: {process.stderr.read().decode()}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall, cpu, peak / 1024
+
+
+def peak_of_session(session, pattern):
+    """The largest VmHWM in KiB."""
+    peak = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(entry.name)) != session:
+                continue
+            status = (entry / "status").read_text()
+        except OSError:
+            continue
+        found = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
+        if found and re.search(rf"^Name:\s+({pattern})", status, re.M):
+            peak = max(peak, int(found.group(1)))
+    return peak
 
 
 def main():
@@ -105,23 +94,21 @@ def bench(folder, tools, urls):
                 f"'{RCLONE}' --config '{folder}/rclone.conf' --ca-cert '{folder}/ca.pem' rcat 'dropbox:stock/{size}-{run}'")
         return ["bash", "-c", pipe]
 
-    print(f"| dump | by | wall s | MiB/s | CPU s | peak MiB |\n|---|---|---|---|---|---|")
+    print("| dump | by | wall s | MiB/s | CPU s | peak MiB |\n|---|---|---|---|---|---|")
+    generator = statistics.median(measure([str(tools / "pg_dump"), f"dbname='{GIB}'"], environment)[1] for _ in range(3))
     peaks = {}
     for gib in (1, 4):
         size = gib * GIB
-        generator = statistics.median(measure([str(tools / "pg_dump"), f"dbname='{size}'"], environment | {})[1] for _ in range(2)) if gib == 1 else generator_1 * gib
-        if gib == 1:
-            generator_1 = generator
         figures = {"dbackup": [], "stock tools": []}
         for run in range(RUNS):
-            figures["dbackup"].append(peak_of(dbackup(size, run), ours, "dbackup"))
-            figures["stock tools"].append(peak_of(stock(size, run), theirs, "rclone|zstd|age"))
+            figures["dbackup"].append(measure(dbackup(size, run), ours, "dbackup"))
+            figures["stock tools"].append(measure(stock(size, run), theirs, "rclone|zstd|age"))
         medians = {}
         for name, runs in figures.items():
             wall, cpu, peak = (statistics.median(column) for column in zip(*runs))
-            medians[name] = (wall, cpu - generator, peak)
-            print(f"| {gib} GiB | {name} | {wall:.1f} | {size / wall / (1 << 20):.0f} | {cpu - generator:.1f} | {peak:.0f} |")
-        ratios = [ours / theirs for ours, theirs in zip(medians["dbackup"], medians["stock tools"])]
+            medians[name] = (wall, cpu - generator * gib, peak)
+            print(f"| {gib} GiB | {name} | {wall:.1f} | {size / wall / (1 << 20):.0f} | {medians[name][1]:.1f} | {peak:.0f} |")
+        ratios = [mine / other for mine, other in zip(medians["dbackup"], medians["stock tools"])]
         print(f"| {gib} GiB | dbackup : stock tools | {ratios[0]:.2f} | | {ratios[1]:.2f} | {ratios[2]:.2f} |")
         peaks[gib] = medians["dbackup"][2]
     print(f"\nPeak memory of dbackup: {peaks[4]:.0f} MiB at 4 GiB, {100 * (peaks[4] / peaks[1] - 1):+.0f} % against 1 GiB.")

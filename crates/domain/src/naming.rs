@@ -156,7 +156,8 @@ mod tests {
     }
 
     #[test]
-    fn m_13_names_say_time_database_and_layers() {
+    fn names_say_time_database_and_layers() {
+        // M-13
         let plain = BackupName::new(time(), None, DumpFormat::SqliteFile, Compression::None, false);
         assert_eq!(plain.to_string(), "backup_2024-01-15T12-00-00.db");
         assert_eq!(plain.sidecar(), "backup_2024-01-15T12-00-00.db.meta.json");

@@ -57,7 +57,8 @@ fn count(emulator: &Emulator, route: &str) -> usize {
 }
 
 #[tokio::test]
-async fn m_11_files_of_every_size_come_back_with_the_fewest_calls() {
+async fn files_of_every_size_come_back_with_the_fewest_calls() {
+    // M-11
     let emulator = emulator().await;
     let client = client(&emulator);
     for (length, appends) in [(0, 0), (1, 0), (CHUNK, 0), (CHUNK + 1, 2), (3 * CHUNK, 3), (3 * CHUNK + 5, 4)] {
@@ -92,7 +93,8 @@ async fn nothing_is_visible_before_the_commit_and_nothing_is_overwritten() {
 }
 
 #[tokio::test]
-async fn m_12_ranges_listing_metadata_folders_and_deletion() {
+async fn ranges_listing_metadata_folders_and_deletion() {
+    // M-12
     let emulator = emulator().await;
     let client = client(&emulator);
     let data = sample(100_000);
@@ -138,7 +140,8 @@ async fn a_listing_of_thousands_is_whole() {
 }
 
 #[tokio::test]
-async fn m_06_tokens_refresh_by_themselves_once_for_everybody() {
+async fn tokens_refresh_by_themselves_once_for_everybody() {
+    // M-06
     let emulator = emulator().await;
     let client = client(&emulator);
     let calls = (0..20).map(|_| {
@@ -161,7 +164,8 @@ async fn m_06_tokens_refresh_by_themselves_once_for_everybody() {
 }
 
 #[tokio::test]
-async fn m_08_a_revoked_grant_says_to_log_in_again() {
+async fn a_revoked_grant_says_to_log_in_again() {
+    // M-08
     let emulator = emulator().await;
     let client = client(&emulator);
     client.account().await.unwrap();
@@ -185,7 +189,8 @@ async fn logging_out_revokes_the_grant() {
 }
 
 #[tokio::test]
-async fn m_15_failures_are_typed_and_name_their_cure() {
+async fn failures_are_typed_and_name_their_cure() {
+    // M-15
     let emulator = emulator().await;
     let client = client(&emulator);
     emulator.control().set_scopes(&Config::default().refresh_token, &["files.metadata.read", "account_info.read"]);

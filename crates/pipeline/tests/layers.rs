@@ -65,7 +65,8 @@ const COMPRESSIONS: [Compression; 5] =
     [Compression::None, Compression::Gzip(1), Compression::Gzip(9), Compression::Zstd(1), Compression::Zstd(9)];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn m_14_every_combination_of_layers_comes_back() {
+async fn every_combination_of_layers_comes_back() {
+    // M-14
     let identity = Identity::generate();
     for data in [sample(), Vec::new(), vec![7]] {
         for compression in COMPRESSIONS {

@@ -8,7 +8,8 @@ use dropbox_emulator::{Config, Fault, FaultKind};
 use crate::world::{Ran, World, rows};
 
 #[test]
-fn m_08_a_revoked_grant_says_to_log_in_again() {
+fn a_revoked_grant_says_to_log_in_again() {
+    // M-08
     let world = World::new();
     let (_, source) = world.sqlite("shop.db", 10);
     world.dropbox().revoke(&Config::default().refresh_token);
@@ -19,7 +20,8 @@ fn m_08_a_revoked_grant_says_to_log_in_again() {
 }
 
 #[test]
-fn m_15_a_full_dropbox_names_used_and_allowed() {
+fn a_full_dropbox_names_used_and_allowed() {
+    // M-15
     let world = World::with(Config { quota: 100_000, ..Config::default() });
     let (_, source) = world.sqlite("shop.db", 1000);
     world.run(&["backup", "--source", &source, "--to", "dropbox:/b"]).failed_saying(&["is full", "of 97.7 KiB used"]);
@@ -27,7 +29,8 @@ fn m_15_a_full_dropbox_names_used_and_allowed() {
 }
 
 #[test]
-fn m_15_a_missing_permission_is_named() {
+fn a_missing_permission_is_named() {
+    // M-15
     let world = World::new();
     let (_, source) = world.sqlite("shop.db", 10);
     world.dropbox().set_scopes(&Config::default().refresh_token, &["files.metadata.read", "account_info.read"]);
@@ -88,7 +91,8 @@ fn a_sidecar_that_cannot_be_written_is_a_failure() {
 }
 
 #[test]
-fn m_06_a_token_that_expires_in_the_middle_goes_unnoticed() {
+fn a_token_that_expires_in_the_middle_goes_unnoticed() {
+    // M-06
     let world = World::new();
     let (path, source) = world.sqlite("shop.db", 200_000);
     let expired = || FaultKind::AccessTokenExpired;

@@ -14,7 +14,8 @@ const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text, raw by
 const PEOPLE_DIGEST: &str = "SELECT md5(string_agg(p::text, '|' ORDER BY id)) FROM people p; SELECT md5(string_agg(md5(data), '|' ORDER BY pageno)) FROM pg_largeobject";
 
 #[test]
-fn m_11_m_12_m_13_m_14_a_sqlite_database_goes_to_dropbox_and_comes_back() {
+fn a_sqlite_database_goes_to_dropbox_and_comes_back() {
+    // M-11, M-12, M-13, M-14
     let world = World::new();
     let (key, recipient) = world.key("key.txt");
     let (path, source) = world.sqlite("shop.db", 100_000);

@@ -53,7 +53,8 @@ fn a_password_comes_by_every_private_way_and_is_refused_by_the_open_one() {
 }
 
 #[test]
-fn m_07_no_process_shows_a_secret() {
+fn no_process_shows_a_secret() {
+    // M-07
     let (world, server) = (World::new(), shop());
     let tools = world.path("tools");
     fs::create_dir(&tools).unwrap();
