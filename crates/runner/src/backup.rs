@@ -1,13 +1,14 @@
 //! Backing up: each database in one pass through the pipeline to every destination at once.
 
+mod publish;
+mod report;
 mod stream;
 
 use std::sync::Arc;
 
-use destinations::{Committed, Destination, Upload};
+use destinations::{Destination, Upload};
+use domain::Compression;
 use domain::outcome::RunState;
-use domain::sidecar::{self, Checksum, Encryption, Sidecar};
-use domain::{BackupName, Compression};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
@@ -16,10 +17,9 @@ use sources::{Source, Versions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::publish::publish;
+pub use self::report::{CopyReport, DatabaseReport, Event, Failure, RunReport, Stored};
 use crate::naming::TakenNames;
-
-/// Another writer can take a name between our look and our commit; so often in a row it cannot.
-const MAX_NAMES_TRIED: u32 = 100;
 
 /// What to back up, and how.
 pub struct BackupRequest<'a> {
@@ -39,108 +39,6 @@ pub struct BackupRequest<'a> {
     pub started: Timestamp,
     /// What caused the run: `manual`, `schedule`, `api`.
     pub trigger: &'a str,
-}
-
-/// What happens, as it happens.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A database's turn.
-    Started {
-        /// Its name.
-        database: &'a str,
-    },
-    /// The dump is whole; its copies are being published.
-    Dumped {
-        /// The database's name.
-        database: &'a str,
-        /// Bytes of the dump.
-        size: u64,
-    },
-    /// The dump tool succeeded, and had something to say.
-    ToolSaid {
-        /// The database's name.
-        database: &'a str,
-        /// The tool's words.
-        words: &'a str,
-    },
-    /// A copy is done, one way or the other.
-    Copied {
-        /// The database's name.
-        database: &'a str,
-        /// The copy.
-        copy: &'a CopyReport,
-    },
-}
-
-/// How a run went.
-#[derive(Debug)]
-pub struct RunReport {
-    /// The run's id.
-    pub run_id: String,
-    /// Its end.
-    pub state: RunState,
-    /// Per database.
-    pub databases: Vec<DatabaseReport>,
-}
-
-/// How one database went.
-#[derive(Debug)]
-pub struct DatabaseReport {
-    /// Its name.
-    pub database: String,
-    /// Why there is no dump at all; the copies are empty then.
-    pub failure: Option<Failure>,
-    /// Per destination.
-    pub copies: Vec<CopyReport>,
-}
-
-/// How one copy went.
-#[derive(Debug)]
-pub struct CopyReport {
-    /// The destination's name.
-    pub destination: String,
-    /// What is there, or why it is not.
-    pub result: Result<Stored, Failure>,
-}
-
-/// A copy that is provably whole.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    /// Its path at the destination.
-    pub path: String,
-    /// What its sidecar says.
-    pub sidecar: Sidecar,
-}
-
-/// Why something is missing.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The database or its tool.
-    #[error(transparent)]
-    Source(#[from] sources::Error),
-    /// The destination.
-    #[error(transparent)]
-    Destination(#[from] destinations::Error),
-    /// The stages between.
-    #[error(transparent)]
-    Pipeline(#[from] pipeline::EncodeError),
-    /// The backup is there and whole, its sidecar is not.
-    #[error("the backup itself is whole at {path}, but its sidecar could not be written: {cause}")]
-    Sidecar {
-        /// Where the backup is.
-        path: String,
-        /// Why there is no sidecar.
-        cause: destinations::Error,
-    },
-    /// The dump ended early because every other upload had failed, too.
-    #[error("the dump was stopped")]
-    NoDump,
-    /// Somebody stopped the run.
-    #[error("cancelled: nothing was left behind")]
-    Cancelled,
-    /// A part of this program broke down.
-    #[error("internal error: {0}")]
-    Internal(String),
 }
 
 /// Backs up every database of the request, one after another. `cancel` stops the run at any time before a database's copies
@@ -252,88 +150,6 @@ async fn prepare(destination: &Arc<dyn Destination>, job: &str) -> Copy<(TakenNa
         Ok((taken, destination.create().await?))
     };
     (Arc::clone(destination), prepared.await)
-}
-
-async fn publish(
-    request: &BackupRequest<'_>,
-    run_id: &str,
-    database: &str,
-    dump: &ProvedDump,
-    destination: &dyn Destination,
-    mut taken: TakenNames,
-    mut upload: Box<dyn Upload>,
-) -> Result<Stored, Failure> {
-    let (name, committed) = commit(request, database, &dump.encoded, &mut taken, &mut *upload).await?;
-    let path = taken.path(&name.to_string());
-    let sidecar = describe(request, run_id, database, dump, &name, &committed);
-    let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
-    match destinations::put(destination, &taken.path(&name.sidecar()), json).await {
-        Ok(_) => Ok(Stored { path, sidecar }),
-        Err(cause) => Err(Failure::Sidecar { path, cause }),
-    }
-}
-
-/// Publishes under the first name that is free.
-async fn commit(
-    request: &BackupRequest<'_>,
-    database: &str,
-    encoded: &Encoded,
-    taken: &mut TakenNames,
-    upload: &mut dyn Upload,
-) -> Result<(BackupName, Committed), Failure> {
-    let mut name = first_name(request, database);
-    for _ in 0..MAX_NAMES_TRIED {
-        name = taken.first_free(name);
-        match upload.commit(&taken.path(&name.to_string()), &encoded.stored).await {
-            Ok(committed) => return Ok((name, committed)),
-            Err(destinations::Error::Taken(_)) => taken.take(&name.to_string()),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(destinations::Error::Taken(taken.path(&name.to_string())).into())
-}
-
-fn first_name(request: &BackupRequest<'_>, database: &str) -> BackupName {
-    let engine = request.source.engine();
-    // Where a source is one database, its job's folder says enough.
-    let database = engine.has_databases().then_some(database);
-    BackupName::new(request.started, database, engine.format(), request.compression, !request.recipients.is_empty())
-}
-
-fn describe(
-    request: &BackupRequest<'_>,
-    run_id: &str,
-    database: &str,
-    dump: &ProvedDump,
-    name: &BackupName,
-    committed: &Committed,
-) -> Sidecar {
-    let ProvedDump { versions, encoded, .. } = dump;
-    let recipients: Vec<String> = request.recipients.iter().map(ToString::to_string).collect();
-    Sidecar {
-        version: sidecar::VERSION,
-        id: new_id(request.started),
-        run_id: run_id.to_owned(),
-        job_id: None,
-        job_name: request.job.clone(),
-        source_name: request.source.name(),
-        source_type: request.source.engine(),
-        database: database.to_owned(),
-        engine_version: versions.engine.clone(),
-        tool_version: versions.tool.clone(),
-        timestamp: request.started,
-        original_file_name: name.to_string(),
-        compression: request.compression,
-        encryption: (!recipients.is_empty()).then(|| Encryption { format: "age".to_owned(), recipients }),
-        size: sidecar::Size { plain: encoded.plain.size, stored: encoded.stored.size },
-        checksum: Checksum {
-            sha256_plain: encoded.plain.sha256.clone(),
-            sha256_stored: encoded.stored.sha256.clone(),
-            dropbox_content_hash: committed.dropbox_content_hash.clone(),
-        },
-        trigger: request.trigger.to_owned(),
-        locked: false,
-    }
 }
 
 /// A UUID of version 7: sorts by the run's start.

@@ -1,0 +1,96 @@
+//! The last steps of a copy: its commit under a free name, then its sidecar.
+
+use destinations::{Committed, Destination, Upload};
+use domain::BackupName;
+use domain::sidecar::{self, Checksum, Encryption, Sidecar};
+use pipeline::Encoded;
+
+use super::report::{Failure, Stored};
+use super::{BackupRequest, ProvedDump, new_id};
+use crate::naming::TakenNames;
+
+/// Another writer can take a name between our look and our commit; so often in a row it cannot.
+const MAX_NAMES_TRIED: u32 = 100;
+
+/// Makes a copy visible and describes it. Gives what is there, provably whole.
+pub(super) async fn publish(
+    request: &BackupRequest<'_>,
+    run_id: &str,
+    database: &str,
+    dump: &ProvedDump,
+    destination: &dyn Destination,
+    mut taken: TakenNames,
+    mut upload: Box<dyn Upload>,
+) -> Result<Stored, Failure> {
+    let (name, committed) = commit(request, database, &dump.encoded, &mut taken, &mut *upload).await?;
+    let path = taken.path(&name.to_string());
+    let sidecar = describe(request, run_id, database, dump, &name, &committed);
+    let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
+    match destinations::put(destination, &taken.path(&name.sidecar()), json).await {
+        Ok(_) => Ok(Stored { path, sidecar }),
+        Err(cause) => Err(Failure::Sidecar { path, cause }),
+    }
+}
+
+/// Publishes under the first name that is free.
+async fn commit(
+    request: &BackupRequest<'_>,
+    database: &str,
+    encoded: &Encoded,
+    taken: &mut TakenNames,
+    upload: &mut dyn Upload,
+) -> Result<(BackupName, Committed), Failure> {
+    let mut name = first_name(request, database);
+    for _ in 0..MAX_NAMES_TRIED {
+        name = taken.first_free(name);
+        match upload.commit(&taken.path(&name.to_string()), &encoded.stored).await {
+            Ok(committed) => return Ok((name, committed)),
+            Err(destinations::Error::Taken(_)) => taken.take(&name.to_string()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(destinations::Error::Taken(taken.path(&name.to_string())).into())
+}
+
+fn first_name(request: &BackupRequest<'_>, database: &str) -> BackupName {
+    let engine = request.source.engine();
+    // Where a source is one database, its job's folder says enough.
+    let database = engine.has_databases().then_some(database);
+    BackupName::new(request.started, database, engine.format(), request.compression, !request.recipients.is_empty())
+}
+
+fn describe(
+    request: &BackupRequest<'_>,
+    run_id: &str,
+    database: &str,
+    dump: &ProvedDump,
+    name: &BackupName,
+    committed: &Committed,
+) -> Sidecar {
+    let ProvedDump { versions, encoded, .. } = dump;
+    let recipients: Vec<String> = request.recipients.iter().map(ToString::to_string).collect();
+    Sidecar {
+        version: sidecar::VERSION,
+        id: new_id(request.started),
+        run_id: run_id.to_owned(),
+        job_id: None,
+        job_name: request.job.clone(),
+        source_name: request.source.name(),
+        source_type: request.source.engine(),
+        database: database.to_owned(),
+        engine_version: versions.engine.clone(),
+        tool_version: versions.tool.clone(),
+        timestamp: request.started,
+        original_file_name: name.to_string(),
+        compression: request.compression,
+        encryption: (!recipients.is_empty()).then(|| Encryption { format: "age".to_owned(), recipients }),
+        size: sidecar::Size { plain: encoded.plain.size, stored: encoded.stored.size },
+        checksum: Checksum {
+            sha256_plain: encoded.plain.sha256.clone(),
+            sha256_stored: encoded.stored.sha256.clone(),
+            dropbox_content_hash: committed.dropbox_content_hash.clone(),
+        },
+        trigger: request.trigger.to_owned(),
+        locked: false,
+    }
+}

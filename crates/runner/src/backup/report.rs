@@ -1,0 +1,106 @@
+//! What happens during a run, and how it went.
+
+use domain::outcome::RunState;
+use domain::sidecar::Sidecar;
+
+/// What happens, as it happens.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A database's turn.
+    Started {
+        /// Its name.
+        database: &'a str,
+    },
+    /// The dump is whole; its copies are being published.
+    Dumped {
+        /// The database's name.
+        database: &'a str,
+        /// Bytes of the dump.
+        size: u64,
+    },
+    /// The dump tool succeeded, and had something to say.
+    ToolSaid {
+        /// The database's name.
+        database: &'a str,
+        /// The tool's words.
+        words: &'a str,
+    },
+    /// A copy is done, one way or the other.
+    Copied {
+        /// The database's name.
+        database: &'a str,
+        /// The copy.
+        copy: &'a CopyReport,
+    },
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The run's id.
+    pub run_id: String,
+    /// Its end.
+    pub state: RunState,
+    /// Per database.
+    pub databases: Vec<DatabaseReport>,
+}
+
+/// How one database went.
+#[derive(Debug)]
+pub struct DatabaseReport {
+    /// Its name.
+    pub database: String,
+    /// Why there is no dump at all; the copies are empty then.
+    pub failure: Option<Failure>,
+    /// Per destination.
+    pub copies: Vec<CopyReport>,
+}
+
+/// How one copy went.
+#[derive(Debug)]
+pub struct CopyReport {
+    /// The destination's name.
+    pub destination: String,
+    /// What is there, or why it is not.
+    pub result: Result<Stored, Failure>,
+}
+
+/// A copy that is provably whole.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// Its path at the destination.
+    pub path: String,
+    /// What its sidecar says.
+    pub sidecar: Sidecar,
+}
+
+/// Why something is missing.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The database or its tool.
+    #[error(transparent)]
+    Source(#[from] sources::Error),
+    /// The destination.
+    #[error(transparent)]
+    Destination(#[from] destinations::Error),
+    /// The stages between.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::EncodeError),
+    /// The backup is there and whole, its sidecar is not.
+    #[error("the backup itself is whole at {path}, but its sidecar could not be written: {cause}")]
+    Sidecar {
+        /// Where the backup is.
+        path: String,
+        /// Why there is no sidecar.
+        cause: destinations::Error,
+    },
+    /// The dump ended early because every other upload had failed, too.
+    #[error("the dump was stopped")]
+    NoDump,
+    /// Somebody stopped the run.
+    #[error("cancelled: nothing was left behind")]
+    Cancelled,
+    /// A part of this program broke down.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
