@@ -267,13 +267,10 @@ mod tests {
     async fn dropping_kills_the_whole_group() {
         let (process, _stdin, stdout) = shell("sleep 1000 & echo $!; wait").start().unwrap();
         let mut lines = BufReader::new(stdout.unwrap()).lines();
-        let grandchild: i32 = lines.next_line().await.unwrap().unwrap().parse().unwrap();
+        assert!(lines.next_line().await.unwrap().is_some(), "the grandchild runs");
         drop(process);
-        // The pipe closes only when the last of the group is gone.
+        // The pipe closes only when the last of the group is gone; left alone, the grandchild would keep it open.
         assert_eq!(lines.next_line().await.unwrap(), None);
-        let pid = Pid::from_raw(grandchild).unwrap();
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-        assert!(state.map_or(true, |stat| stat.contains(") Z")), "the grandchild lives on");
     }
 
     #[tokio::test]
