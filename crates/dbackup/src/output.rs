@@ -20,7 +20,9 @@ pub(crate) fn json(object: &Value) {
 
 /// A remark.
 pub(crate) fn note(text: &str) {
-    write_line(&mut std::io::stderr().lock(), text);
+    // A live progress line may stand there.
+    let clear = if is_watched() { "\r\x1b[K" } else { "" };
+    write_line(&mut std::io::stderr().lock(), &format!("{clear}{text}"));
 }
 
 /// What went wrong.
