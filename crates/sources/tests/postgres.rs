@@ -135,6 +135,24 @@ async fn replacing_keeps_owner_and_locale_and_happens_in_one_moment() {
 }
 
 #[tokio::test]
+async fn a_database_in_use_is_replaced_and_its_sessions_end() {
+    let server = PostgresServer::start(PostgresVersion::Debian);
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql("shop", "CREATE TABLE t AS SELECT 1 AS x");
+    let bytes = dump(&*source(&server.address("shop")), "shop").await.unwrap();
+    server.sql("shop", "UPDATE t SET x = 2");
+    let mut session = server.start_sql("shop", "SELECT pg_sleep(1000)");
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop'";
+    test_support::wait_until("the session is there", || server.sql("postgres", sessions).trim() == "1");
+    restore(&*source(&server.address("shop")), &bytes, RestoreOptions { overwrite: true, no_owner: false })
+        .await
+        .unwrap();
+    assert!(!session.wait().unwrap().success());
+    assert_eq!(server.sql("shop", "SELECT x FROM t").trim(), "1");
+    assert_eq!(server.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE '%dbackup%'").trim(), "0");
+}
+
+#[tokio::test]
 async fn a_broken_dump_leaves_the_target_as_it_was() {
     let server = PostgresServer::start(PostgresVersion::Debian);
     server.sql("postgres", "CREATE DATABASE shop");

@@ -93,6 +93,11 @@ impl PostgresServer {
         run(&mut self.psql(database, sql))
     }
 
+    /// Starts SQL as the superuser without waiting for its end.
+    pub fn start_sql(&self, database: &str, sql: &str) -> Child {
+        self.psql(database, sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// Ends it the hard way, as a crash would.
     pub fn crash(&mut self) {
         self.signal(Signal::QUIT);

@@ -44,7 +44,7 @@ struct Running {
 }
 
 impl PostgresRestore {
-    /// Looks at the target and finds pg_restore. Changes nothing.
+    /// Looks at the target. Changes nothing.
     pub(super) async fn start(source: Postgres, options: RestoreOptions) -> Result<Self, Error> {
         let Some(database) = source.database.clone() else {
             return Err(Error::Usage(
@@ -174,10 +174,10 @@ impl Restore for PostgresRestore {
         match self.put_in_place(&new).await {
             Ok(None) => Ok(self.source.address()),
             Ok(Some(remark)) => Ok(format!("{} ({remark})", self.source.address())),
-            Err(error) => {
-                self.abort().await?;
-                Err(error)
-            }
+            Err(error) => Err(match self.abort().await {
+                Ok(()) => error,
+                Err(leftover) => Error::failed(error.to_string(), leftover),
+            }),
         }
     }
 
