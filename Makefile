@@ -7,8 +7,8 @@ demo:
 
 # Everything that has to hold. Installs what is missing, by package name.
 test: tools lint
+	cargo test --quiet --package dropbox-emulator --doc
 	cargo nextest run --workspace
-	cargo test --quiet --workspace --doc
 
 lint:
 	cargo fmt --all --check

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use destinations::Destination;
 use dropbox::{Client, Endpoints, Settings};
@@ -11,6 +12,10 @@ use secrecy::SecretString;
 use sources::{Origin, Source};
 
 use crate::failure::Failure;
+use crate::output;
+
+/// Waits from here on are told.
+const WORTH_TELLING: Duration = Duration::from_secs(2);
 
 /// Files with a password or a key are not larger.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
@@ -24,11 +29,19 @@ pub(crate) fn dropbox_settings() -> Result<Settings, Failure> {
     settings.app_secret = variable("DROPBOX_APP_SECRET")?.map(SecretString::from);
     settings.refresh_token = variable("DROPBOX_REFRESH_TOKEN")?.map(SecretString::from);
     settings.endpoints = endpoints()?;
+    settings.retry.on_wait = tell_of_wait;
     if let Some(file) = variable("DROPBOX_CA_FILE")? {
         let pem = fs::read(&file).map_err(|error| Failure::usage(format!("DROPBOX_CA_FILE {file}: {error}")))?;
         settings.extra_ca = Some(pem);
     }
     Ok(settings)
+}
+
+/// Short waits are everyday; of long ones a person wants to know.
+fn tell_of_wait(error: &dropbox::Error, wait: Duration) {
+    if wait >= WORTH_TELLING {
+        output::note(&format!("{error}. Trying again in {} s", wait.as_secs()));
+    }
 }
 
 /// A client that has a grant.

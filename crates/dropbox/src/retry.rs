@@ -17,6 +17,8 @@ pub struct RetryPolicy {
     pub longest_obeyed: Duration,
     /// Draws from 0.0 to 1.0; a parameter so that tests are repeatable.
     pub jitter: fn() -> f64,
+    /// Told of each wait before it begins, so that a person can be.
+    pub on_wait: fn(&Error, Duration),
 }
 
 impl Default for RetryPolicy {
@@ -27,6 +29,7 @@ impl Default for RetryPolicy {
             longest_wait: Duration::from_secs(30),
             longest_obeyed: Duration::from_secs(300),
             jitter: random_fraction,
+            on_wait: |_, _| {},
         }
     }
 }
@@ -41,6 +44,7 @@ impl RetryPolicy {
     pub(crate) async fn wait_anyway(&self, error: Error, retry: u32) -> Result<(), Error> {
         let asked = if let Error::RateLimited { retry_after, .. } = &error { *retry_after } else { None };
         let Some(wait) = self.wait(retry, asked) else { return Err(error) };
+        (self.on_wait)(&error, wait);
         tokio::time::sleep(wait).await;
         Ok(())
     }
