@@ -105,6 +105,7 @@ async fn a_commit_proves_what_is_stored() {
         upload.write(Bytes::from_static(b"half of it")).await.unwrap();
         let committed = upload.commit("job/x", &digested(b"half of it, and the rest")).await;
         assert!(committed.is_err(), "{}", destination.name());
+        assert!(paths(destination, "").await.is_empty(), "{}: what is not whole was published", destination.name());
         put(destination, "job/y", b"whole".to_vec()).await.unwrap();
         match destination.stored_hash("job/y").await.unwrap() {
             StoredHash::Sha256(hash) => assert_eq!(hash, digested(b"whole").sha256),

@@ -12,12 +12,13 @@ use crate::{Committed, Upload};
 struct DropboxUpload {
     destination: Dropbox,
     upload: ::dropbox::files::Upload,
+    written: u64,
 }
 
 impl Dropbox {
     /// Starts an upload; nothing is sent yet.
     pub(super) fn start_upload(&self) -> impl Upload + use<> {
-        DropboxUpload { destination: self.clone(), upload: self.client.start_upload() }
+        DropboxUpload { destination: self.clone(), upload: self.client.start_upload(), written: 0 }
     }
 
     /// As [`Dropbox::error`]; names how much is used where Dropbox is full.
@@ -44,23 +45,27 @@ fn describe(usage: ::dropbox::users::SpaceUsage) -> String {
 #[async_trait]
 impl Upload for DropboxUpload {
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
+        let length = piece.len() as u64;
         match self.upload.write(piece).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.written += length;
+                Ok(())
+            }
             Err(error) => Err(self.destination.write_error("could not upload to Dropbox".to_owned(), error).await),
         }
     }
 
     async fn commit(&mut self, path: &str, expected: &Digested) -> Result<Committed, Error> {
         let full = self.destination.resolve(path)?;
-        let file = match self.upload.commit(&full).await {
-            Ok(file) => file,
-            Err(error) if error.is_conflict() => return Err(Error::Taken(full)),
-            Err(error) => return Err(self.destination.write_error(format!("could not upload {full}"), error).await),
-        };
-        if file.size != expected.size {
-            let cause = format!("Dropbox has {} of {} bytes", file.size, expected.size);
+        // The client proves that Dropbox has what was written to it; that this was everything is known here.
+        if self.written != expected.size {
+            let cause = format!("{} of {} bytes were written", self.written, expected.size);
             return Err(Error::failed(format!("could not upload {full}"), cause));
         }
-        Ok(Committed { dropbox_content_hash: Some(file.content_hash) })
+        match self.upload.commit(&full).await {
+            Ok(file) => Ok(Committed { dropbox_content_hash: Some(file.content_hash) }),
+            Err(error) if error.is_conflict() => Err(Error::Taken(full)),
+            Err(error) => Err(self.destination.write_error(format!("could not upload {full}"), error).await),
+        }
     }
 }

@@ -237,6 +237,94 @@ union! {
 }
 
 union! {
+    /// `files/upload_session/append_batch`, as a whole.
+    UploadSessionAppendBatchError {
+        #[error("the request was larger than Dropbox takes in one piece (150 MiB)")]
+        PayloadTooLarge,
+        #[error("the data was damaged on its way to Dropbox")]
+        ContentHashMismatch,
+        #[error("the pieces are not as long together as the request")]
+        LengthMismatch,
+    }
+}
+
+union! {
+    /// `files/upload_session/append_batch`, one entry.
+    UploadSessionAppendBatchEntryError {
+        #[error("Dropbox has forgotten the upload session (it keeps one for seven days): run again")]
+        NotFound,
+        #[error("Dropbox expects the upload to go on at byte {correct_offset}")]
+        IncorrectOffset { correct_offset: u64 },
+        #[error("the upload session is closed already")]
+        Closed,
+        #[error("the file is larger than Dropbox stores (2,199,019,061,248 bytes)")]
+        TooLarge,
+        #[error("the piece does not start at a multiple of 4 MiB")]
+        ConcurrentSessionInvalidOffset,
+        #[error("the piece is not a multiple of 4 MiB")]
+        ConcurrentSessionInvalidDataSize,
+    }
+}
+
+union! {
+    /// `files/move_v2`, `files/copy_v2`.
+    RelocationError {
+        #[error("could not look up the source: {from_lookup}")]
+        FromLookup { from_lookup: LookupError },
+        #[error("could not change the source: {from_write}")]
+        FromWrite { from_write: WriteError },
+        #[error("could not write the target: {to}")]
+        To { to: WriteError },
+        #[error("a shared folder cannot be copied")]
+        CantCopySharedFolder,
+        #[error("a shared folder cannot lie in another")]
+        CantNestSharedFolder,
+        #[error("a folder cannot be moved into itself")]
+        CantMoveFolderIntoItself,
+        #[error("the folder holds more files than Dropbox moves at once (10,000)")]
+        TooManyFiles,
+        #[error("source and target are the same, or one lies in the other")]
+        DuplicatedOrNestedPaths,
+        #[error("only its owner can move this folder")]
+        CantTransferOwnership,
+        #[error("Dropbox is full: free space or enlarge the plan, then try again")]
+        InsufficientQuota,
+        #[error("Dropbox has a problem of its own: try again later")]
+        InternalError,
+        #[error("this shared folder cannot be moved there")]
+        CantMoveSharedFolder,
+        #[error("this cannot be moved into the vault")]
+        CantMoveIntoVault,
+        #[error("this cannot be moved into the family's folder")]
+        CantMoveIntoFamily,
+    }
+}
+
+union! {
+    /// `files/get_temporary_link`.
+    GetTemporaryLinkError {
+        #[error("could not look up: {path}")]
+        Path { path: LookupError },
+        #[error("the account's e-mail address is not verified: verify it at dropbox.com")]
+        EmailNotVerified,
+        #[error("Dropbox cannot hand out this kind of file")]
+        UnsupportedFile,
+        #[error("Dropbox does not hand out a link to this file")]
+        NotAllowed,
+    }
+}
+
+union! {
+    /// The `check` routes of asynchronous jobs.
+    PollError {
+        #[error("Dropbox does not know this job (any more)")]
+        InvalidAsyncJobId,
+        #[error("Dropbox has a problem of its own: try again later")]
+        InternalError,
+    }
+}
+
+union! {
     /// The refusal of a route that defines none.
     UnspecifiedError {}
 }
@@ -244,4 +332,128 @@ union! {
 fn quoted(path: &Option<String>) -> String {
     path.as_ref()
         .map_or_else(|| "(too long, or with characters it does not know)".to_owned(), |path| format!("'{path}'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::{Debug, Display};
+
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::error::{AccessError, AuthError, PathRootError};
+
+    /// Every tag is a variant of its own, whose text is a sentence; one that nobody knows yet is `Other`.
+    fn knows<E: DeserializeOwned + Debug + Display>(tags: &[&str]) {
+        // Whatever a variant may carry; `malformed_path` is a tag of looking up and of writing. A reader ignores the rest.
+        let carried = r#""correct_offset":1,"required_scope":"s","reason":{".tag":"malformed_path"},"conflict":{".tag":"file"},
+            "path":{".tag":"malformed_path"},"lookup_failed":{".tag":"closed"},"from_lookup":{".tag":"not_found"},
+            "from_write":{".tag":"team_folder"},"to":{".tag":"team_folder"},"path_lookup":{".tag":"not_found"},
+            "path_write":{".tag":"team_folder"}"#;
+        for tag in tags {
+            let error: E = serde_json::from_str(&format!(r#"{{".tag":"{tag}",{carried}}}"#)).unwrap();
+            assert_ne!(format!("{error:?}"), "Other", "{tag}");
+            assert!(error.to_string().len() > 5 && !error.to_string().contains("does not name"), "{tag}: {error}");
+        }
+        let unknown: E = serde_json::from_str(r#"{".tag":"added_next_year","with":{"more":1}}"#).unwrap();
+        assert_eq!(format!("{unknown:?}"), "Other");
+    }
+
+    #[test]
+    fn every_tag_of_the_specification_is_known() {
+        let append = [
+            "not_found",
+            "incorrect_offset",
+            "closed",
+            "too_large",
+            "concurrent_session_invalid_offset",
+            "concurrent_session_invalid_data_size",
+        ];
+        knows::<UploadSessionAppendBatchEntryError>(&append);
+        knows::<UploadSessionAppendError>(&[&append[..], &["payload_too_large", "content_hash_mismatch"]].concat());
+        knows::<UploadSessionLookupError>(&[&append[..], &["not_closed", "payload_too_large"]].concat());
+        knows::<UploadSessionAppendBatchError>(&["payload_too_large", "content_hash_mismatch", "length_mismatch"]);
+        knows::<UploadSessionStartError>(&[
+            "concurrent_session_data_not_allowed",
+            "concurrent_session_close_not_allowed",
+            "payload_too_large",
+            "content_hash_mismatch",
+        ]);
+        knows::<UploadSessionFinishError>(&[
+            "lookup_failed",
+            "path",
+            "properties_error",
+            "too_many_shared_folder_targets",
+            "too_many_write_operations",
+            "concurrent_session_data_not_allowed",
+            "concurrent_session_not_closed",
+            "concurrent_session_missing_data",
+            "payload_too_large",
+            "content_hash_mismatch",
+            "encryption_not_supported",
+        ]);
+        knows::<UploadError>(&[
+            "path",
+            "properties_error",
+            "payload_too_large",
+            "content_hash_mismatch",
+            "encryption_not_supported",
+        ]);
+        knows::<WriteError>(&[
+            "malformed_path",
+            "conflict",
+            "no_write_permission",
+            "insufficient_space",
+            "disallowed_name",
+            "team_folder",
+            "operation_suppressed",
+            "too_many_write_operations",
+            "access_restricted",
+        ]);
+        knows::<WriteConflictError>(&["file", "folder", "file_ancestor"]);
+        knows::<LookupError>(&[
+            "malformed_path",
+            "not_found",
+            "not_file",
+            "not_folder",
+            "restricted_content",
+            "unsupported_content_type",
+            "locked",
+        ]);
+        knows::<DeleteError>(&["path_lookup", "path_write", "too_many_write_operations", "too_many_files"]);
+        knows::<CreateFolderError>(&["path"]);
+        knows::<GetMetadataError>(&["path"]);
+        knows::<DownloadError>(&["path", "unsupported_file"]);
+        knows::<ListFolderError>(&["path", "template_error"]);
+        knows::<ListFolderContinueError>(&["path", "reset"]);
+        knows::<GetTemporaryLinkError>(&["path", "email_not_verified", "unsupported_file", "not_allowed"]);
+        knows::<PollError>(&["invalid_async_job_id", "internal_error"]);
+        knows::<RelocationError>(&[
+            "from_lookup",
+            "from_write",
+            "to",
+            "cant_copy_shared_folder",
+            "cant_nest_shared_folder",
+            "cant_move_folder_into_itself",
+            "too_many_files",
+            "duplicated_or_nested_paths",
+            "cant_transfer_ownership",
+            "insufficient_quota",
+            "internal_error",
+            "cant_move_shared_folder",
+            "cant_move_into_vault",
+            "cant_move_into_family",
+        ]);
+        knows::<AuthError>(&[
+            "invalid_access_token",
+            "invalid_select_user",
+            "invalid_select_admin",
+            "user_suspended",
+            "expired_access_token",
+            "missing_scope",
+            "route_access_denied",
+        ]);
+        knows::<AccessError>(&["invalid_account_type", "paper_access_denied", "team_access_denied", "no_permission"]);
+        knows::<PathRootError>(&["invalid_root", "no_permission"]);
+    }
 }

@@ -126,8 +126,11 @@ impl Upload {
         if file.content_hash == expected {
             return Ok(file);
         }
-        self.client.delete(path).await?;
-        Err(Error::ContentMismatch { path: path.to_owned(), transferred: "sent", expected, found: file.content_hash })
+        let found = match self.client.delete(path).await {
+            Ok(()) => file.content_hash,
+            Err(error) => format!("{} (and it could not be removed: {error})", file.content_hash),
+        };
+        Err(Error::ContentMismatch { path: path.to_owned(), transferred: "sent", expected, found })
     }
 
     /// The last call. It is tried one at a time, since a lost answer leaves open whether the file is there.
