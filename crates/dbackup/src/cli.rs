@@ -8,7 +8,8 @@ use domain::Compression;
 /// Backs up databases to Dropbox and folders, encrypted, in one pass, and restores them.
 ///
 /// Dropbox is reached with DROPBOX_APP_KEY, DROPBOX_REFRESH_TOKEN and, if the app needs it, DROPBOX_APP_SECRET; dbackup dropbox
-/// login gets the refresh token. Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.
+/// login gets the refresh token. DROPBOX_BANDWIDTH (10MiB per second), DROPBOX_PARALLELISM (32 connections) and DROPBOX_MEMORY
+/// (128MiB per transfer) bound what a transfer takes. Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.
 #[derive(Debug, Parser)]
 #[command(name = "dbackup", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Get(GetArguments),
     /// Restore a backup into a database
     Restore(RestoreArguments),
+    /// Copy a stored backup, as it is, to another destination
+    Copy(CopyArguments),
     /// Delete a backup and its sidecar
     Delete(DeleteArguments),
     /// Make a key pair for encrypted backups (age)
@@ -58,7 +61,7 @@ pub(crate) struct BackupArguments {
     /// A file whose first line is the source's password
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
-    /// dropbox:/folder or file:///folder; may be repeated
+    /// dropbox:/folder, dropbox-team:/folder (in the team's space) or file:///folder; may be repeated
     #[arg(long = "to", value_name = "DESTINATION", required = true)]
     pub(crate) to: Vec<String>,
     /// The job's name, which is the folder at the destination [default: the database's name]
@@ -80,7 +83,7 @@ pub(crate) struct BackupArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// dropbox:/folder or file:///folder
+    /// dropbox:/folder, dropbox-team:/folder or file:///folder
     pub(crate) destination: String,
     /// Only the backups of this job
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
@@ -92,7 +95,7 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    /// dropbox:/folder or file:///folder
+    /// dropbox:/folder, dropbox-team:/folder or file:///folder
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
     #[arg(allow_hyphen_values = true)]
@@ -110,7 +113,7 @@ pub(crate) struct GetArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
-    /// dropbox:/folder or file:///folder
+    /// dropbox:/folder, dropbox-team:/folder or file:///folder
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
     #[arg(required_unless_present = "job", allow_hyphen_values = true)]
@@ -142,8 +145,23 @@ pub(crate) struct RestoreArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// Where it is: dropbox:/folder, dropbox-team:/folder or file:///folder
+    pub(crate) source: String,
+    /// The backup's path as dbackup list shows it
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) path: String,
+    /// Where it goes
+    #[arg(long = "to", value_name = "DESTINATION")]
+    pub(crate) to: String,
+    /// Go on with an interrupted copy (to Dropbox; within seven days)
+    #[arg(long)]
+    pub(crate) resume: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DeleteArguments {
-    /// dropbox:/folder or file:///folder
+    /// dropbox:/folder, dropbox-team:/folder or file:///folder
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
     #[arg(allow_hyphen_values = true)]

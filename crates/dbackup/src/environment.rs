@@ -1,12 +1,13 @@
 //! What comes from the environment and from files: Dropbox settings, passwords, keys. None of it is ever printed.
 
 use std::fs;
+use std::num::NonZeroU64;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use destinations::Destination;
-use dropbox::{Client, Endpoints, Settings};
+use dropbox::{Client, Endpoints, Settings, Space};
 use pipeline::keys::Identity;
 use secrecy::SecretString;
 use sources::{Origin, Source};
@@ -30,6 +31,15 @@ pub(crate) fn dropbox_settings() -> Result<Settings, Failure> {
     settings.refresh_token = variable("DROPBOX_REFRESH_TOKEN")?.map(SecretString::from);
     settings.endpoints = endpoints()?;
     settings.retry.on_wait = tell_of_wait;
+    if let Some(memory) = number("DROPBOX_MEMORY", "128MiB")? {
+        settings.memory = usize::try_from(memory).unwrap_or(usize::MAX);
+    }
+    if let Some(parallelism) = number("DROPBOX_PARALLELISM", "8")? {
+        settings.parallelism = usize::try_from(parallelism).unwrap_or(usize::MAX);
+    }
+    settings.bandwidth = number("DROPBOX_BANDWIDTH", "10MiB")?.map(NonZeroU64::try_from).transpose().map_err(|_| {
+        Failure::usage("DROPBOX_BANDWIDTH is 0, with which nothing would move: leave it unset for no limit")
+    })?;
     if let Some(file) = variable("DROPBOX_CA_FILE")? {
         let pem = fs::read(&file).map_err(|error| Failure::usage(format!("DROPBOX_CA_FILE {file}: {error}")))?;
         settings.extra_ca = Some(pem);
@@ -44,9 +54,22 @@ fn tell_of_wait(error: &dropbox::Error, wait: Duration) {
     }
 }
 
+/// The clients made so far: one per space, so that a bandwidth holds for all transfers together.
+static CLIENTS: Mutex<Vec<Client>> = Mutex::new(Vec::new());
+
 /// A client that has a grant.
-pub(crate) fn dropbox_client() -> Result<Client, Failure> {
-    let settings = dropbox_settings()?;
+pub(crate) fn dropbox_client(space: Space) -> Result<Client, Failure> {
+    let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(client) = clients.iter().find(|client| client.settings().space == space) {
+        return Ok(client.clone());
+    }
+    let client = new_dropbox_client(space)?;
+    clients.push(client.clone());
+    Ok(client)
+}
+
+fn new_dropbox_client(space: Space) -> Result<Client, Failure> {
+    let settings = Settings { space, ..dropbox_settings()? };
     if settings.refresh_token.is_none() {
         return Err(Failure::failed(
             "Dropbox is not authorized yet: run dbackup dropbox login, then set DROPBOX_REFRESH_TOKEN to what it prints",
@@ -57,12 +80,7 @@ pub(crate) fn dropbox_client() -> Result<Client, Failure> {
 
 /// Reads a destination's address.
 pub(crate) fn destination(address: &str) -> Result<Arc<dyn Destination>, Failure> {
-    if !address.starts_with("dropbox:") {
-        let no_dropbox = || Err(destinations::Error::Usage("not a Dropbox address".to_owned()));
-        return Ok(destinations::parse(address, no_dropbox)?);
-    }
-    let client = dropbox_client()?;
-    Ok(destinations::parse(address, || Ok(client))?)
+    destinations::parse(address, dropbox_client)
 }
 
 /// Reads a source's address from an argument, or else from `variable_name`, where it may hold a password.
@@ -98,6 +116,16 @@ fn endpoints() -> Result<Endpoints, Failure> {
         &or_standard("DROPBOX_CONTENT_URL", standard.content.as_str())?,
         &or_standard("DROPBOX_WEB_URL", standard.web.as_str())?,
     )?)
+}
+
+/// A number or an amount of bytes.
+fn number(name: &str, example: &str) -> Result<Option<u64>, Failure> {
+    let parse = |value: String| {
+        domain::size::parse(&value).ok_or_else(|| {
+            Failure::usage(format!("{name} is '{value}', which is no number: write {example}, for instance"))
+        })
+    };
+    variable(name)?.map(parse).transpose()
 }
 
 /// A variable's value; an empty one counts as not set.

@@ -111,6 +111,15 @@ impl From<runner::OpenError> for Failure {
     }
 }
 
+impl From<runner::CopyError> for Failure {
+    fn from(error: runner::CopyError) -> Self {
+        match error {
+            runner::CopyError::Destination(error) => error.into(),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(error.to_string())

@@ -34,6 +34,7 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::List(arguments) => commands::list::run(arguments).await,
         Command::Get(arguments) => commands::get::run(arguments).await,
         Command::Restore(arguments) => commands::restore::run(arguments).await,
+        Command::Copy(arguments) => commands::copy::run(arguments).await,
         Command::Delete(arguments) => commands::delete::run(arguments).await,
         Command::Keygen(arguments) => commands::keygen::run(arguments),
         Command::Dropbox { command: DropboxCommand::Login } => commands::dropbox::login().await,

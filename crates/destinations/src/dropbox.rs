@@ -4,10 +4,15 @@ mod config;
 mod read;
 mod write;
 
+use ::dropbox::Space;
 use async_trait::async_trait;
 
 use crate::error::Error;
-use crate::{Destination, Download, Object, StoredHash, Upload};
+use crate::{Checkpoint, Destination, Download, Object, StoredHash, Upload, Usage};
+
+/// Addresses in the account's own space, and in its team's.
+pub(crate) const SCHEME: &str = "dropbox:";
+pub(crate) const TEAM_SCHEME: &str = "dropbox-team:";
 
 /// A folder of one account.
 #[derive(Debug, Clone)]
@@ -17,15 +22,34 @@ pub(crate) struct Dropbox {
     folder: String,
 }
 
+impl Dropbox {
+    fn scheme(&self) -> &'static str {
+        match self.client.settings().space {
+            Space::Home => SCHEME,
+            Space::Team => TEAM_SCHEME,
+        }
+    }
+}
+
 #[async_trait]
 impl Destination for Dropbox {
     fn name(&self) -> String {
         let folder = if self.folder.is_empty() { "/" } else { &self.folder };
-        format!("dropbox:{folder}")
+        format!("{}{folder}", self.scheme())
     }
 
     async fn create(&self) -> Result<Box<dyn Upload>, Error> {
         Ok(Box::new(self.start_upload()))
+    }
+
+    async fn resume(&self, checkpoint: &Checkpoint) -> Result<Box<dyn Upload>, Error> {
+        Ok(Box::new(self.resume_upload(checkpoint)?))
+    }
+
+    async fn usage(&self) -> Result<Option<Usage>, Error> {
+        let cannot = |error| self.error(format!("could not look up the space in {}", self.name()), error);
+        let usage = self.client.space_usage().await.map_err(cannot)?;
+        Ok(Some(Usage { used: usage.used, allowed: usage.allowed }))
     }
 
     async fn open(&self, path: &str) -> Result<Box<dyn Download>, Error> {

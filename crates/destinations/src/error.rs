@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::Usage;
+
 /// Why a destination did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,12 +17,20 @@ pub enum Error {
     #[error("{0} does not exist")]
     NotFound(String),
     /// No room is left.
-    #[error("{destination} is full{usage}: free space there or enlarge it, then run again")]
+    #[error("{destination} is full{}: free space there or enlarge it, then run again", .usage.map(|usage| format!(" ({usage})")).unwrap_or_default())]
     Full {
         /// Which one.
         destination: String,
-        /// ` (1.9 GiB of 2.0 GiB used)` where it is known.
-        usage: String,
+        /// Where it is known.
+        usage: Option<Usage>,
+    },
+    /// An interrupted upload cannot go on; nothing is lost but time.
+    #[error("the interrupted upload to {destination} cannot go on: {cause}")]
+    NotResumable {
+        /// Which one.
+        destination: String,
+        /// Why.
+        cause: String,
     },
     /// Only a new authorization helps.
     #[error("{destination}: {cause}")]
@@ -49,7 +59,7 @@ impl Error {
     pub(crate) fn of_io(destination: &str, what: String, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::Full { destination: destination.to_owned(), usage: String::new() }
+                Self::Full { destination: destination.to_owned(), usage: None }
             }
             io::ErrorKind::PermissionDenied => {
                 Self::failed(what, "permission denied: give this user the right to the folder")

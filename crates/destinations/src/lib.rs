@@ -10,6 +10,7 @@ mod path;
 
 use std::sync::Arc;
 
+use ::dropbox::Space;
 use async_trait::async_trait;
 use bytes::Bytes;
 use pipeline::Digested;
@@ -24,6 +25,18 @@ pub trait Destination: Send + Sync {
 
     /// Starts an upload. Nothing is visible before [`Upload::commit`].
     async fn create(&self) -> Result<Box<dyn Upload>, Error>;
+
+    /// Goes on with an upload that was interrupted. Write the same bytes again, from the first one.
+    /// [`Error::NotResumable`], now or later, if it has to start anew.
+    async fn resume(&self, _checkpoint: &Checkpoint) -> Result<Box<dyn Upload>, Error> {
+        let cause = format!("{} does not keep parts of an upload", self.name());
+        Err(Error::NotResumable { destination: self.name(), cause })
+    }
+
+    /// What is left of its room; none if it cannot tell.
+    async fn usage(&self) -> Result<Option<Usage>, Error> {
+        Ok(None)
+    }
 
     /// Opens a file for reading, from one revision, to its end.
     async fn open(&self, path: &str) -> Result<Box<dyn Download>, Error>;
@@ -65,16 +78,67 @@ pub trait Upload: Send {
     /// Takes the next bytes.
     async fn write(&mut self, piece: Bytes) -> Result<(), Error>;
 
-    /// Publishes the file, after proving that what the storage holds is what was written (`expected`). Never overwrites:
+    /// From what another process can go on; none while there is nothing to go on from, and where that is not possible at all.
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        None
+    }
+
+    /// Ends the writing, and makes sure that everything arrived (`expected`). Nothing is visible yet.
+    async fn seal(&mut self, expected: &Digested) -> Result<Sealed, Error>;
+
+    /// Publishes what was sealed, after proving that what the storage holds is what was written. Never overwrites:
     /// [`Error::Taken`] loses nothing, commit again under another path.
-    async fn commit(&mut self, path: &str, expected: &Digested) -> Result<Committed, Error>;
+    async fn commit(&mut self, path: &str) -> Result<(), Error>;
+
+    /// The same with a companion beside it, in one step where the storage can do that. The companion is never there without
+    /// the file. Its own failure is the inner result: the file is published then.
+    async fn commit_with(&mut self, path: &str, companion: Companion) -> Result<Result<(), Error>, Error>;
 }
 
-/// What a storage says of a file that it has published.
+/// What is known of a file before it is published.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Committed {
+pub struct Sealed {
     /// Dropbox's content hash, where Dropbox is the storage.
     pub dropbox_content_hash: Option<String>,
+}
+
+/// The state of an interrupted upload, as JSON. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint(pub String);
+
+/// A storage's room in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// In use.
+    pub used: u64,
+    /// All there is; none if there is no limit.
+    pub allowed: Option<u64>,
+}
+
+impl Usage {
+    /// What is left; none if there is no limit.
+    pub fn free(self) -> Option<u64> {
+        self.allowed.map(|allowed| allowed.saturating_sub(self.used))
+    }
+}
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let used = domain::size::human(self.used);
+        match self.allowed {
+            Some(allowed) => write!(f, "{used} of {} used", domain::size::human(allowed)),
+            None => write!(f, "{used} used"),
+        }
+    }
+}
+
+/// A small file that is published with another one: a backup's sidecar.
+#[derive(Debug, Clone)]
+pub struct Companion {
+    /// Where.
+    pub path: String,
+    /// All of it.
+    pub content: Bytes,
 }
 
 /// A download in progress.
@@ -105,31 +169,78 @@ pub enum StoredHash {
     DropboxContentHash(String),
 }
 
+impl StoredHash {
+    /// Computes a hash of the same kind.
+    pub fn hasher(&self) -> StoredHasher {
+        match self {
+            Self::Sha256(_) => StoredHasher::Sha256(pipeline::Digester::default()),
+            Self::DropboxContentHash(_) => StoredHasher::DropboxContentHash(::dropbox::ContentHasher::default()),
+        }
+    }
+}
+
+/// Computes a [`StoredHash`].
+pub enum StoredHasher {
+    /// SHA-256.
+    Sha256(pipeline::Digester),
+    /// Dropbox's own.
+    DropboxContentHash(::dropbox::ContentHasher),
+}
+
+impl StoredHasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, data: &[u8]) {
+        match self {
+            Self::Sha256(hasher) => hasher.update(data),
+            Self::DropboxContentHash(hasher) => hasher.update(data),
+        }
+    }
+
+    /// The hash of everything taken.
+    pub fn finish(self) -> StoredHash {
+        match self {
+            Self::Sha256(hasher) => StoredHash::Sha256(hasher.finish().sha256),
+            Self::DropboxContentHash(hasher) => StoredHash::DropboxContentHash(hasher.finish()),
+        }
+    }
+}
+
 /// Writes a whole small file.
 ///
 /// # Errors
 /// As [`Upload`].
-pub async fn put(destination: &dyn Destination, path: &str, content: Vec<u8>) -> Result<Committed, Error> {
+pub async fn put(destination: &dyn Destination, path: &str, content: Bytes) -> Result<(), Error> {
     let mut digester = pipeline::Digester::default();
     digester.update(&content);
     let mut upload = destination.create().await?;
-    upload.write(content.into()).await?;
-    upload.commit(path, &digester.finish()).await
+    upload.write(content).await?;
+    upload.seal(&digester.finish()).await?;
+    upload.commit(path).await
 }
 
-/// Reads a destination's address: `dropbox:/folder`, `file:///folder`. The Dropbox client is asked for only if it is needed.
+/// Nothing is published that has not been proved.
+fn check_sealed(sealed: bool, path: &str) -> Result<(), Error> {
+    if sealed { Ok(()) } else { Err(Error::failed(format!("could not publish {path}"), "it was not sealed")) }
+}
+
+/// Reads a destination's address: `dropbox:/folder`, `dropbox-team:/folder` (in the team's space), `file:///folder`. The Dropbox
+/// client is asked for only if it is needed.
 ///
 /// # Errors
-/// [`Error::Usage`] says what is wrong with it.
-pub fn parse(
+/// [`Error::Usage`] says what is wrong with it; as `dropbox_client`.
+pub fn parse<E: From<Error>>(
     address: &str,
-    dropbox_client: impl FnOnce() -> Result<::dropbox::Client, Error>,
-) -> Result<Arc<dyn Destination>, Error> {
-    if let Some(folder) = address.strip_prefix("dropbox:") {
-        return Ok(Arc::new(dropbox::Dropbox::parse(folder, dropbox_client()?)?));
+    dropbox_client: impl FnOnce(Space) -> Result<::dropbox::Client, E>,
+) -> Result<Arc<dyn Destination>, E> {
+    for (scheme, space) in [(dropbox::SCHEME, Space::Home), (dropbox::TEAM_SCHEME, Space::Team)] {
+        if let Some(folder) = address.strip_prefix(scheme) {
+            return Ok(Arc::new(dropbox::Dropbox::parse(folder, dropbox_client(space)?)?));
+        }
     }
     if let Some(folder) = address.strip_prefix("file://") {
         return Ok(Arc::new(file::FileSystem::parse(folder)?));
     }
-    Err(Error::Usage(format!("'{address}' is not a destination: write dropbox:/folder or file:///folder")))
+    let usage =
+        format!("'{address}' is not a destination: write dropbox:/folder, dropbox-team:/folder or file:///folder");
+    Err(Error::Usage(usage).into())
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use destinations::{Destination, Error, StoredHash, put};
+use destinations::{Companion, Destination, Error, StoredHash, put};
 use dropbox::{Client, Endpoints, Settings};
 use dropbox_emulator::{Config, Emulator};
 use pipeline::{Digested, Digester};
@@ -19,11 +19,14 @@ struct Subject {
 
 async fn subjects() -> Vec<Subject> {
     let folder = tempfile::tempdir().unwrap();
-    let file = destinations::parse(&format!("file://{}", folder.path().display()), || panic!("not asked for")).unwrap();
+    let file = destinations::parse(&format!("file://{}", folder.path().display()), |_| -> Result<Client, Error> {
+        panic!("not asked for")
+    })
+    .unwrap();
     let mut subjects = vec![Subject { destination: file, _folder: Some(folder), _emulator: None }];
     for root in ["dropbox:", "dropbox:/", "dropbox:/Some Folder/ü😀"] {
         let emulator = Emulator::start(Config::default()).await.unwrap();
-        let destination = destinations::parse(root, || Ok(client(&emulator))).unwrap();
+        let destination = destinations::parse(root, |_| Ok::<_, Error>(client(&emulator))).unwrap();
         subjects.push(Subject { destination, _folder: None, _emulator: Some(emulator) });
     }
     subjects
@@ -60,7 +63,7 @@ async fn what_is_written_can_be_listed_read_and_deleted() {
             ("top", b"top"),
         ];
         for (path, content) in contents {
-            put(destination, path, content.to_vec()).await.unwrap();
+            put(destination, path, Bytes::copy_from_slice(content)).await.unwrap();
             assert_eq!(destination.read(path, 1 << 30).await.unwrap().unwrap(), content, "{path}");
         }
         let all = ["-j/a/b/c", "Job/empty", "Job/large", "other job/ü😀 -x", "top"];
@@ -80,13 +83,16 @@ async fn what_is_written_can_be_listed_read_and_deleted() {
 async fn nothing_is_visible_before_the_commit_and_nothing_is_overwritten() {
     for subject in subjects().await {
         let destination = &*subject.destination;
-        put(destination, "job/taken", b"older".to_vec()).await.unwrap();
+        put(destination, "job/taken", Bytes::from_static(b"older")).await.unwrap();
         let mut upload = destination.create().await.unwrap();
         upload.write(Bytes::from_static(b"newer")).await.unwrap();
         assert_eq!(paths(destination, "").await, ["job/taken"]);
-        let taken = upload.commit("job/taken", &digested(b"newer")).await;
+        assert!(upload.commit("job/free").await.is_err(), "{}: nothing was proved yet", destination.name());
+        upload.seal(&digested(b"newer")).await.unwrap();
+        assert_eq!(paths(destination, "").await, ["job/taken"]);
+        let taken = upload.commit("job/taken").await;
         assert!(matches!(taken, Err(Error::Taken(_))), "{}", destination.name());
-        upload.commit("job/free", &digested(b"newer")).await.unwrap();
+        upload.commit("job/free").await.unwrap();
         drop(upload);
         assert_eq!(destination.read("job/taken", 10).await.unwrap().unwrap(), b"older");
         assert_eq!(destination.read("job/free", 10).await.unwrap().unwrap(), b"newer");
@@ -98,15 +104,47 @@ async fn nothing_is_visible_before_the_commit_and_nothing_is_overwritten() {
 }
 
 #[tokio::test]
+async fn a_companion_comes_with_its_file_and_never_without() {
+    for subject in subjects().await {
+        let destination = &*subject.destination;
+        for length in [5, 10_000_000] {
+            let content = vec![7; length];
+            let companion = |path: &str| Companion { path: path.to_owned(), content: Bytes::from_static(b"{}") };
+            put(destination, &format!("{length}/taken"), Bytes::from_static(b"older")).await.unwrap();
+            put(destination, &format!("{length}/c.meta"), Bytes::from_static(b"older")).await.unwrap();
+            let mut upload = destination.create().await.unwrap();
+            upload.write(content.clone().into()).await.unwrap();
+            upload.seal(&digested(&content)).await.unwrap();
+            let taken =
+                upload.commit_with(&format!("{length}/taken"), companion(&format!("{length}/taken.meta"))).await;
+            assert!(matches!(taken, Err(Error::Taken(_))), "{}", destination.name());
+            assert_eq!(destination.read(&format!("{length}/taken.meta"), 9).await.unwrap(), None);
+            upload.commit_with(&format!("{length}/a"), companion(&format!("{length}/a.meta"))).await.unwrap().unwrap();
+            assert_eq!(destination.read(&format!("{length}/a"), 1 << 30).await.unwrap().unwrap(), content);
+            assert_eq!(destination.read(&format!("{length}/a.meta"), 9).await.unwrap().unwrap(), b"{}");
+
+            let mut other = destination.create().await.unwrap();
+            other.write(content.clone().into()).await.unwrap();
+            other.seal(&digested(&content)).await.unwrap();
+            let only_file =
+                other.commit_with(&format!("{length}/c"), companion(&format!("{length}/c.meta"))).await.unwrap();
+            assert!(matches!(only_file, Err(Error::Taken(_))), "{}", destination.name());
+            assert_eq!(destination.read(&format!("{length}/c"), 1 << 30).await.unwrap().unwrap(), content);
+            assert_eq!(destination.read(&format!("{length}/c.meta"), 9).await.unwrap().unwrap(), b"older");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_commit_proves_what_is_stored() {
     for subject in subjects().await {
         let destination = &*subject.destination;
         let mut upload = destination.create().await.unwrap();
         upload.write(Bytes::from_static(b"half of it")).await.unwrap();
-        let committed = upload.commit("job/x", &digested(b"half of it, and the rest")).await;
-        assert!(committed.is_err(), "{}", destination.name());
+        assert!(upload.seal(&digested(b"half of it, and the rest")).await.is_err(), "{}", destination.name());
+        assert!(upload.commit("job/x").await.is_err(), "{}", destination.name());
         assert!(paths(destination, "").await.is_empty(), "{}: what is not whole was published", destination.name());
-        put(destination, "job/y", b"whole".to_vec()).await.unwrap();
+        put(destination, "job/y", Bytes::from_static(b"whole")).await.unwrap();
         match destination.stored_hash("job/y").await.unwrap() {
             StoredHash::Sha256(hash) => assert_eq!(hash, digested(b"whole").sha256),
             StoredHash::DropboxContentHash(hash) => assert_eq!(hash, dropbox::ContentHasher::of(b"whole")),
@@ -130,7 +168,7 @@ async fn no_path_leads_outside() {
 async fn a_missing_base_folder_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let missing = format!("file://{}/unmounted", folder.path().display());
-    let destination = destinations::parse(&missing, || panic!("not asked for")).unwrap();
+    let destination = destinations::parse(&missing, |_| -> Result<Client, Error> { panic!("not asked for") }).unwrap();
     assert!(destination.list("").await.is_err());
     let error = destination.create().await.err().unwrap().to_string();
     assert!(error.contains("mount the disk"), "{error}");
@@ -140,7 +178,7 @@ async fn a_missing_base_folder_is_not_made() {
 async fn addresses_that_cannot_be_meant_are_refused() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
     for address in ["dropbox:relative", "dropbox:/a/../b", "file://relative", "ftp://x", "/plain", ""] {
-        let parsed = destinations::parse(address, || Ok(client(&emulator)));
+        let parsed = destinations::parse(address, |_| Ok::<_, Error>(client(&emulator)));
         assert!(matches!(parsed.err(), Some(Error::Usage(_))), "{address}");
     }
 }

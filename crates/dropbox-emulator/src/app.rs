@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -12,15 +12,18 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::config::{Config, SCOPES};
-use crate::control::Records;
+use crate::failure::Failure;
 use crate::faults::Faults;
+use crate::http::shape::Shaper;
 use crate::oauth::grants::Grants;
 use crate::persist;
 use crate::random;
+use crate::records::Records;
 use crate::sessions::Sessions;
 use crate::store::{BlobStore, Content};
 use crate::tree::Tree;
 use crate::tree::path::View;
+use crate::weather::Weather;
 
 /// The member's folder in the root namespace of a team.
 const TEAM_HOME: &str = "/Ada Lovelace";
@@ -31,11 +34,16 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) store: BlobStore,
     pub(crate) faults: Faults,
-    pub(crate) records: Records,
+    pub(crate) records: Arc<Records>,
+    /// The weather on the wires.
+    pub(crate) shaper: Shaper,
     /// `https://127.0.0.1:8443`, known once the listener is bound.
     pub(crate) base_url: OnceLock<String>,
     /// Told of every change of the account.
     pub(crate) changed: Notify,
+    weather: Mutex<Weather>,
+    /// Held by the one that changes files or folders, if the weather lets that take time.
+    namespace: tokio::sync::Mutex<()>,
     account: Mutex<Account>,
     state_file: Option<PathBuf>,
 }
@@ -85,8 +93,48 @@ impl App {
             account.tree.ensure_folder(TEAM_HOME);
         }
         let account = Mutex::new(account);
-        let (faults, records, changed) = Default::default();
-        Ok(App { config, clock, store, faults, records, base_url: OnceLock::new(), changed, account, state_file })
+        let (faults, records, shaper, base_url, changed, namespace) = Default::default();
+        let weather = Mutex::default();
+        let app = App {
+            config,
+            clock,
+            store,
+            faults,
+            records,
+            shaper,
+            base_url,
+            changed,
+            weather,
+            namespace,
+            account,
+            state_file,
+        };
+        app.set_weather(app.config.weather);
+        Ok(app)
+    }
+
+    /// The weather as it is now.
+    pub(crate) fn weather(&self) -> Weather {
+        *self.weather.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the weather, at once.
+    pub(crate) fn set_weather(&self, weather: Weather) {
+        *self.weather.lock().unwrap_or_else(PoisonError::into_inner) = weather;
+        self.shaper.set(weather.connection, weather.total);
+    }
+
+    /// Locks the namespace for as long as the weather says that a change of it takes; the change is to be made before
+    /// what this returns is dropped. Whoever comes meanwhile is refused.
+    pub(crate) async fn lock_namespace(&self) -> Result<Option<tokio::sync::MutexGuard<'_, ()>>, Failure> {
+        let takes = self.weather().commit;
+        if takes.is_zero() {
+            return Ok(None);
+        }
+        let refusal = Failure::RateLimited { reason: "too_many_write_operations", retry_after: None };
+        let lock = self.namespace.try_lock().map_err(|_| refusal)?;
+        tokio::time::sleep(takes).await;
+        Ok(Some(lock))
     }
 
     /// Looks at the account.

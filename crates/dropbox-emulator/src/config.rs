@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::weather::Weather;
+
 /// The five scopes of the emulated app, as its permissions page would have them ticked.
 pub const SCOPES: [&str; 5] =
     ["account_info.read", "files.content.read", "files.content.write", "files.metadata.read", "files.metadata.write"];
@@ -47,6 +49,8 @@ pub struct Config {
     pub redirect_uris: Vec<String>,
     /// Be a team account, whose root namespace is not the member's home.
     pub team_root: bool,
+    /// Network conditions from the start.
+    pub weather: Weather,
 }
 
 impl Default for Config {
@@ -64,6 +68,7 @@ impl Default for Config {
             proxy: None,
             redirect_uris: Vec::new(),
             team_root: false,
+            weather: Weather::default(),
         }
     }
 }

@@ -1,17 +1,15 @@
 //! What tests do behind the server's back, and what they can see of it.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
 use crate::config::Store;
 use crate::faults::Fault;
-use crate::store::{Content, Segment};
+use crate::records::RequestRecord;
+use crate::store::Content;
 use crate::tree::commit::Commit;
-
-/// How many requests are remembered.
-const REMEMBERED: usize = 10_000;
+use crate::weather::Weather;
 
 /// A file as the account has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,40 +20,6 @@ pub struct StoredFile {
     pub size: u64,
     /// Dropbox's content hash, 64 hexadecimal digits.
     pub content_hash: String,
-}
-
-/// A request that was served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestRecord {
-    /// Such as `files/upload` or `oauth2/token`.
-    pub route: String,
-    /// The HTTP status; 0 if the connection was cut instead of an answer.
-    pub status: u16,
-    /// How many bytes of body were received.
-    pub body_bytes: u64,
-    /// The header `X-Dropbox-Request-Id` of the answer.
-    pub request_id: String,
-}
-
-/// The last requests.
-#[derive(Debug, Default)]
-pub(crate) struct Records {
-    ring: Mutex<VecDeque<RequestRecord>>,
-}
-
-impl Records {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<RequestRecord>> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers one more.
-    pub(crate) fn add(&self, record: RequestRecord) {
-        let mut ring = self.lock();
-        if ring.len() == REMEMBERED {
-            ring.pop_front();
-        }
-        ring.push_back(record);
-    }
 }
 
 /// A handle on a running emulator. Paths are absolute in the root namespace and in any capitals.
@@ -111,18 +75,26 @@ impl Control {
     }
 
     /// Puts a file there, over whatever file was there; the allowance does not count.
-    #[expect(clippy::panic, reason = "a test that cannot write its own fixture must not go on")]
     pub fn write(&self, path: &str, bytes: &[u8]) {
-        let now = self.app.clock.now();
-        let outcome = self.app.store.put(bytes).map_err(|error| error.to_string()).and_then(|content| {
-            let commit = Commit::overwrite();
-            self.app
-                .change(|account| account.tree.commit(path, &content, &commit, u64::MAX, now))
-                .map_err(|error| format!("{error:?}"))
+        self.write_many([(path.to_owned(), bytes.to_owned())].into_iter());
+    }
+
+    /// Puts many files there, as one change.
+    #[expect(clippy::panic, reason = "a test that cannot write its own fixture must not go on")]
+    pub fn write_many(&self, files: impl Iterator<Item = (String, Vec<u8>)>) {
+        let (now, commit) = (self.app.clock.now(), Commit::overwrite());
+        self.app.change(|account| {
+            for (path, bytes) in files {
+                let content = self.app.store.put(&bytes).map_err(|error| error.to_string());
+                let committed = content.and_then(|content| {
+                    let committed = account.tree.commit(&path, &content, &commit, u64::MAX, now);
+                    committed.map_err(|error| format!("{error:?}"))
+                });
+                if let Err(error) = committed {
+                    panic!("cannot write {path}: {error}");
+                }
+            }
         });
-        if let Err(error) = outcome {
-            panic!("cannot write {path}: {error}");
-        }
     }
 
     /// Deletes a file or a folder, if it is there.
@@ -145,12 +117,12 @@ impl Control {
             Ok(damaged) => damaged,
             Err(error) => panic!("cannot corrupt {path}: {error}"),
         };
+        let key = path.to_lowercase();
         self.app.change(|account| {
-            if let Some(revision) = account.tree.file_mut(&path.to_lowercase()) {
-                let segments: Vec<Segment> = damaged.segments.clone();
-                let claimed = if keep_hash { &revision.content } else { &damaged };
-                revision.content = Content { segments, size: claimed.size, hash: claimed.hash.clone() };
-            }
+            let Some((_, _, revision)) = account.tree.file(&key) else { return };
+            let claimed = if keep_hash { &revision.content } else { &damaged };
+            let (size, hash) = (claimed.size, claimed.hash.clone());
+            account.tree.replace_content(&key, Content { segments: damaged.segments, size, hash });
         });
     }
 
@@ -165,9 +137,25 @@ impl Control {
         self.app.faults.add(fault);
     }
 
+    /// Forgets all faults that wait.
+    pub fn clear_faults(&self) {
+        self.app.faults.clear();
+    }
+
+    /// Changes the weather, at once for open connections too.
+    pub fn set_weather(&self, weather: Weather) {
+        self.app.set_weather(weather);
+    }
+
+    /// The highest number of requests to a route, such as `files/upload_session/append_v2`, that were in progress at
+    /// once since the start. A download is in progress until its last byte is on its way.
+    pub fn peak_in_progress(&self, route: &str) -> usize {
+        self.app.records.peak(route)
+    }
+
     /// The last 10,000 requests, oldest first.
     pub fn requests(&self) -> Vec<RequestRecord> {
-        self.app.records.lock().iter().cloned().collect()
+        self.app.records.all()
     }
 
     /// Puts the emulator's clock forward.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
@@ -26,7 +26,7 @@ pub struct Emulator {
 impl Emulator {
     /// Starts one on the current tokio runtime; it serves when this returns.
     pub async fn start(config: Config) -> io::Result<Emulator> {
-        let listener = TcpListener::bind(config.listen).await?;
+        let listener = listen(&config)?;
         let address = listener.local_addr()?;
         let (tls, ca_file) = match &config.tls_dir {
             Some(folder) => tls::acceptor(folder).map(|(acceptor, file)| (Some(acceptor), Some(file)))?,
@@ -98,6 +98,22 @@ impl Drop for Emulator {
             task.abort();
         }
     }
+}
+
+/// Callers that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// What the system receives ahead of a narrow line. With more, a caller would feel the line late.
+const RECEIVED_AHEAD: u32 = 256 * 1024;
+
+fn listen(config: &Config) -> io::Result<TcpListener> {
+    let socket = if config.listen.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    if config.weather.connection.or(config.weather.total).is_some() {
+        socket.set_recv_buffer_size(RECEIVED_AHEAD)?;
+    }
+    socket.bind(config.listen)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept(app: Arc<App>, listener: TcpListener, tls: Option<TlsAcceptor>) {

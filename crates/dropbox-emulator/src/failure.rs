@@ -32,6 +32,8 @@ pub(crate) enum Failure {
     RateLimitedText(u64),
     /// No answer at all: the connection ends here.
     Cut,
+    /// No answer at all, while the connection stays open.
+    Silent,
 }
 
 impl<E: RouteError> From<E> for Failure {
@@ -58,10 +60,10 @@ impl Failure {
         Failure::Unauthorized(json!({ ".tag": tag }))
     }
 
-    /// The answer for `function`, which is a route's name such as `files/upload`; `None` to cut the connection.
+    /// The answer for `function`, which is a route's name such as `files/upload`; `None` if there is none.
     pub(crate) fn into_answer(self, function: &str) -> Option<Answer> {
         Some(match self {
-            Failure::Cut => return None,
+            Failure::Cut | Failure::Silent => return None,
             Failure::BadInput(problem) => {
                 let sentence = format!("Error in call to API function \"{function}\": {problem}");
                 answer::text(StatusCode::BAD_REQUEST, sentence)

@@ -13,12 +13,14 @@
 //! # }
 //! ```
 //!
-//! Read `routes/` for what each call does, `sessions.rs` and `tree/` for the rules behind it, `oauth/` for who may call.
+//! Read `routes/` for what each call does, `sessions.rs` and `tree/` for the rules behind it, `oauth/` for who may call,
+//! `weather.rs` and `faults/` for what gets in a call's way, `control_api.rs` for the same from outside of the process.
 
 mod app;
 mod clock;
 mod config;
 mod control;
+mod control_api;
 mod emulator;
 mod errors;
 mod failure;
@@ -29,13 +31,18 @@ mod oauth;
 mod persist;
 mod proxy;
 mod random;
+mod records;
 mod routes;
 mod sessions;
 mod store;
 mod tls;
 mod tree;
+mod units;
+mod weather;
 
 pub use config::{Config, SCOPES, Store};
-pub use control::{Control, RequestRecord, StoredFile};
+pub use control::{Control, StoredFile};
 pub use emulator::Emulator;
 pub use faults::{Fault, FaultKind};
+pub use records::RequestRecord;
+pub use weather::Weather;

@@ -7,11 +7,15 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use dropbox_emulator::{Config, Emulator, Store};
+use dropbox_emulator::{Config, Emulator, Fault, Store, Weather};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The other side of the Dropbox API v2, on the loopback.
+///
+/// While it runs, weather, faults and more can be changed under /emulator/ at the same address, without a token:
+/// GET and PUT weather; GET, POST and DELETE faults; GET requests; PUT quota; POST tokens/expire; POST grant/revoke.
+/// Bodies are plain text, as on this command line.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -55,6 +59,16 @@ struct Cli {
     /// Be a team account, whose root namespace is not the member's home.
     #[arg(long)]
     team_root: bool,
+    /// Network conditions: latency (once per request), connection and total (bytes per second in each direction),
+    /// append (spent by each upload call with data), commit (how long a change locks the namespace). For example
+    /// latency=80ms,connection=12MiB/s,total=100MiB/s,append=500ms,commit=100ms
+    #[arg(long, default_value = "none", value_name = "SETTINGS")]
+    weather: Weather,
+    /// A fault; may be given again. For example route=upload_session/append_v2,kind=503,every=20 or
+    /// route=files/download,kind=reset-mid-body,nth=3 or route=*,kind=429,retry-after=1,path=/x,times=2.
+    /// A kind that does not exist is answered with those that do.
+    #[arg(long = "fault", value_name = "SETTINGS")]
+    faults: Vec<Fault>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -82,13 +96,16 @@ impl Cli {
             proxy: self.proxy,
             redirect_uris: self.redirect_uris,
             team_root: self.team_root,
+            weather: self.weather,
         }
     }
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse().into_config()).await {
+    let mut cli = Cli::parse();
+    let faults = std::mem::take(&mut cli.faults);
+    match run(cli.into_config(), faults).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dropbox-emulator: {error}");
@@ -97,7 +114,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(config: Config) -> std::io::Result<()> {
+async fn run(config: Config, faults: Vec<Fault>) -> std::io::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut ready = json!({
         "app_key": config.app_key,
@@ -105,6 +122,7 @@ async fn run(config: Config) -> std::io::Result<()> {
         "refresh_token": config.refresh_token,
     });
     let emulator = Emulator::start(config).await?;
+    faults.into_iter().for_each(|fault| emulator.control().inject(fault));
     ready["api"] = emulator.api_url().into();
     ready["content"] = emulator.content_url().into();
     ready["notify"] = emulator.api_url().into();

@@ -24,6 +24,7 @@ pub(crate) fn load(file: &Path, store: &BlobStore) -> io::Result<Option<Account>
         let name = segment.blob.name().to_owned();
         segment.blob = blobs.entry(name.clone()).or_insert_with(|| store.adopt(&name)).clone();
     }
+    account.tree.reindex();
     store.sweep(|name| blobs.contains_key(name))?;
     Ok(Some(account))
 }

@@ -60,14 +60,15 @@ impl Sessions {
             Pieces::Sequential { hasher: ContentHasher::default(), segments: Vec::new(), len: 0 }
         };
         let id = format!("pid_upload_session:{}", random::secret());
+        self.open.retain(|_, session| session.started + LIFETIME > now);
         self.open.insert(id.clone(), Session { started: now, closed: false, pieces });
         id
     }
 
     /// The session of that id, unless it is too old.
     pub(crate) fn get(&mut self, id: &str, now: Timestamp) -> Result<&mut Session, SessionError> {
-        self.open.retain(|_, session| session.started + LIFETIME > now);
-        self.open.get_mut(id).ok_or(SessionError::NotFound)
+        let session = self.open.get_mut(id).filter(|session| session.started + LIFETIME > now);
+        session.ok_or(SessionError::NotFound)
     }
 
     /// Forgets a session that has become a file.

@@ -1,26 +1,23 @@
 //! The client: every call with its token, its retries and its typed errors.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RANGE};
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Body, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{AuthError, Error, RouteError, UnspecifiedError};
+use crate::body::{Flow, Payload};
+use crate::error::{AuthError, Error, PathRootError, RouteError, UnspecifiedError};
+use crate::grant::Grant;
 use crate::header_arg::header_arg;
 use crate::settings::Settings;
-use crate::token::Tokens;
+use crate::throttle::Throttle;
 use crate::transport;
 
-/// RPC answers come within this time.
-const RPC_TIMEOUT: Duration = Duration::from_secs(100);
-/// An upload request may take this long, and longer by what its body needs on the slowest line that is worth waiting for.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(300);
-const SLOWEST_BYTES_PER_SECOND: u64 = 16 * 1024;
+mod space;
 
 /// The header that carries a content route's argument.
 const ARGUMENT: &str = "Dropbox-API-Arg";
@@ -35,17 +32,28 @@ pub struct Client {
 struct Inner {
     http: reqwest::Client,
     settings: Settings,
-    tokens: Tokens,
+    grant: Arc<Grant>,
+    sending: Arc<Throttle>,
+    receiving: Throttle,
+    space: space::TeamSpace,
 }
 
 impl Client {
     /// Makes a client. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`Error::Settings`] if the extra certificate authority is not PEM.
+    /// [`Error::Settings`] if the extra certificate authority is not PEM, or a size cannot work.
     pub fn new(settings: Settings) -> Result<Self, Error> {
-        let http = transport::http_client(&settings)?;
-        Ok(Self { inner: Arc::new(Inner { http, settings, tokens: Tokens::default() }) })
+        settings.check()?;
+        let inner = Inner {
+            http: transport::http_client(&settings)?,
+            grant: Grant::of(&settings),
+            sending: Arc::new(Throttle::new(settings.bandwidth)),
+            receiving: Throttle::new(settings.bandwidth),
+            space: space::TeamSpace::default(),
+            settings,
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// The settings it was made with.
@@ -74,45 +82,60 @@ impl Client {
         transport::parse(route, &body)
     }
 
-    /// Calls an upload route: JSON in a header, data in the body, JSON out.
-    pub(crate) async fn upload<A, R, E>(&self, route: &str, argument: &A, data: &Bytes) -> Result<R, Error>
+    /// The same, tried once: for a call whose lost answer must be settled, not repeated.
+    pub(crate) async fn rpc_once<A, R, E>(&self, route: &str, argument: &A) -> Result<R, Error>
     where
         A: Serialize,
         R: DeserializeOwned,
         E: DeserializeOwned + Into<RouteError>,
     {
-        let body: Bytes = self.retrying::<_, E>(&upload_call(route, argument, data)?).await?;
+        let json = serde_json::to_vec(argument).map_err(|error| unserializable(route, &error.to_string()))?;
+        let body: Bytes = self.authorized::<_, E>(&Call { route, kind: Kind::Rpc { json: json.into() } }).await?;
         transport::parse(route, &body)
     }
 
-    /// The same, tried once: for calls whose lost answer must be settled, not repeated.
-    pub(crate) async fn upload_once<A, R, E>(&self, route: &str, argument: &A, data: &Bytes) -> Result<R, Error>
-    where
-        A: Serialize,
-        R: DeserializeOwned,
-        E: DeserializeOwned + Into<RouteError>,
-    {
-        let body: Bytes = self.authorized::<_, E>(&upload_call(route, argument, data)?).await?;
-        transport::parse(route, &body)
-    }
-
-    /// Calls a download route: JSON in a header; the answer's body is left to the caller. `from` is the first byte wanted,
-    /// `to` the one after the last.
-    pub(crate) async fn download<A, E>(
+    /// Calls an upload route, once: JSON in a header, data in the body, JSON out. `flow` sees the data move.
+    pub(crate) async fn upload_once<A, R, E>(
         &self,
         route: &str,
         argument: &A,
-        from: u64,
-        to: Option<u64>,
+        data: &Payload,
+        flow: &Arc<Flow>,
+    ) -> Result<R, Error>
+    where
+        A: Serialize,
+        R: DeserializeOwned,
+        E: DeserializeOwned + Into<RouteError>,
+    {
+        let kind = Kind::Upload { argument: serialized(route, argument)?, data: data.clone(), flow: Arc::clone(flow) };
+        let body: Bytes = self.authorized::<_, E>(&Call { route, kind }).await?;
+        transport::parse(route, &body)
+    }
+
+    /// Calls a download route, once: JSON in a header; the answer's body is left to the caller. `range` is
+    /// `bytes=first-last`.
+    pub(crate) async fn download_once<A, E>(
+        &self,
+        route: &str,
+        argument: &A,
+        range: Option<String>,
     ) -> Result<Response, Error>
     where
         A: Serialize,
         E: DeserializeOwned + Into<RouteError>,
     {
-        let last = to.map(|to| (to - 1).to_string()).unwrap_or_default();
-        let range = (from > 0 || to.is_some()).then(|| format!("bytes={from}-{last}"));
         let kind = Kind::Download { argument: serialized(route, argument)?, range };
-        self.retrying::<_, E>(&Call { route, kind }).await
+        self.authorized::<_, E>(&Call { route, kind }).await
+    }
+
+    /// What is shared with all other clients of the grant.
+    pub(crate) fn grant(&self) -> &Grant {
+        &self.inner.grant
+    }
+
+    /// The limit on what is received.
+    pub(crate) fn receiving(&self) -> &Throttle {
+        &self.inner.receiving
     }
 
     /// See [`crate::RetryPolicy`].
@@ -134,35 +157,64 @@ impl Client {
         }
     }
 
-    /// Calls with an access token; if Dropbox refuses that one, once more with a fresh one.
+    /// Calls with an access token and in the right space; if Dropbox refuses one of these, once more with a fresh one.
     async fn authorized<T: Receive, E>(&self, call: &Call<'_>) -> Result<T, Error>
     where
         E: DeserializeOwned + Into<RouteError>,
     {
-        let Inner { http, settings, tokens } = &*self.inner;
-        let token = tokens.access(http, settings).await?;
-        match self.exchange::<T, E>(call, &token).await {
-            Err(Error::Auth(AuthError::ExpiredAccessToken | AuthError::InvalidAccessToken)) => {
-                tokens.discard(&token).await;
-                self.exchange::<T, E>(call, &tokens.access(http, settings).await?).await
+        let Inner { http, settings, grant, .. } = &*self.inner;
+        let (mut renewed, mut moved) = (false, false);
+        loop {
+            let token = grant.tokens.access(http, settings).await?;
+            let root = self.path_root(call.route).await?;
+            match self.exchange::<T, E>(call, &token, root.as_ref()).await {
+                Err(Error::Auth(AuthError::ExpiredAccessToken | AuthError::InvalidAccessToken)) if !renewed => {
+                    grant.tokens.discard(&token).await;
+                    renewed = true;
+                }
+                Err(Error::PathRoot(PathRootError::InvalidRoot)) if !moved => {
+                    self.forget_path_root(root).await;
+                    moved = true;
+                }
+                result => return result,
             }
-            result => result,
         }
     }
 
-    async fn exchange<T: Receive, E>(&self, call: &Call<'_>, token: &SecretString) -> Result<T, Error>
+    async fn exchange<T: Receive, E>(
+        &self,
+        call: &Call<'_>,
+        token: &SecretString,
+        root: Option<&HeaderValue>,
+    ) -> Result<T, Error>
     where
         E: DeserializeOwned + Into<RouteError>,
     {
-        let exchange = transport::exchange::<E>(call.route, self.request(call, token));
-        let response = match call.kind {
+        let _turn = if changes_namespace(call.route) { Some(self.inner.grant.change.lock().await) } else { None };
+        let request = self.request(call, token);
+        let request = root.into_iter().fold(request, |request, root| request.header(space::HEADER, root));
+        let exchange = transport::exchange::<E>(call.route, request);
+        let timeouts = &self.settings().timeouts;
+        match &call.kind {
+            Kind::Rpc { .. } => {
+                let whole = async { T::receive(call.route, exchange.await?).await };
+                tokio::time::timeout(timeouts.answer, whole)
+                    .await
+                    .unwrap_or_else(|_| Err(transport::timed_out(call.route)))
+            }
+            Kind::Upload { data, flow, .. } => {
+                let whole = async { T::receive(call.route, exchange.await?).await };
+                tokio::select! {
+                    result = whole => result,
+                    () = flow.stalled(data.len(), timeouts.idle, timeouts.answer) => Err(transport::timed_out(call.route)),
+                }
+            }
             // Only the beginning of a download is bounded here: its body takes as long as it takes.
-            Kind::Download { .. } => tokio::time::timeout(transport::READ_TIMEOUT, exchange)
-                .await
-                .unwrap_or_else(|_| Err(transport::timed_out(call.route)))?,
-            Kind::Rpc { .. } | Kind::Upload { .. } => exchange.await?,
-        };
-        T::receive(call.route, response).await
+            Kind::Download { .. } => {
+                let begun = tokio::time::timeout(timeouts.idle, exchange).await;
+                T::receive(call.route, begun.unwrap_or_else(|_| Err(transport::timed_out(call.route)))?).await
+            }
+        }
     }
 
     fn request(&self, call: &Call<'_>, token: &SecretString) -> RequestBuilder {
@@ -171,17 +223,11 @@ impl Client {
         url.set_path(&format!("/2/{}", call.route));
         let request = self.inner.http.post(url).bearer_auth(token.expose_secret());
         match &call.kind {
-            Kind::Rpc { json } => {
-                request.timeout(RPC_TIMEOUT).header(CONTENT_TYPE, "application/json").body(json.clone())
-            }
-            Kind::Upload { argument, data } => {
-                let slowest = Duration::from_secs(data.len() as u64 / SLOWEST_BYTES_PER_SECOND);
-                request
-                    .timeout(UPLOAD_TIMEOUT + slowest)
-                    .header(ARGUMENT, argument)
-                    .header(CONTENT_TYPE, "application/octet-stream")
-                    .body(data.clone())
-            }
+            Kind::Rpc { json } => request.header(CONTENT_TYPE, "application/json").body(json.clone()),
+            Kind::Upload { argument, data, flow } => request
+                .header(ARGUMENT, argument)
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .body(Body::wrap(data.body(Arc::clone(flow), Arc::clone(&self.inner.sending)))),
             Kind::Download { argument, range } => {
                 let request = request.header(ARGUMENT, argument);
                 range.iter().fold(request, |request, range| request.header(RANGE, range))
@@ -198,7 +244,7 @@ struct Call<'a> {
 
 enum Kind {
     Rpc { json: Bytes },
-    Upload { argument: HeaderValue, data: Bytes },
+    Upload { argument: HeaderValue, data: Payload, flow: Arc<Flow> },
     Download { argument: HeaderValue, range: Option<String> },
 }
 
@@ -219,8 +265,16 @@ impl Receive for Response {
     }
 }
 
-fn upload_call<'a>(route: &'a str, argument: &impl Serialize, data: &Bytes) -> Result<Call<'a>, Error> {
-    Ok(Call { route, kind: Kind::Upload { argument: serialized(route, argument)?, data: data.clone() } })
+/// Two such calls at once get in each other's way at Dropbox, which answers one of them with `too_many_write_operations`.
+fn changes_namespace(route: &str) -> bool {
+    matches!(
+        route,
+        "files/upload"
+            | "files/upload_session/finish"
+            | "files/upload_session/finish_batch_v2"
+            | "files/create_folder_v2"
+            | "files/delete_v2"
+    )
 }
 
 fn serialized(route: &str, argument: &impl Serialize) -> Result<HeaderValue, Error> {

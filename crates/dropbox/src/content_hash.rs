@@ -6,6 +6,25 @@ use sha2::{Digest, Sha256};
 /// The length of a block in bytes.
 pub const BLOCK_SIZE: usize = 4 * 1024 * 1024;
 
+/// The SHA-256 of one block.
+pub(crate) type BlockDigest = [u8; 32];
+
+/// The digest of one block.
+pub(crate) fn block_digest(block: &[u8]) -> BlockDigest {
+    Sha256::digest(block).into()
+}
+
+/// The content hash of blocks that were hashed elsewhere, in their order.
+pub(crate) fn join<'a>(digests: impl IntoIterator<Item = &'a BlockDigest>) -> String {
+    let mut blocks = Sha256::default();
+    digests.into_iter().for_each(|digest| blocks.update(digest));
+    hexadecimal(&blocks.finalize())
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Computes the hash of a stream as it passes.
 #[derive(Debug, Clone, Default)]
 pub struct ContentHasher {
@@ -40,7 +59,7 @@ impl ContentHasher {
         if self.in_block > 0 {
             self.close_block();
         }
-        self.blocks.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&self.blocks.finalize())
     }
 
     fn close_block(&mut self) {
@@ -73,6 +92,8 @@ mod tests {
                 data.chunks(step).for_each(|piece| hasher.update(piece));
                 assert_eq!(hasher.finish(), by_definition(&data), "{length} bytes by {step}");
             }
+            let digests: Vec<BlockDigest> = data.chunks(BLOCK_SIZE).map(block_digest).collect();
+            assert_eq!(join(&digests), by_definition(&data));
         }
     }
 }

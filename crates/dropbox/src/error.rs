@@ -109,6 +109,25 @@ pub enum Error {
         /// What was wrong.
         reason: String,
     },
+    /// A transfer got nowhere for as long as it may.
+    #[error("the transfer got no further for {} minutes and was given up: {cause}", .stalled.as_secs().div_ceil(60))]
+    Stalled {
+        /// How long.
+        stalled: Duration,
+        /// The last failure.
+        cause: Box<Error>,
+    },
+    /// An upload was to go on with other bytes than it began with.
+    #[error(
+        "the data has changed since the upload began (byte {offset} and after): start the upload again from the beginning"
+    )]
+    Changed {
+        /// Where the block begins that is different.
+        offset: u64,
+    },
+    /// A part of this program broke down.
+    #[error("internal error in {0}")]
+    Internal(String),
     /// What Dropbox holds is not what was sent, or what came is not what Dropbox promised.
     #[error("{path}: the content at Dropbox is not the content {transferred}: {expected} was expected, {found} found")]
     ContentMismatch {
@@ -148,6 +167,7 @@ impl Error {
             Self::NotAuthorized => true,
             Self::OAuth(error) => error.is_invalid_grant(),
             Self::Auth(error) => !matches!(error, AuthError::UserSuspended),
+            Self::Stalled { cause, .. } => cause.needs_login(),
             _ => false,
         }
     }
@@ -156,6 +176,17 @@ impl Error {
     pub fn is_conflict(&self) -> bool {
         let Some(WriteError::Conflict { conflict }) = self.write_error() else { return false };
         matches!(conflict, WriteConflictError::File | WriteConflictError::Folder)
+    }
+
+    /// Whether Dropbox has forgotten the upload session, or has ended it: the upload has to start again.
+    pub fn is_session_lost(&self) -> bool {
+        use UploadSessionAppendError as Append;
+        let Self::Route { error, .. } = self else { return false };
+        match error {
+            RouteError::SessionAppend(error) => matches!(error, Append::NotFound | Append::Closed),
+            RouteError::SessionFinish(UploadSessionFinishError::LookupFailed { .. }) => true,
+            _ => false,
+        }
     }
 
     /// Whether the account has no room left.
@@ -193,6 +224,18 @@ impl Error {
             } => true,
             _ => matches!(self.write_error(), Some(WriteError::TooManyWriteOperations)),
         }
+    }
+
+    /// Whether data was damaged on its way to Dropbox, which noticed. Sending it again may pass.
+    pub(crate) fn is_damaged(&self) -> bool {
+        let Self::Route { error, .. } = self else { return false };
+        matches!(
+            error,
+            RouteError::Upload(UploadError::ContentHashMismatch)
+                | RouteError::SessionStart(UploadSessionStartError::ContentHashMismatch)
+                | RouteError::SessionAppend(UploadSessionAppendError::ContentHashMismatch)
+                | RouteError::SessionFinish(UploadSessionFinishError::ContentHashMismatch)
+        )
     }
 
     fn write_error(&self) -> Option<&WriteError> {

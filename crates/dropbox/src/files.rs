@@ -9,4 +9,4 @@ mod upload;
 
 pub use download::Download;
 pub use metadata::{FileMetadata, FolderMetadata, Metadata};
-pub use upload::Upload;
+pub use upload::{Checkpoint, Committed, Companion, Upload};

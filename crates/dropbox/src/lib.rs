@@ -5,14 +5,19 @@
 //!
 //! Every call refreshes the access token by itself and retries what can pass (network, 429, 5xx) within [`RetryPolicy`].
 
+mod blocks;
+mod body;
 mod client;
 mod content_hash;
 pub mod error;
 pub mod files;
+mod grant;
 mod header_arg;
 pub mod oauth;
+mod pace;
 mod retry;
 mod settings;
+mod throttle;
 mod token;
 mod transport;
 pub mod users;
@@ -21,4 +26,4 @@ pub use client::Client;
 pub use content_hash::{BLOCK_SIZE, ContentHasher};
 pub use error::Error;
 pub use retry::RetryPolicy;
-pub use settings::{Endpoints, Settings};
+pub use settings::{Endpoints, Settings, Space, Timeouts};

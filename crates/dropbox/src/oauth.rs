@@ -3,8 +3,6 @@
 //! With a redirect URI Dropbox sends the browser back with the code; without one it shows the code for copying.
 //! PKCE (RFC 7636, S256) is used always, the app secret only if there is one.
 
-use std::time::Duration;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::CONTENT_TYPE;
@@ -22,8 +20,6 @@ pub const SCOPES: [&str; 5] =
     ["files.metadata.read", "files.metadata.write", "files.content.read", "files.content.write", "account_info.read"];
 
 const TOKEN_ROUTE: &str = "oauth2/token";
-/// The token endpoint answers at once or not at all.
-const TOKEN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The secret that ties a code to whoever asked for it.
 #[derive(Debug, Clone)]
@@ -149,7 +145,7 @@ async fn token_request(http: &reqwest::Client, settings: &Settings, form: &[(&st
     if let Some(secret) = &settings.app_secret {
         form.push(("client_secret", secret.expose_secret()));
     }
-    let request = http.post(url).timeout(TOKEN_TIMEOUT).form(&form);
+    let request = http.post(url).timeout(settings.timeouts.answer).form(&form);
     let response = request.send().await.map_err(|error| transport::network_error(TOKEN_ROUTE, &error))?;
     let (status, headers) = (response.status(), response.headers().clone());
     if status.is_success() {

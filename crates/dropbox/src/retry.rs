@@ -1,6 +1,10 @@
 //! When and how long to wait before a call is tried again.
 
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::error::Error;
 
@@ -42,11 +46,27 @@ impl RetryPolicy {
 
     /// The same for an error that may not be final though it looks so.
     pub(crate) async fn wait_anyway(&self, error: Error, retry: u32) -> Result<(), Error> {
-        let asked = if let Error::RateLimited { retry_after, .. } = &error { *retry_after } else { None };
-        let Some(wait) = self.wait(retry, asked) else { return Err(error) };
+        let Some(wait) = self.wait(retry, asked(&error)) else { return Err(error) };
         (self.on_wait)(&error, wait);
         tokio::time::sleep(wait).await;
         Ok(())
+    }
+
+    /// The wait of a transfer, which is patient as long as it gets anywhere. Gives [`Error::Stalled`] when it does not.
+    pub(crate) async fn wait_in_transfer(&self, error: Error, retry: u32, progress: &Progress) -> Result<(), Error> {
+        let wait = self.paced(retry, asked(&error));
+        if progress.last().elapsed() + wait > progress.stall {
+            return Err(Error::Stalled { stalled: progress.last().elapsed(), cause: Box::new(error) });
+        }
+        (self.on_wait)(&error, wait);
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    fn paced(&self, retry: u32, asked: Option<Duration>) -> Duration {
+        let backoff = self.first_wait.saturating_mul(1 << retry.min(16)).min(self.longest_wait);
+        let jittered = backoff.mul_f64(0.5 + (self.jitter)().clamp(0.0, 1.0) / 2.0);
+        asked.map_or(jittered, |asked| asked + jittered / 4)
     }
 
     /// The wait before retry number `retry` (from 0); none when it is time to give up.
@@ -54,10 +74,35 @@ impl RetryPolicy {
         if retry >= self.retries || asked.is_some_and(|asked| asked > self.longest_obeyed) {
             return None;
         }
-        let backoff = self.first_wait.saturating_mul(1 << retry.min(16)).min(self.longest_wait);
-        let jittered = backoff.mul_f64(0.5 + (self.jitter)().clamp(0.0, 1.0) / 2.0);
-        Some(asked.map_or(jittered, |asked| asked + jittered / 4))
+        Some(self.paced(retry, asked))
     }
+}
+
+/// When a transfer last got somewhere.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    last: Mutex<Instant>,
+    stall: Duration,
+}
+
+impl Progress {
+    /// Begins now; `stall` is the time without progress after which a transfer fails.
+    pub(crate) fn new(stall: Duration) -> Self {
+        Self { last: Mutex::new(Instant::now()), stall }
+    }
+
+    pub(crate) fn made(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn last(&self) -> Instant {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long Dropbox wants to be left alone.
+pub(crate) fn asked(error: &Error) -> Option<Duration> {
+    if let Error::RateLimited { retry_after, .. } = error { *retry_after } else { None }
 }
 
 /// Chance from the system; without it (never seen) waits are merely not spread.

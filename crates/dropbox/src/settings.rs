@@ -1,13 +1,19 @@
 //! What a client needs to know before its first call.
 
+use std::num::NonZeroU64;
+use std::time::Duration;
+
 use secrecy::SecretString;
 use url::{Host, Url};
 
+use crate::content_hash::BLOCK_SIZE;
 use crate::error::Error;
 use crate::retry::RetryPolicy;
 
-/// Bytes sent in one request of an upload session unless set otherwise; a multiple of [`crate::BLOCK_SIZE`].
-pub(crate) const DEFAULT_CHUNK_SIZE: usize = 16 * 1024 * 1024;
+/// Dropbox takes no larger request; this is the largest multiple of [`crate::BLOCK_SIZE`] below its 150 MiB.
+pub(crate) const LARGEST_CHUNK: usize = 148 * 1024 * 1024;
+
+const MIB: usize = 1024 * 1024;
 
 /// A client's settings.
 #[derive(Debug, Clone)]
@@ -24,8 +30,46 @@ pub struct Settings {
     pub extra_ca: Option<Vec<u8>>,
     /// How often and how patiently a call is tried again.
     pub retry: RetryPolicy,
-    /// Bytes per request of an upload session.
+    /// Bytes per request of an upload session to begin with, a multiple of [`BLOCK_SIZE`]. Long files get larger chunks as
+    /// far as `memory` allows.
     pub chunk_size: usize,
+    /// Bytes that one transfer keeps in memory at most; at least two chunks.
+    pub memory: usize,
+    /// Connections that move content at once, at most.
+    pub parallelism: usize,
+    /// Bytes per second in each direction, for all transfers of the client together; none is no limit.
+    pub bandwidth: Option<NonZeroU64>,
+    /// How long to wait for what does not come.
+    pub timeouts: Timeouts,
+    /// Which space paths are in.
+    pub space: Space,
+}
+
+/// The root of all paths of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Space {
+    /// The member's own folder, or the app's folder (what Dropbox gives to a call that says nothing).
+    #[default]
+    Home,
+    /// The team's space, where team folders lie (DOC: team files guide). Apps with app folder access cannot see it.
+    Team,
+}
+
+/// Bounds for waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A connection over which no byte moves for so long is given up, and the call tried again.
+    pub idle: Duration,
+    /// So long Dropbox may take to answer once a request is sent.
+    pub answer: Duration,
+    /// A transfer that gets nowhere for so long fails, with the cause.
+    pub stall: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { idle: Duration::from_secs(60), answer: Duration::from_secs(120), stall: Duration::from_secs(30 * 60) }
+    }
 }
 
 impl Settings {
@@ -38,8 +82,32 @@ impl Settings {
             endpoints: Endpoints::default(),
             extra_ca: None,
             retry: RetryPolicy::default(),
-            chunk_size: DEFAULT_CHUNK_SIZE,
+            chunk_size: BLOCK_SIZE,
+            memory: 128 * 1024 * 1024,
+            parallelism: 32,
+            bandwidth: None,
+            timeouts: Timeouts::default(),
+            space: Space::default(),
         }
+    }
+
+    /// Refuses what cannot work.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let refuse = |reason: String| Err(Error::Settings(reason));
+        if self.chunk_size == 0 || !self.chunk_size.is_multiple_of(BLOCK_SIZE) || self.chunk_size > LARGEST_CHUNK {
+            return refuse(format!(
+                "a chunk must be a multiple of 4 MiB, 148 MiB at most, not {} bytes",
+                self.chunk_size
+            ));
+        }
+        if self.memory < 2 * self.chunk_size {
+            let needed = 2 * self.chunk_size / MIB;
+            return refuse(format!("a transfer to Dropbox needs {needed} MiB of memory at least: allow that much"));
+        }
+        if self.parallelism == 0 {
+            return refuse("at least one connection must be allowed".to_owned());
+        }
+        Ok(())
     }
 }
 

@@ -13,9 +13,6 @@ use crate::error::{AccessError, AuthError, Error, PathRootError, RateLimitReason
 use crate::settings::Settings;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// No download takes longer to begin, or between two of its pieces. (reqwest's own read timeout would count the time that an
-/// upload takes, too.)
-pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(120);
 /// A connection whose sent bytes nobody acknowledges for so long is dead.
 const UNACKNOWLEDGED_TIMEOUT: Duration = Duration::from_secs(60);
 /// Error bodies are read up to here; what is longer comes from no API.
@@ -52,9 +49,10 @@ where
     Err(refusal::<E>(route, status, &headers, &body))
 }
 
-/// The next piece of an answer that streams; none at its end.
-pub(crate) async fn chunk(route: &str, response: &mut Response) -> Result<Option<Bytes>, Error> {
-    match tokio::time::timeout(READ_TIMEOUT, response.chunk()).await {
+/// The next piece of an answer that streams; none at its end. (reqwest's own read timeout would count the time that an upload
+/// takes, too.)
+pub(crate) async fn chunk(route: &str, response: &mut Response, idle: Duration) -> Result<Option<Bytes>, Error> {
+    match tokio::time::timeout(idle, response.chunk()).await {
         Ok(chunk) => chunk.map_err(|error| network_error(route, &error)),
         Err(_) => Err(timed_out(route)),
     }

@@ -17,6 +17,24 @@ pub struct Account {
     /// The team, if it belongs to one.
     #[serde(default)]
     pub team: Option<Team>,
+    /// The account's namespaces.
+    pub root_info: RootInfo,
+}
+
+/// An account's namespaces.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RootInfo {
+    /// Of the whole space: the team's, if the account has one.
+    pub root_namespace_id: String,
+    /// Of the member's own folder; the same as the root where there is no team space.
+    pub home_namespace_id: String,
+}
+
+impl RootInfo {
+    /// Whether there is a team space besides the member's own folder.
+    pub fn has_team_space(&self) -> bool {
+        self.root_namespace_id != self.home_namespace_id
+    }
 }
 
 /// A person's name.

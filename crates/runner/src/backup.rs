@@ -91,9 +91,7 @@ async fn copy_database(
     let dump = streamed.dump.as_ref();
     let publishing = streamed.copies.into_iter().map(|(destination, upload)| async move {
         let result = match (upload, dump) {
-            (Ok((taken, upload)), Some(dump)) => {
-                publish(request, run_id, database, dump, &*destination, taken, upload).await
-            }
+            (Ok((taken, upload)), Some(dump)) => publish(request, run_id, database, dump, taken, upload).await,
             (Ok(_), None) => Err(Failure::NoDump),
             (Err(failure), _) => Err(failure),
         };

@@ -1,4 +1,4 @@
-//! One backup or restore from start to end.
+//! One backup, copy or restore from start to end.
 //!
 //! This is where the success contract is kept. A copy of a database counts only if the dump tool exited with success, its end
 //! mark was seen, every byte that left the pipeline was committed, the destination's own hash agrees, and the sidecar was
@@ -6,9 +6,11 @@
 
 pub mod backup;
 pub mod catalog;
+pub mod copy;
 pub mod naming;
 pub mod restore;
 
 pub use backup::{BackupRequest, Event, RunReport, back_up};
 pub use catalog::{Backup, delete, list};
+pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
 pub use restore::{OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};

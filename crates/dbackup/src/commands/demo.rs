@@ -126,7 +126,7 @@ fn emulated_dropbox(emulator: &Emulator) -> Result<Arc<dyn Destination>, Failure
     settings.refresh_token = Some(standard.refresh_token.into());
     settings.endpoints = Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url())?;
     let client = Client::new(settings)?;
-    Ok(destinations::parse(FOLDER, || Ok(client))?)
+    Ok(destinations::parse(FOLDER, |_| Ok::<_, destinations::Error>(client))?)
 }
 
 fn make_folder(named: Option<PathBuf>) -> Result<PathBuf, Failure> {

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use domain::size::human;
+use dropbox::Space;
 use dropbox::oauth::{self, Pkce};
 use secrecy::ExposeSecret;
 
@@ -36,7 +37,7 @@ pub(crate) async fn login() -> Result<Outcome, Failure> {
 }
 
 pub(crate) async fn account() -> Result<Outcome, Failure> {
-    let client = environment::dropbox_client()?;
+    let client = environment::dropbox_client(Space::Home)?;
     let account = client.account().await?;
     let usage = client.space_usage().await?;
     let team = account.team.map(|team| format!(", team {}", team.name)).unwrap_or_default();
@@ -49,7 +50,7 @@ pub(crate) async fn account() -> Result<Outcome, Failure> {
 }
 
 pub(crate) async fn logout() -> Result<Outcome, Failure> {
-    environment::dropbox_client()?.revoke().await?;
+    environment::dropbox_client(Space::Home)?.revoke().await?;
     output::line("Logged out: the refresh token is revoked. Backups in Dropbox stay where they are.");
     Ok(Outcome::Succeeded)
 }

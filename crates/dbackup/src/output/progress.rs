@@ -24,6 +24,8 @@ pub(crate) enum Direction {
     Backup,
     /// Back into it.
     Restore,
+    /// From one destination to another.
+    Copy,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,11 @@ impl ProgressDisplay {
     /// Starts to show a backup's progress.
     pub(crate) fn backup(progress: &Progress, as_json: bool) -> Self {
         Self::start(progress, Direction::Backup, as_json)
+    }
+
+    /// Starts to show a copy's progress.
+    pub(crate) fn copy(progress: &Progress) -> Self {
+        Self::start(progress, Direction::Copy, false)
     }
 
     /// Starts to show a restore's progress.
@@ -100,6 +107,7 @@ fn sentence(direction: Direction, now: pipeline::progress::Snapshot, rate: f64) 
         Direction::Backup => {
             format!("{} dumped, {} stored, {} sent, {rate}/s", human(now.dumped), human(now.stored), human(now.sent))
         }
+        Direction::Copy => format!("{} copied, {rate}/s", human(now.sent)),
         Direction::Restore => format!("{} read, {} restored, {rate}/s", human(now.sent), human(now.dumped)),
     }
 }

@@ -96,7 +96,9 @@ fn a_token_that_expires_in_the_middle_goes_unnoticed() {
     let world = World::new();
     let (path, source) = world.sqlite("shop.db", 200_000);
     let expired = || FaultKind::AccessTokenExpired;
-    for route in ["files/upload_session/append_v2", "files/upload_session/finish", "files/upload", "files/download"] {
+    let session = "files/upload_session";
+    let routes = ["start", "append_v2", "finish_batch_v2"].map(|route| format!("{session}/{route}"));
+    for route in routes.iter().map(String::as_str).chain(["files/download"]) {
         world.dropbox().inject(Fault::next(route, expired()));
     }
     world.run(&["backup", "--source", &source, "--to", "dropbox:/b"]).succeeded();
@@ -111,7 +113,8 @@ fn a_token_that_expires_in_the_middle_goes_unnoticed() {
 fn a_dropbox_that_stumbles_is_waited_for() {
     let world = World::new();
     let (_, source) = world.sqlite("shop.db", 100_000);
-    for route in ["oauth2/token", "files/list_folder", "files/upload_session/append_v2", "files/upload_session/finish"]
+    for route in
+        ["oauth2/token", "files/list_folder", "files/upload_session/append_v2", "files/upload_session/finish_batch_v2"]
     {
         world.dropbox().inject(Fault::next(route, FaultKind::Status503));
         world.dropbox().inject(Fault::next(route, FaultKind::AnswerLostAfterEffect));

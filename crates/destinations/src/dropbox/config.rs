@@ -13,7 +13,7 @@ impl Dropbox {
         }
         match folder.strip_prefix('/').map(path::check) {
             Some(Ok(inner)) => Ok(Self { client, folder: format!("/{inner}") }),
-            _ => Err(Error::Usage(format!("'dropbox:{folder}' is not a folder in Dropbox: write dropbox:/folder"))),
+            _ => Err(Error::Usage(format!("'{folder}' is not a folder in Dropbox: write dropbox:/folder"))),
         }
     }
 
@@ -29,7 +29,10 @@ impl Dropbox {
             return Error::Unauthorized { destination, cause: Box::new(error) };
         }
         if error.is_full() {
-            return Error::Full { destination, usage: String::new() };
+            return Error::Full { destination, usage: None };
+        }
+        if error.is_session_lost() || matches!(error, ::dropbox::Error::Changed { .. }) {
+            return Error::NotResumable { destination, cause: error.to_string() };
         }
         Error::failed(what, error)
     }

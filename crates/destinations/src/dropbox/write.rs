@@ -6,19 +6,30 @@ use pipeline::Digested;
 
 use super::Dropbox;
 use crate::error::Error;
-use crate::{Committed, Upload};
+use crate::{Checkpoint, Companion, Sealed, Upload};
 
 /// An upload to Dropbox.
 struct DropboxUpload {
     destination: Dropbox,
     upload: ::dropbox::files::Upload,
     written: u64,
+    /// Everything that was expected has been written.
+    sealed: bool,
 }
 
 impl Dropbox {
     /// Starts an upload; nothing is sent yet.
     pub(super) fn start_upload(&self) -> impl Upload + use<> {
-        DropboxUpload { destination: self.clone(), upload: self.client.start_upload(), written: 0 }
+        DropboxUpload { destination: self.clone(), upload: self.client.start_upload(), written: 0, sealed: false }
+    }
+
+    /// Goes on with an upload; what Dropbox has of it is compared, not sent.
+    pub(super) fn resume_upload(&self, checkpoint: &Checkpoint) -> Result<impl Upload + use<>, Error> {
+        let destination = crate::Destination::name(self);
+        let damaged = |cause: String| Error::NotResumable { destination, cause };
+        let read = serde_json::from_str(&checkpoint.0).map_err(|error| error.to_string());
+        let upload = read.and_then(|read| self.client.resume_upload(&read).map_err(|error| error.to_string()));
+        Ok(DropboxUpload { destination: self.clone(), upload: upload.map_err(damaged)?, written: 0, sealed: false })
     }
 
     /// As [`Dropbox::error`]; names how much is used where Dropbox is full.
@@ -26,7 +37,7 @@ impl Dropbox {
         match self.error(what, error) {
             Error::Full { destination, .. } => {
                 // Without the figures the message is still right.
-                let usage = self.client.space_usage().await.map(describe).unwrap_or_default();
+                let usage = crate::Destination::usage(self).await.ok().flatten();
                 Error::Full { destination, usage }
             }
             error => error,
@@ -34,12 +45,13 @@ impl Dropbox {
     }
 }
 
-fn describe(usage: ::dropbox::users::SpaceUsage) -> String {
-    let used = domain::size::human(usage.used);
-    usage.allowed.map_or_else(
-        || format!(" ({used} used)"),
-        |allowed| format!(" ({used} of {} used)", domain::size::human(allowed)),
-    )
+impl DropboxUpload {
+    async fn commit_error(&self, full: String, error: ::dropbox::Error) -> Error {
+        if error.is_conflict() {
+            return Error::Taken(full);
+        }
+        self.destination.write_error(format!("could not upload {full}"), error).await
+    }
 }
 
 #[async_trait]
@@ -55,17 +67,46 @@ impl Upload for DropboxUpload {
         }
     }
 
-    async fn commit(&mut self, path: &str, expected: &Digested) -> Result<Committed, Error> {
-        let full = self.destination.resolve(path)?;
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        let checkpoint = self.upload.checkpoint()?;
+        // Plain strings and numbers always serialize.
+        serde_json::to_string(&checkpoint).ok().map(Checkpoint)
+    }
+
+    async fn seal(&mut self, expected: &Digested) -> Result<Sealed, Error> {
         // The client proves that Dropbox has what was written to it; that this was everything is known here.
         if self.written != expected.size {
             let cause = format!("{} of {} bytes were written", self.written, expected.size);
-            return Err(Error::failed(format!("could not upload {full}"), cause));
+            return Err(Error::failed("could not upload to Dropbox", cause));
         }
+        match self.upload.seal().await {
+            Ok(content_hash) => {
+                self.sealed = true;
+                Ok(Sealed { dropbox_content_hash: Some(content_hash.to_owned()) })
+            }
+            Err(error) => Err(self.destination.write_error("could not upload to Dropbox".to_owned(), error).await),
+        }
+    }
+
+    async fn commit(&mut self, path: &str) -> Result<(), Error> {
+        let full = self.destination.resolve(path)?;
+        crate::check_sealed(self.sealed, &full)?;
         match self.upload.commit(&full).await {
-            Ok(file) => Ok(Committed { dropbox_content_hash: Some(file.content_hash) }),
-            Err(error) if error.is_conflict() => Err(Error::Taken(full)),
-            Err(error) => Err(self.destination.write_error(format!("could not upload {full}"), error).await),
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.commit_error(full, error).await),
+        }
+    }
+
+    async fn commit_with(&mut self, path: &str, companion: Companion) -> Result<Result<(), Error>, Error> {
+        let (full, beside) = (self.destination.resolve(path)?, self.destination.resolve(&companion.path)?);
+        crate::check_sealed(self.sealed, &full)?;
+        let companion = ::dropbox::files::Companion { path: beside.clone(), content: companion.content };
+        match self.upload.commit_with(&full, &companion).await {
+            Ok(committed) => Ok(match committed.companion {
+                Ok(_) => Ok(()),
+                Err(error) => Err(self.commit_error(beside, error).await),
+            }),
+            Err(error) => Err(self.commit_error(full, error).await),
         }
     }
 }

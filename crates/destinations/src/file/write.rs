@@ -13,12 +13,14 @@ use pipeline::{Digested, Digester, PrivateFile};
 
 use super::{FileSystem, blocking};
 use crate::error::Error;
-use crate::{Committed, Upload};
+use crate::{Companion, Sealed, Upload};
 
 /// A file that is being written.
 struct FileUpload {
     destination: FileSystem,
     file: Arc<PrivateFile>,
+    /// What was written has been read back.
+    sealed: bool,
 }
 
 impl FileSystem {
@@ -35,7 +37,7 @@ impl FileSystem {
             }
             let file = PrivateFile::create(folder, PARTIAL_PREFIX.as_ref(), 0o600)
                 .map_err(|error| destination.io_error("could not write to", folder, &error))?;
-            Ok(FileUpload { destination, file: Arc::new(file) })
+            Ok(FileUpload { destination, file: Arc::new(file), sealed: false })
         })
         .await
     }
@@ -70,31 +72,47 @@ impl Upload for FileUpload {
         .await
     }
 
-    async fn commit(&mut self, path: &str, expected: &Digested) -> Result<Committed, Error> {
-        let target = self.destination.resolve(path)?;
+    async fn seal(&mut self, expected: &Digested) -> Result<Sealed, Error> {
         let (destination, file, expected) = (self.destination.clone(), Arc::clone(&self.file), expected.clone());
+        blocking(move || {
+            let cannot = |error: io::Error| destination.io_error("could not write to", &destination.folder, &error);
+            file.file().sync_all().map_err(cannot)?;
+            let found = read_back(file.file()).map_err(cannot)?;
+            if found != expected {
+                return Err(Error::failed(
+                    format!("could not write to {}", destination.folder.display()),
+                    "what the disk gives back is not what was written: check the disk",
+                ));
+            }
+            Ok(())
+        })
+        .await?;
+        self.sealed = true;
+        Ok(Sealed::default())
+    }
+
+    async fn commit(&mut self, path: &str) -> Result<(), Error> {
+        let target = self.destination.resolve(path)?;
+        crate::check_sealed(self.sealed, path)?;
+        let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
             let cannot = |error: io::Error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Error::Taken(target.display().to_string()),
                 _ => destination.io_error("could not write", &target, &error),
             };
-            file.file().sync_all().map_err(cannot)?;
-            let found = read_back(file.file()).map_err(cannot)?;
-            if found != expected {
-                return Err(Error::failed(
-                    format!("could not write {}", target.display()),
-                    "what the disk gives back is not what was written: check the disk",
-                ));
-            }
             let folder = target.parent().unwrap_or(&destination.folder);
             if !folder.is_dir() {
                 DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
                 File::open(&destination.folder).and_then(|parent| parent.sync_all()).map_err(cannot)?;
             }
-            file.publish(&target).map_err(cannot)?;
-            Ok(Committed::default())
+            file.publish(&target).map_err(cannot)
         })
         .await
+    }
+
+    async fn commit_with(&mut self, path: &str, companion: Companion) -> Result<Result<(), Error>, Error> {
+        self.commit(path).await?;
+        Ok(crate::put(&self.destination, &companion.path, companion.content).await)
     }
 }
 

@@ -136,6 +136,12 @@ impl Grants {
         self.access_tokens.retain(|_, access| access.grant != refresh_token);
     }
 
+    /// Revokes all grants and everything made of them.
+    pub(crate) fn revoke_all(&mut self) {
+        self.grants.clear();
+        self.access_tokens.clear();
+    }
+
     /// Ends the life of every access token.
     pub(crate) fn expire_access_tokens(&mut self, now: Timestamp) {
         for access in self.access_tokens.values_mut() {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{Arg, path_root};
 use crate::app::{Account, App};
 use crate::failure::Failure;
+use crate::faults::FaultKind;
 use crate::http::request::Head;
 use crate::oauth::grants::Access;
 use crate::tree::path::{Fault, Grammar, Place, View};
@@ -19,11 +20,18 @@ pub(crate) struct Caller {
     pub(crate) token: String,
     /// What its paths start from.
     pub(crate) view: View,
+    /// The fault that hits this call.
+    pub(crate) fault: Option<FaultKind>,
 }
 
 impl Caller {
     /// Checks token, scope and `Dropbox-API-Path-Root`.
-    pub(super) fn identify(app: &Arc<App>, head: &Head, scope: Option<&'static str>) -> Result<Caller, Failure> {
+    pub(super) fn identify(
+        app: &Arc<App>,
+        head: &Head,
+        scope: Option<&'static str>,
+        fault: Option<FaultKind>,
+    ) -> Result<Caller, Failure> {
         let token = bearer(head)?;
         let scopes = match app.account().grants.access(&token, app.clock.now()) {
             Access::Unknown => return Err(Failure::unauthorized("invalid_access_token")),
@@ -34,7 +42,7 @@ impl Caller {
             return Err(Failure::Unauthorized(json!({ ".tag": "missing_scope", "required_scope": required })));
         }
         let view = path_root::view(app, head)?;
-        Ok(Caller { app: app.clone(), token, view })
+        Ok(Caller { app: app.clone(), token, view, fault })
     }
 
     /// The place that a path names.

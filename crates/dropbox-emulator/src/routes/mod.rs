@@ -4,7 +4,7 @@ mod arg;
 pub(crate) mod auth;
 mod caller;
 pub(crate) mod files;
-mod path_root;
+pub(crate) mod path_root;
 mod table;
 pub(crate) mod users;
 
@@ -18,18 +18,54 @@ use table::{Handler, Host, ROUTES, Route};
 
 use crate::app::App;
 use crate::failure::Failure;
+use crate::faults::FaultKind;
 use crate::http::answer::{self, Answer};
 use crate::http::body::RequestBody;
 use crate::http::request::Head;
 
+/// Where a call has its argument and its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// JSON both ways.
+    Rpc,
+    /// Bytes in the request.
+    Upload,
+    /// Bytes in the answer.
+    Download,
+}
+
+/// The style of the route `name`, if there is such a route.
+pub(crate) fn style(name: &str) -> Option<Style> {
+    Some(match find(name)?.handler {
+        Handler::Poll(_) | Handler::Rpc(_) | Handler::Change(_) => Style::Rpc,
+        Handler::Upload(_) => Style::Upload,
+        Handler::Download(_) => Style::Download,
+    })
+}
+
+/// The names of all routes.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|route| route.name)
+}
+
+fn find(name: &str) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.name == name)
+}
+
 /// Calls the route `name`.
-pub(crate) async fn call(app: &Arc<App>, head: &Head, body: &mut RequestBody, name: &str) -> Result<Answer, Failure> {
-    let Some(route) = ROUTES.iter().find(|route| route.name == name) else {
+pub(crate) async fn call(
+    app: &Arc<App>,
+    head: &Head,
+    body: &mut RequestBody,
+    name: &str,
+    fault: Option<FaultKind>,
+) -> Result<Answer, Failure> {
+    let Some(route) = find(name) else {
         return Err(Failure::Text(StatusCode::BAD_REQUEST, format!("Unknown API function: \"{name}\".")));
     };
     check_host(head, route)?;
     check_method(head, route)?;
-    let identify = || Caller::identify(app, head, route.scope);
+    let identify = || Caller::identify(app, head, route.scope, fault);
     match route.handler {
         Handler::Poll(run) => {
             arg::check_content_type(head, &arg::RPC)?;
@@ -40,6 +76,13 @@ pub(crate) async fn call(app: &Arc<App>, head: &Head, body: &mut RequestBody, na
             let caller = identify()?;
             arg::check_content_type(head, &arg::RPC)?;
             let arg = Arg::body(body.text().await?);
+            Ok(answer::json(StatusCode::OK, &run(&caller, &arg)?))
+        }
+        Handler::Change(run) => {
+            let caller = identify()?;
+            arg::check_content_type(head, &arg::RPC)?;
+            let arg = Arg::body(body.text().await?);
+            let _lock = app.lock_namespace().await?;
             Ok(answer::json(StatusCode::OK, &run(&caller, &arg)?))
         }
         Handler::Upload(run) => {

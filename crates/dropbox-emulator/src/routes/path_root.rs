@@ -48,15 +48,18 @@ pub(super) fn root_info(app: &App) -> Value {
     }
 }
 
+/// That the root asked for is not the account's.
+pub(crate) fn invalid(app: &App) -> Failure {
+    Failure::PathRoot(json!({ ".tag": "invalid_root", "invalid_root": root_info(app) }))
+}
+
 /// What the header asks for; without it, home.
 pub(super) fn view(app: &App, head: &Head) -> Result<View, Failure> {
     let Some(header) = head.header("dropbox-api-path-root") else { return Ok(app.home()) };
     match serde_json::from_str(header) {
         Ok(PathRoot::Home) => Ok(app.home()),
         Ok(PathRoot::Root { root }) if root == root_namespace(app) => Ok(View::root()),
-        Ok(PathRoot::Root { .. }) => {
-            Err(Failure::PathRoot(json!({ ".tag": "invalid_root", "invalid_root": root_info(app) })))
-        }
+        Ok(PathRoot::Root { .. }) => Err(invalid(app)),
         Ok(PathRoot::NamespaceId { namespace_id }) => {
             namespace(app, &namespace_id).ok_or_else(|| Failure::PathRoot(json!({ ".tag": "no_permission" })))
         }

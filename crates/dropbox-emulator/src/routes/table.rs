@@ -27,6 +27,8 @@ pub(super) type Pending<'a> = Pin<Box<dyn Future<Output = Result<Value, Failure>
 pub(super) enum Handler {
     /// JSON in, JSON out.
     Rpc(fn(&Caller, &Arg) -> Result<Value, Failure>),
+    /// The same, and it changes files or folders.
+    Change(fn(&Caller, &Arg) -> Result<Value, Failure>),
     /// JSON in, JSON out, in its own time and without a token.
     Poll(for<'a> fn(&'a App, &'a Arg) -> Pending<'a>),
     /// The argument in a header, bytes in, JSON out.
@@ -46,6 +48,10 @@ pub(super) struct Route {
 
 const fn rpc(name: &'static str, scope: &'static str, run: fn(&Caller, &Arg) -> Result<Value, Failure>) -> Route {
     Route { name, host: Host::Api, scope: Some(scope), handler: Handler::Rpc(run) }
+}
+
+const fn change(name: &'static str, run: fn(&Caller, &Arg) -> Result<Value, Failure>) -> Route {
+    Route { name, host: Host::Api, scope: Some(WRITE), handler: Handler::Change(run) }
 }
 
 const fn upload(name: &'static str, run: for<'a> fn(&'a Caller, &'a Arg, &'a mut RequestBody) -> Pending<'a>) -> Route {
@@ -71,7 +77,7 @@ pub(super) static ROUTES: [Route; 24] = [
     }),
     upload("files/upload_session/finish", |caller, arg, body| Box::pin(files::session::finish(caller, arg, body))),
     rpc("files/upload_session/start_batch", WRITE, files::session_batch::start),
-    rpc("files/upload_session/finish_batch_v2", WRITE, files::session_batch::finish),
+    change("files/upload_session/finish_batch_v2", files::session_batch::finish),
     Route {
         name: "files/download",
         host: Host::Content,
@@ -89,10 +95,10 @@ pub(super) static ROUTES: [Route; 24] = [
         handler: Handler::Poll(|app, arg| Box::pin(files::longpoll::wait(app, arg))),
     },
     rpc("files/list_folder/get_latest_cursor", LIST, files::list::latest_cursor),
-    rpc("files/create_folder_v2", WRITE, files::folder::create),
-    rpc("files/delete_v2", WRITE, files::delete::one),
-    rpc("files/delete_batch", WRITE, files::delete::batch),
+    change("files/create_folder_v2", files::folder::create),
+    change("files/delete_v2", files::delete::one),
+    change("files/delete_batch", files::delete::batch),
     rpc("files/delete_batch/check", WRITE, files::delete::check_batch),
-    rpc("files/move_v2", WRITE, files::relocate::r#move),
-    rpc("files/copy_v2", WRITE, files::relocate::copy),
+    change("files/move_v2", files::relocate::r#move),
+    change("files/copy_v2", files::relocate::copy),
 ];

@@ -90,9 +90,9 @@ impl Tree {
         let itself =
             (cursor.options.recursive && after.is_empty()).then(|| self.nodes.get_key_value(&cursor.folder)).flatten();
         let is_wanted = |key: &str, node: &Node| {
-            key > after && (cursor.options.include_deleted || node.kind != Kind::Deleted) && cursor.covers(key)
+            (cursor.options.include_deleted || node.kind != Kind::Deleted) && cursor.covers(key)
         };
-        let below = self.all_below(&cursor.folder).filter(|(key, node)| is_wanted(key, node));
+        let below = self.all_between(&cursor.folder, after).filter(|(key, node)| is_wanted(key, node));
         let mut entries: Vec<(String, bool)> =
             itself.into_iter().chain(below).take(cursor.options.limit + 1).map(listed).collect();
         let has_more = entries.len() > cursor.options.limit;
@@ -102,17 +102,19 @@ impl Tree {
     }
 
     fn changes(&self, cursor: Cursor) -> Page {
-        let since = cursor.sequence;
-        let below = self.all_below(&cursor.folder);
-        let mut changed: Vec<(&String, &Node)> =
-            below.filter(|(key, node)| node.sequence > since && cursor.covers(key)).collect();
-        changed.sort_by_key(|(_, node)| node.sequence);
+        let is_wanted = |key: &str| is_below(key, &cursor.folder) && cursor.covers(key);
+        let changed = self.changed_since(cursor.sequence).filter(|(key, _)| is_wanted(key));
+        let mut changed: Vec<(&String, &Node)> = changed.take(cursor.options.limit + 1).collect();
         let has_more = changed.len() > cursor.options.limit;
         changed.truncate(cursor.options.limit);
         let reached = changed.last().filter(|_| has_more).map_or(self.sequence, |(_, node)| node.sequence);
         let entries = changed.into_iter().map(listed).collect();
         Page { entries, cursor: Cursor { sequence: reached, ..cursor }, has_more }
     }
+}
+
+fn is_below(key: &str, folder: &str) -> bool {
+    key.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn listed((key, node): (&String, &Node)) -> (String, bool) {

@@ -10,7 +10,7 @@ pub(crate) mod metadata;
 pub(crate) mod path;
 pub(crate) mod relocate;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 
 use jiff::{SignedDuration, Timestamp};
@@ -40,6 +40,19 @@ pub(crate) struct Tree {
     ids: HashMap<String, String>,
     revisions: HashMap<String, Revision>,
     sequence: u64,
+    #[serde(skip)]
+    index: Index,
+}
+
+/// What could be found out by looking at everything: kept up with each change, made anew after a restart.
+#[derive(Debug, Default)]
+struct Index {
+    /// The bytes of all current files.
+    used: u64,
+    /// Keys by the number of their last change.
+    changes: BTreeMap<u64, String>,
+    /// Revisions that are no longer current, oldest first.
+    superseded: VecDeque<(Timestamp, String)>,
 }
 
 /// An entry.
@@ -80,8 +93,18 @@ pub(crate) struct Revision {
 impl Tree {
     /// An empty account.
     pub(crate) fn new(epoch: String) -> Tree {
-        let (nodes, ids, revisions) = Default::default();
-        Tree { epoch, nodes, ids, revisions, sequence: 0 }
+        let (nodes, ids, revisions, index) = Default::default();
+        Tree { epoch, nodes, ids, revisions, sequence: 0, index }
+    }
+
+    /// Makes what is not kept across restarts.
+    pub(crate) fn reindex(&mut self) {
+        let used = self.below("").filter_map(|(key, _)| self.size(key)).sum();
+        let changes = self.nodes.iter().map(|(key, node)| (node.sequence, key.clone())).collect();
+        let since = |(rev, revision): (&String, &Revision)| revision.superseded.map(|since| (since, rev.clone()));
+        let mut superseded: Vec<(Timestamp, String)> = self.revisions.iter().filter_map(since).collect();
+        superseded.sort();
+        self.index = Index { used, changes, superseded: superseded.into() };
     }
 
     /// What is alive under that key.
@@ -111,10 +134,19 @@ impl Tree {
         Some((node, rev, self.revisions.get(rev)?))
     }
 
-    /// The current revision under that key, to be changed behind everybody's back.
-    pub(crate) fn file_mut(&mut self, key: &str) -> Option<&mut Revision> {
-        let rev = self.file(key)?.1.to_owned();
-        self.revisions.get_mut(&rev)
+    /// How many bytes the file under that key has, if it is one.
+    fn size(&self, key: &str) -> Option<u64> {
+        self.file(key).map(|(_, _, revision)| revision.content.size)
+    }
+
+    /// Changes the bytes of the current revision behind everybody's back.
+    pub(crate) fn replace_content(&mut self, key: &str, content: Content) {
+        let Some((_, rev, old)) = self.file(key) else { return };
+        let (rev, before) = (rev.to_owned(), old.content.size);
+        self.index.used = self.index.used - before + content.size;
+        if let Some(revision) = self.revisions.get_mut(&rev) {
+            revision.content = content;
+        }
     }
 
     /// Everything that is alive below a folder, at any depth, in the order of keys; the folder itself is not in it.
@@ -124,14 +156,28 @@ impl Tree {
 
     /// The same with tombstones.
     fn all_below<'a>(&'a self, folder: &str) -> impl Iterator<Item = (&'a String, &'a Node)> {
+        self.all_between(folder, "")
+    }
+
+    /// The same, of what comes after a key.
+    fn all_between<'a>(&'a self, folder: &str, after: &str) -> impl Iterator<Item = (&'a String, &'a Node)> {
         // '0' is the character after '/': between the two lies the subtree and nothing else.
         let (from, to) = (format!("{folder}/"), format!("{folder}0"));
-        self.nodes.range::<str, _>((Bound::Included(from.as_str()), Bound::Excluded(to.as_str())))
+        let start = if *after < *from { Bound::Included(from.as_str()) } else { Bound::Excluded(after) };
+        let is_over = *after >= *to;
+        let range = (!is_over).then(|| self.nodes.range::<str, _>((start, Bound::Excluded(to.as_str()))));
+        range.into_iter().flatten()
+    }
+
+    /// What changed after the change of that number, in the order of changes.
+    fn changed_since(&self, sequence: u64) -> impl Iterator<Item = (&String, &Node)> {
+        let keys = self.index.changes.range((Bound::Excluded(sequence), Bound::Unbounded));
+        keys.filter_map(|(_, key)| self.nodes.get_key_value(key))
     }
 
     /// The bytes in use: current files only.
     pub(crate) fn used(&self) -> u64 {
-        self.below("").filter_map(|(key, _)| self.file(key)).map(|(_, _, revision)| revision.content.size).sum()
+        self.index.used
     }
 
     /// The path with each folder's own capitals.
@@ -154,9 +200,20 @@ impl Tree {
     fn put(&mut self, display: &str, id: String, kind: Kind) {
         let key = display.to_lowercase();
         let name = display.rsplit('/').next().unwrap_or_default().to_owned();
-        self.sequence += 1;
+        self.number(&key);
         self.ids.insert(id.clone(), key.clone());
-        self.nodes.insert(key, Node { id, name, sequence: self.sequence, kind });
+        let before = self.size(&key).unwrap_or_default();
+        self.nodes.insert(key.clone(), Node { id, name, sequence: self.sequence, kind });
+        self.index.used = self.index.used - before + self.size(&key).unwrap_or_default();
+    }
+
+    /// Gives the next number to a change under that key.
+    fn number(&mut self, key: &str) {
+        self.sequence += 1;
+        if let Some(node) = self.nodes.get(key) {
+            self.index.changes.remove(&node.sequence);
+        }
+        self.index.changes.insert(self.sequence, key.to_owned());
     }
 
     /// Puts a file with a new revision.
@@ -177,15 +234,18 @@ impl Tree {
 
     /// Marks the revision under that key as no longer current.
     fn supersede(&mut self, key: &str, now: Timestamp) {
-        if let Some(revision) = self.file_mut(key) {
+        let Some(rev) = self.file(key).map(|(_, rev, _)| rev.to_owned()) else { return };
+        if let Some(revision) = self.revisions.get_mut(&rev) {
             revision.superseded = Some(now);
+            self.index.superseded.push_back((now, rev));
         }
     }
 
     /// Turns an entry into a tombstone.
     fn bury(&mut self, key: &str, now: Timestamp) {
         self.supersede(key, now);
-        self.sequence += 1;
+        self.index.used -= self.size(key).unwrap_or_default();
+        self.number(key);
         if let Some(node) = self.nodes.get_mut(key) {
             node.kind = Kind::Deleted;
             node.sequence = self.sequence;
@@ -204,8 +264,12 @@ impl Tree {
     }
 
     fn forget_old_revisions(&mut self, now: Timestamp) {
-        let is_kept = |revision: &Revision| revision.superseded.is_none_or(|since| since + REVISIONS_KEPT > now);
-        self.revisions.retain(|_, revision| is_kept(revision));
+        while let Some((since, rev)) = self.index.superseded.front()
+            && *since + REVISIONS_KEPT <= now
+        {
+            self.revisions.remove(rev);
+            self.index.superseded.pop_front();
+        }
     }
 
     /// The contents of all revisions.

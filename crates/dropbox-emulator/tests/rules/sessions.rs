@@ -151,3 +151,22 @@ async fn a_piece_whose_sender_goes_away_was_never_there() {
     assert!(request.body(reqwest::Body::wrap_stream(pieces)).send().await.is_err());
     assert_eq!(api.append(&session, 0, false, "whole").await, (200, Value::Null));
 }
+
+#[tokio::test]
+async fn a_batch_of_pieces_is_compared_with_the_hash_of_them_all() {
+    let api = Api::start(Config::default()).await;
+    for lengths in [[BLOCK, 5], [5, BLOCK]] {
+        let body = bytes(BLOCK + 5);
+        let (_, file) = api.upload("files/upload", json!({ "path": "/same" }), body.clone()).await;
+        let sessions = [api.session("sequential").await, api.session("sequential").await];
+        let entry = |at: usize| json!({ "cursor": { "session_id": sessions[at], "offset": 0 }, "length": lengths[at] });
+        let arg = |hash: &Value| json!({ "entries": [entry(0), entry(1)], "content_hash": hash });
+        let route = "files/upload_session/append_batch";
+        let wrong = api.upload(route, arg(&json!("0".repeat(64))), body.clone()).await;
+        refused(&wrong, json!({ ".tag": "content_hash_mismatch" }));
+        let (status, answer) = api.upload(route, arg(&file["content_hash"]), body.clone()).await;
+        assert_eq!((status, &answer["entries"][1][".tag"]), (200, &json!("success")), "{answer}");
+        assert_eq!(api.finish(&sessions[0], lengths[0] as u64, &format!("/{}", sessions[0]), "").await.0, 200);
+        assert_eq!(api.control().read(&format!("/{}", sessions[0])).unwrap(), body[..lengths[0]]);
+    }
+}

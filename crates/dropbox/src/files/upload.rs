@@ -1,227 +1,292 @@
-//! Uploading a stream of unknown length: one request if it fits in a chunk, an upload session otherwise.
+//! Uploading a stream of unknown length: one request if it fits in a chunk, otherwise a concurrent upload session with several
+//! requests at once.
 //!
 //! Nothing is visible in Dropbox before [`Upload::commit`]. A commit never overwrites. A session that is not committed is
-//! forgotten by Dropbox after seven days and counts nowhere.
+//! forgotten by Dropbox after seven days and counts nowhere. Memory is bounded by [`crate::Settings::memory`]: a block stays
+//! until Dropbox has it, for it may have to be sent again.
 
-use bytes::{Bytes, BytesMut};
-use serde::{Deserialize, Serialize};
+mod checkpoint;
+mod commit;
+mod session;
+mod sizes;
+mod wire;
 
-use super::{FileMetadata, Metadata};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+
+pub use self::checkpoint::Checkpoint;
+pub use self::commit::{Committed, Companion};
+use self::session::{Chunk, Session};
+use self::sizes::blocks_of_chunk;
+use crate::blocks::{Block, BlockPool};
+use crate::body::Payload;
 use crate::client::Client;
-use crate::content_hash::ContentHasher;
-use crate::error::{
-    Error, RouteError, UploadError, UploadSessionAppendError, UploadSessionFinishError, UploadSessionStartError,
-};
+use crate::content_hash::{self, BLOCK_SIZE, BlockDigest};
+use crate::error::Error;
 
-/// An upload in progress.
+/// Per block: the digest of what Dropbox has of it, if it has it.
+type Stored = Vec<Option<BlockDigest>>;
+
+/// An upload in progress. Dropping it stops it.
 #[derive(Debug)]
 pub struct Upload {
     client: Client,
-    chunk: BytesMut,
-    session: Option<String>,
-    sent: u64,
-    hasher: ContentHasher,
+    session: Arc<Session>,
+    pool: Arc<BlockPool>,
+    filling: Option<Block>,
+    /// Full blocks that go up together in the next chunk.
+    waiting: Vec<FullBlock>,
+    /// How many blocks came before them.
+    passed: usize,
+    /// Chunks on their way, and blocks of a resumed upload that are being compared.
+    tasks: JoinSet<Result<Done, Error>>,
+    stored: Stored,
+    closed: Option<Closed>,
+    whole: Option<Whole>,
 }
 
-#[derive(Serialize)]
-struct Commit<'a> {
-    path: &'a str,
-    mode: &'static str,
-    autorename: bool,
-    mute: bool,
-    strict_conflict: bool,
+/// A full block, and its digest as soon as it is known.
+#[derive(Debug)]
+struct FullBlock {
+    bytes: Bytes,
+    digest: JoinHandle<BlockDigest>,
 }
 
-impl<'a> Commit<'a> {
-    /// Adds a file; whatever lies there already, even the same content, is a conflict.
-    fn new(path: &'a str) -> Self {
-        Self { path, mode: "add", autorename: false, mute: true, strict_conflict: true }
-    }
+/// Blocks that Dropbox has.
+#[derive(Debug)]
+struct Done {
+    first: usize,
+    digests: Vec<BlockDigest>,
 }
 
-#[derive(Serialize)]
-struct UploadArg<'a> {
-    #[serde(flatten)]
-    commit: Commit<'a>,
-    content_hash: &'a str,
+/// The piece shorter than a block with which the session was closed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Closed {
+    length: u64,
+    digest: Option<BlockDigest>,
 }
 
-#[derive(Serialize)]
-struct Start {
-    close: bool,
+/// Everything that was written, ready to be committed as often as need be.
+#[derive(Debug)]
+struct Whole {
+    size: u64,
+    content_hash: String,
+    content: Content,
 }
 
-#[derive(Deserialize)]
-struct Started {
-    session_id: String,
-}
-
-#[derive(Serialize)]
-struct Cursor<'a> {
-    session_id: &'a str,
-    offset: u64,
-}
-
-#[derive(Serialize)]
-struct Append<'a> {
-    cursor: Cursor<'a>,
-    close: bool,
-    content_hash: &'a str,
-}
-
-#[derive(Serialize)]
-struct Finish<'a> {
-    cursor: Cursor<'a>,
-    commit: Commit<'a>,
+/// Where it is until it is committed.
+#[derive(Debug, Clone)]
+enum Content {
+    /// Here: it goes up with the commit.
+    Here(Payload),
+    /// In a session at Dropbox.
+    Session(String),
 }
 
 impl Client {
     /// Starts an upload. Nothing is sent before a chunk is full. Needs `files.content.write`.
     pub fn start_upload(&self) -> Upload {
-        Upload {
-            client: self.clone(),
-            chunk: BytesMut::new(),
-            session: None,
-            sent: 0,
-            hasher: ContentHasher::default(),
-        }
+        Upload::new(self, None, Stored::new(), None)
+    }
+
+    /// Goes on with an upload of this or another process. Write the same bytes again, from the first one: what Dropbox has
+    /// already is compared instead of sent.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] if the checkpoint is damaged. Later, [`Error::Changed`] if the bytes are not the same, and
+    /// [`Error::is_session_lost`] if Dropbox has forgotten the session.
+    pub fn resume_upload(&self, checkpoint: &Checkpoint) -> Result<Upload, Error> {
+        let (session_id, stored, closed) = checkpoint.open()?;
+        Ok(Upload::new(self, Some(session_id), stored, closed))
     }
 }
 
 impl Upload {
-    /// Takes the next bytes, and sends a chunk when one is full.
+    fn new(client: &Client, session_id: Option<String>, stored: Stored, closed: Option<Closed>) -> Self {
+        Self {
+            client: client.clone(),
+            session: Arc::new(Session::new(client.clone(), session_id)),
+            pool: BlockPool::new(client.settings().memory / BLOCK_SIZE),
+            filling: None,
+            waiting: Vec::new(),
+            passed: 0,
+            tasks: JoinSet::new(),
+            stored,
+            closed,
+            whole: None,
+        }
+    }
+
+    /// Takes the next bytes; chunks that are full go up meanwhile. Waits while memory is full.
     ///
     /// # Errors
-    /// As every call.
+    /// As every call; the upload is over then. [`Error::Stalled`] if it got nowhere for too long.
     pub async fn write(&mut self, mut data: Bytes) -> Result<(), Error> {
-        let chunk_size = self.client.settings().chunk_size;
+        while let Some(done) = self.tasks.try_join_next() {
+            self.record(done)?;
+        }
         while !data.is_empty() {
-            if self.chunk.len() == chunk_size {
-                self.append().await?;
+            if self.waiting.len() >= self.blocks_of_chunk() {
+                self.send_waiting();
             }
-            let now = data.split_to(data.len().min(chunk_size - self.chunk.len()));
-            self.hasher.update(&now);
-            self.chunk.extend_from_slice(&now);
+            let mut block = self.room().await?;
+            block.fill(&mut data);
+            if block.is_full() { self.take_full(block) } else { self.filling = Some(block) }
         }
         Ok(())
     }
 
-    /// Bytes that Dropbox has confirmed.
-    pub fn sent(&self) -> u64 {
-        self.sent
-    }
-
-    /// Makes the file visible at `path`, and proves that Dropbox holds what was written: its content hash must be ours, or
-    /// the file is removed again.
+    /// Sends what is left, and closes the session. Everything written is at Dropbox then (or, if it is small, still here), but
+    /// invisible. Nothing can be written any more. Gives the content hash.
     ///
     /// # Errors
-    /// [`Error::is_conflict`] if the path is taken: nothing is lost, commit again under another. [`Error::ContentMismatch`].
-    /// As every call.
-    pub async fn commit(&mut self, path: &str) -> Result<FileMetadata, Error> {
-        if self.session.is_some() && !self.chunk.is_empty() {
-            self.append().await?;
-        }
-        let file = self.publish(path).await?;
-        let expected = self.hasher.clone().finish();
-        if file.content_hash == expected {
-            return Ok(file);
-        }
-        let found = match self.client.delete(path).await {
-            Ok(()) => file.content_hash,
-            Err(error) => format!("{} (and it could not be removed: {error})", file.content_hash),
+    /// As [`Upload::write`].
+    pub async fn seal(&mut self) -> Result<&str, Error> {
+        let whole = match self.whole.take() {
+            Some(whole) => whole,
+            None if self.is_small() => self.small().await?,
+            None => self.close().await?,
         };
-        Err(Error::ContentMismatch { path: path.to_owned(), transferred: "sent", expected, found })
+        Ok(&self.whole.insert(whole).content_hash)
     }
 
-    /// The last call. It is tried one at a time, since a lost answer leaves open whether the file is there.
-    async fn publish(&self, path: &str) -> Result<FileMetadata, Error> {
-        let (mut retry, mut ambiguous) = (0, false);
+    /// What another process needs to go on with this upload; none while Dropbox has nothing of it.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        self.session.id().map(|id| Checkpoint::new(id, &self.stored, self.closed.as_ref()))
+    }
+
+    fn blocks_of_chunk(&self) -> usize {
+        let parallel = self.client.grant().pace.limit().min(self.client.settings().parallelism);
+        blocks_of_chunk(self.client.settings(), (self.passed * BLOCK_SIZE) as u64, parallel)
+    }
+
+    /// The block that is being filled, or a new one as soon as there is memory for it.
+    async fn room(&mut self) -> Result<Block, Error> {
+        if let Some(block) = self.filling.take() {
+            return Ok(block);
+        }
         loop {
-            let error = match self.publish_once(path).await {
-                Ok(file) => return Ok(file),
-                Err(error) => error,
-            };
-            ambiguous |= error.is_ambiguous();
-            if ambiguous && let Some(file) = self.published(path).await? {
-                return Ok(file);
-            }
-            // Dropbox may still be at the commit whose answer was lost: the session is gone, the file not there yet.
-            let policy = &self.client.settings().retry;
-            if ambiguous && is_lookup_failed(&error) {
-                policy.wait_anyway(error, retry).await?;
-            } else {
-                policy.wait_after(error, retry).await?;
-            }
-            retry += 1;
-        }
-    }
-
-    async fn publish_once(&self, path: &str) -> Result<FileMetadata, Error> {
-        let commit = Commit::new(path);
-        match &self.session {
-            Some(session_id) => {
-                let cursor = Cursor { session_id, offset: self.sent };
-                let finish = Finish { cursor, commit };
-                let route = "files/upload_session/finish";
-                self.client.upload_once::<_, _, UploadSessionFinishError>(route, &finish, &Bytes::new()).await
-            }
-            None => {
-                let data = Bytes::copy_from_slice(&self.chunk);
-                let upload = UploadArg { commit, content_hash: &ContentHasher::of(&data) };
-                self.client.upload_once::<_, _, UploadError>("files/upload", &upload, &data).await
+            tokio::select! {
+                biased;
+                Some(done) = self.tasks.join_next() => self.record(done)?,
+                block = self.pool.take() => return block.ok_or_else(|| broken("the memory of an upload")),
             }
         }
     }
 
-    /// Settles whether an unanswered commit happened: the file is there, with our hash.
-    async fn published(&self, path: &str) -> Result<Option<FileMetadata>, Error> {
-        let expected = self.hasher.clone().finish();
-        match self.client.metadata(path).await? {
-            Some(Metadata::File(file)) if file.content_hash == expected => Ok(Some(file)),
-            _ => Ok(None),
+    fn take_full(&mut self, block: Block) {
+        let full = FullBlock::new(block.freeze());
+        let index = self.passed + self.waiting.len();
+        match self.stored.get(index).copied().flatten() {
+            None => self.waiting.push(full),
+            Some(expected) => {
+                self.send_waiting();
+                self.passed += 1;
+                self.tasks.spawn(full.compare(index, expected));
+            }
         }
     }
 
-    async fn append(&mut self) -> Result<(), Error> {
-        let data = self.chunk.split().freeze();
-        let session_id = match &self.session {
-            Some(session_id) => session_id,
-            None => self.session.insert(start(&self.client).await?),
-        };
-        let offset = self.sent;
-        let end = offset + data.len() as u64;
-        let cursor = Cursor { session_id, offset };
-        let append = Append { cursor, close: false, content_hash: &ContentHasher::of(&data) };
-        let route = "files/upload_session/append_v2";
-        match self.client.upload::<_, (), UploadSessionAppendError>(route, &append, &data).await {
-            Ok(()) => {}
-            // The answer to an earlier try was lost, its effect was not.
-            Err(error) if is_at(&error, end) => {}
-            Err(error) => return Err(error),
+    fn send_waiting(&mut self) {
+        if self.waiting.is_empty() {
+            return;
         }
-        self.sent = end;
+        let (session, first) = (Arc::clone(&self.session), self.passed);
+        let blocks = std::mem::take(&mut self.waiting);
+        self.passed += blocks.len();
+        self.tasks.spawn(async move {
+            let mut digests = Vec::with_capacity(blocks.len());
+            let mut pieces = Vec::with_capacity(blocks.len());
+            for FullBlock { bytes, digest } in blocks {
+                digests.push(digest.await.map_err(|_| broken("the hashing of a block"))?);
+                pieces.push(bytes);
+            }
+            let chunk = Chunk { offset: offset(first), payload: Payload::new(pieces), digests, close: false };
+            session.append(&chunk).await?;
+            Ok(Done { first, digests: chunk.digests })
+        });
+    }
+
+    fn record(&mut self, done: Result<Result<Done, Error>, JoinError>) -> Result<(), Error> {
+        let Done { first, digests } = done.map_err(|_| broken("the upload of a chunk"))??;
+        let end = first + digests.len();
+        self.stored.resize(self.stored.len().max(end), None);
+        for (stored, digest) in self.stored[first..end].iter_mut().zip(digests) {
+            *stored = Some(digest);
+        }
         Ok(())
     }
+
+    /// Whether everything fits in one request.
+    fn is_small(&self) -> bool {
+        let fits = self.waiting.len() < self.blocks_of_chunk()
+            || self.waiting.len() == self.blocks_of_chunk() && self.filling.is_none();
+        self.passed == 0 && self.session.id().is_none() && fits
+    }
+
+    async fn small(&mut self) -> Result<Whole, Error> {
+        let (mut digests, mut pieces) = (Vec::new(), Vec::new());
+        let last = self.filling.take().map(|block| FullBlock::new(block.freeze()));
+        for FullBlock { bytes, digest } in std::mem::take(&mut self.waiting).into_iter().chain(last) {
+            digests.push(digest.await.map_err(|_| broken("the hashing of a block"))?);
+            pieces.push(bytes);
+        }
+        let payload = Payload::new(pieces);
+        let content_hash = content_hash::join(&digests);
+        Ok(Whole { size: payload.len(), content_hash, content: Content::Here(payload) })
+    }
+
+    async fn close(&mut self) -> Result<Whole, Error> {
+        let last = self.filling.take().map(|block| FullBlock::new(block.freeze()));
+        self.send_waiting();
+        while let Some(done) = self.tasks.join_next().await {
+            self.record(done)?;
+        }
+        if self.stored.len() > self.passed {
+            return Err(Error::Changed { offset: offset(self.passed) });
+        }
+        let mut closing =
+            Chunk { offset: offset(self.passed), payload: Payload::default(), digests: Vec::new(), close: true };
+        if let Some(FullBlock { bytes, digest }) = last {
+            closing.digests.push(digest.await.map_err(|_| broken("the hashing of a block"))?);
+            closing.payload = Payload::from(bytes);
+        }
+        let closed = Closed { length: closing.payload.len(), digest: closing.digests.first().copied() };
+        match &self.closed {
+            Some(before) if *before != closed => return Err(Error::Changed { offset: closing.offset }),
+            Some(_) => {}
+            None => self.session.append(&closing).await?,
+        }
+        let size = closing.offset + closed.length;
+        let content_hash = content_hash::join(self.stored.iter().flatten().chain(&closed.digest));
+        self.closed = Some(closed);
+        let id = self.session.id().ok_or_else(|| broken("an upload session without an id"))?.to_owned();
+        Ok(Whole { size, content_hash, content: Content::Session(id) })
+    }
 }
 
-async fn start(client: &Client) -> Result<String, Error> {
-    let route = "files/upload_session/start";
-    let started: Started =
-        client.upload::<_, _, UploadSessionStartError>(route, &Start { close: false }, &Bytes::new()).await?;
-    Ok(started.session_id)
+impl FullBlock {
+    fn new(bytes: Bytes) -> Self {
+        let block = bytes.clone();
+        Self { bytes, digest: tokio::task::spawn_blocking(move || content_hash::block_digest(&block)) }
+    }
+
+    /// Makes sure that a block which Dropbox has is still the same.
+    async fn compare(self, index: usize, expected: BlockDigest) -> Result<Done, Error> {
+        let digest = self.digest.await.map_err(|_| broken("the hashing of a block"))?;
+        if digest != expected {
+            return Err(Error::Changed { offset: offset(index) });
+        }
+        Ok(Done { first: index, digests: vec![digest] })
+    }
 }
 
-fn is_lookup_failed(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Route { error: RouteError::SessionFinish(UploadSessionFinishError::LookupFailed { .. }), .. }
-    )
+fn offset(block: usize) -> u64 {
+    block as u64 * BLOCK_SIZE as u64
 }
 
-fn is_at(error: &Error, offset: u64) -> bool {
-    matches!(
-        error,
-        Error::Route { error: RouteError::SessionAppend(UploadSessionAppendError::IncorrectOffset { correct_offset }), .. }
-            if *correct_offset == offset
-    )
+fn broken(part: &str) -> Error {
+    Error::Internal(part.to_owned())
 }

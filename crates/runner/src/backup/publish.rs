@@ -1,50 +1,35 @@
-//! The last steps of a copy: its commit under a free name, then its sidecar.
-
-use destinations::{Committed, Destination, Upload};
-use domain::BackupName;
-use domain::sidecar::{self, Checksum, Encryption, Sidecar};
-use pipeline::Encoded;
+//! The last step of a copy: its commit under a free name, with its sidecar.
 
 use super::report::{Failure, Stored};
 use super::{BackupRequest, ProvedDump, new_id};
 use crate::naming::TakenNames;
+use destinations::{Companion, Sealed, Upload};
+use domain::BackupName;
+use domain::sidecar::{self, Checksum, Encryption, Sidecar};
 
 /// Another writer can take a name between our look and our commit; so often in a row it cannot.
 const MAX_NAMES_TRIED: u32 = 100;
 
-/// Makes a copy visible and describes it. Gives what is there, provably whole.
+/// Makes a copy visible under the first name that is free, and describes it. Gives what is there, provably whole.
 pub(super) async fn publish(
     request: &BackupRequest<'_>,
     run_id: &str,
     database: &str,
     dump: &ProvedDump,
-    destination: &dyn Destination,
     mut taken: TakenNames,
     mut upload: Box<dyn Upload>,
 ) -> Result<Stored, Failure> {
-    let (name, committed) = commit(request, database, &dump.encoded, &mut taken, &mut *upload).await?;
-    let path = taken.path(&name.to_string());
-    let sidecar = describe(request, run_id, database, dump, &name, &committed);
-    let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
-    match destinations::put(destination, &taken.path(&name.sidecar()), json).await {
-        Ok(_) => Ok(Stored { path, sidecar }),
-        Err(cause) => Err(Failure::Sidecar { path, cause }),
-    }
-}
-
-/// Publishes under the first name that is free.
-async fn commit(
-    request: &BackupRequest<'_>,
-    database: &str,
-    encoded: &Encoded,
-    taken: &mut TakenNames,
-    upload: &mut dyn Upload,
-) -> Result<(BackupName, Committed), Failure> {
+    let sealed = upload.seal(&dump.encoded.stored).await?;
     let mut name = first_name(request, database);
     for _ in 0..MAX_NAMES_TRIED {
         name = taken.first_free(name);
-        match upload.commit(&taken.path(&name.to_string()), &encoded.stored).await {
-            Ok(committed) => return Ok((name, committed)),
+        let path = taken.path(&name.to_string());
+        let sidecar = describe(request, run_id, database, dump, &name, &sealed);
+        let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
+        let companion = Companion { path: taken.path(&name.sidecar()), content: json.into() };
+        match upload.commit_with(&path, companion).await {
+            Ok(Ok(())) => return Ok(Stored { path, sidecar }),
+            Ok(Err(cause)) => return Err(Failure::Sidecar { path, cause }),
             Err(destinations::Error::Taken(_)) => taken.take(&name.to_string()),
             Err(error) => return Err(error.into()),
         }
@@ -65,7 +50,7 @@ fn describe(
     database: &str,
     dump: &ProvedDump,
     name: &BackupName,
-    committed: &Committed,
+    sealed: &Sealed,
 ) -> Sidecar {
     let ProvedDump { versions, encoded, .. } = dump;
     let recipients: Vec<String> = request.recipients.iter().map(ToString::to_string).collect();
@@ -88,7 +73,7 @@ fn describe(
         checksum: Checksum {
             sha256_plain: encoded.plain.sha256.clone(),
             sha256_stored: encoded.stored.sha256.clone(),
-            dropbox_content_hash: committed.dropbox_content_hash.clone(),
+            dropbox_content_hash: sealed.dropbox_content_hash.clone(),
         },
         trigger: request.trigger.to_owned(),
         locked: false,

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use crate::app::Account;
 use crate::errors::{ListContinueError, LookupError, ReadError};
 use crate::failure::Failure;
+use crate::faults::FaultKind;
 use crate::routes::{Arg, Caller};
 use crate::tree::Kind;
-use crate::tree::listing::{Cursor, Options};
+use crate::tree::listing::{Cursor, Options, Page};
 use crate::tree::path::{Grammar, Place};
 
 /// Entries per page, if the caller names no limit.
@@ -97,7 +98,13 @@ pub(crate) fn go_on(caller: &Caller, arg: &Arg) -> Result<Value, Failure> {
 }
 
 fn answer(caller: &Caller, account: &Account, cursor: Cursor) -> Value {
-    let page = account.tree.page(cursor);
+    if caller.fault == Some(FaultKind::EmptyPage) {
+        return json!({ "entries": [], "cursor": cursor.encode(), "has_more": true });
+    }
+    let mut page = account.tree.page(cursor.clone());
+    if caller.fault == Some(FaultKind::RepeatedPage) {
+        page = Page { cursor, has_more: true, ..page };
+    }
     let describe = |(key, is_alive): &(String, bool)| {
         let alive = is_alive.then(|| account.tree.tagged(key, &caller.view)).flatten();
         alive.unwrap_or_else(|| account.tree.deleted(key, &caller.view))

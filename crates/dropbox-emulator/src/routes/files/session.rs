@@ -134,7 +134,8 @@ async fn receive(
 ) -> Result<Result<Received, PieceError>, Failure> {
     // A piece that begins in the middle of a block of the file has a hash of its own.
     let is_aligned = hasher.is_at_block_border();
-    body.whole = (claimed.is_some() && !is_aligned).then(ContentHasher::default);
+    let is_apart = !is_aligned || body.is_lying();
+    body.whole = (claimed.is_some() && is_apart).then(ContentHasher::default);
     let piece = body.store(&caller.app.store, MAX_BODY + 1, hasher).await?;
     if piece.len > MAX_BODY {
         return Ok(Err(PieceError::TooLarge));
@@ -176,6 +177,7 @@ pub(crate) async fn finish(caller: &Caller, arg: &Arg, body: &mut RequestBody) -
         });
     }
     let end = cursor.offset + piece.len;
+    let _lock = caller.app.lock_namespace().await?;
     caller.app.change(|account| {
         if piece.len > 0 {
             add(caller, account, &cursor, piece, false).map_err(FinishError::from)?;

@@ -13,14 +13,17 @@ use crate::store::Content;
 /// Stores the body and names it. A file that cannot be named waits in a session, ready for `finish` with no more data.
 pub(crate) async fn upload(caller: &Caller, arg: &Arg, body: &mut RequestBody) -> Result<Value, Failure> {
     let info: CommitInfo = arg.parse()?;
+    body.whole = body.is_lying().then(ContentHasher::default);
     let received = body.store(&caller.app.store, MAX_BODY + 1, ContentHasher::default()).await?;
     if received.len > MAX_BODY {
         return Err(UploadError::PayloadTooLarge.into());
     }
     let hash = received.hasher.finish();
-    if info.content_hash.as_ref().is_some_and(|claimed| *claimed != hash) {
+    let sent = body.whole.take().map(|whole| whole.finish());
+    if info.content_hash.as_ref().is_some_and(|claimed| claimed != sent.as_ref().unwrap_or(&hash)) {
         return Err(UploadError::ContentHashMismatch.into());
     }
+    let _lock = caller.app.lock_namespace().await?;
     let content = Content { segments: received.segments.clone(), size: received.len, hash };
     caller.app.change(|account| match info.commit(caller, account, arg, &content)? {
         Ok(metadata) => Ok(metadata),

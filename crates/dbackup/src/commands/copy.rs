@@ -1,0 +1,62 @@
+//! `dbackup copy`
+
+mod checkpoint_file;
+
+use std::time::Instant;
+
+use domain::size::human;
+use pipeline::Progress;
+use runner::{Copied, CopyEvent, CopyRequest};
+
+use self::checkpoint_file::CheckpointFile;
+use crate::cli::CopyArguments;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, ProgressDisplay};
+use crate::{environment, signals};
+
+pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
+    let clock = Instant::now();
+    let source = environment::destination(&arguments.source)?;
+    let destination = environment::destination(&arguments.to)?;
+    if source.name() == destination.name() {
+        return Err(Failure::usage(format!("{} is both ends of the copy: name another destination", source.name())));
+    }
+    let file = CheckpointFile::of(&source.name(), &arguments.path, &destination.name());
+    let checkpoint = if arguments.resume { file.read()? } else { None };
+    if arguments.resume && checkpoint.is_none() {
+        output::note("Nothing to go on from: the copy starts at the beginning");
+    }
+    let cancel = signals::cancelled_by_signals()?;
+    let progress = Progress::default();
+    let display = ProgressDisplay::copy(&progress);
+    let request = CopyRequest { source: &*source, path: &arguments.path, destination: &*destination, checkpoint };
+    let on_event = |event: CopyEvent<'_>| tell(&file, &event);
+    let copied = tokio::select! {
+        copied = runner::copy(request, &progress, &on_event) => copied?,
+        () = cancel.cancelled() => return Err(Failure::failed("cancelled. To go on from here: the same command with --resume")),
+    };
+    drop(display);
+    file.remove();
+    let path = output::printable(&arguments.path);
+    match copied {
+        Copied::AlreadyThere => {
+            output::note(&format!("{path} is at {} already, with the same content", destination.name()))
+        }
+        Copied::Done { size } => {
+            let seconds = clock.elapsed().as_secs_f64();
+            output::note(&format!("{} copied and checked ({seconds:.1} s)", human(size)));
+        }
+    }
+    output::line(&format!("{} {path}", destination.name()));
+    Ok(Outcome::Succeeded)
+}
+
+fn tell(file: &CheckpointFile, event: &CopyEvent<'_>) {
+    match event {
+        CopyEvent::Checkpoint(checkpoint) => file.write(checkpoint),
+        CopyEvent::Resumed => {
+            output::note("Going on with the interrupted copy: what is there already is compared, not sent")
+        }
+        CopyEvent::Restarted { cause } => output::note(&format!("{cause}. Starting at the beginning")),
+    }
+}

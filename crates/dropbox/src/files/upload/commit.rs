@@ -1,0 +1,241 @@
+//! The last call, which makes files visible, and the proof that they are what was written.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::session::start;
+use super::wire::{CommitInfo, Cursor, Finish, FinishBatch, FinishedBatch, FinishedEntry, UploadArg};
+use super::{Content, Upload, Whole, broken};
+use crate::body::{Flow, Payload};
+use crate::client::Client;
+use crate::content_hash::ContentHasher;
+use crate::error::{Error, RouteError, UnspecifiedError, UploadError, UploadSessionFinishError};
+use crate::files::{FileMetadata, Metadata};
+use crate::retry::Progress;
+
+/// A small file that becomes visible in the same call as the upload: the description of a backup, for instance.
+#[derive(Debug, Clone)]
+pub struct Companion {
+    /// Where.
+    pub path: String,
+    /// All of it.
+    pub content: Bytes,
+}
+
+/// What became of an upload and its companion.
+#[derive(Debug)]
+pub struct Committed {
+    /// The upload, visible and proved.
+    pub file: FileMetadata,
+    /// The companion, or why it is not there.
+    pub companion: Result<FileMetadata, Error>,
+}
+
+/// A file to be made visible.
+struct Entry<'a> {
+    path: &'a str,
+    size: u64,
+    content_hash: &'a str,
+    content: Content,
+}
+
+/// What became of an entry; none if nothing has been decided.
+type Outcome = Option<Result<FileMetadata, Error>>;
+
+impl Upload {
+    /// Makes the file visible at `path`, and proves that Dropbox holds what was written: its content hash must be ours, or
+    /// the file is removed again.
+    ///
+    /// # Errors
+    /// [`Error::is_conflict`] if the path is taken: nothing is lost, commit again under another. [`Error::ContentMismatch`].
+    /// As [`Upload::write`].
+    pub async fn commit(&mut self, path: &str) -> Result<FileMetadata, Error> {
+        self.seal().await?;
+        let whole = sealed(&self.whole)?;
+        let entry = Entry { path, size: whole.size, content_hash: &whole.content_hash, content: whole.content.clone() };
+        let progress = self.fresh_progress();
+        let outcome = publish(&self.client, &progress, std::slice::from_ref(&entry)).await.pop().flatten();
+        prove(&self.client, &entry, outcome.unwrap_or_else(|| Err(broken("a commit without an outcome")))).await
+    }
+
+    /// The same with a companion: both become visible in one call, and the companion never without the file.
+    ///
+    /// # Errors
+    /// As [`Upload::commit`]; that only the companion is missing is in [`Committed::companion`].
+    pub async fn commit_with(&mut self, path: &str, companion: &Companion) -> Result<Committed, Error> {
+        self.seal().await?;
+        let (client, progress) = (self.client.clone(), self.fresh_progress());
+        let whole = self.whole.as_mut().ok_or_else(|| broken("an upload that is not sealed"))?;
+        if let Content::Here(payload) = &whole.content {
+            whole.content = Content::Session(start(&client, &progress, Some((payload, &whole.content_hash))).await?);
+        }
+        let companion_hash = ContentHasher::of(&companion.content);
+        let small = Payload::from(companion.content.clone());
+        let companion_session = start(&client, &progress, Some((&small, &companion_hash))).await?;
+        let entries = [
+            Entry { path, size: whole.size, content_hash: &whole.content_hash, content: whole.content.clone() },
+            Entry {
+                path: &companion.path,
+                size: small.len(),
+                content_hash: &companion_hash,
+                content: Content::Session(companion_session),
+            },
+        ];
+        let mut outcomes = publish(&client, &progress, &entries).await.into_iter();
+        let (file, beside) = (outcomes.next().flatten(), outcomes.next().flatten());
+        let file =
+            prove(&client, &entries[0], file.unwrap_or_else(|| Err(broken("a commit without an outcome")))).await;
+        match (file, beside) {
+            (Ok(file), beside) => {
+                let beside = beside.unwrap_or_else(|| Err(broken("a commit without an outcome")));
+                Ok(Committed { file, companion: prove(&client, &entries[1], beside).await })
+            }
+            // The companion of a file that is not there describes nothing.
+            (Err(error), Some(Ok(_))) => client.delete(&companion.path).await.and(Err(error)),
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// Patience for the commit begins with it.
+    fn fresh_progress(&self) -> Progress {
+        Progress::new(self.client.settings().timeouts.stall)
+    }
+}
+
+fn sealed(whole: &Option<Whole>) -> Result<&Whole, Error> {
+    whole.as_ref().ok_or_else(|| broken("an upload that is not sealed"))
+}
+
+/// Compares Dropbox's hash with ours; a file that is not what was written is removed.
+async fn prove(
+    client: &Client,
+    entry: &Entry<'_>,
+    outcome: Result<FileMetadata, Error>,
+) -> Result<FileMetadata, Error> {
+    let file = outcome?;
+    if file.content_hash == entry.content_hash && file.size == entry.size {
+        return Ok(file);
+    }
+    let found = match client.delete(entry.path).await {
+        Ok(()) => file.content_hash,
+        Err(error) => format!("{} (and it could not be removed: {error})", file.content_hash),
+    };
+    let expected = entry.content_hash.to_owned();
+    Err(Error::ContentMismatch { path: entry.path.to_owned(), transferred: "sent", expected, found })
+}
+
+/// Commits entries until each is there or has met something final. A lost answer leaves open whether a file is there, so that
+/// is looked at before it is tried again.
+async fn publish(client: &Client, progress: &Progress, entries: &[Entry<'_>]) -> Vec<Outcome> {
+    let mut outcomes: Vec<Outcome> = entries.iter().map(|_| None).collect();
+    let (mut retry, mut ambiguous) = (0, false);
+    loop {
+        let pending: Vec<usize> = (0..entries.len()).filter(|index| outcomes[*index].is_none()).collect();
+        let Some(&first) = pending.first() else { return outcomes };
+        let mut errors = Vec::new();
+        match publish_once(client, pending.iter().map(|index| &entries[*index]).collect()).await {
+            Ok(results) => {
+                for (index, result) in pending.into_iter().zip(results) {
+                    match result {
+                        Ok(file) => outcomes[index] = Some(Ok(file)),
+                        Err(error) => errors.push((index, error)),
+                    }
+                }
+            }
+            Err(error) => errors.push((first, error)),
+        }
+        ambiguous |= errors.iter().any(|(_, error)| error.is_ambiguous());
+        if ambiguous && let Err(error) = settle(client, entries, &mut outcomes).await {
+            outcomes[first] = Some(Err(error));
+            return outcomes;
+        }
+        let mut passing = None;
+        for (index, error) in errors {
+            if outcomes[index].is_some() {
+                continue;
+            }
+            let damaged = error.is_damaged() && retry < client.settings().retry.retries;
+            // Dropbox may still be at the commit whose answer was lost: the session is gone, the file not there yet.
+            if error.is_transient() || error.is_ambiguous() || damaged || ambiguous && is_lookup_failed(&error) {
+                passing = Some(error);
+            } else {
+                outcomes[index] = Some(Err(error));
+            }
+        }
+        // Without the first file the others mean nothing.
+        if matches!(outcomes[0], Some(Err(_))) {
+            return outcomes;
+        }
+        let Some(error) = passing else { continue };
+        if let Err(error) = client.settings().retry.wait_in_transfer(error, retry, progress).await {
+            let open = outcomes.iter().position(Option::is_none).unwrap_or(first);
+            outcomes[open] = Some(Err(error));
+            return outcomes;
+        }
+        retry += 1;
+    }
+}
+
+/// Looks whether unanswered commits happened: the file is there, with our hash.
+async fn settle(client: &Client, entries: &[Entry<'_>], outcomes: &mut [Outcome]) -> Result<(), Error> {
+    for (entry, outcome) in entries.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_none()) {
+        if let Some(Metadata::File(file)) = client.metadata(entry.path).await?
+            && file.content_hash == entry.content_hash
+        {
+            *outcome = Some(Ok(file));
+        }
+    }
+    Ok(())
+}
+
+/// One try. What befalls one entry of several is in its place.
+async fn publish_once(client: &Client, entries: Vec<&Entry<'_>>) -> Result<Vec<Result<FileMetadata, Error>>, Error> {
+    let flow = Arc::new(Flow::default());
+    if let [entry] = entries[..] {
+        let (commit, nothing) = (CommitInfo::add(entry.path), Payload::default());
+        let file = match &entry.content {
+            Content::Here(payload) => {
+                let upload = UploadArg { commit, content_hash: entry.content_hash };
+                client.upload_once::<_, _, UploadError>("files/upload", &upload, payload, &flow).await
+            }
+            Content::Session(id) => {
+                let finish = Finish { cursor: Cursor { session_id: id, offset: entry.size }, commit };
+                let route = "files/upload_session/finish";
+                client.upload_once::<_, _, UploadSessionFinishError>(route, &finish, &nothing, &flow).await
+            }
+        };
+        return file.map(|file| vec![Ok(file)]);
+    }
+    publish_batch(client, entries).await
+}
+
+async fn publish_batch(client: &Client, entries: Vec<&Entry<'_>>) -> Result<Vec<Result<FileMetadata, Error>>, Error> {
+    let route = "files/upload_session/finish_batch_v2";
+    let mut batch = FinishBatch { entries: Vec::with_capacity(entries.len()) };
+    for entry in &entries {
+        let Content::Session(session_id) = &entry.content else { return Err(broken("a batch without sessions")) };
+        let cursor = Cursor { session_id, offset: entry.size };
+        batch.entries.push(Finish { cursor, commit: CommitInfo::add(entry.path) });
+    }
+    let finished: FinishedBatch = client.rpc_once::<_, _, UnspecifiedError>(route, &batch).await?;
+    if finished.entries.len() != entries.len() {
+        let reason = format!("{} results for {} files", finished.entries.len(), entries.len());
+        return Err(Error::UnexpectedAnswer { route: route.to_owned(), reason });
+    }
+    let refused =
+        |error: UploadSessionFinishError| Error::Route { route: route.to_owned(), error: error.into(), message: None };
+    let results = finished.entries.into_iter().map(|entry| match entry {
+        FinishedEntry::Success(file) => Ok(file),
+        FinishedEntry::Failure { failure } => Err(refused(failure)),
+        FinishedEntry::Other => Err(refused(UploadSessionFinishError::Other)),
+    });
+    Ok(results.collect())
+}
+
+fn is_lookup_failed(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Route { error: RouteError::SessionFinish(UploadSessionFinishError::LookupFailed { .. }), .. }
+    )
+}

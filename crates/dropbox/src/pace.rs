@@ -1,0 +1,252 @@
+//! How many uploads run at once. Dropbox limits calls per authorization, so all clients of one grant share one pace.
+//!
+//! It starts with few connections and opens another as soon as the newest one has shown that it moves, so that a slow line
+//! never gets many. From then on it climbs: fewer connections if throughput stays the same, more if it grows. `429 too_many_requests`
+//! halves it and stops everybody for as long as Dropbox asks.
+
+mod climb;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use self::climb::Climb;
+use crate::body::Flow;
+
+/// Connections to begin with.
+const FIRST: usize = 4;
+/// A connection that has moved so much, within so long of its first byte, has room for another beside it. TCP's slow start
+/// takes a few round trips for it.
+const ON_ITS_WAY: u64 = 256 * 1024;
+const QUICKLY: Duration = Duration::from_secs(1);
+/// How soon the newest connection is looked at again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The pace of all uploads of one grant.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    busy: usize,
+    limit: usize,
+    /// No limit has been met yet.
+    ramping: bool,
+    newest: Option<Arc<Flow>>,
+    hold_until: Option<Instant>,
+    slowed: Option<Instant>,
+    window: Window,
+    climb: Climb,
+}
+
+/// What was achieved with the present limit.
+#[derive(Debug)]
+struct Window {
+    since: Instant,
+    bytes: u64,
+    uploads: usize,
+    /// Somebody had to wait for a turn: more connections might have been of use.
+    demand: bool,
+}
+
+impl Window {
+    fn new() -> Self {
+        Self { since: Instant::now(), bytes: 0, uploads: 0, demand: false }
+    }
+}
+
+/// The right to one upload at a time. Dropping it passes it on.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    pace: Arc<Pace>,
+    flow: Arc<Flow>,
+    begun: Instant,
+}
+
+enum NotYet {
+    Until(Instant),
+    Full,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let state = State {
+            busy: 0,
+            limit: FIRST,
+            ramping: true,
+            newest: None,
+            hold_until: None,
+            slowed: None,
+            window: Window::new(),
+            climb: Climb::default(),
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+}
+
+impl Pace {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many uploads run at once at present.
+    pub(crate) fn limit(&self) -> usize {
+        self.lock().limit
+    }
+
+    /// Waits for a turn; `most` is the caller's own limit.
+    pub(crate) async fn turn(self: &Arc<Self>, most: usize) -> Turn {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            match self.try_turn(most) {
+                Ok(turn) => return turn,
+                Err(NotYet::Until(time)) => tokio::time::sleep_until(time).await,
+                Err(NotYet::Full) => {
+                    tokio::select! { () = changed => {}, () = tokio::time::sleep(LOOK) => {} }
+                }
+            }
+        }
+    }
+
+    fn try_turn(self: &Arc<Self>, most: usize) -> Result<Turn, NotYet> {
+        let (mut state, now) = (self.lock(), Instant::now());
+        if let Some(until) = state.hold_until.filter(|until| *until > now) {
+            return Err(NotYet::Until(until));
+        }
+        if state.busy >= state.limit.min(most) {
+            state.window.demand = true;
+            if !(state.ramping && state.limit < most && state.newest_moves()) {
+                return Err(NotYet::Full);
+            }
+            state.limit += 1;
+        }
+        state.busy += 1;
+        let flow = Arc::new(Flow::default());
+        state.newest = Some(Arc::clone(&flow));
+        Ok(Turn { pace: Arc::clone(self), flow, begun: now })
+    }
+}
+
+impl State {
+    /// Whether the newest connection is on its way. One that is slow ends the ramp.
+    fn newest_moves(&mut self) -> bool {
+        let Some(flow) = &self.newest else { return true };
+        let moves = flow.moved() >= ON_ITS_WAY;
+        if !moves && flow.began().is_some_and(|began| began.elapsed() > QUICKLY) {
+            self.ramping = false;
+        }
+        moves
+    }
+}
+
+impl Turn {
+    /// For the body that is sent in this turn.
+    pub(crate) fn flow(&self) -> &Arc<Flow> {
+        &self.flow
+    }
+
+    /// The upload of so many bytes succeeded.
+    pub(crate) fn succeeded(&self, bytes: u64, most: usize) {
+        let mut state = self.pace.lock();
+        state.window.bytes += bytes;
+        state.window.uploads += 1;
+        if state.window.uploads >= 2 * state.limit {
+            let window = std::mem::replace(&mut state.window, Window::new());
+            let rate = window.bytes as f64 / window.since.elapsed().as_secs_f64().max(1e-6);
+            let limit = state.limit;
+            state.limit = state.climb.step(limit, most, rate, window.bytes, window.demand);
+        }
+    }
+
+    /// Dropbox asked to slow down.
+    pub(crate) fn refused(&self, hold: Duration) {
+        let mut state = self.pace.lock();
+        let until = Instant::now() + hold;
+        state.hold_until = Some(state.hold_until.map_or(until, |present| present.max(until)));
+        // Uploads that were under way together are refused together: that is one refusal.
+        if state.slowed.is_none_or(|slowed| slowed < self.begun) {
+            state.slowed = Some(Instant::now());
+            state.limit = (state.limit / 2).max(1);
+            state.ramping = false;
+            state.climb.refused();
+            state.window = Window::new();
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.pace.lock().busy -= 1;
+        self.pace.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOST: usize = 16;
+
+    async fn soon(pace: &Arc<Pace>) -> Option<Turn> {
+        tokio::time::timeout(Duration::from_millis(100), pace.turn(MOST)).await.ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_moves_gets_more_connections_and_a_slow_one_does_not() {
+        let pace = Arc::new(Pace::default());
+        let mut turns = Vec::new();
+        while let Some(turn) = soon(&pace).await {
+            turns.push(turn);
+        }
+        assert_eq!(turns.len(), FIRST);
+        turns.iter().for_each(|turn| turn.flow().advance(ON_ITS_WAY));
+        while let Some(turn) = soon(&pace).await {
+            turn.flow().advance(ON_ITS_WAY);
+            turns.push(turn);
+        }
+        assert_eq!(turns.len(), MOST);
+        turns.truncate(1);
+        assert!(soon(&pace).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_crawls_is_the_last() {
+        let pace = Arc::new(Pace::default());
+        let mut turns = Vec::new();
+        while let Some(turn) = soon(&pace).await {
+            turn.flow().advance(ON_ITS_WAY / 2);
+            turns.push(turn);
+        }
+        tokio::time::advance(2 * QUICKLY).await;
+        assert!(soon(&pace).await.is_none());
+        turns.iter().for_each(|turn| turn.flow().advance(ON_ITS_WAY));
+        assert!(soon(&pace).await.is_none());
+        assert_eq!(turns.len(), FIRST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_halves_it_once_and_holds_everybody() {
+        let pace = Arc::new(Pace::default());
+        let turns: Vec<Turn> = [pace.turn(MOST).await, pace.turn(MOST).await].into();
+        tokio::time::advance(Duration::from_millis(1)).await;
+        turns.iter().for_each(|turn| turn.refused(Duration::from_secs(15)));
+        drop(turns);
+        assert_eq!(pace.limit(), FIRST / 2);
+        let start = Instant::now();
+        let first = pace.turn(MOST).await;
+        assert_eq!(start.elapsed(), Duration::from_secs(15));
+        let second = pace.turn(MOST).await;
+        first.flow().advance(ON_ITS_WAY);
+        second.flow().advance(ON_ITS_WAY);
+        assert!(soon(&pace).await.is_none());
+        second.refused(Duration::ZERO);
+        assert_eq!(pace.limit(), 1);
+    }
+}

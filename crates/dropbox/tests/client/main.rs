@@ -1,0 +1,8 @@
+//! The client against the emulator, which Dropbox's own SDK has proved.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod basics;
+mod faults;
+mod soak;
+mod support;
+mod transfers;

@@ -1,0 +1,242 @@
+//! Copying a stored backup, as it is, from one destination to another; going on after an interruption where that is possible.
+
+use bytes::Bytes;
+use destinations::{Checkpoint, Companion, Destination, Error, StoredHash, Upload};
+use domain::naming::SIDECAR_SUFFIX;
+use domain::sidecar::{self, Sidecar};
+use pipeline::{Digested, Digester, Progress};
+
+/// Bytes after which the state is worth keeping anew.
+const CHECKPOINT_EVERY: u64 = 32 * 1024 * 1024;
+
+/// What to copy.
+pub struct CopyRequest<'a> {
+    /// Where it is.
+    pub source: &'a dyn Destination,
+    /// Its path there, and at the destination.
+    pub path: &'a str,
+    /// Where it goes.
+    pub destination: &'a dyn Destination,
+    /// The last state of an interrupted copy.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// What happens, as it happens.
+#[derive(Debug)]
+pub enum CopyEvent<'a> {
+    /// The copy can go on from here, should it be interrupted.
+    Checkpoint(&'a Checkpoint),
+    /// It goes on from an earlier state.
+    Resumed,
+    /// It cannot go on, and starts again.
+    Restarted {
+        /// Why.
+        cause: &'a Error,
+    },
+}
+
+/// How a copy ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copied {
+    /// It is there, provably the same.
+    Done {
+        /// Bytes.
+        size: u64,
+    },
+    /// It was there already, with the same content.
+    AlreadyThere,
+}
+
+/// Why there is no copy.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// A destination failed.
+    #[error(transparent)]
+    Destination(#[from] Error),
+    /// What was read is not what the sidecar describes.
+    #[error(
+        "{path} at {source_name} is not the file that was backed up: its {what} is not the one in its sidecar. Copy another backup"
+    )]
+    Altered {
+        /// The backup.
+        path: String,
+        /// Where it was read.
+        source_name: String,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The backup is there and whole, its sidecar is not.
+    #[error("{path} was copied and is whole, but its sidecar could not be written: {cause}")]
+    Sidecar {
+        /// The backup.
+        path: String,
+        /// Why.
+        cause: Error,
+    },
+}
+
+/// Copies a backup with its sidecar. Nothing is visible at the destination before everything has been proved.
+///
+/// # Errors
+/// [`Error::Taken`] if another file has its name; as [`CopyError`].
+pub async fn copy(
+    request: CopyRequest<'_>,
+    progress: &Progress,
+    on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
+) -> Result<Copied, CopyError> {
+    let CopyRequest { source, path, destination, checkpoint } = request;
+    if let Some(there) = stored_hash(destination, path).await? {
+        return if holds(source, path, &there).await? {
+            copy_missing_sidecar(source, path, destination).await?;
+            Ok(Copied::AlreadyThere)
+        } else {
+            Err(Error::Taken(format!("{path} at {}", destination.name())).into())
+        };
+    }
+    let sidecar = source.read(&sidecar_path(path), sidecar::MAX_SIZE).await?;
+    let transfer = Transfer { source, path, destination, sidecar, progress, on_event };
+    if let Some(checkpoint) = checkpoint {
+        match transfer.run(Some(&checkpoint)).await {
+            Err(CopyError::Destination(cause @ Error::NotResumable { .. })) => {
+                on_event(CopyEvent::Restarted { cause: &cause });
+            }
+            result => return result,
+        }
+    }
+    transfer.run(None).await
+}
+
+struct Transfer<'a> {
+    source: &'a dyn Destination,
+    path: &'a str,
+    destination: &'a dyn Destination,
+    sidecar: Option<Vec<u8>>,
+    progress: &'a Progress,
+    on_event: &'a (dyn Fn(CopyEvent<'_>) + Sync),
+}
+
+impl Transfer<'_> {
+    async fn run(&self, checkpoint: Option<&Checkpoint>) -> Result<Copied, CopyError> {
+        let mut upload = match checkpoint {
+            Some(checkpoint) => self.destination.resume(checkpoint).await?,
+            None => self.destination.create().await?,
+        };
+        if checkpoint.is_some() {
+            (self.on_event)(CopyEvent::Resumed);
+        }
+        let read = self.stream(&mut *upload).await?;
+        let sealed = upload.seal(&read).await?;
+        self.keep(&*upload);
+        self.compare(&read, sealed.dropbox_content_hash.as_deref())?;
+        match self.sidecar_for(sealed.dropbox_content_hash) {
+            None => upload.commit(self.path).await?,
+            Some(content) => {
+                let companion = Companion { path: sidecar_path(self.path), content };
+                upload
+                    .commit_with(self.path, companion)
+                    .await?
+                    .map_err(|cause| CopyError::Sidecar { path: self.path.to_owned(), cause })?;
+            }
+        }
+        Ok(Copied::Done { size: read.size })
+    }
+
+    async fn stream(&self, upload: &mut dyn Upload) -> Result<Digested, CopyError> {
+        let mut download = self.source.open(self.path).await?;
+        let mut digester = Digester::default();
+        let (mut written, mut kept) = (0, 0);
+        while let Some(piece) = download.next().await? {
+            digester.update(&piece);
+            written += piece.len() as u64;
+            let length = piece.len();
+            upload.write(piece).await?;
+            self.progress.add_sent(length);
+            if written - kept >= CHECKPOINT_EVERY {
+                self.keep(upload);
+                kept = written;
+            }
+        }
+        Ok(digester.finish())
+    }
+
+    fn keep(&self, upload: &dyn Upload) {
+        if let Some(checkpoint) = upload.checkpoint() {
+            (self.on_event)(CopyEvent::Checkpoint(&checkpoint));
+        }
+    }
+
+    /// Compares what was read with what was once backed up.
+    fn compare(&self, read: &Digested, content_hash: Option<&str>) -> Result<(), CopyError> {
+        let Some(sidecar) = self.parsed() else { return Ok(()) };
+        let altered =
+            |what| Err(CopyError::Altered { path: self.path.to_owned(), source_name: self.source.name(), what });
+        if sidecar.size.stored != read.size {
+            return altered("size");
+        }
+        if sidecar.checksum.sha256_stored != read.sha256 {
+            return altered("SHA-256");
+        }
+        match (content_hash, &sidecar.checksum.dropbox_content_hash) {
+            (Some(found), Some(expected)) if found != expected => altered("content hash"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The sidecar as it is, but for Dropbox's hash, which a backup that comes from elsewhere does not have yet.
+    fn sidecar_for(&self, content_hash: Option<String>) -> Option<Bytes> {
+        let content = self.sidecar.as_ref()?;
+        let completed =
+            self.parsed().filter(|sidecar| sidecar.checksum.dropbox_content_hash.is_none()).and_then(|mut sidecar| {
+                sidecar.checksum.dropbox_content_hash = Some(content_hash?);
+                serde_json::to_vec_pretty(&sidecar).ok()
+            });
+        Some(completed.unwrap_or_else(|| content.clone()).into())
+    }
+
+    /// A sidecar of another program, or of a later version, is copied as it is.
+    fn parsed(&self) -> Option<Sidecar> {
+        serde_json::from_slice(self.sidecar.as_ref()?).ok()
+    }
+}
+
+fn sidecar_path(path: &str) -> String {
+    format!("{path}{SIDECAR_SUFFIX}")
+}
+
+async fn stored_hash(destination: &dyn Destination, path: &str) -> Result<Option<StoredHash>, Error> {
+    match destination.stored_hash(path).await {
+        Ok(hash) => Ok(Some(hash)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the file at the source has this hash; read only if the source does not know it.
+async fn holds(source: &dyn Destination, path: &str, hash: &StoredHash) -> Result<bool, Error> {
+    let own = source.stored_hash(path).await?;
+    if std::mem::discriminant(&own) == std::mem::discriminant(hash) {
+        return Ok(own == *hash);
+    }
+    let mut hasher = hash.hasher();
+    let mut download = source.open(path).await?;
+    while let Some(piece) = download.next().await? {
+        hasher.update(&piece);
+    }
+    Ok(hasher.finish() == *hash)
+}
+
+/// An interruption can have struck between the backup and its sidecar.
+async fn copy_missing_sidecar(
+    source: &dyn Destination,
+    path: &str,
+    destination: &dyn Destination,
+) -> Result<(), CopyError> {
+    let beside = sidecar_path(path);
+    if destination.read(&beside, sidecar::MAX_SIZE).await?.is_some() {
+        return Ok(());
+    }
+    let Some(content) = source.read(&beside, sidecar::MAX_SIZE).await? else { return Ok(()) };
+    destinations::put(destination, &beside, content.into())
+        .await
+        .map_err(|cause| CopyError::Sidecar { path: path.to_owned(), cause })
+}
