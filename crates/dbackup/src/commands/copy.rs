@@ -40,7 +40,7 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     let path = output::printable(&arguments.path);
     match copied {
         Copied::AlreadyThere => {
-            output::note(&format!("{path} is at {} already, with the same content", destination.name()))
+            output::note(&format!("{path} is at {} already, with the same content", destination.name()));
         }
         Copied::Done { size } => {
             let seconds = clock.elapsed().as_secs_f64();
@@ -55,7 +55,7 @@ fn tell(file: &CheckpointFile, event: &CopyEvent<'_>) {
     match event {
         CopyEvent::Checkpoint(checkpoint) => file.write(checkpoint),
         CopyEvent::Resumed => {
-            output::note("Going on with the interrupted copy: what is there already is compared, not sent")
+            output::note("Going on with the interrupted copy: what is there already is compared, not sent");
         }
         CopyEvent::Restarted { cause } => output::note(&format!("{cause}. Starting at the beginning")),
     }
