@@ -120,21 +120,22 @@ class Sdk:
 DBACKUP = Dbackup()
 RCLONE_DEFAULTS = Rclone()
 RCLONE_UP_BEST = Rclone("--dropbox-batch-mode off --dropbox-chunk-size 144M")
-RCLONE_DOWN_BEST = Rclone("--multi-thread-streams 16 --multi-thread-cutoff 16M --multi-thread-chunk-size 16M")
-SDK_UP = [Sdk(16, 16), Sdk(8, 8)]
-SDK_DOWN_BEST = Sdk(8)
+RCLONE_DOWN_BEST = Rclone("--multi-thread-streams 16 --multi-thread-cutoff 16M --multi-thread-chunk-size 32M")
+SDK_UP = [Sdk(8, 8), Sdk(16, 16), Sdk(48, 8)]
+SDK_DOWN_BEST = Sdk(16)
 
 UP_SETTINGS = [
     RCLONE_DEFAULTS,
     *(Rclone(f"--dropbox-batch-mode off --dropbox-chunk-size {size}M") for size in (48, 96, 144)),
     Rclone("--dropbox-chunk-size 144M"),
-    *(Sdk(threads, chunk) for threads, chunk in [(8, 8), (8, 16), (12, 16), (16, 8), (16, 16), (24, 16), (16, 32)]),
+    *(Sdk(threads, chunk) for threads in (8, 16, 32) for chunk in (4, 8, 16)),
+    *(Sdk(threads, 8) for threads in (24, 48, 64)),
 ]
 DOWN_SETTINGS = [
     RCLONE_DEFAULTS,
     *(Rclone(f"--multi-thread-streams {streams} --multi-thread-cutoff 16M --multi-thread-chunk-size {size}M")
-      for streams in (8, 12, 16) for size in (16, 32, 64)),
-    *(Sdk(threads) for threads in (4, 8, 9, 10, 12, 16)),
+      for streams in (8, 16) for size in (16, 32, 64)),
+    *(Sdk(threads) for threads in (4, 8, 12, 16, 24)),
 ]
 
 

@@ -83,8 +83,13 @@ pub trait Upload: Send {
         None
     }
 
-    /// Ends the writing, and makes sure that everything arrived (`expected`). Nothing is visible yet.
-    async fn seal(&mut self, expected: &Digested) -> Result<Sealed, Error>;
+    /// Whether [`Self::seal`] has to be told the SHA-256. A storage that hashes by itself can do without.
+    fn needs_sha256(&self) -> bool {
+        true
+    }
+
+    /// Ends the writing, and makes sure that everything arrived. Nothing is visible yet.
+    async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error>;
 
     /// Publishes what was sealed, after proving that what the storage holds is what was written. Never overwrites:
     /// [`Error::Taken`] loses nothing, commit again under another path.
@@ -93,6 +98,21 @@ pub trait Upload: Send {
     /// The same with a companion beside it, in one step where the storage can do that. The companion is never there without
     /// the file. Its own failure is the inner result: the file is published then.
     async fn commit_with(&mut self, path: &str, companion: Companion) -> Result<Result<(), Error>, Error>;
+}
+
+/// What was to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Bytes.
+    pub size: u64,
+    /// Of all of them, lower-case hexadecimal; where it is known.
+    pub sha256: Option<String>,
+}
+
+impl From<Digested> for Expected {
+    fn from(digested: Digested) -> Self {
+        Self { size: digested.size, sha256: Some(digested.sha256) }
+    }
 }
 
 /// What is known of a file before it is published.
@@ -214,7 +234,7 @@ pub async fn put(destination: &dyn Destination, path: &str, content: Bytes) -> R
     digester.update(&content);
     let mut upload = destination.create().await?;
     upload.write(content).await?;
-    upload.seal(&digester.finish()).await?;
+    upload.seal(&digester.finish().into()).await?;
     upload.commit(path).await
 }
 

@@ -88,7 +88,7 @@ async fn nothing_is_visible_before_the_commit_and_nothing_is_overwritten() {
         upload.write(Bytes::from_static(b"newer")).await.unwrap();
         assert_eq!(paths(destination, "").await, ["job/taken"]);
         assert!(upload.commit("job/free").await.is_err(), "{}: nothing was proved yet", destination.name());
-        upload.seal(&digested(b"newer")).await.unwrap();
+        upload.seal(&digested(b"newer").into()).await.unwrap();
         assert_eq!(paths(destination, "").await, ["job/taken"]);
         let taken = upload.commit("job/taken").await;
         assert!(matches!(taken, Err(Error::Taken(_))), "{}", destination.name());
@@ -114,7 +114,7 @@ async fn a_companion_comes_with_its_file_and_never_without() {
             put(destination, &format!("{length}/c.meta"), Bytes::from_static(b"older")).await.unwrap();
             let mut upload = destination.create().await.unwrap();
             upload.write(content.clone().into()).await.unwrap();
-            upload.seal(&digested(&content)).await.unwrap();
+            upload.seal(&digested(&content).into()).await.unwrap();
             let taken =
                 upload.commit_with(&format!("{length}/taken"), companion(&format!("{length}/taken.meta"))).await;
             assert!(matches!(taken, Err(Error::Taken(_))), "{}", destination.name());
@@ -125,7 +125,7 @@ async fn a_companion_comes_with_its_file_and_never_without() {
 
             let mut other = destination.create().await.unwrap();
             other.write(content.clone().into()).await.unwrap();
-            other.seal(&digested(&content)).await.unwrap();
+            other.seal(&digested(&content).into()).await.unwrap();
             let only_file =
                 other.commit_with(&format!("{length}/c"), companion(&format!("{length}/c.meta"))).await.unwrap();
             assert!(matches!(only_file, Err(Error::Taken(_))), "{}", destination.name());
@@ -141,7 +141,7 @@ async fn a_commit_proves_what_is_stored() {
         let destination = &*subject.destination;
         let mut upload = destination.create().await.unwrap();
         upload.write(Bytes::from_static(b"half of it")).await.unwrap();
-        assert!(upload.seal(&digested(b"half of it, and the rest")).await.is_err(), "{}", destination.name());
+        assert!(upload.seal(&digested(b"half of it, and the rest").into()).await.is_err(), "{}", destination.name());
         assert!(upload.commit("job/x").await.is_err(), "{}", destination.name());
         assert!(paths(destination, "").await.is_empty(), "{}: what is not whole was published", destination.name());
         put(destination, "job/y", Bytes::from_static(b"whole")).await.unwrap();

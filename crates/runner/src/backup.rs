@@ -80,7 +80,7 @@ async fn copy_database(
     let streamed = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(Failure::Cancelled),
-        streamed = dump_to_all(request, database, progress) => streamed?,
+        streamed = dump_to_all(request, database, progress, on_event) => streamed?,
     };
     if let Some(dump) = &streamed.dump {
         on_event(Event::Dumped { database, size: dump.encoded.plain.size });
@@ -116,12 +116,18 @@ struct ProvedDump {
     encoded: Encoded,
 }
 
-async fn dump_to_all(request: &BackupRequest<'_>, database: &str, progress: &Progress) -> Result<Streamed, Failure> {
+async fn dump_to_all(
+    request: &BackupRequest<'_>,
+    database: &str,
+    progress: &Progress,
+    on_event: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Streamed, Failure> {
     let prepared = join_all(request.destinations.iter().map(|destination| prepare(destination, &request.job))).await;
     let (mut copies, mut ready, mut uploads) = (Vec::new(), Vec::new(), Vec::new());
     for (destination, outcome) in prepared {
         match outcome {
             Ok((taken, upload)) => {
+                foresee(request, database, &*destination, &taken, on_event).await;
                 ready.push((destination, taken));
                 uploads.push(upload);
             }
@@ -148,6 +154,22 @@ async fn prepare(destination: &Arc<dyn Destination>, job: &str) -> Copy<(TakenNa
         Ok((taken, destination.create().await?))
     };
     (Arc::clone(destination), prepared.await)
+}
+
+/// Warns of a destination that the last backup would not fit into: it may still do, or something may be deleted in time.
+async fn foresee(
+    request: &BackupRequest<'_>,
+    database: &str,
+    destination: &dyn Destination,
+    taken: &TakenNames,
+    on_event: &(dyn Fn(Event<'_>) + Sync),
+) {
+    let Some(last_size) = taken.last_size(&publish::first_name(request, database)) else { return };
+    // Whoever may not look at the space can still write: the backup itself will tell.
+    let Ok(Some(usage)) = destination.usage().await else { return };
+    if usage.free().is_some_and(|free| free < last_size) {
+        on_event(Event::MayNotFit { database, destination: destination.name(), last_size, usage });
+    }
 }
 
 /// A UUID of version 7: sorts by the run's start.

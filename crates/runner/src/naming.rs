@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use destinations::{Destination, Error};
+use destinations::{Destination, Error, Object};
 use domain::BackupName;
 use domain::naming::job_folder;
 
@@ -11,6 +11,7 @@ use domain::naming::job_folder;
 pub struct TakenNames {
     folder: String,
     lower: HashSet<String>,
+    backups: Vec<(BackupName, u64)>,
 }
 
 impl TakenNames {
@@ -21,7 +22,22 @@ impl TakenNames {
     pub async fn of_job(destination: &dyn Destination, job: &str) -> Result<Self, Error> {
         let folder = job_folder(job);
         let objects = destination.list(&folder).await?;
-        Ok(Self { folder, lower: objects.iter().map(|object| object.path.to_lowercase()).collect() })
+        let backup = |object: &Object| Some((BackupName::parse(object.path.rsplit('/').next()?)?, object.size));
+        Ok(Self {
+            folder,
+            lower: objects.iter().map(|object| object.path.to_lowercase()).collect(),
+            backups: objects.iter().filter_map(backup).collect(),
+        })
+    }
+
+    /// Bytes of the newest backup of the same database in the same layers: what `name` may come to.
+    pub fn last_size(&self, name: &BackupName) -> Option<u64> {
+        let alike = |other: &BackupName| {
+            (&other.database, other.format, other.compression) == (&name.database, name.format, name.compression)
+        };
+        let newest =
+            self.backups.iter().filter(|(other, _)| alike(other)).max_by_key(|(other, _)| (other.time, other.ordinal));
+        newest.map(|(_, size)| *size)
     }
 
     /// The first name from `name` on of which neither the backup nor the sidecar is taken.

@@ -97,6 +97,11 @@ fn default_job(databases: &[String]) -> String {
 fn tell_event(event: &Event<'_>) {
     match event {
         Event::Started { database } => output::note(&format!("Backing up {}", output::printable(database))),
+        Event::MayNotFit { destination, last_size, usage, .. } => output::note(&format!(
+            "Warning: it may not fit into {destination}: the last backup took {}, and {} are free ({usage})",
+            human(*last_size),
+            human(usage.free().unwrap_or_default())
+        )),
         Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
         Event::ToolSaid { words, .. } => output::note(&format!("The dump tool says: {words}")),
         Event::Copied { .. } => {}
@@ -137,6 +142,10 @@ fn tell_stored(copy: &CopyReport, stored: &Stored) {
 fn print_event(event: &Event<'_>) {
     output::json(&match event {
         Event::Started { database } => json!({"event": "started", "database": database}),
+        Event::MayNotFit { database, destination, last_size, usage } => json!({
+            "event": "mayNotFit", "database": database, "destination": destination, "lastSize": last_size,
+            "used": usage.used, "allowed": usage.allowed, "free": usage.free(),
+        }),
         Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
         Event::ToolSaid { database, words } => json!({"event": "toolSaid", "database": database, "words": words}),
         Event::Copied { database, copy } => {

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the tests run programs as a person does")]
 
 mod altered;
+mod copies;
 mod demo;
 mod dropbox_account;
 mod failing_destinations;

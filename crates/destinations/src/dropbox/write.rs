@@ -2,11 +2,10 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pipeline::Digested;
 
 use super::Dropbox;
 use crate::error::Error;
-use crate::{Checkpoint, Companion, Sealed, Upload};
+use crate::{Checkpoint, Companion, Expected, Sealed, Upload};
 
 /// An upload to Dropbox.
 struct DropboxUpload {
@@ -73,7 +72,11 @@ impl Upload for DropboxUpload {
         serde_json::to_string(&checkpoint).ok().map(Checkpoint)
     }
 
-    async fn seal(&mut self, expected: &Digested) -> Result<Sealed, Error> {
+    fn needs_sha256(&self) -> bool {
+        false
+    }
+
+    async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error> {
         // The client proves that Dropbox has what was written to it; that this was everything is known here.
         if self.written != expected.size {
             let cause = format!("{} of {} bytes were written", self.written, expected.size);

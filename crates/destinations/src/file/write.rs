@@ -13,7 +13,7 @@ use pipeline::{Digested, Digester, PrivateFile};
 
 use super::{FileSystem, blocking};
 use crate::error::Error;
-use crate::{Companion, Sealed, Upload};
+use crate::{Companion, Expected, Sealed, Upload};
 
 /// A file that is being written.
 struct FileUpload {
@@ -72,13 +72,13 @@ impl Upload for FileUpload {
         .await
     }
 
-    async fn seal(&mut self, expected: &Digested) -> Result<Sealed, Error> {
+    async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error> {
         let (destination, file, expected) = (self.destination.clone(), Arc::clone(&self.file), expected.clone());
         blocking(move || {
             let cannot = |error: io::Error| destination.io_error("could not write to", &destination.folder, &error);
             file.file().sync_all().map_err(cannot)?;
             let found = read_back(file.file()).map_err(cannot)?;
-            if found != expected {
+            if Expected::from(found) != expected {
                 return Err(Error::failed(
                     format!("could not write to {}", destination.folder.display()),
                     "what the disk gives back is not what was written: check the disk",

@@ -19,7 +19,7 @@ pub(super) async fn publish(
     mut taken: TakenNames,
     mut upload: Box<dyn Upload>,
 ) -> Result<Stored, Failure> {
-    let sealed = upload.seal(&dump.encoded.stored).await?;
+    let sealed = upload.seal(&dump.encoded.stored.clone().into()).await?;
     let mut name = first_name(request, database);
     for _ in 0..MAX_NAMES_TRIED {
         name = taken.first_free(name);
@@ -37,7 +37,7 @@ pub(super) async fn publish(
     Err(destinations::Error::Taken(taken.path(&name.to_string())).into())
 }
 
-fn first_name(request: &BackupRequest<'_>, database: &str) -> BackupName {
+pub(super) fn first_name(request: &BackupRequest<'_>, database: &str) -> BackupName {
     let engine = request.source.engine();
     // Where a source is one database, its job's folder says enough.
     let database = engine.has_databases().then_some(database);

@@ -1,5 +1,6 @@
 //! What happens during a run, and how it went.
 
+use destinations::Usage;
 use domain::outcome::RunState;
 use domain::sidecar::Sidecar;
 
@@ -10,6 +11,17 @@ pub enum Event<'a> {
     Started {
         /// Its name.
         database: &'a str,
+    },
+    /// A destination has less room left than the last backup of this database took.
+    MayNotFit {
+        /// The database's name.
+        database: &'a str,
+        /// The destination's name.
+        destination: String,
+        /// Bytes of the last backup.
+        last_size: u64,
+        /// The room there is.
+        usage: Usage,
     },
     /// The dump is whole; its copies are being published.
     Dumped {
