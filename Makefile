@@ -1,4 +1,4 @@
-.PHONY: demo test lint bench tools
+.PHONY: demo test lint bench soak tools
 
 # The main job, with no account and no database of one's own.
 demo:
@@ -16,10 +16,15 @@ lint:
 	command -v cargo-deny >/dev/null || cargo install --quiet --locked --no-default-features cargo-deny
 	cargo deny --log-level error check bans licenses sources
 
-# What it costs, against stock tools in the same run.
+# What it costs, against stock tools, rclone and Dropbox's SDK in the same run.
 bench: tools
 	cargo build --release --workspace
 	python3 benches/stream.py
+	python3 benches/transfer.py
+
+# Random faults at the Dropbox client, for minutes. A failure prints the seed that repeats it: SOAK_SEED=... make soak.
+soak:
+	SOAK_SECONDS=$${SOAK_SECONDS:-300} cargo test --package dropbox --test client -- soak --nocapture
 
 tools:
 	scripts/install-test-tools

@@ -61,8 +61,11 @@ class Source:
 
 
 class Dbackup:
-    name = "dbackup"
     is_peer = False
+
+    def __init__(self, through_proxy=False):
+        self.name = "dbackup, through the proxy" if through_proxy else "dbackup"
+        self.through_proxy = through_proxy
 
     def up(self, emulator, source, folder):
         arguments = ["copy", f"file://{source.folder}", NAME, "--to", f"dropbox:{folder}"]
@@ -72,7 +75,11 @@ class Dbackup:
         return self.run(emulator, ["get", "dropbox:/bench", NAME, "--raw", "--output", target])
 
     def run(self, emulator, arguments):
-        return measure([str(RELEASE / "dbackup"), *map(str, arguments)], emulator.dbackup_environment)
+        environment = emulator.dbackup_environment
+        if self.through_proxy:
+            environment = {name: value for name, value in environment.items() if not name.endswith("_URL")}
+            environment["HTTPS_PROXY"] = emulator.urls["proxy"]
+        return measure([str(RELEASE / "dbackup"), *map(str, arguments)], environment)
 
 
 class Rclone:
@@ -118,6 +125,8 @@ class Sdk:
 
 
 DBACKUP = Dbackup()
+# On rclone's way to the emulator, which is longer; it counts only where there is no weather.
+DBACKUP_THROUGH_PROXY = Dbackup(through_proxy=True)
 RCLONE_DEFAULTS = Rclone()
 RCLONE_UP_BEST = Rclone("--dropbox-batch-mode off --dropbox-chunk-size 144M")
 RCLONE_DOWN_BEST = Rclone("--multi-thread-streams 16 --multi-thread-cutoff 16M --multi-thread-chunk-size 32M")
@@ -267,11 +276,14 @@ class Bench:
     def row_3(self):
         source = self.source(4 * SIZE)
         with self.emulator("--store", "hash") as emulator:
-            figures = self.upload(emulator, source, [DBACKUP, RCLONE_DEFAULTS])
-        mine, other = figures[DBACKUP], figures[RCLONE_DEFAULTS]
-        cpu, wall = mine.cpu / other.cpu, mine.wall / other.wall
-        goals = [(f"CPU ≤ 0.5 × rclone's ({cpu:.2f} ×)", cpu <= 0.5), (f"wall ≤ rclone's ({wall:.2f} ×)", wall <= 1)]
-        self.add(3, f"{human(4 * SIZE)} up, loopback", figures, {RCLONE_DEFAULTS: goals})
+            figures = self.upload(emulator, source, [DBACKUP, DBACKUP_THROUGH_PROXY, RCLONE_DEFAULTS])
+        rclone = figures[RCLONE_DEFAULTS]
+        cpu, wall = figures[DBACKUP].cpu / rclone.cpu, figures[DBACKUP_THROUGH_PROXY].wall / rclone.wall
+        goals = {
+            DBACKUP: [(f"CPU ≤ 0.5 × rclone's ({cpu:.2f} ×)", cpu <= 0.5)],
+            DBACKUP_THROUGH_PROXY: [(f"wall ≤ rclone's ({wall:.2f} ×)", wall <= 1)],
+        }
+        self.add(3, f"{human(4 * SIZE)} up, loopback", figures, goals)
 
     def row_4(self):
         source = self.source(SIZE)

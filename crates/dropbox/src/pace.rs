@@ -2,7 +2,8 @@
 //!
 //! It starts with few connections and opens another as soon as the newest one has shown that it moves, so that a slow line
 //! never gets many. From then on it climbs: fewer connections if throughput stays the same, more if it grows. `429 too_many_requests`
-//! halves it and stops everybody for as long as Dropbox asks.
+//! halves it, and what succeeds lets it recover. The refused upload waits for as long as Dropbox asks; if another one is
+//! refused meanwhile, everybody does.
 
 mod climb;
 
@@ -21,6 +22,8 @@ const FIRST: usize = 4;
 /// takes a few round trips for it.
 const ON_ITS_WAY: u64 = 256 * 1024;
 const QUICKLY: Duration = Duration::from_secs(1);
+/// After so many successes a limit that was halved grows by one.
+const RECOVER_AFTER: usize = 2;
 /// How soon the newest connection is looked at again.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -38,8 +41,14 @@ struct State {
     /// No limit has been met yet.
     ramping: bool,
     newest: Option<Arc<Flow>>,
+    /// Nobody starts before.
     hold_until: Option<Instant>,
+    /// An upload that was refused waits until then.
+    refused_until: Option<Instant>,
     slowed: Option<Instant>,
+    /// Where the limit was before it was halved, and the successes since it last grew.
+    recover_to: usize,
+    recovering: usize,
     window: Window,
     climb: Climb,
 }
@@ -81,7 +90,10 @@ impl Default for Pace {
             ramping: true,
             newest: None,
             hold_until: None,
+            refused_until: None,
             slowed: None,
+            recover_to: 0,
+            recovering: 0,
             window: Window::new(),
             climb: Climb::default(),
         };
@@ -122,7 +134,8 @@ impl Pace {
         }
         if state.busy >= state.limit.min(most) {
             state.window.demand = true;
-            if !(state.ramping && state.limit < most && state.newest_moves()) {
+            let recovered = state.limit >= state.recover_to;
+            if !(state.ramping && recovered && state.limit < most && state.newest_moves()) {
                 return Err(NotYet::Full);
             }
             state.limit += 1;
@@ -144,6 +157,15 @@ impl State {
         }
         moves
     }
+
+    fn recover(&mut self) {
+        self.recovering += 1;
+        if self.recovering >= RECOVER_AFTER {
+            self.recovering = 0;
+            self.limit += 1;
+            self.window = Window::new();
+        }
+    }
 }
 
 impl Turn {
@@ -155,6 +177,10 @@ impl Turn {
     /// The upload of so many bytes succeeded.
     pub(crate) fn succeeded(&self, bytes: u64, most: usize) {
         let mut state = self.pace.lock();
+        if state.limit < state.recover_to.min(most) {
+            state.recover();
+            return;
+        }
         state.window.bytes += bytes;
         state.window.uploads += 1;
         if state.window.uploads >= 2 * state.limit {
@@ -168,13 +194,16 @@ impl Turn {
     /// Dropbox asked to slow down.
     pub(crate) fn refused(&self, hold: Duration) {
         let mut state = self.pace.lock();
-        let until = Instant::now() + hold;
-        state.hold_until = Some(state.hold_until.map_or(until, |present| present.max(until)));
+        let (now, until) = (Instant::now(), Instant::now() + hold);
+        if let Some(other) = state.refused_until.filter(|other| *other > now) {
+            state.hold_until = Some(other.max(until));
+        }
+        state.refused_until = Some(state.refused_until.map_or(until, |other| other.max(until)));
         // Uploads that were under way together are refused together: that is one refusal.
         if state.slowed.is_none_or(|slowed| slowed < self.begun) {
-            state.slowed = Some(Instant::now());
+            state.slowed = Some(now);
+            state.recover_to = state.recover_to.max(state.limit);
             state.limit = (state.limit / 2).max(1);
-            state.ramping = false;
             state.climb.refused();
             state.window = Window::new();
         }
@@ -248,5 +277,21 @@ mod tests {
         assert!(soon(&pace).await.is_none());
         second.refused(Duration::ZERO);
         assert_eq!(pace.limit(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_refusal_among_many_successes_stops_nobody_else() {
+        let pace = Arc::new(Pace::default());
+        let refused = pace.turn(MOST).await;
+        tokio::time::advance(Duration::from_millis(1)).await;
+        refused.refused(Duration::from_secs(15));
+        drop(refused);
+        assert_eq!(pace.limit(), FIRST / 2);
+        let start = Instant::now();
+        for _ in 0..2 * FIRST * RECOVER_AFTER {
+            pace.turn(MOST).await.succeeded(1, MOST);
+        }
+        assert!(start.elapsed() < Duration::from_secs(1));
+        assert_eq!(pace.limit(), FIRST);
     }
 }

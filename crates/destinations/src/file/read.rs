@@ -8,12 +8,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::naming::PARTIAL_PREFIX;
-use pipeline::stream::PIECE_SIZE;
 
 use super::write::digest;
 use super::{FileSystem, blocking};
 use crate::error::Error;
 use crate::{Download, Object, StoredHash};
+
+/// Bytes read at a time: each read is a way to another thread and back.
+const READ_SIZE: usize = 1024 * 1024;
 
 /// A file that is being read.
 struct FileDownload {
@@ -80,8 +82,8 @@ impl Download for FileDownload {
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         let (file, what) = (Arc::clone(&self.file), self.what.clone());
         blocking(move || {
-            let mut piece = Vec::with_capacity(PIECE_SIZE);
-            let read = (&*file).take(PIECE_SIZE as u64).read_to_end(&mut piece);
+            let mut piece = Vec::with_capacity(READ_SIZE);
+            let read = (&*file).take(READ_SIZE as u64).read_to_end(&mut piece);
             read.map_err(|error| Error::failed(what, error))?;
             Ok((!piece.is_empty()).then(|| piece.into()))
         })
