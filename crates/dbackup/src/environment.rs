@@ -4,7 +4,7 @@ use std::fs;
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use destinations::Destination;
 use dropbox::{Client, Endpoints, Settings, Space};
@@ -17,6 +17,8 @@ use crate::output;
 
 /// Waits from here on are told.
 const WORTH_TELLING: Duration = Duration::from_secs(2);
+/// And this often at most.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// Files with a password or a key are not larger.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
@@ -47,9 +49,15 @@ pub(crate) fn dropbox_settings() -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-/// Short waits are everyday; of long ones a person wants to know.
+/// Short waits are everyday; of long ones a person wants to know, but not once for every connection.
 fn tell_of_wait(error: &dropbox::Error, wait: Duration) {
-    if wait >= WORTH_TELLING {
+    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
+    if wait < WORTH_TELLING {
+        return;
+    }
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    if last.is_none_or(|last| last.elapsed() >= TELL_EVERY) {
+        *last = Some(Instant::now());
         output::note(&format!("{error}. Trying again in {} s", wait.as_secs()));
     }
 }

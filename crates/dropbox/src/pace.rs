@@ -188,6 +188,11 @@ impl Turn {
             let rate = window.bytes as f64 / window.since.elapsed().as_secs_f64().max(1e-6);
             let limit = state.limit;
             state.limit = state.climb.step(limit, most, rate, window.bytes, window.demand);
+            if state.limit != limit {
+                // From here on the climb alone decides.
+                state.ramping = false;
+                state.recover_to = 0;
+            }
         }
     }
 
@@ -277,6 +282,27 @@ mod tests {
         assert!(soon(&pace).await.is_none());
         second.refused(Duration::ZERO);
         assert_eq!(pace.limit(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_transfer_tries_fewer_connections() {
+        let pace = Arc::new(Pace::default());
+        let all = async || {
+            let mut turns = Vec::new();
+            while let Some(turn) = soon(&pace).await {
+                turn.flow().advance(ON_ITS_WAY);
+                turns.push(turn);
+            }
+            turns
+        };
+        let turns = all().await;
+        assert_eq!(turns.len(), MOST);
+        for _ in 0..2 {
+            turns.iter().for_each(|turn| turn.succeeded(64 * 1024 * 1024, MOST));
+        }
+        drop(turns);
+        assert_eq!(pace.limit(), 12);
+        assert_eq!(all().await.len(), 12);
     }
 
     #[tokio::test(start_paused = true)]
