@@ -32,12 +32,16 @@ LOOK = 0.05
 @contextlib.contextmanager
 def temporary_folder():
     """A folder that is gone at the end, also after Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    def stop(number, _):
+        for other in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(other, signal.SIG_IGN)
+        sys.exit(128 + number)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     folder = Path(tempfile.mkdtemp(prefix="dbackup-bench-"))
     try:
         yield folder
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         shutil.rmtree(folder, ignore_errors=True)
 
 

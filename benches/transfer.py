@@ -130,7 +130,7 @@ DBACKUP_THROUGH_PROXY = Dbackup(through_proxy=True)
 RCLONE_DEFAULTS = Rclone()
 RCLONE_UP_BEST = Rclone("--dropbox-batch-mode off --dropbox-chunk-size 144M")
 RCLONE_DOWN_BEST = Rclone("--multi-thread-streams 16 --multi-thread-cutoff 16M --multi-thread-chunk-size 32M")
-SDK_UP = [Sdk(8, 8), Sdk(16, 16), Sdk(48, 8)]
+SDK_UP = [Sdk(8, 8), Sdk(16, 16), Sdk(48, 4)]
 SDK_DOWN_BEST = Sdk(16)
 
 UP_SETTINGS = [
@@ -138,7 +138,7 @@ UP_SETTINGS = [
     *(Rclone(f"--dropbox-batch-mode off --dropbox-chunk-size {size}M") for size in (48, 96, 144)),
     Rclone("--dropbox-chunk-size 144M"),
     *(Sdk(threads, chunk) for threads in (8, 16, 32) for chunk in (4, 8, 16)),
-    *(Sdk(threads, 8) for threads in (24, 48, 64)),
+    *(Sdk(48, chunk) for chunk in (4, 8)),
 ]
 DOWN_SETTINGS = [
     RCLONE_DEFAULTS,

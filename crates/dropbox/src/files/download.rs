@@ -104,7 +104,8 @@ impl Download {
     /// Asks for as many further ranges as there are connections and memory for.
     fn ask_for_more(&mut self) {
         let settings = self.client.settings();
-        let room = (settings.memory as u64 / SEGMENT).max(1) as usize;
+        // Pieces hold on to more of their connection's buffers than their own length.
+        let room = (settings.memory as u64 * 3 / 4 / SEGMENT).max(1) as usize;
         if self.waited >= WAITED {
             self.waited = Duration::ZERO;
             self.parallel = (self.parallel * 2).min(settings.parallelism).min(room);
