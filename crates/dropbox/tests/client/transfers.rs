@@ -18,7 +18,7 @@ async fn a_large_file_goes_both_ways_over_several_connections_and_no_more_than_a
     emulator.control().set_weather("latency=20ms,connection=60MiB/s".parse().unwrap());
     let data = sample(20 * CHUNK + 9);
     for (allowed, name) in [(3, "/narrow"), (32, "/wide")] {
-        let client = Client::new(Settings { parallelism: allowed, ..settings(&emulator) }).unwrap();
+        let client = Client::new(Settings { parallelism: allowed, memory: 32 * CHUNK, ..settings(&emulator) }).unwrap();
         upload(&client, name, &data).await.unwrap();
         assert!(download(&client, name).await.unwrap() == data);
         for route in [APPEND, "files/download"] {
