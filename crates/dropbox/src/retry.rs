@@ -54,7 +54,9 @@ impl RetryPolicy {
 
     /// The wait of a transfer, which is patient as long as it gets anywhere. Gives [`Error::Stalled`] when it does not.
     pub(crate) async fn wait_in_transfer(&self, error: Error, retry: u32, progress: &Progress) -> Result<(), Error> {
-        let wait = self.paced(retry, asked(&error));
+        // One connection of many failed: the others show that Dropbox is there, so that nothing is gained by a long wait.
+        let first_wait = self.first_wait / 4;
+        let wait = Self { first_wait, ..*self }.paced(retry, asked(&error));
         if progress.last().elapsed() + wait > progress.stall {
             return Err(Error::Stalled { stalled: progress.last().elapsed(), cause: Box::new(error) });
         }

@@ -25,7 +25,7 @@ const SEGMENT: u64 = 2 * BLOCK_SIZE as u64;
 /// The last requests are smaller, so that they end together and leave no connection idle.
 const LAST_SEGMENT: u64 = BLOCK_SIZE as u64;
 /// A reader that has waited so long, all in all, gets another connection.
-const WAITED: Duration = Duration::from_millis(20);
+const WAITED: Duration = Duration::from_millis(10);
 
 /// A download in progress. A whole file is checked against Dropbox's content hash at its end, a range against its length.
 #[derive(Debug)]
