@@ -2,6 +2,7 @@
 //!
 //! Plain types and pure functions. No I/O, no clock, no randomness: time comes in as a parameter.
 
+pub mod access;
 pub mod compression;
 pub mod format;
 pub mod naming;

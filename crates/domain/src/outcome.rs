@@ -1,5 +1,7 @@
 //! How a run ended.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 /// The end of a run, by the success contract: a warning never hides in a success.
@@ -33,9 +35,83 @@ impl RunState {
     }
 }
 
+/// How far a run of a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunStatus {
+    /// It waits for its turn.
+    Queued,
+    /// It is going on.
+    Running,
+    /// See [`RunState::Succeeded`].
+    Succeeded,
+    /// See [`RunState::Partial`].
+    Partial,
+    /// See [`RunState::Failed`].
+    Failed,
+    /// Somebody stopped it.
+    Cancelled,
+    /// The server stopped in the middle of it.
+    Interrupted,
+}
+
+impl RunStatus {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Succeeded, Self::Partial, Self::Failed, Self::Cancelled, Self::Interrupted];
+
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Whether nothing more will happen to it.
+    pub fn is_finished(self) -> bool {
+        !matches!(self, Self::Queued | Self::Running)
+    }
+}
+
+impl From<RunState> for RunStatus {
+    fn from(state: RunState) -> Self {
+        match state {
+            RunState::Succeeded => Self::Succeeded,
+            RunState::Partial => Self::Partial,
+            RunState::Failed => Self::Failed,
+        }
+    }
+}
+
+impl FromStr for RunStatus {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|status| status.as_str() == text)
+            .ok_or_else(|| format!("'{text}' is not a state of a run"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_status_has_one_word() {
+        for status in RunStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(status));
+            assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
+        }
+        assert!("going".parse::<RunStatus>().is_err());
+    }
 
     #[test]
     fn only_all_is_success() {

@@ -1,0 +1,128 @@
+//! Tokens for programs.
+
+use domain::access::Permission;
+use jiff::Timestamp;
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
+
+use crate::columns::{JsonText, Moment, json, milliseconds};
+use crate::error::Error;
+use crate::sql::{self, values};
+use crate::token::Token;
+use crate::{Catalog, new_id};
+
+/// A token, without the token itself.
+#[derive(Debug, Clone)]
+pub struct ApiToken {
+    /// UUID.
+    pub id: String,
+    /// On whose behalf it acts; never beyond that person's role.
+    pub user_id: String,
+    /// What it is for.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Permission>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it ends; never if none.
+    pub expires_at: Option<Moment>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<Moment>,
+}
+
+/// A token that is made.
+#[derive(Debug, Clone)]
+pub struct NewApiToken<'a> {
+    /// See [`ApiToken::user_id`].
+    pub user_id: &'a str,
+    /// See [`ApiToken::name`].
+    pub name: &'a str,
+    /// What the program will show.
+    pub token: &'a Token,
+    /// See [`ApiToken::scopes`].
+    pub scopes: &'a [Permission],
+    /// See [`ApiToken::expires_at`].
+    pub expires_at: Option<Timestamp>,
+}
+
+impl FromQueryResult for ApiToken {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let JsonText(scopes) = row.try_get(prefix, "scopes")?;
+        Ok(Self {
+            id: row.try_get(prefix, "id")?,
+            user_id: row.try_get(prefix, "user_id")?,
+            name: row.try_get(prefix, "name")?,
+            scopes,
+            created_at: row.try_get(prefix, "created_at")?,
+            expires_at: row.try_get(prefix, "expires_at")?,
+            last_used_at: row.try_get(prefix, "last_used_at")?,
+        })
+    }
+}
+
+const SELECT: &str = "SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at FROM api_tokens";
+
+impl Catalog {
+    /// Makes a token.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn create_api_token(&self, new: &NewApiToken<'_>, now: Timestamp) -> Result<ApiToken, Error> {
+        let token = ApiToken {
+            id: new_id(now),
+            user_id: new.user_id.to_owned(),
+            name: new.name.to_owned(),
+            scopes: new.scopes.to_vec(),
+            created_at: now.into(),
+            expires_at: new.expires_at.map(Moment),
+            last_used_at: None,
+        };
+        let text = "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes, created_at, expires_at) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let values = values![
+            token.id.clone(),
+            new.user_id,
+            new.name,
+            new.token.hash(),
+            json(&token.scopes)?,
+            token.created_at,
+            milliseconds(new.expires_at)
+        ];
+        sql::run(&self.db, text, values).await?;
+        Ok(token)
+    }
+
+    /// By what a program shows.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn api_token_by_token(&self, token: &Token) -> Result<Option<ApiToken>, Error> {
+        sql::one(&self.db, &format!("{SELECT} WHERE token_hash = $1"), values![token.hash()]).await
+    }
+
+    /// A person's tokens, the newest first; everybody's if nobody is named.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn api_tokens(&self, user_id: Option<&str>) -> Result<Vec<ApiToken>, Error> {
+        let text = format!("{SELECT} WHERE $1 = '' OR user_id = $1 ORDER BY id DESC LIMIT 1000");
+        sql::all(&self.db, &text, values![user_id.unwrap_or_default()]).await
+    }
+
+    /// Notes that a token was used.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn touch_api_token(&self, id: &str, now: Timestamp) -> Result<(), Error> {
+        let text = "UPDATE api_tokens SET last_used_at = $2 WHERE id = $1";
+        sql::run(&self.db, text, values![id, Moment(now)]).await.map(drop)
+    }
+
+    /// Ends a token; only if it is that person's, where somebody is named. False if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn delete_api_token(&self, user_id: Option<&str>, id: &str) -> Result<bool, Error> {
+        let text = "DELETE FROM api_tokens WHERE id = $1 AND ($2 = '' OR user_id = $2)";
+        Ok(sql::run(&self.db, text, values![id, user_id.unwrap_or_default()]).await? > 0)
+    }
+}

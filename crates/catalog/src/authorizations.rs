@@ -1,0 +1,107 @@
+//! OAuth flows that have begun: a random `state`, single-use, bound to whoever began it and to the destination.
+
+use jiff::Timestamp;
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
+use secrecy::SecretString;
+
+use crate::columns::Moment;
+use crate::error::Error;
+use crate::sql::{self, values};
+use crate::token::Token;
+use crate::vault::Place;
+use crate::{Catalog, new_id};
+
+/// A flow that is being completed.
+#[derive(Debug)]
+pub struct Authorization {
+    /// The destination to authorize.
+    pub destination_id: String,
+    /// Who began it: the id of a session or an API token.
+    pub credential: String,
+    /// `redirect` or `code`.
+    pub mode: String,
+    /// The PKCE verifier.
+    pub verifier: SecretString,
+    /// Until when it may be completed.
+    pub expires_at: Moment,
+}
+
+/// A flow that begins.
+#[derive(Debug)]
+pub struct NewAuthorization<'a> {
+    /// What the browser will bring back.
+    pub state: &'a Token,
+    /// See [`Authorization::destination_id`].
+    pub destination_id: &'a str,
+    /// See [`Authorization::credential`].
+    pub credential: &'a str,
+    /// See [`Authorization::mode`].
+    pub mode: &'a str,
+    /// See [`Authorization::verifier`].
+    pub verifier: &'a SecretString,
+    /// See [`Authorization::expires_at`].
+    pub expires_at: Timestamp,
+}
+
+struct Row {
+    id: String,
+    destination_id: String,
+    credential: String,
+    mode: String,
+    secret_verifier: String,
+    expires_at: Moment,
+}
+
+impl FromQueryResult for Row {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        Ok(Self {
+            id: row.try_get(prefix, "id")?,
+            destination_id: row.try_get(prefix, "destination_id")?,
+            credential: row.try_get(prefix, "credential")?,
+            mode: row.try_get(prefix, "mode")?,
+            secret_verifier: row.try_get(prefix, "secret_verifier")?,
+            expires_at: row.try_get(prefix, "expires_at")?,
+        })
+    }
+}
+
+impl Catalog {
+    /// Keeps a flow that begins.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn create_authorization(&self, new: &NewAuthorization<'_>, now: Timestamp) -> Result<(), Error> {
+        let id = new_id(now);
+        let verifier = self.vault.seal(place(&id), new.verifier)?;
+        let text = "INSERT INTO authorizations \
+                    (state_hash, id, destination_id, credential, mode, secret_verifier, expires_at) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let values = values![
+            new.state.hash(),
+            id,
+            new.destination_id,
+            new.credential,
+            new.mode,
+            verifier,
+            Moment(new.expires_at)
+        ];
+        sql::run(&self.db, text, values).await.map(drop)
+    }
+
+    /// Takes the flow of a `state`, which nobody gets a second time. None if there is none (any more).
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn take_authorization(&self, state: &Token) -> Result<Option<Authorization>, Error> {
+        let text = "DELETE FROM authorizations WHERE state_hash = $1 \
+                    RETURNING id, destination_id, credential, mode, secret_verifier, expires_at";
+        let Some(row): Option<Row> = sql::one(&self.db, text, values![state.hash()]).await? else { return Ok(None) };
+        let verifier = self.vault.open(place(&row.id), &row.secret_verifier)?;
+        let Row { destination_id, credential, mode, expires_at, .. } = row;
+        Ok(Some(Authorization { destination_id, credential, mode, verifier, expires_at }))
+    }
+}
+
+pub(crate) fn place(id: &str) -> Place<'_> {
+    Place { table: "authorizations", id, column: "secret_verifier" }
+}

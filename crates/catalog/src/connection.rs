@@ -1,0 +1,108 @@
+//! Connecting to either database.
+
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+use crate::error::Error;
+use crate::migrations;
+
+/// SQLite has one writer at a time; the others wait so long for their turn.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+const SQLITE_CONNECTIONS: u32 = 4;
+const POSTGRES_CONNECTIONS: u32 = 8;
+
+/// Where the metadata database is.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// A file of one's own, made if it is not there.
+    Sqlite(PathBuf),
+    /// `postgres://user:password@host/database`.
+    Postgres(SecretString),
+}
+
+impl Location {
+    /// Reads `DATABASE_URL`.
+    ///
+    /// # Errors
+    /// [`Error::Open`] if it is neither of the two kinds. The text itself is not quoted: it may hold a password.
+    pub fn parse(url: &SecretString) -> Result<Self, Error> {
+        let text = url.expose_secret();
+        match text.split_once("://") {
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.clone())),
+            Some(("sqlite", path)) if path.starts_with('/') => Ok(Self::Sqlite(path.into())),
+            _ => Err(Error::Open {
+                location: "DATABASE_URL".to_owned(),
+                cause: "write postgres://user:password@host/database or sqlite:///path/to/file.db".to_owned(),
+            }),
+        }
+    }
+
+    /// What to call it where everybody can read it.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Sqlite(path) => path.display().to_string(),
+            Self::Postgres(url) => match PgConnectOptions::from_str(url.expose_secret()) {
+                Ok(options) => {
+                    format!("postgres://{}/{}", options.get_host(), options.get_database().unwrap_or_default())
+                }
+                Err(_) => "PostgreSQL".to_owned(),
+            },
+        }
+    }
+
+    pub(crate) async fn connect(&self) -> Result<DatabaseConnection, Error> {
+        let connected = match self {
+            Self::Sqlite(path) => connect_sqlite(path).await,
+            Self::Postgres(url) => connect_postgres(url).await,
+        };
+        connected.map_err(|cause| Error::Open { location: self.describe(), cause })
+    }
+}
+
+async fn connect_sqlite(path: &Path) -> Result<DatabaseConnection, String> {
+    create_private(path).map_err(|error| error.to_string())?;
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(SQLITE_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|error| error.to_string())?;
+    migrations::ALL.run(&pool).await.map_err(|error| migrations::in_words(&error))?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+async fn connect_postgres(url: &SecretString) -> Result<DatabaseConnection, String> {
+    let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|error| error.to_string())?;
+    let pool = PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options.application_name("dbackup"))
+        .await
+        .map_err(|error| error.to_string())?;
+    migrations::ALL.run(&pool).await.map_err(|error| migrations::in_words(&error))?;
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+/// The WAL and its index get the rights of the database file.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        result => result.map(drop),
+    }
+}

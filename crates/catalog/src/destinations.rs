@@ -1,0 +1,212 @@
+//! Places that keep backups: settings, secrets, and at some of them an authorization.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::columns::{JsonText, Moment, json};
+use crate::error::Error;
+use crate::page::{Page, PageRequest};
+use crate::sql::{self, values};
+use crate::vault::Place;
+use crate::{Catalog, names, new_id};
+
+/// A destination, without its secrets.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// UUID.
+    pub id: String,
+    /// What people call it; unique but for case.
+    pub name: String,
+    /// The settings that are no secret; `type` says of which kind.
+    pub settings: Json,
+    /// The names of the secrets that are set.
+    pub secrets_set: Vec<String>,
+    pub(crate) sealed: BTreeMap<String, String>,
+    pub(crate) sealed_grant: Option<String>,
+    /// What is known of its authorization, where it needs one and was authorized at least once.
+    pub authorization: Option<AuthorizationState>,
+    /// When it was added.
+    pub created_at: Moment,
+    /// When it was last changed.
+    pub updated_at: Moment,
+}
+
+/// What is known of an authorization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizationState {
+    /// The account's id at the storage.
+    pub account_id: String,
+    /// Its owner's name.
+    pub account_name: String,
+    /// Its owner's address.
+    pub email: String,
+    /// The team, if it belongs to one.
+    pub team: Option<String>,
+    /// What was granted.
+    pub scopes: Vec<String>,
+    /// Bytes in use.
+    pub used: Option<u64>,
+    /// Bytes allowed; none if there is no limit, or it is not known.
+    pub allowed: Option<u64>,
+    /// When it was authorized.
+    pub authorized_at: Timestamp,
+    /// When the account and its space were last looked at.
+    pub checked_at: Timestamp,
+    /// Why it must be authorized again; none while it stands.
+    pub broken: Option<String>,
+}
+
+/// A destination's secrets, opened.
+#[derive(Debug)]
+pub struct DestinationSecrets {
+    /// By name.
+    pub settings: BTreeMap<String, SecretString>,
+    /// The OAuth refresh token.
+    pub grant: Option<SecretString>,
+}
+
+/// A destination that is added or changed.
+#[derive(Debug, Clone)]
+pub struct NewDestination {
+    /// See [`Destination::name`].
+    pub name: String,
+    /// See [`Destination::settings`].
+    pub settings: Json,
+    /// Secrets by name: set, or removed where none; those that are not named stay.
+    pub secrets: BTreeMap<String, Option<SecretString>>,
+}
+
+impl FromQueryResult for Destination {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let JsonText(settings) = row.try_get(prefix, "settings")?;
+        let JsonText(sealed): JsonText<BTreeMap<String, String>> = row.try_get(prefix, "secret_settings")?;
+        let authorization: Option<JsonText<AuthorizationState>> = row.try_get(prefix, "authorization_state")?;
+        Ok(Self {
+            id: row.try_get(prefix, "id")?,
+            name: row.try_get(prefix, "name")?,
+            settings,
+            secrets_set: sealed.keys().cloned().collect(),
+            sealed,
+            sealed_grant: row.try_get(prefix, "secret_grant")?,
+            authorization: authorization.map(|JsonText(state)| state),
+            created_at: row.try_get(prefix, "created_at")?,
+            updated_at: row.try_get(prefix, "updated_at")?,
+        })
+    }
+}
+
+const SELECT: &str = "SELECT id, name, settings, secret_settings, secret_grant, authorization_state, created_at, updated_at \
+                      FROM destinations";
+
+impl Catalog {
+    /// Adds a destination.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`].
+    pub async fn create_destination(&self, new: &NewDestination, now: Timestamp) -> Result<Destination, Error> {
+        let id = new_id(now);
+        let sealed = self.seal_settings("destinations", &id, BTreeMap::new(), &new.secrets)?;
+        let text = "INSERT INTO destinations (id, name, name_key, settings, secret_settings, created_at, updated_at) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $6)";
+        let name = new.name.trim();
+        let values = values![id.clone(), name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
+        sql::run(&self.db, text, values).await?;
+        self.destination(&id).await?.ok_or(Error::Referenced)
+    }
+
+    /// Changes a destination. None if there is none.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`].
+    pub async fn update_destination(
+        &self,
+        id: &str,
+        new: &NewDestination,
+        now: Timestamp,
+    ) -> Result<Option<Destination>, Error> {
+        let Some(destination) = self.destination(id).await? else { return Ok(None) };
+        let sealed = self.seal_settings("destinations", id, destination.sealed, &new.secrets)?;
+        let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6 \
+                    WHERE id = $1";
+        let name = new.name.trim();
+        let values = values![id, name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
+        sql::run(&self.db, text, values).await?;
+        self.destination(id).await
+    }
+
+    /// Keeps a grant: the refresh token, sealed, and what is known of the account.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn set_grant(
+        &self,
+        id: &str,
+        refresh_token: &SecretString,
+        state: &AuthorizationState,
+    ) -> Result<(), Error> {
+        let sealed = self.vault.seal(grant_place(id), refresh_token)?;
+        let text = "UPDATE destinations SET secret_grant = $2, authorization_state = $3 WHERE id = $1";
+        sql::run(&self.db, text, values![id, sealed, json(state)?]).await.map(drop)
+    }
+
+    /// Keeps what was learnt of an authorization, unless the grant has been replaced since it was read.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn set_authorization_state(
+        &self,
+        destination: &Destination,
+        state: &AuthorizationState,
+    ) -> Result<(), Error> {
+        let text = "UPDATE destinations SET authorization_state = $3 WHERE id = $1 AND secret_grant = $2";
+        let grant = destination.sealed_grant.clone().unwrap_or_default();
+        sql::run(&self.db, text, values![destination.id.clone(), grant, json(state)?]).await.map(drop)
+    }
+
+    /// By id.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn destination(&self, id: &str) -> Result<Option<Destination>, Error> {
+        sql::one(&self.db, &format!("{SELECT} WHERE id = $1"), values![id]).await
+    }
+
+    /// By name, in order.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn destinations(&self, page: &PageRequest) -> Result<Page<Destination>, Error> {
+        let after = names::key(page.after.as_deref().unwrap_or_default());
+        let text = format!("{SELECT} WHERE name_key > $1 ORDER BY name_key LIMIT $2");
+        Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
+    }
+
+    /// Removes a destination; the backups there stay. False if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Referenced`] if a job uses it.
+    pub async fn delete_destination(&self, id: &str) -> Result<bool, Error> {
+        Ok(sql::run(&self.db, "DELETE FROM destinations WHERE id = $1", values![id]).await? > 0)
+    }
+
+    /// A destination's secrets, opened.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn destination_secrets(&self, destination: &Destination) -> Result<DestinationSecrets, Error> {
+        let settings = self.open_settings("destinations", &destination.id, &destination.sealed)?;
+        let grant = destination.sealed_grant.as_ref();
+        let grant = grant.map(|sealed| self.vault.open(grant_place(&destination.id), sealed)).transpose()?;
+        Ok(DestinationSecrets { settings, grant })
+    }
+}
+
+pub(crate) fn grant_place(id: &str) -> Place<'_> {
+    Place { table: "destinations", id, column: "secret_grant" }
+}

@@ -1,0 +1,103 @@
+//! The metadata database of a server: SQLite by default, PostgreSQL when scaled out, one SQL text for both. And the vault,
+//! which encrypts secrets at rest.
+//!
+//! A file per table. Statements use `$1` placeholders and nothing that only one of the two knows. Time comes in as a parameter.
+
+mod api_tokens;
+mod audit;
+mod authorizations;
+mod columns;
+mod connection;
+mod destinations;
+mod download_links;
+mod error;
+mod jobs;
+mod key_source;
+mod master_key;
+mod meta;
+mod migrations;
+mod names;
+mod page;
+mod profiles;
+mod rotation;
+mod run_log;
+mod runs;
+mod sessions;
+mod sources;
+mod sql;
+mod token;
+mod users;
+mod vault;
+
+pub use api_tokens::{ApiToken, NewApiToken};
+pub use audit::{AuditEntry, NewAuditEntry};
+pub use authorizations::{Authorization, NewAuthorization};
+pub use columns::{JsonText, Moment};
+pub use connection::Location;
+pub use destinations::{AuthorizationState, Destination, DestinationSecrets, NewDestination};
+pub use download_links::{DownloadLink, NewDownloadLink};
+pub use error::Error;
+pub use jobs::{Due, Job, JobWithRun, NewJob};
+pub use key_source::{KeyFile, KeySource};
+pub use master_key::MasterKey;
+pub use page::{Page, PageRequest};
+pub use profiles::{NewProfile, Profile};
+pub use run_log::{LogLine, NewLogLine};
+pub use runs::{Claim, NewRun, Run, RunEnd, RunFilter};
+pub use sessions::{NewSession, Session};
+pub use sources::{NewSource, Source};
+pub use token::Token;
+pub use users::{NewUser, User};
+pub use vault::{Place, Vault};
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sea_orm::DatabaseConnection;
+use uuid::Uuid;
+
+/// The metadata database, open, with its vault. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    db: DatabaseConnection,
+    vault: Arc<Vault>,
+}
+
+impl Catalog {
+    /// Opens the database, brings its schema up to date, and finds the key that it is encrypted under; an empty database takes
+    /// the key that there is, or a new one, as its own.
+    ///
+    /// # Errors
+    /// [`Error::WrongKey`] names both keys; [`Error::Open`] if it cannot be opened.
+    pub async fn open(location: &Location, keys: &KeySource) -> Result<Self, Error> {
+        let db = location.connect().await?;
+        let key = keys.find(meta::key_id(&db).await?.as_deref())?;
+        match meta::adopt_key(&db, &key).await? {
+            Some(wanted) if wanted != key.id() => Err(Error::wrong_key(&wanted, Some(&key))),
+            _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?) }),
+        }
+    }
+
+    /// Answers whether the database does.
+    ///
+    /// # Errors
+    /// [`Error::Database`] if it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        sql::run(&self.db, "SELECT 1", []).await.map(drop)
+    }
+
+    /// Closes every connection, after writing everything out.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn close(self) -> Result<(), Error> {
+        Ok(self.db.close().await?)
+    }
+}
+
+/// A new id: a UUID of version 7, which sorts by `now`.
+pub fn new_id(now: Timestamp) -> String {
+    let seconds = u64::try_from(now.as_second()).unwrap_or(0);
+    let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)).to_string()
+}

@@ -1,0 +1,57 @@
+//! Single values: which key the database is encrypted under, and the setup token.
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult};
+
+use crate::Catalog;
+use crate::error::Error;
+use crate::master_key::MasterKey;
+use crate::sql::{self, values};
+use crate::token::Token;
+
+pub(crate) const KEY_ID: &str = "keyId";
+const SETUP_TOKEN: &str = "setupTokenHash";
+
+#[derive(FromQueryResult)]
+struct Row {
+    value: String,
+}
+
+pub(crate) async fn get(db: &impl ConnectionTrait, name: &str) -> Result<Option<String>, Error> {
+    let row: Option<Row> = sql::one(db, "SELECT value FROM meta WHERE name = $1", values![name]).await?;
+    Ok(row.map(|row| row.value))
+}
+
+pub(crate) async fn set(db: &impl ConnectionTrait, name: &str, value: &str) -> Result<(), Error> {
+    let text = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    sql::run(db, text, values![name, value]).await.map(drop)
+}
+
+/// Which key the database is encrypted under; none before its first.
+pub(crate) async fn key_id(db: &DatabaseConnection) -> Result<Option<String>, Error> {
+    get(db, KEY_ID).await
+}
+
+/// Makes this the key of a database that has none yet. The key that it has now, whoever was first.
+pub(crate) async fn adopt_key(db: &DatabaseConnection, key: &MasterKey) -> Result<Option<String>, Error> {
+    let note = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    sql::run(db, note, values![KEY_ID, key.id()]).await?;
+    key_id(db).await
+}
+
+impl Catalog {
+    /// Sets the token that the first administrator needs.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn set_setup_token(&self, token: &Token) -> Result<(), Error> {
+        set(&self.db, SETUP_TOKEN, &token.hash()).await
+    }
+
+    /// Whether this is the setup token.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn is_setup_token(&self, token: &Token) -> Result<bool, Error> {
+        Ok(get(&self.db, SETUP_TOKEN).await? == Some(token.hash()))
+    }
+}

@@ -1,0 +1,148 @@
+//! Encryption profiles: to whom backups are encrypted, and perhaps the key that opens them.
+
+use jiff::Timestamp;
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
+use secrecy::SecretString;
+
+use crate::columns::{JsonText, Moment, json};
+use crate::error::Error;
+use crate::page::{Page, PageRequest};
+use crate::sql::{self, values};
+use crate::vault::Place;
+use crate::{Catalog, names, new_id};
+
+/// An encryption profile, without its private key.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// UUID.
+    pub id: String,
+    /// What people call it; unique but for case.
+    pub name: String,
+    /// age public keys.
+    pub recipients: Vec<String>,
+    pub(crate) sealed_identity: Option<String>,
+    /// When the private key was handed out.
+    pub exported_at: Option<Moment>,
+    /// When it was made.
+    pub created_at: Moment,
+}
+
+impl Profile {
+    /// Whether this server can open what is encrypted to it.
+    pub fn has_identity(&self) -> bool {
+        self.sealed_identity.is_some()
+    }
+}
+
+/// A profile that is made.
+#[derive(Debug)]
+pub struct NewProfile {
+    /// See [`Profile::name`].
+    pub name: String,
+    /// See [`Profile::recipients`].
+    pub recipients: Vec<String>,
+    /// The private key, as the text of an age identity file; none if the server shall not be able to read what it writes.
+    pub identity: Option<SecretString>,
+}
+
+impl FromQueryResult for Profile {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let JsonText(recipients) = row.try_get(prefix, "recipients")?;
+        Ok(Self {
+            id: row.try_get(prefix, "id")?,
+            name: row.try_get(prefix, "name")?,
+            recipients,
+            sealed_identity: row.try_get(prefix, "secret_identity")?,
+            exported_at: row.try_get(prefix, "exported_at")?,
+            created_at: row.try_get(prefix, "created_at")?,
+        })
+    }
+}
+
+const SELECT: &str = "SELECT id, name, recipients, secret_identity, exported_at, created_at FROM profiles";
+
+impl Catalog {
+    /// Makes a profile. Its keys never change: other keys are another profile.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`].
+    pub async fn create_profile(&self, new: &NewProfile, now: Timestamp) -> Result<Profile, Error> {
+        let id = new_id(now);
+        let identity = new.identity.as_ref().map(|identity| self.vault.seal(place(&id), identity)).transpose()?;
+        let text = "INSERT INTO profiles (id, name, name_key, recipients, secret_identity, created_at) \
+                    VALUES ($1, $2, $3, $4, $5, $6)";
+        let name = new.name.trim();
+        let values = values![id.clone(), name, names::key(name), json(&new.recipients)?, identity, Moment(now)];
+        sql::run(&self.db, text, values).await?;
+        self.profile(&id).await?.ok_or(Error::Referenced)
+    }
+
+    /// Renames a profile. None if there is none.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`].
+    pub async fn rename_profile(&self, id: &str, name: &str) -> Result<Option<Profile>, Error> {
+        let name = name.trim();
+        let text = "UPDATE profiles SET name = $2, name_key = $3 WHERE id = $1";
+        sql::run(&self.db, text, values![id, name, names::key(name)]).await?;
+        self.profile(id).await
+    }
+
+    /// By id.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn profile(&self, id: &str) -> Result<Option<Profile>, Error> {
+        sql::one(&self.db, &format!("{SELECT} WHERE id = $1"), values![id]).await
+    }
+
+    /// By name, in order.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn profiles(&self, page: &PageRequest) -> Result<Page<Profile>, Error> {
+        let after = names::key(page.after.as_deref().unwrap_or_default());
+        let text = format!("{SELECT} WHERE name_key > $1 ORDER BY name_key LIMIT $2");
+        Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
+    }
+
+    /// Removes a profile with its private key. False if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Referenced`] if a job uses it.
+    pub async fn delete_profile(&self, id: &str) -> Result<bool, Error> {
+        Ok(sql::run(&self.db, "DELETE FROM profiles WHERE id = $1", values![id]).await? > 0)
+    }
+
+    /// The private key, as an age identity file; none if this server has none.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub fn profile_identity(&self, profile: &Profile) -> Result<Option<SecretString>, Error> {
+        profile.sealed_identity.as_ref().map(|sealed| self.vault.open(place(&profile.id), sealed)).transpose()
+    }
+
+    /// Every private key that this server has, for opening a backup of which it is not known who may.
+    ///
+    /// # Errors
+    /// [`Error::Sealed`].
+    pub async fn all_identities(&self) -> Result<Vec<SecretString>, Error> {
+        let text = format!("{SELECT} WHERE secret_identity IS NOT NULL ORDER BY id");
+        let profiles: Vec<Profile> = sql::all(&self.db, &text, []).await?;
+        let opened = profiles.iter().map(|profile| self.profile_identity(profile)).collect::<Result<Vec<_>, _>>()?;
+        Ok(opened.into_iter().flatten().collect())
+    }
+
+    /// Notes that the private key is handed out. True once.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn mark_exported(&self, id: &str, now: Timestamp) -> Result<bool, Error> {
+        let text = "UPDATE profiles SET exported_at = $2 WHERE id = $1 AND exported_at IS NULL";
+        Ok(sql::run(&self.db, text, values![id, Moment(now)]).await? > 0)
+    }
+}
+
+pub(crate) fn place(id: &str) -> Place<'_> {
+    Place { table: "profiles", id, column: "secret_identity" }
+}

@@ -1,0 +1,59 @@
+//! What a run had to say, line by line.
+
+use jiff::Timestamp;
+use sea_orm::FromQueryResult;
+
+use crate::Catalog;
+use crate::columns::Moment;
+use crate::error::Error;
+use crate::sql::{self, values};
+
+/// A line.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct LogLine {
+    /// From 1, without gaps.
+    pub number: i64,
+    /// When.
+    pub at: Moment,
+    /// `info`, `warning` or `error`.
+    pub level: String,
+    /// What.
+    pub message: String,
+}
+
+/// A line that is added.
+#[derive(Debug, Clone, Copy)]
+pub struct NewLogLine<'a> {
+    /// See [`LogLine::level`].
+    pub level: &'a str,
+    /// See [`LogLine::message`].
+    pub message: &'a str,
+}
+
+impl Catalog {
+    /// Adds a line to a run's log, and gives its number.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn add_log_line(&self, run_id: &str, new: NewLogLine<'_>, now: Timestamp) -> Result<i64, Error> {
+        #[derive(FromQueryResult)]
+        struct Numbered {
+            number: i64,
+        }
+        let text = "INSERT INTO run_log (run_id, number, at, level, message) \
+                    SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM run_log WHERE run_id = $1 RETURNING number";
+        let values = values![run_id, Moment(now), new.level, new.message];
+        let row: Option<Numbered> = sql::one(&self.db, text, values).await?;
+        Ok(row.map_or(0, |row| row.number))
+    }
+
+    /// The lines after a number, in order.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn log_lines(&self, run_id: &str, after: i64, limit: i64) -> Result<Vec<LogLine>, Error> {
+        let text =
+            "SELECT number, at, level, message FROM run_log WHERE run_id = $1 AND number > $2 ORDER BY number LIMIT $3";
+        sql::all(&self.db, text, values![run_id, after, limit]).await
+    }
+}

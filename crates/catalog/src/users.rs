@@ -1,0 +1,183 @@
+//! People who sign in.
+
+use domain::access::Role;
+use jiff::Timestamp;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
+
+use crate::columns::Moment;
+use crate::error::Error;
+use crate::names;
+use crate::page::{Page, PageRequest};
+use crate::sql::{self, values};
+use crate::token::Token;
+use crate::{Catalog, new_id};
+
+/// A person.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// UUID.
+    pub id: String,
+    /// What they sign in with; upper and lower case are the same.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Argon2id, as a PHC string.
+    pub password_hash: String,
+    /// When they were added.
+    pub created_at: Moment,
+}
+
+/// Somebody new.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// See [`User::name`].
+    pub name: String,
+    /// See [`User::role`].
+    pub role: Role,
+    /// See [`User::password_hash`].
+    pub password_hash: String,
+}
+
+impl FromQueryResult for User {
+    fn from_query_result(row: &sea_orm::QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let role: String = row.try_get(prefix, "role")?;
+        Ok(Self {
+            id: row.try_get(prefix, "id")?,
+            name: row.try_get(prefix, "name")?,
+            role: role.parse().map_err(DbErr::Type)?,
+            password_hash: row.try_get(prefix, "password_hash")?,
+            created_at: row.try_get(prefix, "created_at")?,
+        })
+    }
+}
+
+const SELECT: &str = "SELECT id, name, role, password_hash, created_at FROM users";
+
+impl Catalog {
+    /// Whether nobody has been added yet.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn has_no_users(&self) -> Result<bool, Error> {
+        let first: Option<User> = sql::one(&self.db, &format!("{SELECT} LIMIT 1"), []).await?;
+        Ok(first.is_none())
+    }
+
+    /// Adds the first administrator, whoever shows the setup token first; none for everybody else.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn create_first_administrator(
+        &self,
+        token: &Token,
+        new: &NewUser,
+        now: Timestamp,
+    ) -> Result<Option<User>, Error> {
+        let transaction = sql::begin(&self.db).await?;
+        // Whoever deletes the token has won; a second one waits here, and then deletes nothing.
+        let spend =
+            "DELETE FROM meta WHERE name = 'setupTokenHash' AND value = $1 AND NOT EXISTS (SELECT 1 FROM users)";
+        if sql::run(&transaction, spend, values![token.hash()]).await? == 0 {
+            return Ok(None);
+        }
+        let user = insert(&transaction, new, now).await?;
+        transaction.commit().await?;
+        Ok(Some(user))
+    }
+
+    /// Adds somebody.
+    ///
+    /// # Errors
+    /// [`Error::NameTaken`].
+    pub async fn create_user(&self, new: &NewUser, now: Timestamp) -> Result<User, Error> {
+        insert(&self.db, new, now).await
+    }
+
+    /// By id.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn user(&self, id: &str) -> Result<Option<User>, Error> {
+        sql::one(&self.db, &format!("{SELECT} WHERE id = $1"), values![id]).await
+    }
+
+    /// By name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn user_by_name(&self, name: &str) -> Result<Option<User>, Error> {
+        sql::one(&self.db, &format!("{SELECT} WHERE name_key = $1"), values![names::key(name)]).await
+    }
+
+    /// By name, in order.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn users(&self, page: &PageRequest) -> Result<Page<User>, Error> {
+        let after = page.after.clone().unwrap_or_default();
+        let text = format!("{SELECT} WHERE name_key > $1 ORDER BY name_key LIMIT $2");
+        Ok(Page::of(sql::all(&self.db, &text, values![names::key(&after), page.probe()]).await?, page))
+    }
+
+    /// Gives somebody another role. False if that would leave no administrator, or nobody has that id.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn set_role(&self, id: &str, role: Role) -> Result<bool, Error> {
+        let transaction = sql::begin(&self.db).await?;
+        let changed =
+            sql::run(&transaction, "UPDATE users SET role = $2 WHERE id = $1", values![id, role.as_str()]).await?;
+        commit_if_administered(transaction, changed).await
+    }
+
+    /// Sets a password, and ends all of that person's sessions but one.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn set_password(&self, id: &str, password_hash: &str, keep_session: Option<&str>) -> Result<(), Error> {
+        let transaction = sql::begin(&self.db).await?;
+        let set = "UPDATE users SET password_hash = $2 WHERE id = $1";
+        sql::run(&transaction, set, values![id, password_hash]).await?;
+        let end = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
+        sql::run(&transaction, end, values![id, keep_session.unwrap_or_default()]).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Removes somebody with their sessions and tokens. False if that would leave no administrator, or nobody has that id.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn delete_user(&self, id: &str) -> Result<bool, Error> {
+        let transaction = sql::begin(&self.db).await?;
+        let changed = sql::run(&transaction, "DELETE FROM users WHERE id = $1", values![id]).await?;
+        commit_if_administered(transaction, changed).await
+    }
+}
+
+async fn insert(db: &impl ConnectionTrait, new: &NewUser, now: Timestamp) -> Result<User, Error> {
+    let NewUser { name, role, password_hash } = new.clone();
+    let user = User { id: new_id(now), name: name.trim().to_owned(), role, password_hash, created_at: now.into() };
+    let text =
+        "INSERT INTO users (id, name, name_key, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
+    let values = values![
+        user.id.clone(),
+        user.name.clone(),
+        names::key(&user.name),
+        role.as_str(),
+        user.password_hash.clone(),
+        user.created_at
+    ];
+    sql::run(db, text, values).await?;
+    Ok(user)
+}
+
+async fn commit_if_administered(transaction: DatabaseTransaction, changed: u64) -> Result<bool, Error> {
+    // PostgreSQL: two administrators who demote each other at once must wait for each other.
+    let lock = "UPDATE users SET role = role WHERE role = 'administrator'";
+    let administrators = sql::run(&transaction, lock, []).await?;
+    if changed == 0 || administrators == 0 {
+        return Ok(false);
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
