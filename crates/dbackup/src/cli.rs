@@ -1,9 +1,11 @@
 //! The command line's words. Scripts rely on them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use domain::Compression;
+use url::Url;
 
 /// Backs up databases to Dropbox and folders, encrypted, in one pass, and restores them.
 ///
@@ -38,6 +40,18 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: DropboxCommand,
     },
+    /// Start the server: jobs, schedules, HTTP API
+    Serve(Box<ServeArguments>),
+    /// Manage the key that the server's secrets are encrypted under
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
+    /// Help for who is locked out of the server
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
     /// Show the main job at work: back up and restore a sample database with a Dropbox emulator, no account needed
     Demo(DemoArguments),
 }
@@ -50,6 +64,79 @@ pub(crate) enum DropboxCommand {
     Account,
     /// Revoke the access for good
     Logout,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Encrypt everything under a new key. Stop the server first. With ENCRYPTION_KEY in use, give the new one in
+    /// NEW_ENCRYPTION_KEY
+    Rotate(StoreArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCommand {
+    /// Set a new password for a user of the server; it is read from standard input
+    ResetPassword(ResetPasswordArguments),
+}
+
+/// Where the server keeps what it knows.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArguments {
+    /// The folder of the database, the key and the setup token [default: $XDG_DATA_HOME/dbackup or ~/.local/share/dbackup]
+    #[arg(long, value_name = "FOLDER", env = "DBACKUP_DATA")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResetPasswordArguments {
+    /// The user's name
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+/// Secrets come from the environment: ENCRYPTION_KEY (64 hexadecimal digits; otherwise a key file is made in the data folder),
+/// DATABASE_URL (postgres://user:password@host/database; otherwise SQLite in the data folder).
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", env = "DBACKUP_LISTEN", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+    /// The address under which browsers reach the server; redirect URIs start with it [default: http://localhost:<port>]
+    #[arg(long, value_name = "URL", env = "PUBLIC_URL")]
+    pub(crate) public_url: Option<Url>,
+    /// Proxies whose X-Forwarded-For is believed, as networks: 10.0.0.0/8; may be repeated, or separated by commas
+    #[arg(long = "trusted-proxy", value_name = "NETWORK", env = "DBACKUP_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Certificate chain as PEM, for HTTPS
+    #[arg(long, value_name = "FILE", env = "DBACKUP_TLS_CERT", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key as PEM
+    #[arg(long, value_name = "FILE", env = "DBACKUP_TLS_KEY", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Runs at once
+    #[arg(long, value_name = "NUMBER", env = "DBACKUP_MAX_RUNS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) max_runs: u16,
+    /// Seconds that running backups may go on after the server was asked to stop
+    #[arg(long, value_name = "SECONDS", env = "DBACKUP_GRACE", default_value_t = 30)]
+    pub(crate) grace: u64,
+    /// How the log is written
+    #[arg(long, value_name = "FORMAT", env = "DBACKUP_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+    /// What is logged: error, warn, info, debug, trace, or directives such as server=debug
+    #[arg(long, value_name = "FILTER", env = "DBACKUP_LOG", default_value = "info")]
+    pub(crate) log: String,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// For programs, one object per line
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -1,14 +1,18 @@
 //! One file per command.
 
+pub(crate) mod admin;
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod dropbox;
 pub(crate) mod get;
+pub(crate) mod key;
 pub(crate) mod keygen;
 pub(crate) mod list;
 pub(crate) mod restore;
+pub(crate) mod serve;
+mod store;
 
 use jiff::Timestamp;
 

@@ -10,6 +10,7 @@ use destinations::Destination;
 use dropbox::{Client, Endpoints, Settings, Space};
 use pipeline::keys::Identity;
 use secrecy::SecretString;
+use server::DropboxNetwork;
 use sources::{Origin, Source};
 
 use crate::failure::Failure;
@@ -39,13 +40,8 @@ pub(crate) fn dropbox_settings() -> Result<Settings, Failure> {
     if let Some(parallelism) = number("DROPBOX_PARALLELISM", "8")? {
         settings.parallelism = usize::try_from(parallelism).unwrap_or(usize::MAX);
     }
-    settings.bandwidth = number("DROPBOX_BANDWIDTH", "10MiB")?.map(NonZeroU64::try_from).transpose().map_err(|_| {
-        Failure::usage("DROPBOX_BANDWIDTH is 0, with which nothing would move: leave it unset for no limit")
-    })?;
-    if let Some(file) = variable("DROPBOX_CA_FILE")? {
-        let pem = fs::read(&file).map_err(|error| Failure::usage(format!("DROPBOX_CA_FILE {file}: {error}")))?;
-        settings.extra_ca = Some(pem);
-    }
+    settings.bandwidth = bandwidth()?;
+    settings.extra_ca = extra_ca()?;
     Ok(settings)
 }
 
@@ -60,6 +56,30 @@ fn tell_of_wait(error: &dropbox::Error, wait: Duration) {
         *last = Some(Instant::now());
         output::note(&format!("{error}. Trying again in {} s", wait.as_secs()));
     }
+}
+
+/// How a server reaches Dropbox. App and grant are its destinations' own.
+pub(crate) fn dropbox_network() -> Result<DropboxNetwork, Failure> {
+    let bounded = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    Ok(DropboxNetwork {
+        endpoints: endpoints()?,
+        extra_ca: extra_ca()?,
+        memory: number("DROPBOX_MEMORY", "128MiB")?.map(bounded),
+        parallelism: number("DROPBOX_PARALLELISM", "8")?.map(bounded),
+        bandwidth: bandwidth()?,
+    })
+}
+
+fn bandwidth() -> Result<Option<NonZeroU64>, Failure> {
+    number("DROPBOX_BANDWIDTH", "10MiB")?.map(NonZeroU64::try_from).transpose().map_err(|_| {
+        Failure::usage("DROPBOX_BANDWIDTH is 0, with which nothing would move: leave it unset for no limit")
+    })
+}
+
+fn extra_ca() -> Result<Option<Vec<u8>>, Failure> {
+    let read =
+        |file: String| fs::read(&file).map_err(|error| Failure::usage(format!("DROPBOX_CA_FILE {file}: {error}")));
+    variable("DROPBOX_CA_FILE")?.map(read).transpose()
 }
 
 /// The clients made so far: one per space, so that a bandwidth holds for all transfers together.
@@ -137,7 +157,7 @@ fn number(name: &str, example: &str) -> Result<Option<u64>, Failure> {
 }
 
 /// A variable's value; an empty one counts as not set.
-fn variable(name: &str) -> Result<Option<String>, Failure> {
+pub(crate) fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
         Ok(value) if value.is_empty() => Ok(None),
         Ok(value) => Ok(Some(value)),

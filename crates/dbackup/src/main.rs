@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, DropboxCommand};
+use crate::cli::{AdminCommand, Cli, Command, DropboxCommand, KeyCommand};
 use crate::failure::{Failure, Outcome};
 
 fn main() -> ExitCode {
@@ -40,6 +40,11 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Dropbox { command: DropboxCommand::Login } => commands::dropbox::login().await,
         Command::Dropbox { command: DropboxCommand::Account } => commands::dropbox::account().await,
         Command::Dropbox { command: DropboxCommand::Logout } => commands::dropbox::logout().await,
+        Command::Serve(arguments) => commands::serve::run(*arguments).await,
+        Command::Key { command: KeyCommand::Rotate(arguments) } => commands::key::rotate(arguments).await,
+        Command::Admin { command: AdminCommand::ResetPassword(arguments) } => {
+            commands::admin::reset_password(arguments).await
+        }
         Command::Demo(arguments) => commands::demo::run(arguments).await,
     }
 }

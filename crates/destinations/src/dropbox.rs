@@ -1,14 +1,17 @@
 //! A folder in Dropbox.
 
+mod browse;
 mod config;
+mod probe;
 mod read;
 mod write;
 
 use ::dropbox::Space;
 use async_trait::async_trait;
+use domain::probe::Step;
 
 use crate::error::Error;
-use crate::{Checkpoint, Destination, Download, Object, StoredHash, Upload, Usage};
+use crate::{Checkpoint, Destination, Download, Folder, Object, StoredHash, Upload, Usage};
 
 /// Addresses in the account's own space, and in its team's.
 pub(crate) const SCHEME: &str = "dropbox:";
@@ -67,5 +70,17 @@ impl Destination for Dropbox {
 
     async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
         self.content_hash(path).await
+    }
+
+    async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {
+        self.take_steps(on_step).await
+    }
+
+    async fn folders(&self, path: &str) -> Result<Vec<Folder>, Error> {
+        self.list_folders(path).await
+    }
+
+    async fn create_folder(&self, path: &str) -> Result<Folder, Error> {
+        self.make_folder(path).await
     }
 }

@@ -1,5 +1,6 @@
 //! A folder of this machine (or mounted on it).
 
+mod browse;
 mod config;
 mod read;
 mod write;
@@ -7,9 +8,11 @@ mod write;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use domain::probe::{Step, Steps};
 
 use crate::error::Error;
-use crate::{Destination, Download, Object, StoredHash, Upload};
+use crate::probe::{space, write_read_delete};
+use crate::{Destination, Download, Folder, Object, StoredHash, Upload, Usage};
 
 /// A folder.
 #[derive(Debug, Clone)]
@@ -41,6 +44,26 @@ impl Destination for FileSystem {
 
     async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
         self.hash(path).await
+    }
+
+    async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {
+        let mut steps = Steps::new(on_step);
+        steps.take("folder", self.look_at_folder()).await;
+        write_read_delete(self, &mut steps).await;
+        space(self, &mut steps).await;
+        steps.passed()
+    }
+
+    async fn usage(&self) -> Result<Option<Usage>, Error> {
+        self.space().await.map(Some)
+    }
+
+    async fn folders(&self, path: &str) -> Result<Vec<Folder>, Error> {
+        self.list_folders(path).await
+    }
+
+    async fn create_folder(&self, path: &str) -> Result<Folder, Error> {
+        self.make_folder(path).await
     }
 }
 

@@ -7,12 +7,14 @@ mod dropbox;
 mod error;
 mod file;
 mod path;
+mod probe;
 
 use std::sync::Arc;
 
 use ::dropbox::Space;
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::probe::Step;
 use pipeline::Digested;
 
 pub use error::Error;
@@ -50,6 +52,20 @@ pub trait Destination: Send + Sync {
 
     /// The storage's own hash of what it holds now: from its metadata, or by reading where that costs nothing.
     async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error>;
+
+    /// Tests the storage step by step, each told as soon as it is known. True if all passed.
+    async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool;
+
+    /// The folders in a folder of the storage, by name. Unlike everywhere else, the path is absolute there: a person looks for
+    /// where the destination's own folder shall be. Empty or `/` is the root.
+    async fn folders(&self, _path: &str) -> Result<Vec<Folder>, Error> {
+        Err(Error::Usage(format!("{} cannot be browsed", self.name())))
+    }
+
+    /// Makes a folder; the path is as in [`Self::folders`]. [`Error::Taken`] if there is something of that name.
+    async fn create_folder(&self, _path: &str) -> Result<Folder, Error> {
+        Err(Error::Usage(format!("{} cannot be browsed", self.name())))
+    }
 
     /// Reads a small file. None if nothing is there; an error, never none, if that cannot be told.
     async fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
@@ -178,6 +194,21 @@ pub struct Object {
     pub path: String,
     /// Bytes.
     pub size: u64,
+}
+
+/// A folder of a storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Its own name.
+    pub name: String,
+    /// Absolute in the storage.
+    pub path: String,
+}
+
+/// By name, whatever the case.
+fn sorted(mut folders: Vec<Folder>) -> Vec<Folder> {
+    folders.sort_by_cached_key(|folder| (folder.name.to_lowercase(), folder.name.clone()));
+    folders
 }
 
 /// A hash that a storage can give of a stored file.

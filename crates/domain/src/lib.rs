@@ -7,6 +7,8 @@ pub mod compression;
 pub mod format;
 pub mod naming;
 pub mod outcome;
+pub mod probe;
+pub mod schedule;
 pub mod segment;
 pub mod sidecar;
 pub mod size;

@@ -33,6 +33,11 @@ impl Pkce {
         Self { verifier: URL_SAFE_NO_PAD.encode(entropy).into() }
     }
 
+    /// Takes up a verifier that was kept.
+    pub fn resume(verifier: SecretString) -> Self {
+        Self { verifier }
+    }
+
     /// The verifier, to be kept between the two halves of the flow.
     pub fn verifier(&self) -> &SecretString {
         &self.verifier

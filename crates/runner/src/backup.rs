@@ -39,6 +39,10 @@ pub struct BackupRequest<'a> {
     pub started: Timestamp,
     /// What caused the run: `manual`, `schedule`, `api`.
     pub trigger: &'a str,
+    /// The run's id; see [`new_run_id`].
+    pub run_id: String,
+    /// The job's id where a server knows one.
+    pub job_id: Option<String>,
 }
 
 /// Backs up every database of the request, one after another. `cancel` stops the run at any time before a database's copies
@@ -49,11 +53,10 @@ pub async fn back_up(
     cancel: &CancellationToken,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> RunReport {
-    let run_id = new_id(request.started);
     let mut databases = Vec::with_capacity(request.databases.len());
     for database in &request.databases {
         on_event(Event::Started { database });
-        let (failure, copies) = match copy_database(request, &run_id, database, progress, cancel, on_event).await {
+        let (failure, copies) = match copy_database(request, database, progress, cancel, on_event).await {
             Ok(copies) => (None, copies),
             Err(failure) => (Some(failure), Vec::new()),
         };
@@ -63,7 +66,7 @@ pub async fn back_up(
         let dumped = report.failure.is_some().then_some(false);
         dumped.into_iter().chain(report.copies.iter().map(|copy| copy.result.is_ok()))
     });
-    RunReport { run_id, state: RunState::of(whole), databases }
+    RunReport { run_id: request.run_id.clone(), state: RunState::of(whole), databases }
 }
 
 /// A destination and how far a database's copy has come there.
@@ -71,7 +74,6 @@ type Copy<T> = (Arc<dyn Destination>, Result<T, Failure>);
 
 async fn copy_database(
     request: &BackupRequest<'_>,
-    run_id: &str,
     database: &str,
     progress: &Progress,
     cancel: &CancellationToken,
@@ -91,11 +93,11 @@ async fn copy_database(
     let dump = streamed.dump.as_ref();
     let publishing = streamed.copies.into_iter().map(|(destination, upload)| async move {
         let result = match (upload, dump) {
-            (Ok((taken, upload)), Some(dump)) => publish(request, run_id, database, dump, taken, upload).await,
+            (Ok((taken, upload)), Some(dump)) => publish(request, database, dump, taken, upload).await,
             (Ok(_), None) => Err(Failure::NoDump),
             (Err(failure), _) => Err(failure),
         };
-        let copy = CopyReport { destination: destination.name(), result };
+        let copy = CopyReport { index: position(request, &destination), destination: destination.name(), result };
         on_event(Event::Copied { database, copy: &copy });
         copy
     });
@@ -172,8 +174,13 @@ async fn foresee(
     }
 }
 
-/// A UUID of version 7: sorts by the run's start.
-fn new_id(started: Timestamp) -> String {
+/// Where a destination stands in the request.
+fn position(request: &BackupRequest<'_>, destination: &Arc<dyn Destination>) -> usize {
+    request.destinations.iter().position(|other| Arc::ptr_eq(other, destination)).unwrap_or_default()
+}
+
+/// A new run's id: a UUID of version 7, which sorts by the run's start.
+pub fn new_run_id(started: Timestamp) -> String {
     let seconds = u64::try_from(started.as_second()).unwrap_or(0);
     let nanoseconds = u32::try_from(started.subsec_nanosecond()).unwrap_or(0);
     Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)).to_string()

@@ -1,1 +1,25 @@
-//! The dbackup server.
+//! The server: the HTTP API ([`http`]), the runs ([`runs`]), and what they share ([`app`]).
+
+mod app;
+mod clock;
+mod config;
+mod data_folder;
+mod dropbox_clients;
+mod failure;
+mod http;
+mod limiter;
+mod listen;
+mod metrics;
+mod passwords;
+mod redaction;
+mod runs;
+mod serve;
+mod settings;
+mod setup_token;
+
+pub use clock::Clock;
+pub use config::{Config, DropboxNetwork};
+pub use data_folder::DataFolder;
+pub use passwords::{hash_password, refuse_password};
+pub use redaction::RedactedStderr;
+pub use serve::{Error, Server};

@@ -10,6 +10,7 @@ mod sqlite;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Engine;
+use domain::probe::Step;
 use secrecy::SecretString;
 
 pub use error::Error;
@@ -32,6 +33,23 @@ pub trait Source: Send + Sync {
     /// Prepares to restore into the database that the source's address names. Nothing of what is there changes before
     /// [`Restore::commit`].
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error>;
+
+    /// What lies where [`Self::restore`] would put its database.
+    async fn contents(&self) -> Result<Contents, Error>;
+
+    /// Tests the connection step by step, each told as soon as it is known. True if all passed.
+    async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool;
+}
+
+/// What lies at a database's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contents {
+    /// No such database.
+    Absent,
+    /// A database without anything of its own.
+    Empty,
+    /// A database that holds something.
+    Data,
 }
 
 /// How to treat what is at the target of a restore.

@@ -9,15 +9,17 @@ mod dump;
 mod likeness;
 mod probe;
 mod restore;
+mod steps;
 mod tools;
 
 use async_trait::async_trait;
 use domain::Engine;
+use domain::probe::Step;
 
 pub(crate) use config::Postgres;
 
 use crate::error::Error;
-use crate::{Dump, Restore, RestoreOptions, Source};
+use crate::{Contents, Dump, Restore, RestoreOptions, Source};
 
 #[async_trait]
 impl Source for Postgres {
@@ -42,5 +44,13 @@ impl Source for Postgres {
 
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
         Ok(Box::new(restore::PostgresRestore::start(self.clone(), options).await?))
+    }
+
+    async fn contents(&self) -> Result<Contents, Error> {
+        probe::contents(self, &self.named_database()?).await
+    }
+
+    async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {
+        steps::take(self, on_step).await
     }
 }

@@ -16,9 +16,10 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use domain::Engine;
+use domain::probe::{Step, Steps};
 
 use crate::error::Error;
-use crate::{Dump, Restore, RestoreOptions, Source};
+use crate::{Contents, Dump, Restore, RestoreOptions, Source};
 
 /// One SQLite database file.
 #[derive(Debug, Clone)]
@@ -47,5 +48,16 @@ impl Source for Sqlite {
 
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
         Ok(Box::new(restore::SqliteRestore::start(self.path.clone(), options).await?))
+    }
+
+    async fn contents(&self) -> Result<Contents, Error> {
+        probe::contents(self.path.clone()).await
+    }
+
+    async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {
+        let mut steps = Steps::new(on_step);
+        steps.take("file", probe::look_at_file(self.path.clone())).await;
+        steps.take("open", probe::look_inside(self.path.clone())).await;
+        steps.passed()
     }
 }

@@ -7,7 +7,7 @@ use domain::RunState;
 use domain::size::human;
 use pipeline::Progress;
 use pipeline::keys::Recipient;
-use runner::backup::{CopyReport, DatabaseReport, Stored};
+use runner::backup::{CopyReport, DatabaseReport, Stored, new_run_id};
 use runner::{BackupRequest, Event, RunReport, back_up};
 use serde_json::{Value, json};
 use sources::Source;
@@ -50,6 +50,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
             "Not encrypted: whoever can read the destination can read the backup. dbackup keygen makes a key.",
         );
     }
+    let started = super::now();
     let request = BackupRequest {
         source: &*source,
         databases,
@@ -57,8 +58,10 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         job,
         compression: arguments.compression,
         recipients,
-        started: super::now(),
+        started,
         trigger: "manual",
+        run_id: new_run_id(started),
+        job_id: None,
     };
     let progress = Progress::default();
     let display = ProgressDisplay::backup(&progress, arguments.json);

@@ -15,6 +15,7 @@ use dropbox::{Client, Endpoints, Settings};
 use dropbox_emulator::{Config, Emulator};
 use pipeline::Progress;
 use pipeline::keys::Identity;
+use runner::backup::new_run_id;
 use runner::{BackupRequest, OpenRequest, back_up};
 use sources::{Origin, RestoreOptions};
 
@@ -88,6 +89,7 @@ async fn back_up_sample(
     identity: &Identity,
 ) -> Result<String, Failure> {
     let source = sources::parse(&address(database), Origin::Private, None)?;
+    let started = super::now();
     let request = BackupRequest {
         source: &*source,
         databases: source.databases().await?,
@@ -95,8 +97,10 @@ async fn back_up_sample(
         job: JOB.to_owned(),
         compression: Compression::default(),
         recipients: vec![identity.recipient()],
-        started: super::now(),
+        started,
         trigger: "manual",
+        run_id: new_run_id(started),
+        job_id: None,
     };
     let progress = Progress::default();
     let display = ProgressDisplay::backup(&progress, false);

@@ -1,7 +1,7 @@
 //! The last step of a copy: its commit under a free name, with its sidecar.
 
 use super::report::{Failure, Stored};
-use super::{BackupRequest, ProvedDump, new_id};
+use super::{BackupRequest, ProvedDump, new_run_id};
 use crate::naming::TakenNames;
 use destinations::{Companion, Sealed, Upload};
 use domain::BackupName;
@@ -13,7 +13,6 @@ const MAX_NAMES_TRIED: u32 = 100;
 /// Makes a copy visible under the first name that is free, and describes it. Gives what is there, provably whole.
 pub(super) async fn publish(
     request: &BackupRequest<'_>,
-    run_id: &str,
     database: &str,
     dump: &ProvedDump,
     mut taken: TakenNames,
@@ -24,7 +23,7 @@ pub(super) async fn publish(
     for _ in 0..MAX_NAMES_TRIED {
         name = taken.first_free(name);
         let path = taken.path(&name.to_string());
-        let sidecar = describe(request, run_id, database, dump, &name, &sealed);
+        let sidecar = describe(request, database, dump, &name, &sealed);
         let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
         let companion = Companion { path: taken.path(&name.sidecar()), content: json.into() };
         match upload.commit_with(&path, companion).await {
@@ -46,7 +45,6 @@ pub(super) fn first_name(request: &BackupRequest<'_>, database: &str) -> BackupN
 
 fn describe(
     request: &BackupRequest<'_>,
-    run_id: &str,
     database: &str,
     dump: &ProvedDump,
     name: &BackupName,
@@ -56,9 +54,9 @@ fn describe(
     let recipients: Vec<String> = request.recipients.iter().map(ToString::to_string).collect();
     Sidecar {
         version: sidecar::VERSION,
-        id: new_id(request.started),
-        run_id: run_id.to_owned(),
-        job_id: None,
+        id: new_run_id(request.started),
+        run_id: request.run_id.clone(),
+        job_id: request.job_id.clone(),
         job_name: request.job.clone(),
         source_name: request.source.name(),
         source_type: request.source.engine(),

@@ -71,6 +71,8 @@ pub struct DatabaseReport {
 /// How one copy went.
 #[derive(Debug)]
 pub struct CopyReport {
+    /// The destination's position in the request: two can have the same name.
+    pub index: usize,
     /// The destination's name.
     pub destination: String,
     /// What is there, or why it is not.

@@ -21,6 +21,11 @@ const PARAMETERS: [&str; 8] = [
     "connect_timeout",
 ];
 
+/// What lets a role read everything, and nothing more.
+pub(super) const GRANT: &str = "Run as a superuser: GRANT pg_read_all_data TO <role> (PostgreSQL 14 or later)";
+
+const DEFAULT_PORT: u16 = 5432;
+
 /// How long the tools wait for a connection, in seconds, unless `PGCONNECT_TIMEOUT` or the address says otherwise.
 const CONNECT_TIMEOUT: &str = "15";
 
@@ -64,6 +69,20 @@ impl Postgres {
             parameters,
             password: inner.or(password),
         })
+    }
+
+    /// The one database that a restore goes into.
+    pub(super) fn named_database(&self) -> Result<String, Error> {
+        self.database.clone().ok_or_else(|| {
+            Error::Usage("name the database to restore into: postgres://user@host:port/database".to_owned())
+        })
+    }
+
+    /// Name or address of the server, and its port; none for a socket.
+    pub(super) fn server(&self) -> Option<(String, u16)> {
+        let given = self.parameters.iter().find(|(name, _)| name == "host").map(|(_, host)| host.clone());
+        let host = self.host.clone().or(given).filter(|host| !host.starts_with('/'))?;
+        Some((host, self.port.unwrap_or(DEFAULT_PORT)))
     }
 
     /// What a person calls it, without password and parameters.

@@ -2,6 +2,7 @@
 
 use super::Postgres;
 use super::tools::{Tool, cure};
+use crate::Contents;
 use crate::error::Error;
 
 /// Databases that servers have, for questions about others: the first that is there, and is not itself in question, serves.
@@ -40,17 +41,6 @@ fn version_of(rows: &[Vec<String>]) -> Result<Server, Error> {
 pub(super) async fn databases(source: &Postgres) -> Result<Vec<String>, Error> {
     let sql = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
     Ok(execute(source, sql).await?.into_iter().flatten().collect())
-}
-
-/// What lies at a database's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Contents {
-    /// No such database.
-    Absent,
-    /// A database without any relation, function or type of its own.
-    Empty,
-    /// A database that holds something.
-    Data,
 }
 
 /// Looks what lies at a database's name.
@@ -93,7 +83,7 @@ pub(super) async fn execute(source: &Postgres, sql: &str) -> Result<Vec<Vec<Stri
 }
 
 /// Runs SQL through psql; rows of fields. NULL is the empty text.
-async fn query(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
+pub(super) async fn query(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
     let psql = Tool::find_any("psql").await?;
     let command = psql.command(source).arguments([
         "--no-psqlrc",

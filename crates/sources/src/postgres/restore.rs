@@ -13,10 +13,10 @@ use tokio::process::ChildStdin;
 use super::Postgres;
 use super::archive::ArchiveReader;
 use super::likeness;
-use super::probe::{self, Contents, execute, identifier, literal};
+use super::probe::{self, execute, identifier, literal};
 use super::tools::{Tool, cure};
 use crate::error::Error;
-use crate::{Restore, RestoreOptions};
+use crate::{Contents, Restore, RestoreOptions};
 
 /// How often sessions that come back at once may thwart the swap.
 const SWAP_ATTEMPTS: u32 = 3;
@@ -46,11 +46,7 @@ struct Running {
 impl PostgresRestore {
     /// Looks at the target. Changes nothing.
     pub(super) async fn start(source: Postgres, options: RestoreOptions) -> Result<Self, Error> {
-        let Some(database) = source.database.clone() else {
-            return Err(Error::Usage(
-                "name the database to restore into: postgres://user@host:port/database".to_owned(),
-            ));
-        };
+        let database = source.named_database()?;
         let contents = probe::contents(&source, &database).await?;
         if contents == Contents::Data && !options.overwrite {
             return Err(Error::HoldsData(format!("database '{database}'")));

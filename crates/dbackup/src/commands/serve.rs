@@ -1,0 +1,91 @@
+//! `dbackup serve`
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+use server::{Clock, Config, RedactedStderr, Server};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::store::Store;
+use crate::cli::{LogFormat, ServeArguments};
+use crate::failure::{Failure, Outcome};
+use crate::{environment, output, signals};
+
+pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
+    start_log(arguments.log_format, &arguments.log)?;
+    // Somebody may have been first, with the same one.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let stop = signals::cancelled_by_signals()?;
+    let trusted_proxies = arguments.trusted_proxies.iter().map(|text| parse_network(text)).collect::<Result<_, _>>()?;
+    let public_url = match arguments.public_url {
+        Some(url) => check_public_url(url)?,
+        None => default_public_url(arguments.tls_cert.is_some(), arguments.listen.port())?,
+    };
+    let Store { data, database, keys } = Store::find(arguments.store)?;
+    let config = Config {
+        listen: arguments.listen,
+        public_url,
+        trusted_proxies,
+        data: data.path().to_owned(),
+        database,
+        keys,
+        tls: arguments.tls_cert.zip(arguments.tls_key),
+        dropbox: environment::dropbox_network()?,
+        max_runs: usize::from(arguments.max_runs),
+        grace: Duration::from_secs(arguments.grace),
+    };
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let mut server = Server::start(config, data, Clock::new(super::now))
+        .await
+        .map_err(|error| Failure::failed(error.to_string()))?;
+    output::line(&format!("dbackup listens on {scheme}://{}", server.address()));
+    if let Some((token, file)) = server.setup() {
+        output::line(&format!("Setup token for the first administrator: {token}"));
+        output::note(&format!("(also in {})", file.display()));
+    }
+    tokio::select! {
+        () = stop.cancelled() => {}
+        error = server.failed() => return Err(Failure::failed(error.to_string())),
+    }
+    if server.running() > 0 {
+        output::note(&format!("{} runs are going on; they have {} s to end", server.running(), arguments.grace));
+    }
+    server.stop().await;
+    Ok(Outcome::Succeeded)
+}
+
+fn start_log(format: LogFormat, filter: &str) -> Result<(), Failure> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        Failure::usage(format!("--log {filter}: {error}. Write error, warn, info, debug, trace, or server=debug"))
+    })?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(RedactedStderr::default);
+    match format {
+        LogFormat::Text => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
+
+fn parse_network(text: &str) -> Result<IpNet, Failure> {
+    let text = text.trim();
+    let one = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or_else(|_| one()).map_err(|_| {
+        Failure::usage(format!("--trusted-proxy '{text}' is neither a network (10.0.0.0/8) nor an address"))
+    })
+}
+
+fn check_public_url(url: Url) -> Result<Url, Failure> {
+    let plain = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if !matches!(url.scheme(), "http" | "https") || !plain || url.host().is_none() {
+        return Err(Failure::usage(format!(
+            "the public URL is '{url}': write scheme and host, and no path: https://backup.example"
+        )));
+    }
+    Ok(url)
+}
+
+fn default_public_url(tls: bool, port: u16) -> Result<Url, Failure> {
+    let scheme = if tls { "https" } else { "http" };
+    Url::parse(&format!("{scheme}://localhost:{port}")).map_err(|error| Failure::usage(error.to_string()))
+}

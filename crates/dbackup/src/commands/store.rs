@@ -1,0 +1,62 @@
+//! What the server keeps: its data folder, its database, its key.
+
+use std::path::PathBuf;
+
+use catalog::{Catalog, KeyFile, KeySource, Location, MasterKey};
+use secrecy::SecretString;
+use server::DataFolder;
+
+use crate::cli::StoreArguments;
+use crate::environment::variable;
+use crate::failure::Failure;
+
+/// The metadata database, unless `DATABASE_URL` names another.
+const DATABASE: &str = "dbackup.db";
+
+/// Everything needed to open the catalog.
+pub(super) struct Store {
+    pub(super) data: DataFolder,
+    pub(super) database: Location,
+    pub(super) keys: KeySource,
+}
+
+impl Store {
+    /// Locks the data folder: nobody else may be at work there.
+    pub(super) fn find(arguments: StoreArguments) -> Result<Self, Failure> {
+        let folder = arguments.data.map_or_else(default_folder, Ok)?;
+        let data = DataFolder::open(&folder).map_err(Failure::Failed)?;
+        let database = match variable("DATABASE_URL")? {
+            Some(url) => Location::parse(&url.into())?,
+            None => Location::Sqlite(data.path().join(DATABASE)),
+        };
+        let keys = match given_key("ENCRYPTION_KEY")? {
+            Some(key) => KeySource::Given(key),
+            None => KeySource::File(KeyFile::new(data.path())),
+        };
+        Ok(Self { data, database, keys })
+    }
+
+    pub(super) async fn open(&self) -> Result<Catalog, Failure> {
+        Ok(Catalog::open(&self.database, &self.keys).await?)
+    }
+}
+
+/// A key from the environment.
+pub(super) fn given_key(name: &str) -> Result<Option<MasterKey>, Failure> {
+    let key = variable(name)?.map(|text| MasterKey::parse(&SecretString::from(text))).transpose();
+    key.map_err(|error| Failure::usage(format!("{name}: {error}")))
+}
+
+fn default_folder() -> Result<PathBuf, Failure> {
+    if let Some(folder) = variable("XDG_DATA_HOME")? {
+        return Ok(PathBuf::from(folder).join("dbackup"));
+    }
+    let home = variable("HOME")?.ok_or_else(|| Failure::usage("say where the server's data lies: --data FOLDER"))?;
+    Ok(PathBuf::from(home).join(".local/share/dbackup"))
+}
+
+impl From<catalog::Error> for Failure {
+    fn from(error: catalog::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

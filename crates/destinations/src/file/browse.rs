@@ -1,0 +1,79 @@
+//! Looking for a folder, making one, and how much room there is.
+
+use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+use super::{FileSystem, blocking};
+use crate::error::Error;
+use crate::{Folder, Usage, path, sorted};
+
+impl FileSystem {
+    pub(super) async fn list_folders(&self, path: &str) -> Result<Vec<Folder>, Error> {
+        let (destination, folder) = (self.clone(), absolute(path)?);
+        blocking(move || {
+            let cannot = |error: std::io::Error| match error.kind() {
+                ErrorKind::NotFound => Error::NotFound(folder.display().to_string()),
+                _ => destination.io_error("could not list", &folder, &error),
+            };
+            let mut folders = Vec::new();
+            for entry in fs::read_dir(&folder).map_err(cannot)? {
+                let entry = entry.map_err(cannot)?;
+                // What is not UTF-8 cannot be named in settings.
+                let (Ok(name), true) = (entry.file_name().into_string(), entry.path().is_dir()) else { continue };
+                folders.push(Folder { path: folder.join(&name).display().to_string(), name });
+            }
+            Ok(sorted(folders))
+        })
+        .await
+    }
+
+    pub(super) async fn make_folder(&self, path: &str) -> Result<Folder, Error> {
+        let (destination, folder) = (self.clone(), absolute(path)?);
+        blocking(move || match DirBuilder::new().mode(0o700).create(&folder) {
+            Ok(()) => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                Ok(Folder { name, path: folder.display().to_string() })
+            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::Taken(folder.display().to_string())),
+            Err(error) => Err(destination.io_error("could not make the folder", &folder, &error)),
+        })
+        .await
+    }
+
+    pub(super) async fn look_at_folder(&self) -> Result<((), Option<String>), Error> {
+        let destination = self.clone();
+        blocking(move || match fs::metadata(&destination.folder) {
+            Ok(metadata) if metadata.is_dir() => Ok(((), Some(destination.folder.display().to_string()))),
+            Ok(_) => Err(Error::failed(destination.folder.display().to_string(), "this is a file: choose a folder")),
+            Err(error) => {
+                let cause = format!("{error}: create it, or mount the disk that it lies on");
+                Err(Error::failed(format!("the folder {}", destination.folder.display()), cause))
+            }
+        })
+        .await
+    }
+
+    /// What is free for users without special rights counts as free.
+    pub(super) async fn space(&self) -> Result<Usage, Error> {
+        let destination = self.clone();
+        blocking(move || {
+            let cannot = |error: rustix::io::Errno| {
+                destination.io_error("could not look up the space of", &destination.folder, &error.into())
+            };
+            let space = rustix::fs::statvfs(&destination.folder).map_err(cannot)?;
+            let used = space.f_blocks.saturating_sub(space.f_bfree).saturating_mul(space.f_frsize);
+            let free = space.f_bavail.saturating_mul(space.f_frsize);
+            Ok(Usage { used, allowed: Some(used.saturating_add(free)) })
+        })
+        .await
+    }
+}
+
+fn absolute(path: &str) -> Result<PathBuf, Error> {
+    match path.trim_matches('/') {
+        "" => Ok(PathBuf::from("/")),
+        inner => Ok(PathBuf::from("/").join(path::check(inner)?)),
+    }
+}

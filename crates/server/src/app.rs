@@ -1,0 +1,47 @@
+//! What every request and every run shares.
+
+use std::sync::Arc;
+
+use catalog::Catalog;
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::dropbox_clients::DropboxClients;
+use crate::limiter::Limiters;
+use crate::metrics::Metrics;
+use crate::passwords::Passwords;
+use crate::runs::Runs;
+
+/// The server's shared parts. Clones are the same.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) catalog: Catalog,
+    pub(crate) clock: Clock,
+    pub(crate) limiters: Limiters,
+    pub(crate) passwords: Passwords,
+    pub(crate) clients: DropboxClients,
+    pub(crate) runs: Runs,
+    pub(crate) metrics: Metrics,
+}
+
+impl App {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}

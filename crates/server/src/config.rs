@@ -1,0 +1,63 @@
+//! What a server is told at its start.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use catalog::{KeySource, Location};
+use dropbox::Endpoints;
+use ipnet::IpNet;
+use url::Url;
+
+/// A server's settings.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The address under which browsers reach it: what redirect URIs start with.
+    pub public_url: Url,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The folder of the database, the key and the setup token.
+    pub data: PathBuf,
+    /// The metadata database.
+    pub database: Location,
+    /// Where the master key comes from.
+    pub keys: KeySource,
+    /// Certificate chain and private key, as PEM files.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// How Dropbox is reached.
+    pub dropbox: DropboxNetwork,
+    /// Runs at once.
+    pub max_runs: usize,
+    /// How long runs may go on after the server was asked to stop.
+    pub grace: Duration,
+}
+
+/// How Dropbox is reached, the same for all destinations.
+#[derive(Debug, Clone, Default)]
+pub struct DropboxNetwork {
+    /// Its addresses.
+    pub endpoints: Endpoints,
+    /// A certificate authority to trust besides the system's, as PEM.
+    pub extra_ca: Option<Vec<u8>>,
+    /// Bytes that one transfer keeps in memory.
+    pub memory: Option<usize>,
+    /// Connections at once.
+    pub parallelism: Option<usize>,
+    /// Bytes per second.
+    pub bandwidth: Option<NonZeroU64>,
+}
+
+impl Config {
+    /// Whether browsers reach it by HTTPS, so that cookies can be bound to it.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.tls.is_some() || self.public_url.scheme() == "https"
+    }
+
+    /// What has to be registered with the Dropbox app, to the letter.
+    pub(crate) fn redirect_uri(&self) -> String {
+        format!("{}/api/adapters/dropbox/callback", self.public_url.as_str().trim_end_matches('/'))
+    }
+}

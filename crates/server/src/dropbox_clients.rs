@@ -1,0 +1,135 @@
+//! Dropbox clients of destinations: one per grant and purpose, kept, so that connections and access tokens last.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use catalog::{AuthorizationState, Destination};
+use dropbox::{Client, RetryPolicy, Settings, Space};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::app::App;
+use crate::failure::Failure;
+use crate::settings::{APP_KEY, APP_SECRET};
+
+/// Clients kept at most.
+const MOST: usize = 256;
+
+/// Whether somebody waits for the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Patience {
+    /// A person looks at the screen.
+    Short,
+    /// A run works through the night.
+    Long,
+}
+
+/// What tells clients apart; a destination that is changed gets a new one.
+type Key = (String, String, bool, Patience);
+
+/// The clients made so far.
+#[derive(Default)]
+pub(crate) struct DropboxClients(Mutex<HashMap<Key, Client>>);
+
+impl App {
+    /// How this server reaches Dropbox with an app.
+    pub(crate) fn dropbox_settings(&self, app_key: &SecretString, app_secret: Option<SecretString>) -> Settings {
+        let network = &self.config.dropbox;
+        let mut settings = Settings::new(app_key.expose_secret());
+        settings.app_secret = app_secret;
+        settings.endpoints = network.endpoints.clone();
+        settings.extra_ca.clone_from(&network.extra_ca);
+        settings.bandwidth = network.bandwidth;
+        settings.memory = network.memory.unwrap_or(settings.memory);
+        settings.parallelism = network.parallelism.unwrap_or(settings.parallelism);
+        settings.retry = short_patience();
+        settings.timeouts.answer = Duration::from_secs(30);
+        settings
+    }
+
+    /// The settings of a destination's app.
+    pub(crate) fn dropbox_app(&self, destination: &Destination) -> Result<(Settings, Option<SecretString>), Failure> {
+        let secrets = self.catalog.destination_secrets(destination)?;
+        let mut settings = secrets.settings;
+        for secret in settings.values().chain(&secrets.grant) {
+            crate::redaction::register(secret.expose_secret());
+        }
+        let key = settings.remove(APP_KEY).ok_or_else(|| {
+            Failure::Destination(destinations::Error::Usage(
+                "the App Key is missing: it is on the Settings tab of your app in the Dropbox App Console".to_owned(),
+            ))
+        })?;
+        Ok((self.dropbox_settings(&key, settings.remove(APP_SECRET)), secrets.grant))
+    }
+
+    /// A client with the destination's grant.
+    pub(crate) fn dropbox_client(
+        &self,
+        destination: &Destination,
+        space: Space,
+        patience: Patience,
+    ) -> Result<Client, Failure> {
+        let (mut settings, grant) = self.dropbox_app(destination)?;
+        let Some(grant) = grant else { return Err(Failure::NotAuthorized(destination.name.clone())) };
+        if let Some(AuthorizationState { broken: Some(reason), .. }) = &destination.authorization {
+            return Err(Failure::Reauthorize { name: destination.name.clone(), reason: reason.clone() });
+        }
+        let fingerprint = catalog::Token::shown(&format!(
+            "{} {} {}",
+            settings.app_key,
+            settings.app_secret.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default(),
+            grant.expose_secret()
+        ));
+        let key = (destination.id.clone(), fingerprint.hash(), space == Space::Team, patience);
+        let mut clients = self.clients.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        settings.space = space;
+        settings.refresh_token = Some(grant);
+        if patience == Patience::Long {
+            settings.retry = RetryPolicy::default();
+            settings.timeouts = dropbox::Timeouts::default();
+        }
+        let client = Client::new(settings)?;
+        clients.retain(|other, _| (&other.0, other.2, other.3) != (&key.0, key.2, key.3));
+        if clients.len() >= MOST {
+            clients.clear();
+        }
+        clients.insert(key, client.clone());
+        Ok(client)
+    }
+
+    /// Notes that a destination's grant is gone, if that is what an error says (M-08).
+    pub(crate) async fn note_broken_grant(&self, destination_id: &str, error: &destinations::Error) {
+        let destinations::Error::Unauthorized { cause, .. } = error else { return };
+        self.note_broken(destination_id, cause).await;
+    }
+
+    /// The same for an error of the client itself.
+    pub(crate) async fn note_broken(&self, destination_id: &str, error: &dropbox::Error) {
+        if !error.needs_login() {
+            return;
+        }
+        let noted = async {
+            let Some(destination) = self.catalog.destination(destination_id).await? else { return Ok(()) };
+            let Some(mut state) = destination.authorization.clone() else { return Ok(()) };
+            state.broken = Some(error.to_string());
+            state.checked_at = self.now();
+            self.catalog.set_authorization_state(&destination, &state).await
+        };
+        if let Err(error) = noted.await {
+            let _: catalog::Error = error;
+            tracing::error!(%error, destination_id, "could not note that the authorization is gone");
+        }
+    }
+}
+
+fn short_patience() -> RetryPolicy {
+    RetryPolicy {
+        retries: 3,
+        longest_wait: Duration::from_secs(2),
+        longest_obeyed: Duration::from_secs(5),
+        ..RetryPolicy::default()
+    }
+}

@@ -1,0 +1,20 @@
+//! The HTTP API: a file per kind of thing in [`api`], and beside it what they share.
+
+mod access;
+#[expect(unused_qualifications, reason = "utoipa's macros write them")]
+mod api;
+mod caller;
+mod client_address;
+mod documentation;
+mod extract;
+mod headers;
+mod lists;
+pub(crate) mod problem;
+mod request_log;
+mod routes;
+mod same_origin;
+mod secret_field;
+mod time;
+
+pub(crate) use caller::{IDLE, LONGEST};
+pub(crate) use routes::router;

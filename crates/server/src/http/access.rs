@@ -1,0 +1,170 @@
+//! The one authorization layer. A route is added with what it needs ([`super::routes::Routes::add`]); there is no other way.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use catalog::NewAuditEntry;
+use domain::access::Permission;
+
+use super::caller::{Caller, Credential, Unknown};
+use super::client_address;
+use super::problem::Problem;
+use super::same_origin::{is_cross_site, is_safe, is_same_origin};
+use crate::app::App;
+use crate::limiter::address_key;
+
+/// What a route needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Nothing.
+    Public,
+    /// That somebody is signed in; the route itself keeps to what is theirs.
+    SignedIn,
+    /// A permission.
+    Needs(Permission),
+}
+
+impl std::fmt::Display for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Public => f.write_str("public"),
+            Self::SignedIn => f.write_str("signedIn"),
+            Self::Needs(permission) => permission.fmt(f),
+        }
+    }
+}
+
+/// What a handler adds to the audit entry of its request.
+#[derive(Debug, Clone)]
+pub(crate) struct AuditDetail(pub(crate) String);
+
+/// Lets a request through, or not; writes the audit log.
+pub(crate) async fn guard(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
+    let asked = Asked::of(&app, &request);
+    let (caller, admitted) = match admit(&app, access, request.headers(), &asked).await {
+        Ok((caller, admitted)) => (caller, admitted),
+        Err(problem) => return problem.into_response(),
+    };
+    let actor = caller.as_ref().map_or_else(|| "nobody".to_owned(), Caller::describe);
+    if let Err(problem) = admitted {
+        // A page that asks whether somebody is signed in is no attempt at anything.
+        let is_question =
+            caller.is_none() && is_safe(request.method()) && !request.headers().contains_key("authorization");
+        if !is_question {
+            asked.audit(&app, &actor, &problem.detail).await;
+        }
+        return problem.into_response();
+    }
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
+    let response = next.run(request).await;
+    let detail = response.extensions().get::<AuditDetail>().cloned();
+    asked.audit_answer(&app, &actor, response.status(), detail).await;
+    response
+}
+
+async fn admit(
+    app: &App,
+    access: Access,
+    headers: &HeaderMap,
+    asked: &Asked,
+) -> Result<(Option<Caller>, Result<(), Problem>), Problem> {
+    if access == Access::Public {
+        let foreign = !is_safe(&asked.method) && is_cross_site(headers, &app.config.public_url);
+        return Ok((None, if foreign { Err(foreign_page()) } else { Ok(()) }));
+    }
+    let now = app.now();
+    if let Err(seconds) = app.limiters.address.check(&asked.address_key, now) {
+        return Ok((
+            None,
+            Err(Problem::too_many(seconds, format!("too many wrong attempts: try again in {seconds} s"))),
+        ));
+    }
+    let caller = match Caller::of(app, headers).await? {
+        Ok(caller) => caller,
+        Err(Unknown::Nothing) => return Ok((None, Err(Problem::unauthorized("sign in first, or send an API token")))),
+        Err(Unknown::Invalid) => {
+            if headers.contains_key("authorization") {
+                app.limiters.address.count(&asked.address_key, now);
+            }
+            return Ok((
+                None,
+                Err(Problem::unauthorized("the session or token is not valid (any more): sign in again")),
+            ));
+        }
+    };
+    let by_cookie = matches!(caller.credential, Credential::Session(_));
+    let admitted = if by_cookie && !is_safe(&asked.method) && !is_same_origin(headers, &app.config.public_url) {
+        Err(foreign_page())
+    } else {
+        match access {
+            Access::Needs(permission) if !caller.allows(permission) => Err(Problem::forbidden(format!(
+                "this needs the permission '{permission}', which {} lacks",
+                caller.describe()
+            ))),
+            _ => Ok(()),
+        }
+    };
+    Ok((Some(caller), admitted))
+}
+
+fn foreign_page() -> Problem {
+    Problem::forbidden(
+        "the request came from a page of another site, or without saying from which: use this server's own address, or an API token",
+    )
+}
+
+/// What was asked, for the audit log.
+struct Asked {
+    method: Method,
+    path: String,
+    address: String,
+    address_key: String,
+}
+
+impl Asked {
+    fn of(app: &App, request: &Request) -> Self {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+        let address = peer.map(|peer| client_address::of(peer, request.headers(), &app.config.trusted_proxies));
+        Self {
+            method: request.method().clone(),
+            path: request.uri().path().chars().take(300).collect(),
+            address: address.map(|address| address.to_string()).unwrap_or_default(),
+            address_key: address.map(address_key).unwrap_or_default(),
+        }
+    }
+
+    async fn audit_answer(&self, app: &App, actor: &str, status: StatusCode, detail: Option<AuditDetail>) {
+        let detail = detail.as_ref().map(|AuditDetail(detail)| detail.as_str());
+        if matches!(status.as_u16(), 401 | 403) {
+            self.audit(app, actor, detail.unwrap_or("refused")).await;
+        } else if !is_safe(&self.method) && (status.is_success() || status.is_redirection()) {
+            self.write(app, actor, false, detail.unwrap_or_default()).await;
+        }
+    }
+
+    /// A refusal; so many a minute, so that nobody fills the disk with them.
+    async fn audit(&self, app: &App, actor: &str, refusal: &str) {
+        if app.limiters.audit.take(&self.address_key, app.now()) {
+            self.write(app, actor, true, refusal).await;
+        }
+    }
+
+    async fn write(&self, app: &App, actor: &str, refused: bool, detail: &str) {
+        let entry = NewAuditEntry {
+            actor,
+            address: &self.address,
+            action: self.method.as_str(),
+            object: &self.path,
+            refused,
+            detail,
+        };
+        if let Err(error) = app.catalog.add_audit_entry(&entry, app.now()).await {
+            tracing::error!(%error, "could not write the audit log");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The API, a file per kind of thing.
+
+pub(crate) mod audit;
+pub(crate) mod backups;
+pub(crate) mod destinations;
+pub(crate) mod downloads;
+pub(crate) mod dropbox_adapter;
+pub(crate) mod folders;
+pub(crate) mod jobs;
+pub(crate) mod profiles;
+pub(crate) mod restores;
+pub(crate) mod runs;
+pub(crate) mod sessions;
+pub(crate) mod setup;
+pub(crate) mod sources;
+pub(crate) mod steps;
+pub(crate) mod system;
+pub(crate) mod tokens;
+pub(crate) mod users;

@@ -1,0 +1,191 @@
+//! The backups at a destination, read from the storage itself (M-12).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use domain::sidecar::Sidecar;
+use runner::Backup;
+use runner::restore::inspect;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::extract::{Body, Id, Query};
+use super::super::lists::{List, cursor, page};
+use super::super::problem::Problem;
+use super::super::time::Time;
+use crate::app::App;
+use crate::dropbox_clients::Patience;
+use crate::failure::Failure;
+
+/// A backup, as its name and the storage tell.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Backup)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupInfo {
+    /// Relative to the destination's folder.
+    path: String,
+    /// The job, read from its folder.
+    job: String,
+    /// When its run started.
+    time: Time,
+    /// Absent for engines with one database per source.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
+    /// `PostgreSQL`, `SQLite`.
+    engine: String,
+    /// `zst`, `gz`; absent if it is not compressed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compression: Option<&'static str>,
+    encrypted: bool,
+    /// Bytes.
+    size: u64,
+    /// Whether a sidecar lies beside it.
+    has_sidecar: bool,
+}
+
+/// Which backups.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct BackupQuery {
+    /// Only of this job.
+    job: Option<String>,
+    cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u16>,
+}
+
+/// Which backup.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PathQuery {
+    /// As the list shows it.
+    path: String,
+}
+
+/// Which backup.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PathInput {
+    /// As the list shows it.
+    #[schema(min_length = 1, max_length = 2000)]
+    path: String,
+}
+
+/// What the storage's own hash says.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Verification {
+    result: VerificationResult,
+    /// In words.
+    detail: String,
+}
+
+/// Whether it is the file that was backed up.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum VerificationResult {
+    /// The storage's hash is the sidecar's.
+    Whole,
+    /// It is there, but there is no sidecar to compare it with.
+    Unknown,
+    /// It is not the file that was backed up.
+    Altered,
+}
+
+impl From<Backup> for BackupInfo {
+    fn from(backup: Backup) -> Self {
+        Self {
+            time: backup.name.time.into(),
+            database: backup.name.database_name(),
+            engine: backup.name.format.engine().to_string(),
+            compression: backup.name.compression,
+            encrypted: backup.name.encrypted,
+            path: backup.path,
+            job: backup.job,
+            size: backup.size,
+            has_sidecar: backup.has_sidecar,
+        }
+    }
+}
+
+/// The newest first.
+#[utoipa::path(get, path = "/api/destinations/{id}/backups", tag = "backups", params(("id" = String, Path), BackupQuery),
+    responses((status = 200, body = List<BackupInfo>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Id(id): Id,
+    Query(query): Query<BackupQuery>,
+) -> Result<Json<List<BackupInfo>>, Problem> {
+    let request = page(query.cursor.as_deref(), query.limit)?;
+    let destination = app.open_destination(&id, Patience::Short).await?;
+    let listed = runner::list(&*destination, query.job.as_deref()).await;
+    if let Err(error) = &listed {
+        app.note_broken_grant(&id, error).await;
+    }
+    let mut backups = listed.map_err(Failure::from)?;
+    backups.reverse();
+    let key = |backup: &Backup| format!("{} {}", backup.name.time, backup.path);
+    let start = match &request.after {
+        None => 0,
+        Some(after) => backups.iter().position(|backup| key(backup) == *after).map_or_else(
+            // It was deleted meanwhile: go on with the ones that are older than it.
+            || backups.iter().position(|backup| key(backup) < *after).unwrap_or(backups.len()),
+            |position| position + 1,
+        ),
+    };
+    let more = backups.len() > start + request.limit;
+    let items: Vec<Backup> = backups.into_iter().skip(start).take(request.limit).collect();
+    let next_cursor = items.last().filter(|_| more).map(|last| cursor(&key(last)));
+    Ok(Json(List { items: items.into_iter().map(BackupInfo::from).collect(), next_cursor }))
+}
+
+/// A backup's sidecar.
+#[utoipa::path(get, path = "/api/destinations/{id}/backups/details", tag = "backups", params(("id" = String, Path), PathQuery),
+    responses((status = 200, body = Object)))]
+pub(crate) async fn details(
+    State(app): State<App>,
+    Id(id): Id,
+    Query(query): Query<PathQuery>,
+) -> Result<Json<Value>, Problem> {
+    let destination = app.open_destination(&id, Patience::Short).await?;
+    let sidecar: Option<Sidecar> =
+        runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
+    let sidecar = sidecar.ok_or_else(|| Problem::not_found("the sidecar of this backup"))?;
+    Ok(Json(serde_json::to_value(sidecar).map_err(Problem::internal)?))
+}
+
+/// Compares the storage's own hash with the sidecar's; nothing is downloaded where the storage knows it.
+#[utoipa::path(post, path = "/api/destinations/{id}/backups/verify", tag = "backups", params(("id" = String, Path)),
+    request_body = PathInput, responses((status = 200, body = Verification)))]
+pub(crate) async fn verify(
+    State(app): State<App>,
+    Id(id): Id,
+    Body(input): Body<PathInput>,
+) -> Result<Json<Verification>, Problem> {
+    let destination = app.open_destination(&id, Patience::Short).await?;
+    let (result, detail) = match inspect(&*destination, &input.path).await {
+        Ok(Some(_)) => (VerificationResult::Whole, "the storage's own hash agrees with the sidecar".to_owned()),
+        Ok(None) => (
+            VerificationResult::Unknown,
+            "there is no sidecar to compare it with; a restore checks its layers".to_owned(),
+        ),
+        Err(altered @ runner::OpenError::Altered { .. }) => (VerificationResult::Altered, altered.to_string()),
+        Err(error) => return Err(Failure::from(error).into()),
+    };
+    Ok(Json(Verification { result, detail }))
+}
+
+/// Deletes a backup, then its sidecar.
+#[utoipa::path(delete, path = "/api/destinations/{id}/backups", tag = "backups", params(("id" = String, Path), PathQuery),
+    responses((status = 204)))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Id(id): Id,
+    Query(query): Query<PathQuery>,
+) -> Result<(axum::Extension<super::super::access::AuditDetail>, StatusCode), Problem> {
+    let destination = app.open_destination(&id, Patience::Short).await?;
+    let file = query.path.rsplit('/').next().and_then(domain::BackupName::parse);
+    file.ok_or_else(|| Problem::bad_request("this is not the path of a backup: give it as the list shows it"))?;
+    runner::delete(&*destination, &query.path).await.map_err(Failure::from)?;
+    Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))
+}

@@ -1,0 +1,318 @@
+//! Places that keep backups.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use catalog::{Destination, NewDestination};
+use dropbox::Space;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::access::AuditDetail;
+use super::super::extract::{Body, Id, Query};
+use super::super::lists::{List, ListQuery, list as answer};
+use super::super::problem::{Fields, Problem};
+use super::super::secret_field::SecretField;
+use super::super::time::Time;
+use super::steps::{StepInfo, stream_steps};
+use crate::app::App;
+use crate::dropbox_clients::Patience;
+use crate::failure::Failure;
+use crate::settings::{APP_KEY, APP_SECRET, DestinationSettings, of_destination};
+
+/// A destination.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Destination)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DestinationInfo {
+    id: String,
+    name: String,
+    settings: DestinationSettings,
+    /// In short: `dropbox:/backups`.
+    address: String,
+    /// Whether an App Key is kept.
+    app_key_set: bool,
+    /// Whether an App Secret is kept.
+    app_secret_set: bool,
+    authorization: Authorization,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// Whether the storage lets us in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Authorization {
+    status: AuthorizationStatus,
+    /// Why it has to be authorized again, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// Whose storage it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<Account>,
+    /// Its room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    space: Option<SpaceInfo>,
+    /// When account and space were last looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_at: Option<Time>,
+}
+
+/// What a person has to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum AuthorizationStatus {
+    /// Nothing: this kind of storage needs none.
+    NotRequired,
+    /// Authorize it.
+    AuthorizationRequired,
+    /// Nothing.
+    Authorized,
+    /// Authorize it again.
+    ReauthorizationRequired,
+}
+
+/// Whose storage it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Account {
+    id: String,
+    name: String,
+    email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team: Option<String>,
+}
+
+/// Room, in bytes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SpaceInfo {
+    used: u64,
+    /// Absent if there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed: Option<u64>,
+}
+
+/// A destination that is added or changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DestinationInput {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    settings: DestinationSettings,
+    /// Of the Dropbox app; needed for Dropbox.
+    #[serde(default)]
+    #[schema(required = false)]
+    app_key: SecretField,
+    /// Of the Dropbox app; optional.
+    #[serde(default)]
+    #[schema(required = false)]
+    app_secret: SecretField,
+}
+
+/// How to remove a destination.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Removal {
+    /// Also revoke the access at Dropbox, for good.
+    #[serde(default)]
+    revoke: bool,
+}
+
+impl DestinationInput {
+    fn check(self, has_app_key: bool) -> Result<NewDestination, Problem> {
+        let mut fields = Fields::default();
+        fields.check_name(&self.name);
+        self.settings.check(&mut fields);
+        let key_missing = match self.app_key {
+            SecretField::Set(ref key) => secrecy::ExposeSecret::expose_secret(key).trim().is_empty(),
+            SecretField::Remove => true,
+            SecretField::Keep => !has_app_key,
+        };
+        let needs_key = self.settings.needs_authorization();
+        fields.check("appKey", !(needs_key && key_missing), || {
+            "is needed: it is on the Settings tab of your app in the Dropbox App Console".to_owned()
+        });
+        fields.check("appKey", needs_key || !self.app_key.is_set(), || "is for Dropbox only".to_owned());
+        fields.finish()?;
+        let settings = serde_json::to_value(&self.settings).map_err(Problem::internal)?;
+        let changes = [(APP_KEY, self.app_key.change()), (APP_SECRET, self.app_secret.change())];
+        let secrets = changes.into_iter().filter_map(|(name, change)| Some((name.to_owned(), change?)));
+        Ok(NewDestination { name: self.name, settings, secrets: secrets.collect::<BTreeMap<_, _>>() })
+    }
+}
+
+pub(crate) fn info(destination: Destination) -> Result<DestinationInfo, Problem> {
+    let settings = of_destination(&destination)?;
+    let has = |secret: &str| destination.secrets_set.iter().any(|name| name == secret);
+    Ok(DestinationInfo {
+        address: settings.address(),
+        app_key_set: has(APP_KEY),
+        app_secret_set: has(APP_SECRET),
+        authorization: authorization(&destination, &settings),
+        settings,
+        id: destination.id,
+        name: destination.name,
+        created_at: destination.created_at.into(),
+        updated_at: destination.updated_at.into(),
+    })
+}
+
+fn authorization(destination: &Destination, settings: &DestinationSettings) -> Authorization {
+    let empty = |status| Authorization { status, reason: None, account: None, space: None, checked_at: None };
+    if !settings.needs_authorization() {
+        return empty(AuthorizationStatus::NotRequired);
+    }
+    let Some(state) = &destination.authorization else { return empty(AuthorizationStatus::AuthorizationRequired) };
+    let status = match state.broken {
+        Some(_) => AuthorizationStatus::ReauthorizationRequired,
+        None => AuthorizationStatus::Authorized,
+    };
+    Authorization {
+        status,
+        reason: state.broken.clone(),
+        account: Some(Account {
+            id: state.account_id.clone(),
+            name: state.account_name.clone(),
+            email: state.email.clone(),
+            team: state.team.clone(),
+        }),
+        space: state.used.map(|used| SpaceInfo { used, allowed: state.allowed }),
+        checked_at: Some(state.checked_at.into()),
+    }
+}
+
+fn gone() -> Problem {
+    Problem::not_found("the destination")
+}
+
+/// By name.
+#[utoipa::path(get, path = "/api/destinations", tag = "destinations", params(ListQuery), responses((status = 200, body = List<DestinationInfo>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<DestinationInfo>>, Problem> {
+    let page = app.catalog.destinations(&query.page()?).await?;
+    let Json(List { items, next_cursor }) = answer(page, |destination| destination.name.clone(), info);
+    Ok(Json(List { items: items.into_iter().collect::<Result<_, _>>()?, next_cursor }))
+}
+
+/// Adds one. A Dropbox is to be authorized next.
+#[utoipa::path(post, path = "/api/destinations", tag = "destinations", request_body = DestinationInput,
+    responses((status = 201, body = DestinationInfo)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    Body(input): Body<DestinationInput>,
+) -> Result<(StatusCode, Json<DestinationInfo>), Problem> {
+    let destination = app.catalog.create_destination(&input.check(false)?, app.now()).await?;
+    Ok((StatusCode::CREATED, Json(info(destination)?)))
+}
+
+/// One of them, as it was when last checked.
+#[utoipa::path(get, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path)),
+    responses((status = 200, body = DestinationInfo)))]
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<DestinationInfo>, Problem> {
+    Ok(Json(info(app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
+}
+
+/// Changes one. Another app needs another authorization.
+#[utoipa::path(put, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path)), request_body = DestinationInput,
+    responses((status = 200, body = DestinationInfo)))]
+pub(crate) async fn update(
+    State(app): State<App>,
+    Id(id): Id,
+    Body(input): Body<DestinationInput>,
+) -> Result<Json<DestinationInfo>, Problem> {
+    let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+    let has_app_key = before.secrets_set.iter().any(|name| name == APP_KEY);
+    let app_key = app.catalog.destination_secrets(&before)?.settings.remove(APP_KEY);
+    let changed = app.catalog.update_destination(&id, &input.check(has_app_key)?, app.now()).await?;
+    let mut changed = changed.ok_or_else(gone)?;
+    let app_key_now = app.catalog.destination_secrets(&changed)?.settings.remove(APP_KEY);
+    let exposed = |key: &Option<secrecy::SecretString>| {
+        key.as_ref().map(|key| secrecy::ExposeSecret::expose_secret(key).to_owned())
+    };
+    if exposed(&app_key) != exposed(&app_key_now)
+        && let Some(mut state) = changed.authorization.clone()
+    {
+        state.broken = Some("the App Key was changed: the access belongs to the app of before".to_owned());
+        app.catalog.set_authorization_state(&changed, &state).await?;
+        changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+    }
+    Ok(Json(info(changed)?))
+}
+
+/// Removes one that no job uses. The backups there stay.
+#[utoipa::path(delete, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path), Removal),
+    responses((status = 204)))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Id(id): Id,
+    Query(removal): Query<Removal>,
+) -> Result<(axum::Extension<AuditDetail>, StatusCode), Problem> {
+    let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+    // Where nobody is authorized there is nothing to revoke.
+    let client =
+        if removal.revoke { app.dropbox_client(&destination, Space::Home, Patience::Short).ok() } else { None };
+    app.catalog.delete_destination(&id).await?;
+    let mut detail = format!("removed {}", destination.name);
+    if let Some(client) = client {
+        match client.revoke().await {
+            Ok(()) => detail.push_str(", access revoked"),
+            Err(error) if error.needs_login() => detail.push_str(", access was revoked already"),
+            Err(error) => {
+                return Err(Problem::bad_gateway(
+                    "notRevoked",
+                    format!(
+                        "the destination was removed, but the access could not be revoked: {error}. Revoke it in Dropbox, under Settings, Connected apps"
+                    ),
+                ));
+            }
+        }
+    }
+    Ok((axum::Extension(AuditDetail(detail)), StatusCode::NO_CONTENT))
+}
+
+/// Looks at account and space again, and answers with what was found (M-08, M-16).
+#[utoipa::path(post, path = "/api/destinations/{id}/check", tag = "destinations", params(("id" = String, Path)),
+    responses((status = 200, body = DestinationInfo)))]
+pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<DestinationInfo>, Problem> {
+    let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+    let settings = of_destination(&destination)?;
+    let Some(mut state) = destination.authorization.clone().filter(|_| settings.needs_authorization()) else {
+        return Ok(Json(info(destination)?));
+    };
+    match look(&app, &destination).await {
+        Ok((account, usage)) => {
+            state.account_name = account.name.display_name;
+            state.email = account.email;
+            state.team = account.team.map(|team| team.name);
+            (state.used, state.allowed) = (Some(usage.used), usage.allowed);
+            state.checked_at = app.now();
+            app.catalog.set_authorization_state(&destination, &state).await?;
+        }
+        Err(Failure::Dropbox(error)) if error.needs_login() => app.note_broken(&id, &error).await,
+        Err(Failure::Reauthorize { .. }) => {}
+        Err(failure) => return Err(failure.into()),
+    }
+    Ok(Json(info(app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
+}
+
+async fn look(
+    app: &App,
+    destination: &Destination,
+) -> Result<(dropbox::users::Account, dropbox::users::SpaceUsage), Failure> {
+    let client = app.dropbox_client(destination, Space::Home, Patience::Short)?;
+    Ok((client.account().await?, client.space_usage().await?))
+}
+
+/// Tests it, step by step: token, account, scopes, folder, write, read back, delete, space.
+#[utoipa::path(post, path = "/api/destinations/{id}/test", tag = "destinations", params(("id" = String, Path)),
+    responses((status = 200, body = StepInfo, content_type = "application/x-ndjson", description = "A line per step")))]
+pub(crate) async fn test(State(app): State<App>, Id(id): Id) -> Result<Response, Problem> {
+    let destination = app.open_destination(&id, Patience::Short).await?;
+    Ok(stream_steps(|steps| async move {
+        destination.probe(&|step| steps.tell(&step)).await;
+    }))
+}

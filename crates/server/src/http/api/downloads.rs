@@ -1,0 +1,131 @@
+//! Downloading backups: a link that works once, for a minute, for whoever asked for it.
+
+use axum::Json;
+use axum::body::Body as AxumBody;
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use catalog::{DownloadLink, NewDownloadLink, Token};
+use domain::BackupName;
+use futures_util::stream;
+use jiff::SignedDuration;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pipeline::Progress;
+use runner::{OpenRequest, OpenedBackup};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::access::AuditDetail;
+use super::super::caller::Caller;
+use super::super::extract::{Body, Id};
+use super::super::problem::Problem;
+use super::super::time::Time;
+use crate::app::App;
+use crate::dropbox_clients::Patience;
+use crate::failure::Failure;
+
+const VALID: SignedDuration = SignedDuration::from_secs(60);
+
+/// Which backup, and how.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct DownloadInput {
+    destination_id: String,
+    /// As the list shows it.
+    #[schema(min_length = 1, max_length = 2000)]
+    path: String,
+    /// As it is stored; otherwise decrypted and decompressed.
+    #[serde(default)]
+    raw: bool,
+}
+
+/// A link that works once.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DownloadBegun {
+    /// Relative to this server.
+    url: String,
+    expires_at: Time,
+}
+
+/// Makes a link to download a backup once.
+#[utoipa::path(post, path = "/api/downloads", tag = "backups", request_body = DownloadInput, responses((status = 201, body = DownloadBegun)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Body(input): Body<DownloadInput>,
+) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<DownloadBegun>), Problem> {
+    let DownloadInput { destination_id, path, raw } = input;
+    let destination = app.open_destination(&destination_id, Patience::Short).await?;
+    destination.stored_hash(&path).await.map_err(Failure::from)?;
+    let expires_at = app.now() + VALID;
+    let detail = AuditDetail(format!("{path} of {}", destination.name()));
+    let link = DownloadLink { user_id: caller.user.id, destination_id, path, raw, expires_at: expires_at.into() };
+    let token = Token::new("")?;
+    app.catalog.create_download_link(&NewDownloadLink { token: &token, link: &link }).await?;
+    let url = format!("/api/downloads/{}", token.expose());
+    Ok((StatusCode::CREATED, axum::Extension(detail), Json(DownloadBegun { url, expires_at: expires_at.into() })))
+}
+
+/// Downloads a backup by its link, which is used up. The connection is broken off if the backup turns out not to be whole.
+#[utoipa::path(get, path = "/api/downloads/{token}", tag = "backups", params(("token" = String, Path)),
+    responses((status = 200, body = String, content_type = "application/octet-stream")))]
+pub(crate) async fn download(State(app): State<App>, caller: Caller, Id(token): Id) -> Result<Response, Problem> {
+    let link = app.catalog.take_download_link(&Token::shown(&token), &caller.user.id, app.now()).await?;
+    let link = link.ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "notFound",
+            "this link has been used, is older than a minute, or is somebody else's: make a new one",
+        )
+    })?;
+    let (body, size) = if link.raw { raw(&app, &link).await? } else { (decoded(&app, &link).await?, None) };
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    if let Some(size) = size {
+        headers.insert(CONTENT_LENGTH, size.into());
+    }
+    let name = utf8_percent_encode(&file_name(&link), NON_ALPHANUMERIC).to_string();
+    let disposition = HeaderValue::from_str(&format!("attachment; filename*=UTF-8''{name}"));
+    headers.insert(CONTENT_DISPOSITION, disposition.map_err(Problem::internal)?);
+    Ok(response)
+}
+
+/// The stored name; without the endings of layers that are taken off.
+fn file_name(link: &DownloadLink) -> String {
+    let stored = link.path.rsplit('/').next().unwrap_or_default();
+    match BackupName::parse(stored).filter(|_| !link.raw) {
+        Some(name) => BackupName { compression: None, encrypted: false, ..name }.to_string(),
+        None => stored.to_owned(),
+    }
+}
+
+async fn raw(app: &App, link: &DownloadLink) -> Result<(AxumBody, Option<u64>), Failure> {
+    let destination = app.open_destination(&link.destination_id, Patience::Long).await?;
+    let download = destination.open(&link.path).await?;
+    let size = download.size();
+    let pieces = stream::try_unfold(download, |mut download| async move {
+        Ok::<_, destinations::Error>(download.next().await?.map(|piece| (piece, download)))
+    });
+    Ok((AxumBody::from_stream(pieces), Some(size)))
+}
+
+async fn decoded(app: &App, link: &DownloadLink) -> Result<AxumBody, Failure> {
+    let destination = app.open_destination(&link.destination_id, Patience::Long).await?;
+    let identities = app.identities().await?;
+    let request = OpenRequest { destination: &*destination, path: &link.path, identities };
+    let opened = runner::open(request, &Progress::default()).await?;
+    Ok(AxumBody::from_stream(stream::try_unfold(Some(opened), next_piece)))
+}
+
+/// The last piece comes only after everything was checked.
+async fn next_piece(opened: Option<OpenedBackup>) -> Result<Option<(Bytes, Option<OpenedBackup>)>, runner::OpenError> {
+    let Some(mut opened) = opened else { return Ok(None) };
+    match opened.pieces.receive().await {
+        Ok(Some(piece)) => Ok(Some((piece, Some(opened)))),
+        Ok(None) | Err(_) => opened.finish().await.map(|_| None),
+    }
+}

@@ -1,0 +1,121 @@
+//! The folder browser of a destination's form (M-09, M-10).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use destinations::Folder;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::extract::{Body, Id, Query};
+use super::super::lists::page;
+use super::super::problem::{Fields, Problem};
+use crate::app::App;
+use crate::dropbox_clients::Patience;
+use crate::failure::Failure;
+use crate::settings::{DestinationSettings, of_destination};
+
+/// Which folder, and which page of it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct FolderQuery {
+    /// Absolute; the storage's root if absent.
+    #[serde(default)]
+    path: String,
+    cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u16>,
+}
+
+/// A folder that is to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FolderInput {
+    /// Absolute.
+    #[schema(min_length = 2, max_length = 1000)]
+    path: String,
+}
+
+/// A folder.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Folder)]
+pub(crate) struct FolderInfo {
+    name: String,
+    /// Absolute.
+    path: String,
+}
+
+/// The folders in a folder.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Folders {
+    /// By name.
+    items: Vec<FolderInfo>,
+    /// For the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    /// Why there may be none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    empty_reason: Option<&'static str>,
+}
+
+const EMPTY_DROPBOX: &str = "No subfolders. An app with App folder access sees its own folder only, which is empty at first; \
+                             with Full Dropbox access the app needs the scope files.metadata.read: enable it on the app's \
+                             Permissions tab, then authorize again";
+const EMPTY_FOLDER: &str = "No subfolders";
+
+impl From<Folder> for FolderInfo {
+    fn from(folder: Folder) -> Self {
+        Self { name: folder.name, path: folder.path }
+    }
+}
+
+/// The folders in a folder of the storage, by name.
+#[utoipa::path(get, path = "/api/destinations/{id}/folders", tag = "destinations", params(("id" = String, Path), FolderQuery),
+    responses((status = 200, body = Folders)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Id(id): Id,
+    Query(query): Query<FolderQuery>,
+) -> Result<Json<Folders>, Problem> {
+    let request = page(query.cursor.as_deref(), query.limit)?;
+    let destination = app.open_destination(&id, Patience::Short).await?;
+    let listed = destination.folders(&query.path).await;
+    if let Err(error) = &listed {
+        app.note_broken_grant(&id, error).await;
+    }
+    let folders = listed.map_err(Failure::from)?;
+    let empty_reason = if folders.is_empty() { Some(reason(&app, &id).await?) } else { None };
+    let start = request.after.and_then(|after| after.parse::<usize>().ok()).unwrap_or(0);
+    let more = folders.len() > start.saturating_add(request.limit);
+    let next_cursor = more.then(|| super::super::lists::cursor(&(start + request.limit).to_string()));
+    let items = folders.into_iter().skip(start).take(request.limit).map(FolderInfo::from).collect();
+    Ok(Json(Folders { items, next_cursor, empty_reason }))
+}
+
+async fn reason(app: &App, id: &str) -> Result<&'static str, Problem> {
+    let destination = app.catalog.destination(id).await?.ok_or_else(|| Problem::not_found("the destination"))?;
+    Ok(match of_destination(&destination)? {
+        DestinationSettings::Dropbox { .. } => EMPTY_DROPBOX,
+        DestinationSettings::Folder { .. } => EMPTY_FOLDER,
+    })
+}
+
+/// Makes a folder in the storage.
+#[utoipa::path(post, path = "/api/destinations/{id}/folders", tag = "destinations", params(("id" = String, Path)), request_body = FolderInput,
+    responses((status = 201, body = FolderInfo)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    Id(id): Id,
+    Body(input): Body<FolderInput>,
+) -> Result<(StatusCode, Json<FolderInfo>), Problem> {
+    let mut fields = Fields::default();
+    fields.check("path", input.path.starts_with('/'), || "must be absolute: /backups/new".to_owned());
+    fields.finish()?;
+    let destination = app.open_destination(&id, Patience::Short).await?;
+    let made = destination.create_folder(&input.path).await;
+    if let Err(error) = &made {
+        app.note_broken_grant(&id, error).await;
+    }
+    Ok((StatusCode::CREATED, Json(made.map_err(Failure::from)?.into())))
+}

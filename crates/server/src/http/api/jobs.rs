@@ -1,0 +1,306 @@
+//! Jobs: what is backed up to where, how, and when.
+
+use std::collections::HashSet;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use catalog::{Job, JobWithRun, NewJob, NewRun};
+use domain::Compression;
+use domain::schedule::Schedule;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::caller::{Caller, Credential};
+use super::super::extract::{Body, Id, Query};
+use super::super::lists::{List, ListQuery, list as answer};
+use super::super::problem::{Fields, Problem};
+use super::super::time::Time;
+use super::runs::RunInfo;
+use crate::app::App;
+use crate::runs::live::LiveEvent;
+use crate::settings::of_source;
+
+const MOST_DESTINATIONS: usize = 10;
+const MOST_DATABASES: usize = 1000;
+const SHORTEST_TIMEOUT: i64 = 60;
+const LONGEST_TIMEOUT: i64 = 30 * 24 * 3600;
+/// How many slots a preview shows.
+const SLOTS: usize = 5;
+
+/// When a job runs.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ScheduleInput {
+    /// Five cron fields: minute, hour, day of month, month, day of week; or `@daily` and the like.
+    #[schema(min_length = 1, max_length = 200)]
+    cron: String,
+    /// An IANA name: `Europe/Berlin`.
+    #[serde(default = "utc")]
+    #[schema(min_length = 1, max_length = 100, default = "UTC")]
+    time_zone: String,
+}
+
+fn utc() -> String {
+    "UTC".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A job.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobInfo {
+    id: String,
+    name: String,
+    source_id: String,
+    /// Absent: all that the source has at the time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    databases: Option<Vec<String>>,
+    destination_ids: Vec<String>,
+    /// `zstd:3`, `gzip:6`, `none`.
+    compression: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<ScheduleInput>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout_seconds: Option<i64>,
+    enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_run_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_run: Option<RunInfo>,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// A job that is added or changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct JobInput {
+    /// Also the name of its folder at the destinations.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    source_id: String,
+    /// Which databases; absent: all that the source has at the time.
+    #[schema(min_items = 1, max_items = 1000)]
+    databases: Option<Vec<String>>,
+    #[schema(min_items = 1, max_items = 10)]
+    destination_ids: Vec<String>,
+    /// `zstd`, `gzip` or `none`, with a level of 1 to 9: `zstd:3`.
+    #[serde(default = "default_compression")]
+    #[schema(default = "zstd:3")]
+    compression: String,
+    /// To whom it is encrypted; absent: to nobody.
+    profile_id: Option<String>,
+    /// Absent: only by hand.
+    schedule: Option<ScheduleInput>,
+    /// After so long a run is stopped; absent: never.
+    #[schema(minimum = 60, maximum = 2592000)]
+    timeout_seconds: Option<i64>,
+    /// Whether the schedule counts.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    enabled: bool,
+}
+
+fn default_compression() -> String {
+    Compression::default().to_string()
+}
+
+/// The next slots of a schedule.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PreviewQuery {
+    cron: String,
+    #[serde(default = "utc")]
+    time_zone: String,
+}
+
+fn show_job(JobWithRun { job, last_run }: JobWithRun) -> JobInfo {
+    let Job { cron, time_zone, .. } = job;
+    JobInfo {
+        id: job.id,
+        name: job.name,
+        source_id: job.source_id,
+        databases: job.databases,
+        destination_ids: job.destination_ids,
+        compression: job.compression.to_string(),
+        profile_id: job.profile_id,
+        schedule: cron.map(|cron| ScheduleInput { cron, time_zone }),
+        timeout_seconds: job.timeout_seconds,
+        enabled: job.enabled,
+        next_run_at: job.next_run_at.map(Time::from),
+        last_run: last_run.map(RunInfo::from),
+        created_at: job.created_at.into(),
+        updated_at: job.updated_at.into(),
+    }
+}
+
+fn gone() -> Problem {
+    Problem::not_found("the job")
+}
+
+async fn check(app: &App, input: JobInput) -> Result<NewJob, Problem> {
+    let mut fields = Fields::default();
+    fields.check_name(&input.name);
+    let count = input.destination_ids.len();
+    fields.check("destinationIds", (1..=MOST_DESTINATIONS).contains(&count), || {
+        format!("needs 1 to {MOST_DESTINATIONS}")
+    });
+    let unique: HashSet<&String> = input.destination_ids.iter().collect();
+    fields.check("destinationIds", unique.len() == count, || "names one twice".to_owned());
+    let compression = input.compression.parse::<Compression>();
+    fields.check("compression", compression.is_ok(), || {
+        "write zstd, gzip or none, with a level of 1 to 9: zstd:3".to_owned()
+    });
+    let timeout = input.timeout_seconds;
+    fields.check(
+        "timeoutSeconds",
+        timeout.is_none_or(|seconds| (SHORTEST_TIMEOUT..=LONGEST_TIMEOUT).contains(&seconds)),
+        || format!("must be {SHORTEST_TIMEOUT} to {LONGEST_TIMEOUT}"),
+    );
+    let schedule = input.schedule.as_ref().map(parse_schedule).transpose();
+    if let Err((field, message)) = &schedule {
+        fields.check(&format!("schedule.{field}"), false, || message.clone());
+    }
+    check_references(app, &input, &mut fields).await?;
+    fields.finish()?;
+    let schedule = schedule.ok().flatten();
+    let next_run_at = schedule.as_ref().filter(|_| input.enabled).and_then(|schedule| schedule.next_after(app.now()));
+    let (cron, time_zone) =
+        input.schedule.map_or_else(|| (None, utc()), |schedule| (Some(schedule.cron), schedule.time_zone));
+    Ok(NewJob {
+        name: input.name,
+        source_id: input.source_id,
+        databases: input.databases,
+        destination_ids: input.destination_ids,
+        compression: compression.unwrap_or_default(),
+        profile_id: input.profile_id,
+        cron,
+        time_zone,
+        timeout_seconds: input.timeout_seconds,
+        enabled: input.enabled,
+        next_run_at,
+    })
+}
+
+async fn check_references(app: &App, input: &JobInput, fields: &mut Fields) -> Result<(), Problem> {
+    let missing = || "does not exist (any more)".to_owned();
+    let source = app.catalog.source(&input.source_id).await?;
+    fields.check("sourceId", source.is_some(), missing);
+    if let (Some(source), Some(databases)) = (source, &input.databases) {
+        let several = of_source(&source)?.engine().has_databases();
+        fields.check("databases", several, || "cannot be chosen: this source is one database".to_owned());
+        fields.check("databases", (1..=MOST_DATABASES).contains(&databases.len()), || {
+            format!("needs 1 to {MOST_DATABASES}, or leave it out for all")
+        });
+        let sound =
+            databases.iter().all(|name| !name.is_empty() && name.len() <= 200 && !name.chars().any(char::is_control));
+        fields.check("databases", sound, || "holds an empty or impossible name".to_owned());
+        let unique: HashSet<&String> = databases.iter().collect();
+        fields.check("databases", unique.len() == databases.len(), || "names one twice".to_owned());
+    }
+    for (index, id) in input.destination_ids.iter().take(MOST_DESTINATIONS).enumerate() {
+        let found = app.catalog.destination(id).await?.is_some();
+        fields.check(&format!("destinationIds[{index}]"), found, missing);
+    }
+    if let Some(id) = &input.profile_id {
+        fields.check("profileId", app.catalog.profile(id).await?.is_some(), missing);
+    }
+    Ok(())
+}
+
+fn parse_schedule(input: &ScheduleInput) -> Result<Schedule, (&'static str, String)> {
+    Schedule::parse(&input.cron, &input.time_zone).map_err(|error| (error.field(), error.to_string()))
+}
+
+/// By name, each with its newest run.
+#[utoipa::path(get, path = "/api/jobs", tag = "jobs", params(ListQuery), responses((status = 200, body = List<JobInfo>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<JobInfo>>, Problem> {
+    let page = app.catalog.jobs(&query.page()?).await?;
+    Ok(answer(page, |job| job.job.name.clone(), show_job))
+}
+
+/// Adds one.
+#[utoipa::path(post, path = "/api/jobs", tag = "jobs", request_body = JobInput, responses((status = 201, body = JobInfo)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    Body(input): Body<JobInput>,
+) -> Result<(StatusCode, Json<JobInfo>), Problem> {
+    let job = app.catalog.create_job(&check(&app, input).await?, app.now()).await?;
+    Ok((StatusCode::CREATED, Json(show_job(JobWithRun { job, last_run: None }))))
+}
+
+/// One of them.
+#[utoipa::path(get, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses((status = 200, body = JobInfo)))]
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<JobInfo>, Problem> {
+    Ok(Json(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
+}
+
+/// Changes one. A run that is going on is not concerned.
+#[utoipa::path(put, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path)), request_body = JobInput,
+    responses((status = 200, body = JobInfo)))]
+pub(crate) async fn update(
+    State(app): State<App>,
+    Id(id): Id,
+    Body(input): Body<JobInput>,
+) -> Result<Json<JobInfo>, Problem> {
+    app.catalog.job(&id).await?.ok_or_else(gone)?;
+    let new = check(&app, input).await?;
+    app.catalog.update_job(&id, &new, app.now()).await?.ok_or_else(gone)?;
+    Ok(Json(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
+}
+
+/// Removes one. Its runs and its backups stay.
+#[utoipa::path(delete, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
+    let job = app.catalog.job_with_run(&id).await?.ok_or_else(gone)?;
+    if job.last_run.is_some_and(|run| !run.state.is_finished()) {
+        return Err(Problem::conflict("alreadyRunning", "the job is running: cancel the run, or wait for its end"));
+    }
+    if app.catalog.delete_job(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
+}
+
+/// Runs it now.
+#[utoipa::path(post, path = "/api/jobs/{id}/run", tag = "jobs", params(("id" = String, Path)), responses((status = 202, body = RunInfo)))]
+pub(crate) async fn run(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<(StatusCode, Json<RunInfo>), Problem> {
+    let job = app.catalog.job(&id).await?.ok_or_else(gone)?;
+    let new = NewRun {
+        kind: "backup",
+        job_id: Some(job.id),
+        title: job.name,
+        request: None,
+        cause: if let Credential::Token(_) = caller.credential { "api" } else { "manual" },
+        slot: None,
+        attempt: 0,
+    };
+    let run = app.catalog.queue_run(&new, app.now()).await?;
+    app.runs.tell(LiveEvent::State(Box::new(run.clone())));
+    app.runs.changed.notify_one();
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
+}
+
+/// The next five slots of a schedule, before it is kept.
+#[utoipa::path(get, path = "/api/schedule", tag = "jobs", params(PreviewQuery), responses((status = 200, body = List<Time>)))]
+pub(crate) async fn preview_schedule(
+    State(app): State<App>,
+    Query(query): Query<PreviewQuery>,
+) -> Result<Json<List<Time>>, Problem> {
+    let schedule = parse_schedule(&ScheduleInput { cron: query.cron, time_zone: query.time_zone });
+    let schedule = schedule.map_err(|(field, message)| Problem::invalid_field(field, message))?;
+    let items = schedule.upcoming(app.now(), SLOTS).into_iter().map(Time::from).collect();
+    Ok(Json(List { items, next_cursor: None }))
+}

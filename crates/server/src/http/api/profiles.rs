@@ -1,0 +1,204 @@
+//! Encryption profiles: to whom backups are encrypted (M-14).
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use catalog::{NewProfile, Profile};
+use pipeline::keys::{Identity, Recipient};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::extract::{Body, Id, Query};
+use super::super::lists::{List, ListQuery, list as answer};
+use super::super::problem::{Fields, Problem};
+use super::super::time::Time;
+use crate::app::App;
+use crate::failure::Failure;
+
+/// age itself has no limit; nobody means more.
+const MOST_RECIPIENTS: usize = 20;
+
+/// An encryption profile.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Profile)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProfileInfo {
+    id: String,
+    name: String,
+    /// age public keys.
+    recipients: Vec<String>,
+    /// Whether this server can open what it encrypts.
+    can_decrypt: bool,
+    /// When the private key was handed out; it is, once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exported_at: Option<Time>,
+    created_at: Time,
+}
+
+/// A profile that is made. Without keys of one's own the server makes a pair.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfileInput {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// Public keys (age1...) of one's own: the server can write backups then, and cannot read them.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    recipients: Vec<String>,
+    /// An age identity file of one's own, instead: the server can read, too.
+    #[schema(write_only, value_type = Option<String>, max_length = 20000)]
+    identity: Option<SecretString>,
+}
+
+/// Another name for a profile.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProfileChange {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+}
+
+/// A private key, handed out once.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ExportedIdentity {
+    /// The file that `age -d -i` and `dbackup restore --identity` take.
+    identity: String,
+    /// A page to print and keep where the server is not.
+    recovery_sheet: String,
+}
+
+impl From<Profile> for ProfileInfo {
+    fn from(profile: Profile) -> Self {
+        Self {
+            can_decrypt: profile.has_identity(),
+            id: profile.id,
+            name: profile.name,
+            recipients: profile.recipients,
+            exported_at: profile.exported_at.map(Time::from),
+            created_at: profile.created_at.into(),
+        }
+    }
+}
+
+fn gone() -> Problem {
+    Problem::not_found("the encryption profile")
+}
+
+/// By name.
+#[utoipa::path(get, path = "/api/profiles", tag = "profiles", params(ListQuery), responses((status = 200, body = List<ProfileInfo>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<ProfileInfo>>, Problem> {
+    let page = app.catalog.profiles(&query.page()?).await?;
+    Ok(answer(page, |profile| profile.name.clone(), ProfileInfo::from))
+}
+
+/// Makes one. Its keys never change: other keys are another profile.
+#[utoipa::path(post, path = "/api/profiles", tag = "profiles", request_body = ProfileInput, responses((status = 201, body = ProfileInfo)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    Body(input): Body<ProfileInput>,
+) -> Result<(StatusCode, Json<ProfileInfo>), Problem> {
+    let mut fields = Fields::default();
+    fields.check_name(&input.name);
+    fields
+        .check("recipients", input.recipients.len() <= MOST_RECIPIENTS, || format!("may be {MOST_RECIPIENTS} at most"));
+    let both = input.identity.is_some() && !input.recipients.is_empty();
+    fields.check("identity", !both, || "holds its own public keys: leave the recipients out".to_owned());
+    fields.finish()?;
+    let (recipients, identity) = keys(&app, &input)?;
+    let new = NewProfile { name: input.name, recipients, identity };
+    Ok((StatusCode::CREATED, Json(app.catalog.create_profile(&new, app.now()).await?.into())))
+}
+
+fn keys(app: &App, input: &ProfileInput) -> Result<(Vec<String>, Option<SecretString>), Problem> {
+    if let Some(identity) = &input.identity {
+        let identities =
+            Identity::parse_file(identity).map_err(|error| Problem::invalid_field("identity", error.to_string()))?;
+        return Ok((
+            identities.iter().map(|identity| identity.recipient().to_string()).collect(),
+            Some(identity.clone()),
+        ));
+    }
+    if input.recipients.is_empty() {
+        let identity = Identity::generate();
+        return Ok((vec![identity.recipient().to_string()], Some(identity.to_file(&app.now().to_string()))));
+    }
+    let parsed = input.recipients.iter().map(|text| text.parse::<Recipient>().map(|recipient| recipient.to_string()));
+    let parsed = parsed.collect::<Result<Vec<_>, _>>();
+    Ok((parsed.map_err(|error| Problem::invalid_field("recipients", error.to_string()))?, None))
+}
+
+/// One of them.
+#[utoipa::path(get, path = "/api/profiles/{id}", tag = "profiles", params(("id" = String, Path)), responses((status = 200, body = ProfileInfo)))]
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<ProfileInfo>, Problem> {
+    Ok(Json(app.catalog.profile(&id).await?.ok_or_else(gone)?.into()))
+}
+
+/// Renames one.
+#[utoipa::path(patch, path = "/api/profiles/{id}", tag = "profiles", params(("id" = String, Path)), request_body = ProfileChange,
+    responses((status = 200, body = ProfileInfo)))]
+pub(crate) async fn rename(
+    State(app): State<App>,
+    Id(id): Id,
+    Body(change): Body<ProfileChange>,
+) -> Result<Json<ProfileInfo>, Problem> {
+    let mut fields = Fields::default();
+    fields.check_name(&change.name);
+    fields.finish()?;
+    Ok(Json(app.catalog.rename_profile(&id, &change.name).await?.ok_or_else(gone)?.into()))
+}
+
+/// Removes one that no job uses. What was encrypted to it opens only with its private key: export that first.
+#[utoipa::path(delete, path = "/api/profiles/{id}", tag = "profiles", params(("id" = String, Path)), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
+    let profile = app.catalog.profile(&id).await?.ok_or_else(gone)?;
+    if profile.has_identity() && profile.exported_at.is_none() {
+        return Err(Problem::conflict(
+            "notExported",
+            "nobody has this profile's private key but this server: export it first, or its backups can never be opened again",
+        ));
+    }
+    if app.catalog.delete_profile(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
+}
+
+/// Hands out the private key with a recovery sheet, once.
+#[utoipa::path(post, path = "/api/profiles/{id}/export", tag = "profiles", params(("id" = String, Path)),
+    responses((status = 200, body = ExportedIdentity)))]
+pub(crate) async fn export(State(app): State<App>, Id(id): Id) -> Result<Json<ExportedIdentity>, Problem> {
+    let profile = app.catalog.profile(&id).await?.ok_or_else(gone)?;
+    let identity = app.catalog.profile_identity(&profile)?.ok_or_else(|| {
+        Problem::conflict("noIdentity", "this server does not have the private key: whoever made the public key does")
+    })?;
+    if !app.catalog.mark_exported(&id, app.now()).await? {
+        return Err(Problem::conflict(
+            "exported",
+            "the private key was handed out already; it is, once. Use the copy that was kept then",
+        ));
+    }
+    let file = identity.expose_secret().to_owned();
+    let recovery_sheet = recovery_sheet(&profile, &file).map_err(Failure::from)?;
+    Ok(Json(ExportedIdentity { identity: file, recovery_sheet }))
+}
+
+fn recovery_sheet(profile: &Profile, file: &str) -> Result<String, pipeline::keys::KeyError> {
+    Identity::parse_file(&file.to_owned().into())?;
+    Ok(format!(
+        "DBACKUP RECOVERY SHEET\n\
+         Encryption profile: {}\n\
+         Public key: {}\n\n\
+         Keep this where the server is not. Whoever has it can read the backups; without it nobody can.\n\n\
+         {file}\n\
+         To restore without this server, save the lines above as key.txt and run\n\
+         (.sql.zst.age)   age -d -i key.txt BACKUP | zstd -d | psql DATABASE\n\
+         (.dump.zst.age)  age -d -i key.txt BACKUP | zstd -d | pg_restore -d DATABASE\n\
+         (.db.zst.age)    age -d -i key.txt BACKUP | zstd -d > DATABASE.db\n\
+         or, with dbackup:\n\
+         dbackup restore dropbox:/FOLDER BACKUP --target postgres://USER@HOST/DATABASE --identity key.txt\n",
+        profile.name,
+        profile.recipients.join(", ")
+    ))
+}

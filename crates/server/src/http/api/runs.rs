@@ -1,0 +1,300 @@
+//! Runs: how they went, how they are going.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use catalog::{LogLine, Run, RunFilter};
+use domain::outcome::RunStatus;
+use futures_util::stream;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use utoipa::{IntoParams, ToSchema};
+
+use super::super::extract::{Id, Query};
+use super::super::lists::{List, list as answer, page};
+use super::super::problem::Problem;
+use super::super::time::Time;
+use crate::app::App;
+use crate::runs::StopReason;
+use crate::runs::live::LiveEvent;
+
+/// How far a run is.
+#[derive(Debug, ToSchema)]
+#[schema(as = RunStatus, rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes domain::outcome::RunStatus to the API's readers")]
+pub(crate) enum StatusName {
+    Queued,
+    Running,
+    Succeeded,
+    Partial,
+    Failed,
+    Cancelled,
+    Interrupted,
+}
+
+/// A run.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Run)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunInfo {
+    id: String,
+    /// `backup` or `restore`.
+    kind: String,
+    /// Absent for a restore, or if the job was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_id: Option<String>,
+    /// The job's name, or what is restored.
+    title: String,
+    /// `manual`, `schedule`, `api`, `retry`.
+    cause: String,
+    /// The scheduled time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slot: Option<Time>,
+    #[schema(value_type = StatusName)]
+    state: RunStatus,
+    attempt: i64,
+    /// Somebody wants it to stop.
+    cancel_requested: bool,
+    /// Bytes out of the database, or into it.
+    dumped_bytes: i64,
+    /// Bytes after compression and encryption.
+    stored_bytes: i64,
+    /// Bytes that the destinations have taken, or that were read.
+    sent_bytes: i64,
+    /// Why it did not succeed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    /// What a restore is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    request: Option<Value>,
+    /// What came out of it: per database and destination, or the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    result: Option<Value>,
+    created_at: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<Time>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<Time>,
+}
+
+/// A line of a run's log.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LogLine)]
+pub(crate) struct LogLineInfo {
+    /// From 1, without gaps.
+    number: i64,
+    at: Time,
+    /// `info`, `warning` or `error`.
+    level: String,
+    message: String,
+}
+
+/// Which runs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunQuery {
+    /// Only of this job.
+    job_id: Option<String>,
+    /// Only in this state.
+    #[param(value_type = Option<StatusName>)]
+    state: Option<RunStatus>,
+    /// Only `backup` or `restore`.
+    kind: Option<String>,
+    cursor: Option<String>,
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u16>,
+}
+
+/// Which lines.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LogQuery {
+    /// The number of the last line that is known already.
+    #[serde(default)]
+    #[param(minimum = 0)]
+    after: i64,
+}
+
+/// Lines per answer.
+const LINES: i64 = 1000;
+/// Another process may be at work on a run: its lines are looked for this often.
+const LOOK: Duration = Duration::from_secs(2);
+
+impl From<Run> for RunInfo {
+    fn from(run: Run) -> Self {
+        Self {
+            id: run.id,
+            kind: run.kind,
+            job_id: run.job_id,
+            title: run.title,
+            cause: run.cause,
+            slot: run.slot.map(Time::from),
+            state: run.state,
+            attempt: run.attempt,
+            cancel_requested: run.cancel_requested,
+            dumped_bytes: run.dumped_bytes,
+            stored_bytes: run.stored_bytes,
+            sent_bytes: run.sent_bytes,
+            error: run.error,
+            request: run.request,
+            result: run.result,
+            created_at: run.created_at.into(),
+            started_at: run.started_at.map(Time::from),
+            finished_at: run.finished_at.map(Time::from),
+        }
+    }
+}
+
+impl From<LogLine> for LogLineInfo {
+    fn from(line: LogLine) -> Self {
+        Self { number: line.number, at: line.at.into(), level: line.level, message: line.message }
+    }
+}
+
+fn gone() -> Problem {
+    Problem::not_found("the run")
+}
+
+/// The newest first.
+#[utoipa::path(get, path = "/api/runs", tag = "runs", params(RunQuery), responses((status = 200, body = List<RunInfo>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<RunQuery>,
+) -> Result<Json<List<RunInfo>>, Problem> {
+    let request = page(query.cursor.as_deref(), query.limit)?;
+    let filter = RunFilter { job_id: query.job_id, state: query.state, kind: query.kind };
+    Ok(answer(app.catalog.runs(&filter, &request).await?, |run| run.id.clone(), RunInfo::from))
+}
+
+/// One of them.
+#[utoipa::path(get, path = "/api/runs/{id}", tag = "runs", params(("id" = String, Path)), responses((status = 200, body = RunInfo)))]
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<RunInfo>, Problem> {
+    Ok(Json(app.catalog.run(&id).await?.ok_or_else(gone)?.into()))
+}
+
+/// Stops a run. What it has not finished leaves nothing behind.
+#[utoipa::path(post, path = "/api/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)), responses((status = 202, body = RunInfo)))]
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    Id(id): Id,
+) -> Result<(axum::http::StatusCode, Json<RunInfo>), Problem> {
+    let run = app.catalog.cancel_run(&id, app.now()).await?.ok_or_else(gone)?;
+    if let Some(active) = app.runs.active(&id) {
+        active.stop(StopReason::Cancelled);
+    }
+    app.runs.tell(LiveEvent::State(Box::new(run.clone())));
+    Ok((axum::http::StatusCode::ACCEPTED, Json(run.into())))
+}
+
+/// The stored log, a thousand lines at a time.
+#[utoipa::path(get, path = "/api/runs/{id}/log", tag = "runs", params(("id" = String, Path), LogQuery),
+    responses((status = 200, body = List<LogLineInfo>)))]
+pub(crate) async fn log(
+    State(app): State<App>,
+    Id(id): Id,
+    Query(query): Query<LogQuery>,
+) -> Result<Json<List<LogLineInfo>>, Problem> {
+    app.catalog.run(&id).await?.ok_or_else(gone)?;
+    let lines = app.catalog.log_lines(&id, query.after, LINES).await?;
+    Ok(Json(List { items: lines.into_iter().map(LogLineInfo::from).collect(), next_cursor: None }))
+}
+
+/// What happens, as it happens, until the run has ended: events `log` (with an id; go on with `Last-Event-ID`), `progress` and
+/// `state`.
+#[utoipa::path(get, path = "/api/runs/{id}/events", tag = "runs",
+    params(("id" = String, Path), ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
+    responses((status = 200, body = String, content_type = "text/event-stream")))]
+pub(crate) async fn events(State(app): State<App>, Id(id): Id, headers: HeaderMap) -> Result<Response, Problem> {
+    let live = app.runs.watch();
+    app.catalog.run(&id).await?.ok_or_else(gone)?;
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok()).unwrap_or(0);
+    let watching = Watching { app, id, live, last, pending: Vec::new(), told: None, ended: false };
+    let events = stream::unfold(watching, |mut watching| async move {
+        let event = watching.next().await?;
+        Some((Ok::<_, Infallible>(event), watching))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// A watcher of one run. What counts is what is stored; the live events only say that there is more, and soon.
+struct Watching {
+    app: App,
+    id: String,
+    live: Receiver<LiveEvent>,
+    /// The number of the last line told.
+    last: i64,
+    pending: Vec<Event>,
+    told: Option<RunStatus>,
+    ended: bool,
+}
+
+impl Watching {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.pending.pop() {
+                return Some(event);
+            }
+            if self.ended {
+                return None;
+            }
+            self.read_stored().await?;
+            if self.pending.is_empty() && !self.ended {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Fills `pending`, the next event last.
+    async fn read_stored(&mut self) -> Option<()> {
+        // The state first: lines that come with its last change are stored before it.
+        let run = self.app.catalog.run(&self.id).await.ok()??;
+        let lines = self.app.catalog.log_lines(&self.id, self.last, LINES).await.ok()?;
+        let more = lines.len() as i64 == LINES;
+        let mut events = Vec::with_capacity(lines.len() + 1);
+        for line in lines {
+            self.last = line.number;
+            let event = Event::default().event("log").id(line.number.to_string());
+            events.push(event.json_data(LogLineInfo::from(line)).ok()?);
+        }
+        if !more && self.told != Some(run.state) {
+            self.told = Some(run.state);
+            self.ended = run.state.is_finished();
+            events.push(Event::default().event("state").json_data(RunInfo::from(run)).ok()?);
+        }
+        events.reverse();
+        self.pending = events;
+        Some(())
+    }
+
+    /// Until something happens to this run, or it is time to look.
+    async fn wait(&mut self) {
+        let deadline = tokio::time::Instant::now() + LOOK;
+        loop {
+            match tokio::time::timeout_at(deadline, self.live.recv()).await {
+                Ok(Ok(event)) if event.run_id() != self.id => {}
+                Ok(Ok(LiveEvent::Progress { bytes: [dumped, stored, sent], .. })) => {
+                    let data = serde_json::json!({"dumpedBytes": dumped, "storedBytes": stored, "sentBytes": sent});
+                    if let Ok(event) = Event::default().event("progress").json_data(data) {
+                        self.pending.push(event);
+                    }
+                    return;
+                }
+                Err(_) | Ok(Ok(_) | Err(RecvError::Lagged(_))) => return,
+                Ok(Err(RecvError::Closed)) => {
+                    self.ended = true;
+                    return;
+                }
+            }
+        }
+    }
+}

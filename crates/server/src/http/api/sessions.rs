@@ -1,0 +1,228 @@
+//! Signing in and out.
+
+use std::net::IpAddr;
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use catalog::{NewSession, Token, User};
+use domain::access::{Permission, Role};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::access::AuditDetail;
+use super::super::caller::{Caller, Credential, LONGEST, cookie_name};
+use super::super::client_address::ClientAddress;
+use super::super::extract::{Body, Id};
+use super::super::lists::List;
+use super::super::problem::{Fields, Problem};
+use super::super::time::Time;
+use super::users::check_password;
+use crate::app::App;
+use crate::limiter::address_key;
+
+/// A name and its password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignIn {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    #[schema(write_only, value_type = String, max_length = 200)]
+    password: SecretString,
+}
+
+/// A change of one's own password.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PasswordChange {
+    #[schema(write_only, value_type = String, max_length = 200)]
+    current_password: SecretString,
+    /// At least 10 characters.
+    #[schema(write_only, value_type = String, min_length = 10, max_length = 200)]
+    new_password: SecretString,
+}
+
+/// Who is signed in.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CurrentSession {
+    user_id: String,
+    name: String,
+    #[schema(value_type = super::users::RoleName)]
+    role: Role,
+    /// What they may do here.
+    #[schema(value_type = Vec<super::tokens::Scope>)]
+    permissions: Vec<Permission>,
+}
+
+/// A signed-in browser.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SessionInfo {
+    id: String,
+    /// Whether it is the one that asks.
+    current: bool,
+    /// Where the sign-in came from.
+    address: String,
+    /// What the browser calls itself.
+    user_agent: String,
+    created_at: Time,
+    last_seen_at: Time,
+}
+
+/// What a browser calls itself, cut.
+pub(crate) struct UserAgent(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for UserAgent {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Ok(Self(agent.chars().take(300).collect()))
+    }
+}
+
+fn describe(caller: &Caller) -> CurrentSession {
+    CurrentSession {
+        user_id: caller.user.id.clone(),
+        name: caller.user.name.clone(),
+        role: caller.user.role,
+        permissions: Permission::ALL.into_iter().filter(|&permission| caller.allows(permission)).collect(),
+    }
+}
+
+/// Signs in: a session, by cookie.
+#[utoipa::path(post, path = "/api/session", tag = "session", request_body = SignIn, responses((status = 201, body = CurrentSession)))]
+pub(crate) async fn sign_in(
+    State(app): State<App>,
+    ClientAddress(address): ClientAddress,
+    agent: UserAgent,
+    Body(input): Body<SignIn>,
+) -> Result<Response, Problem> {
+    let now = app.now();
+    let (by_address, by_name) = (address_key(address), input.name.trim().to_lowercase());
+    let limits = [(&app.limiters.address, by_address.as_str()), (&app.limiters.name, by_name.as_str())];
+    for (limiter, key) in limits {
+        limiter.check(key, now).map_err(|seconds| {
+            Problem::too_many(seconds, format!("too many wrong attempts: try again in {seconds} s"))
+        })?;
+        // Counted before the slow hash, so that a hundred attempts at once are a hundred.
+        limiter.count(key, now);
+    }
+    if input.password.expose_secret().len() > 4 * crate::passwords::LONGEST {
+        return Err(refused(&input.name));
+    }
+    let user = app.catalog.user_by_name(&input.name).await?;
+    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let fits = app.passwords.verify(input.password, hash).await.map_err(Problem::internal)?;
+    let Some(user) = user.filter(|_| fits) else { return Ok(refused_response(&input.name)) };
+    limits.iter().for_each(|(limiter, key)| limiter.reset(key));
+    Ok((StatusCode::CREATED, begin_session(&app, &user, address, &agent).await?).into_response())
+}
+
+fn refused(_: &str) -> Problem {
+    Problem::unauthorized("the name or the password is wrong")
+}
+
+fn refused_response(name: &str) -> Response {
+    let name: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
+    let mut response = refused(&name).into_response();
+    response.extensions_mut().insert(AuditDetail(format!("wrong name or password for '{name}'")));
+    response
+}
+
+/// A new session: its cookie, and who it is.
+pub(crate) async fn begin_session(
+    app: &App,
+    user: &User,
+    address: IpAddr,
+    UserAgent(agent): &UserAgent,
+) -> Result<impl IntoResponse + use<>, Problem> {
+    let token = Token::new("")?;
+    let address = address.to_string();
+    let new = NewSession { user_id: &user.id, token: &token, address: &address, user_agent: agent };
+    let session = app.catalog.create_session(&new, app.now()).await?;
+    let caller = Caller { user: user.clone(), credential: Credential::Session(session) };
+    let cookie = cookie(app, token.expose(), LONGEST.as_secs())?;
+    let detail = axum::Extension(AuditDetail(format!("signed in: {}", user.name)));
+    Ok((detail, AppendHeaders([(SET_COOKIE, cookie)]), Json(describe(&caller))))
+}
+
+fn cookie(app: &App, value: &str, seconds: i64) -> Result<HeaderValue, Problem> {
+    let secure = app.config.is_secure();
+    let name = cookie_name(secure);
+    let attributes = if secure { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{attributes}");
+    HeaderValue::from_str(&text).map_err(Problem::internal)
+}
+
+/// Who asks.
+#[utoipa::path(get, path = "/api/session", tag = "session", responses((status = 200, body = CurrentSession)))]
+pub(crate) async fn current(caller: Caller) -> Json<CurrentSession> {
+    Json(describe(&caller))
+}
+
+/// Signs out.
+#[utoipa::path(delete, path = "/api/session", tag = "session", responses((status = 204)))]
+pub(crate) async fn sign_out(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
+    if let Credential::Session(session) = &caller.credential {
+        app.catalog.delete_session(&caller.user.id, &session.id).await?;
+    }
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie(&app, "", 0)?)])).into_response())
+}
+
+/// One's own sessions.
+#[utoipa::path(get, path = "/api/sessions", tag = "session", responses((status = 200, body = List<SessionInfo>)))]
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<List<SessionInfo>>, Problem> {
+    let sessions = app.catalog.sessions_of(&caller.user.id).await?;
+    let items = sessions.into_iter().map(|session| SessionInfo {
+        current: session.id == caller.credential_id(),
+        id: session.id,
+        address: session.address,
+        user_agent: session.user_agent,
+        created_at: session.created_at.into(),
+        last_seen_at: session.last_seen_at.into(),
+    });
+    Ok(Json(List { items: items.collect(), next_cursor: None }))
+}
+
+/// Ends one of one's own sessions.
+#[utoipa::path(delete, path = "/api/sessions/{id}", tag = "session", params(("id" = String, Path)), responses((status = 204)))]
+pub(crate) async fn revoke(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
+    if app.catalog.delete_session(&caller.user.id, &id).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Problem::not_found("the session"))
+    }
+}
+
+/// Changes one's own password, which ends all other sessions.
+#[utoipa::path(put, path = "/api/session/password", tag = "session", request_body = PasswordChange, responses((status = 204)))]
+pub(crate) async fn change_password(
+    State(app): State<App>,
+    caller: Caller,
+    Body(input): Body<PasswordChange>,
+) -> Result<StatusCode, Problem> {
+    let Credential::Session(session) = &caller.credential else {
+        return Err(Problem::forbidden("an API token cannot change a password: sign in"));
+    };
+    let mut fields = Fields::default();
+    check_password(&mut fields, "newPassword", &input.new_password);
+    fields.finish()?;
+    let (key, now) = (caller.user.name.to_lowercase(), app.now());
+    if !app.limiters.name.take(&key, now) {
+        return Err(Problem::too_many(60, "too many wrong attempts: try again later"));
+    }
+    let hash = Some(caller.user.password_hash.clone());
+    if !app.passwords.verify(input.current_password, hash).await.map_err(Problem::internal)? {
+        return Err(Problem::invalid_field("currentPassword", "is wrong"));
+    }
+    app.limiters.name.reset(&key);
+    let hash = app.passwords.hash(input.new_password).await.map_err(Problem::internal)?;
+    app.catalog.set_password(&caller.user.id, &hash, Some(&session.id)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

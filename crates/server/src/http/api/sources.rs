@@ -1,0 +1,138 @@
+//! Databases to back up.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use catalog::{NewSource, Source};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::extract::{Body, Id, Query};
+use super::super::lists::{List, ListQuery, list as answer};
+use super::super::problem::{Fields, Problem};
+use super::super::secret_field::SecretField;
+use super::super::time::Time;
+use super::steps::{StepInfo, stream_steps};
+use crate::app::App;
+use crate::settings::{PASSWORD, SourceSettings, of_source};
+
+/// A source.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Source)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SourceInfo {
+    id: String,
+    name: String,
+    settings: SourceSettings,
+    /// Whether a password is kept.
+    password_set: bool,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// A source that is added or changed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceInput {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    settings: SourceSettings,
+    /// Of the role that logs in.
+    #[serde(default)]
+    #[schema(required = false)]
+    password: SecretField,
+}
+
+impl SourceInput {
+    fn check(self) -> Result<NewSource, Problem> {
+        let mut fields = Fields::default();
+        fields.check_name(&self.name);
+        self.settings.check(&mut fields);
+        fields.finish()?;
+        let settings = serde_json::to_value(&self.settings).map_err(Problem::internal)?;
+        let change = self.password.change().map(|change| (PASSWORD.to_owned(), change));
+        Ok(NewSource { name: self.name, settings, secrets: change.into_iter().collect::<BTreeMap<_, _>>() })
+    }
+}
+
+fn info(source: Source) -> Result<SourceInfo, Problem> {
+    Ok(SourceInfo {
+        settings: of_source(&source)?,
+        password_set: source.secrets_set.iter().any(|name| name == PASSWORD),
+        id: source.id,
+        name: source.name,
+        created_at: source.created_at.into(),
+        updated_at: source.updated_at.into(),
+    })
+}
+
+fn gone() -> Problem {
+    Problem::not_found("the source")
+}
+
+/// By name.
+#[utoipa::path(get, path = "/api/sources", tag = "sources", params(ListQuery), responses((status = 200, body = List<SourceInfo>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<SourceInfo>>, Problem> {
+    let page = app.catalog.sources(&query.page()?).await?;
+    let Json(List { items, next_cursor }) = answer(page, |source| source.name.clone(), info);
+    Ok(Json(List { items: items.into_iter().collect::<Result<_, _>>()?, next_cursor }))
+}
+
+/// Adds one.
+#[utoipa::path(post, path = "/api/sources", tag = "sources", request_body = SourceInput, responses((status = 201, body = SourceInfo)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    Body(input): Body<SourceInput>,
+) -> Result<(StatusCode, Json<SourceInfo>), Problem> {
+    let source = app.catalog.create_source(&input.check()?, app.now()).await?;
+    Ok((StatusCode::CREATED, Json(info(source)?)))
+}
+
+/// One of them.
+#[utoipa::path(get, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = SourceInfo)))]
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<SourceInfo>, Problem> {
+    Ok(Json(info(app.catalog.source(&id).await?.ok_or_else(gone)?)?))
+}
+
+/// Changes one.
+#[utoipa::path(put, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path)), request_body = SourceInput,
+    responses((status = 200, body = SourceInfo)))]
+pub(crate) async fn update(
+    State(app): State<App>,
+    Id(id): Id,
+    Body(input): Body<SourceInput>,
+) -> Result<Json<SourceInfo>, Problem> {
+    let changed = app.catalog.update_source(&id, &input.check()?, app.now()).await?;
+    Ok(Json(info(changed.ok_or_else(gone)?)?))
+}
+
+/// Removes one that no job uses.
+#[utoipa::path(delete, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
+    if app.catalog.delete_source(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
+}
+
+/// The databases that it holds.
+#[utoipa::path(get, path = "/api/sources/{id}/databases", tag = "sources", params(("id" = String, Path)),
+    responses((status = 200, body = List<String>)))]
+pub(crate) async fn databases(State(app): State<App>, Id(id): Id) -> Result<Json<List<String>>, Problem> {
+    let source = app.open_source(&id, None).await?;
+    let items = source.databases().await.map_err(crate::failure::Failure::from)?;
+    Ok(Json(List { items, next_cursor: None }))
+}
+
+/// Tests the connection, step by step.
+#[utoipa::path(post, path = "/api/sources/{id}/test", tag = "sources", params(("id" = String, Path)),
+    responses((status = 200, body = StepInfo, content_type = "application/x-ndjson", description = "A line per step")))]
+pub(crate) async fn test(State(app): State<App>, Id(id): Id) -> Result<Response, Problem> {
+    let source = app.open_source(&id, None).await?;
+    Ok(stream_steps(|steps| async move {
+        source.probe(&|step| steps.tell(&step)).await;
+    }))
+}

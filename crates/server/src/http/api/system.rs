@@ -1,0 +1,61 @@
+//! Is it alive, is it ready, what has it counted.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::problem::Problem;
+use crate::app::App;
+
+/// The server.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SystemInfo {
+    /// Its version.
+    version: &'static str,
+    /// The address under which browsers reach it.
+    public_url: String,
+    /// What has to be registered with a Dropbox app, to the letter (M-02).
+    dropbox_redirect_uri: String,
+    /// The scopes that a Dropbox app needs.
+    dropbox_scopes: Vec<&'static str>,
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "system", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn health() -> &'static str {
+    "ok"
+}
+
+/// Whether it can work: its database answers, and it is not stopping.
+#[utoipa::path(get, path = "/readyz", tag = "system", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
+    let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+    if app.runs.draining.is_cancelled() {
+        return Err(unavailable("the server is stopping"));
+    }
+    app.catalog.ping().await.map_err(|_| unavailable("the metadata database does not answer"))?;
+    Ok("ready")
+}
+
+/// Numbers for Prometheus, as OpenMetrics.
+#[utoipa::path(get, path = "/metrics", tag = "system", responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
+pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
+    let text = app.metrics.text().map_err(Problem::internal)?;
+    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+}
+
+/// What the server is, and what a Dropbox app has to know of it.
+#[utoipa::path(get, path = "/api/system", tag = "system", responses((status = 200, body = SystemInfo)))]
+pub(crate) async fn info(State(app): State<App>) -> Json<SystemInfo> {
+    Json(SystemInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        public_url: app.config.public_url.to_string(),
+        dropbox_redirect_uri: app.config.redirect_uri(),
+        dropbox_scopes: dropbox::oauth::SCOPES.to_vec(),
+    })
+}

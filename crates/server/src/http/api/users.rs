@@ -1,0 +1,137 @@
+//! People who may sign in.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use catalog::{NewUser, User};
+use domain::access::Role;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::super::extract::{Body, Id, Query};
+use super::super::lists::{List, ListQuery, list as answer};
+use super::super::problem::{Fields, Problem};
+use super::super::time::Time;
+use crate::app::App;
+use crate::passwords::refuse_password;
+
+/// A role.
+#[derive(Debug, ToSchema)]
+#[schema(as = Role, rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes domain::access::Role to the API's readers")]
+pub(crate) enum RoleName {
+    Viewer,
+    Operator,
+    Administrator,
+}
+
+/// Somebody who may sign in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct UserInfo {
+    id: String,
+    name: String,
+    #[schema(value_type = RoleName)]
+    role: Role,
+    created_at: Time,
+}
+
+/// Somebody new.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserInput {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    #[schema(value_type = RoleName)]
+    role: Role,
+    /// At least 10 characters.
+    #[schema(write_only, value_type = String, min_length = 10, max_length = 200)]
+    password: SecretString,
+}
+
+/// What is changed; what is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserChange {
+    #[schema(value_type = Option<RoleName>)]
+    role: Option<Role>,
+    /// Ends all of that person's sessions.
+    #[schema(write_only, value_type = Option<String>, min_length = 10, max_length = 200)]
+    password: Option<SecretString>,
+}
+
+impl From<User> for UserInfo {
+    fn from(user: User) -> Self {
+        Self { id: user.id, name: user.name, role: user.role, created_at: user.created_at.into() }
+    }
+}
+
+pub(crate) fn check_password(fields: &mut Fields, field: &str, password: &SecretString) {
+    let refusal = refuse_password(password);
+    fields.check(field, refusal.is_none(), || refusal.unwrap_or_default());
+}
+
+/// By name.
+#[utoipa::path(get, path = "/api/users", tag = "users", params(ListQuery), responses((status = 200, body = List<UserInfo>)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<List<UserInfo>>, Problem> {
+    let page = app.catalog.users(&query.page()?).await?;
+    Ok(answer(page, |user| user.name.clone(), UserInfo::from))
+}
+
+/// Adds somebody.
+#[utoipa::path(post, path = "/api/users", tag = "users", request_body = UserInput, responses((status = 201, body = UserInfo)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    Body(input): Body<UserInput>,
+) -> Result<(StatusCode, Json<UserInfo>), Problem> {
+    let mut fields = Fields::default();
+    fields.check_name(&input.name);
+    check_password(&mut fields, "password", &input.password);
+    fields.finish()?;
+    let password_hash = app.passwords.hash(input.password).await.map_err(Problem::internal)?;
+    let new = NewUser { name: input.name, role: input.role, password_hash };
+    Ok((StatusCode::CREATED, Json(app.catalog.create_user(&new, app.now()).await?.into())))
+}
+
+/// Gives somebody another role or password.
+#[utoipa::path(patch, path = "/api/users/{id}", tag = "users", params(("id" = String, Path)), request_body = UserChange,
+    responses((status = 200, body = UserInfo)))]
+pub(crate) async fn update(
+    State(app): State<App>,
+    Id(id): Id,
+    Body(change): Body<UserChange>,
+) -> Result<Json<UserInfo>, Problem> {
+    let gone = || Problem::not_found("the user");
+    app.catalog.user(&id).await?.ok_or_else(gone)?;
+    if let Some(password) = &change.password {
+        let mut fields = Fields::default();
+        check_password(&mut fields, "password", password);
+        fields.finish()?;
+    }
+    if let Some(role) = change.role
+        && !app.catalog.set_role(&id, role).await?
+    {
+        return Err(last_administrator());
+    }
+    if let Some(password) = change.password {
+        let hash = app.passwords.hash(password).await.map_err(Problem::internal)?;
+        app.catalog.set_password(&id, &hash, None).await?;
+    }
+    Ok(Json(app.catalog.user(&id).await?.ok_or_else(gone)?.into()))
+}
+
+/// Removes somebody, with their sessions and tokens.
+#[utoipa::path(delete, path = "/api/users/{id}", tag = "users", params(("id" = String, Path)), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
+    app.catalog.user(&id).await?.ok_or_else(|| Problem::not_found("the user"))?;
+    if app.catalog.delete_user(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(last_administrator()) }
+}
+
+fn last_administrator() -> Problem {
+    Problem::conflict("lastAdministrator", "this is the last administrator: make somebody else one first")
+}

@@ -1,0 +1,119 @@
+//! Reading requests: JSON bodies and queries, within bounds, with errors that name the field.
+
+use std::time::Duration;
+
+use axum::body::{Body as AxumBody, to_bytes};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::problem::Problem;
+
+/// No request has a larger body.
+const LARGEST_BODY: usize = 1024 * 1024;
+/// A body has to arrive in this time.
+const SLOWEST_BODY: Duration = Duration::from_secs(30);
+
+/// A JSON body.
+#[derive(Debug)]
+pub(crate) struct Body<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            let detail = "the body must be JSON, and Content-Type must say so: application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail));
+        }
+        let bytes = read(request).await?;
+        let value: Value = serde_json::from_slice(&bytes)
+            .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
+        if holds_zero(&value) {
+            return Err(Problem::bad_request("the body holds a text with a zero character (\\u0000)"));
+        }
+        serde_path_to_error::deserialize(value).map(Self).map_err(|error| {
+            let field = error.path().to_string();
+            let field = if field == "." { "body".to_owned() } else { field };
+            Problem::invalid_field(&field, error.into_inner().to_string())
+        })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+async fn read(request: Request) -> Result<bytes::Bytes, Problem> {
+    let too_large = || {
+        let detail = format!("the body is larger than {LARGEST_BODY} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", detail)
+    };
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > LARGEST_BODY as u64) {
+        return Err(too_large());
+    }
+    let body: AxumBody = request.into_body();
+    match tokio::time::timeout(SLOWEST_BODY, to_bytes(body, LARGEST_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
+        Err(_) => {
+            let detail = format!("the body did not arrive within {} s", SLOWEST_BODY.as_secs());
+            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "bodyTooSlow", detail))
+        }
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    error.to_string().contains("length limit")
+}
+
+/// PostgreSQL stores no zero character, and nobody means one.
+fn holds_zero(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_zero),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_zero(value)),
+        _ => false,
+    }
+}
+
+/// A query string.
+#[derive(Debug)]
+pub(crate) struct Query<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let deserializer = serde_urlencoded::Deserializer::new(form_pairs(query));
+        serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {
+            let field = error.path().to_string();
+            let field = if field == "." { "query".to_owned() } else { field };
+            Problem::invalid_field(&field, error.into_inner().to_string())
+        })
+    }
+}
+
+fn form_pairs(query: &str) -> url::form_urlencoded::Parse<'_> {
+    url::form_urlencoded::parse(query.as_bytes())
+}
+
+/// The one parameter of a path.
+#[derive(Debug)]
+pub(crate) struct Id(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(id)| Self(id)).map_err(|error| Problem::bad_request(error.body_text()))
+    }
+}

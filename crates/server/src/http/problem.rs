@@ -1,0 +1,164 @@
+//! Errors as RFC 9457 problem details.
+
+use axum::Json;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// Its path in the request: `settings.host`.
+    pub(crate) field: String,
+    /// What is wrong, and what would be right.
+    pub(crate) message: String,
+}
+
+/// Why a request was not carried out (RFC 9457, `application/problem+json`).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// `urn:dbackup:problem:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The HTTP status in words.
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: u16,
+    /// A word for programs.
+    code: &'static str,
+    /// What failed, why, and what to do about it.
+    detail: String,
+    /// Per field, where fields are to blame.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+}
+
+/// A request that is refused.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    code: &'static str,
+    pub(crate) detail: String,
+    errors: Vec<FieldError>,
+    retry_after: Option<i64>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "badRequest", detail)
+    }
+
+    pub(crate) fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(crate) fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "notFound", format!("{what} does not exist (any more)"))
+    }
+
+    pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// The storage or the database that was to be asked did not answer as it should.
+    pub(crate) fn bad_gateway(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, code, detail)
+    }
+
+    pub(crate) fn too_many(seconds: i64, detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "tooManyRequests", detail);
+        problem.retry_after = Some(seconds);
+        problem
+    }
+
+    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
+        let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
+        let detail = detail.collect::<Vec<_>>().join("; ");
+        Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
+    }
+
+    pub(crate) fn invalid_field(field: &str, message: impl Into<String>) -> Self {
+        Self::invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
+    }
+
+    /// Something broke in this server: the person learns that, the log learns what.
+    pub(crate) fn internal(cause: impl std::fmt::Display) -> Self {
+        tracing::error!(%cause, "internal error");
+        let detail = "something went wrong in the server; its log says what, under this answer's X-Request-Id";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+}
+
+impl From<catalog::Error> for Problem {
+    fn from(error: catalog::Error) -> Self {
+        match error {
+            catalog::Error::NameTaken => {
+                let errors = vec![FieldError { field: "name".to_owned(), message: error.to_string() }];
+                Self { errors, ..Self::conflict("nameTaken", error.to_string()) }
+            }
+            catalog::Error::Referenced => Self::conflict("inUse", error.to_string()),
+            catalog::Error::AlreadyRunning => Self::conflict("alreadyRunning", error.to_string()),
+            error => Self::internal(error),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = ProblemBody {
+            kind: format!("urn:dbackup:problem:{}", self.code),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            code: self.code,
+            detail: self.detail,
+            errors: self.errors,
+        };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert("www-authenticate", HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// Collects what is wrong with a request's fields.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(Vec<FieldError>);
+
+impl Fields {
+    /// Notes a message if the field is not right.
+    pub(crate) fn check(&mut self, field: &str, right: bool, message: impl FnOnce() -> String) {
+        if !right {
+            self.0.push(FieldError { field: field.to_owned(), message: message() });
+        }
+    }
+
+    /// A name that people give.
+    pub(crate) fn check_name(&mut self, name: &str) {
+        let length = name.trim().chars().count();
+        self.check("name", (1..=100).contains(&length), || "needs 1 to 100 characters".to_owned());
+        self.check("name", !name.chars().any(char::is_control), || "must not hold control characters".to_owned());
+    }
+
+    /// Refuses if anything was noted.
+    pub(crate) fn finish(self) -> Result<(), Problem> {
+        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid(self.0)) }
+    }
+}

@@ -1,0 +1,117 @@
+//! Runs: queued by people, programs and schedules; worked off a few at a time; watched live.
+
+pub(crate) mod backup;
+pub(crate) mod executor;
+pub(crate) mod live;
+pub(crate) mod log;
+pub(crate) mod restore;
+pub(crate) mod scheduler;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use pipeline::Progress;
+use tokio::sync::{Notify, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use self::live::LiveEvent;
+
+/// Events kept for watchers that are slow; whoever is slower reads the stored log.
+const LIVE_EVENTS: usize = 1024;
+
+/// What is going on in this process.
+pub(crate) struct Runs {
+    /// This process, among those that share a database.
+    pub(crate) worker: String,
+    active: Mutex<HashMap<String, Active>>,
+    /// Something was queued, or a schedule was changed.
+    pub(crate) changed: Notify,
+    live: broadcast::Sender<LiveEvent>,
+    /// No new runs; and the ones that go on are to end.
+    pub(crate) draining: CancellationToken,
+}
+
+/// A run that this process works on.
+#[derive(Clone)]
+pub(crate) struct Active {
+    pub(crate) cancel: CancellationToken,
+    pub(crate) reason: std::sync::Arc<Mutex<Option<StopReason>>>,
+    pub(crate) progress: Progress,
+}
+
+/// Why a run is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// Somebody asked for it.
+    Cancelled,
+    /// It took longer than its job allows.
+    TimedOut,
+    /// The server is stopping.
+    ShuttingDown,
+    /// Somebody else has taken it over.
+    Lost,
+}
+
+impl Active {
+    /// Stops it; the first reason counts.
+    pub(crate) fn stop(&self, reason: StopReason) {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.cancel.cancel();
+    }
+
+    pub(crate) fn stopped_for(&self) -> Option<StopReason> {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Runs {
+    pub(crate) fn new(worker: String) -> Self {
+        Self {
+            worker,
+            active: Mutex::default(),
+            changed: Notify::new(),
+            live: broadcast::channel(LIVE_EVENTS).0,
+            draining: CancellationToken::new(),
+        }
+    }
+
+    pub(crate) fn begin(&self, id: &str) -> Active {
+        let active = Active {
+            cancel: CancellationToken::new(),
+            reason: std::sync::Arc::default(),
+            progress: Progress::default(),
+        };
+        self.lock().insert(id.to_owned(), active.clone());
+        active
+    }
+
+    pub(crate) fn end(&self, id: &str) {
+        self.lock().remove(id);
+    }
+
+    pub(crate) fn active(&self, id: &str) -> Option<Active> {
+        self.lock().get(id).cloned()
+    }
+
+    pub(crate) fn all_active(&self) -> Vec<Active> {
+        self.lock().values().cloned().collect()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Active>> {
+        self.active.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that happens from now on.
+    pub(crate) fn watch(&self) -> broadcast::Receiver<LiveEvent> {
+        self.live.subscribe()
+    }
+
+    pub(crate) fn tell(&self, event: LiveEvent) {
+        // Nobody may be watching.
+        let _ = self.live.send(event);
+    }
+}

@@ -1,0 +1,249 @@
+//! Carrying out a backup.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use catalog::{Job, Run};
+use destinations::Destination;
+use domain::size::human;
+use pipeline::keys::Recipient;
+use runner::backup::{CopyReport, Failure as CopyFailure, RunReport};
+use runner::{BackupRequest, Event, back_up};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::executor::Outcome;
+use super::log::Level;
+use super::{Active, StopReason};
+use crate::app::App;
+use crate::dropbox_clients::Patience;
+use crate::failure::Failure;
+
+/// Lines that may wait to be stored. A run says a handful per database.
+const LINES: usize = 4096;
+
+/// Everything that a backup needs, read at its start: later changes of the job concern the next run.
+struct Plan {
+    job: Job,
+    source: Box<dyn sources::Source>,
+    ready: Vec<Target>,
+    missing: Vec<Missing>,
+    recipients: Vec<Recipient>,
+}
+
+/// A destination that can be used.
+struct Target {
+    id: String,
+    name: String,
+    destination: Arc<dyn Destination>,
+}
+
+/// A destination that cannot, and why.
+struct Missing {
+    id: String,
+    name: String,
+    reason: String,
+}
+
+impl App {
+    pub(crate) async fn back_up(&self, run: &Run, active: &Active) -> Outcome {
+        let plan = match self.plan(run).await {
+            Ok(plan) => plan,
+            Err(failure) => return Outcome::failed(failure),
+        };
+        let timer = plan.job.timeout_seconds.map(|seconds| {
+            let (active, wait) = (active.clone(), Duration::from_secs(seconds.unsigned_abs()));
+            tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                active.stop(StopReason::TimedOut);
+            })
+        });
+        let outcome = self.carry_out_plan(run, active, plan).await;
+        timer.inspect(JoinHandle::abort);
+        outcome
+    }
+
+    async fn plan(&self, run: &Run) -> Result<Plan, Failure> {
+        let job_id = run.job_id.as_deref().unwrap_or_default();
+        let job = self.catalog.job(job_id).await?.ok_or(Failure::Gone("the job"))?;
+        let source = self.open_source(&job.source_id, None).await?;
+        let (mut ready, mut missing) = (Vec::new(), Vec::new());
+        for id in &job.destination_ids {
+            let (id, name) =
+                (id.clone(), self.catalog.destination(id).await?.map(|found| found.name).unwrap_or_default());
+            match self.open_destination(&id, Patience::Long).await {
+                Ok(destination) => ready.push(Target { id, name, destination }),
+                Err(failure) => missing.push(Missing { id, name, reason: failure.to_string() }),
+            }
+        }
+        let recipients = match &job.profile_id {
+            None => Vec::new(),
+            Some(id) => {
+                let profile = self.catalog.profile(id).await?.ok_or(Failure::Gone("the encryption profile"))?;
+                profile.recipients.iter().map(|text| text.parse()).collect::<Result<_, _>>()?
+            }
+        };
+        Ok(Plan { job, source, ready, missing, recipients })
+    }
+
+    async fn carry_out_plan(&self, run: &Run, active: &Active, plan: Plan) -> Outcome {
+        let Plan { job, source, ready, missing, recipients } = plan;
+        for Missing { name, reason, .. } in &missing {
+            self.log(&run.id, Level::Error, &format!("{name}: {reason}")).await;
+        }
+        if ready.is_empty() {
+            let reasons: Vec<String> =
+                missing.iter().map(|Missing { name, reason, .. }| format!("{name}: {reason}")).collect();
+            return Outcome::failed(reasons.join("; "));
+        }
+        if recipients.is_empty() {
+            self.log(&run.id, Level::Warning, "not encrypted: whoever can read the destination can read the backup")
+                .await;
+        }
+        let databases = tokio::select! {
+            () = active.cancel.cancelled() => return Outcome::failed("stopped"),
+            databases = self.databases(&job, &*source) => databases,
+        };
+        let databases = match databases {
+            Ok(databases) if databases.is_empty() => return Outcome::failed("the source has no databases"),
+            Ok(databases) => databases,
+            Err(failure) => return Outcome::failed(failure),
+        };
+        let request = BackupRequest {
+            source: &*source,
+            databases,
+            destinations: ready.iter().map(|target| Arc::clone(&target.destination)).collect(),
+            job: job.name.clone(),
+            compression: job.compression,
+            recipients,
+            started: self.now(),
+            trigger: trigger(run),
+            run_id: run.id.clone(),
+            job_id: Some(job.id.clone()),
+        };
+        let report = self.run_request(run, active, &request).await;
+        self.note_broken_grants(&ready, &report).await;
+        outcome_of(&report, &ready, &missing)
+    }
+
+    async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Vec<String>, Failure> {
+        match &job.databases {
+            Some(databases) if source.engine().has_databases() => Ok(databases.clone()),
+            _ => Ok(source.databases().await?),
+        }
+    }
+
+    /// Runs it while its lines are stored, in order.
+    async fn run_request(&self, run: &Run, active: &Active, request: &BackupRequest<'_>) -> RunReport {
+        let (sender, mut lines) = mpsc::channel::<(Level, String)>(LINES);
+        let lost = Mutex::new(0_usize);
+        let storing = async {
+            while let Some((level, words)) = lines.recv().await {
+                self.log(&run.id, level, &words).await;
+            }
+        };
+        let not_sent = &lost;
+        let running = async move {
+            // Dropped with this block, which ends the storing.
+            let on_event = move |event: Event<'_>| {
+                if sender.try_send(in_words(&event)).is_err() {
+                    *not_sent.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                }
+            };
+            back_up(request, &active.progress, &active.cancel, &on_event).await
+        };
+        let (report, ()) = tokio::join!(running, storing);
+        let lost = *lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost > 0 {
+            self.log(&run.id, Level::Warning, &format!("{lost} lines of this log are missing: too many came at once"))
+                .await;
+        }
+        report
+    }
+
+    async fn note_broken_grants(&self, ready: &[Target], report: &RunReport) {
+        for copy in report.databases.iter().flat_map(|database| &database.copies) {
+            if let (Err(CopyFailure::Destination(error)), Some(target)) = (&copy.result, ready.get(copy.index)) {
+                self.note_broken_grant(&target.id, error).await;
+            }
+        }
+    }
+}
+
+fn trigger(run: &Run) -> &'static str {
+    match run.cause.as_str() {
+        "schedule" | "retry" => "schedule",
+        "api" => "api",
+        _ => "manual",
+    }
+}
+
+fn in_words(event: &Event<'_>) -> (Level, String) {
+    match event {
+        Event::Started { database } => (Level::Info, format!("backing up {database}")),
+        Event::MayNotFit { destination, last_size, usage, .. } => (
+            Level::Warning,
+            format!(
+                "it may not fit into {destination}: the last backup took {}, and {} are free ({usage})",
+                human(*last_size),
+                human(usage.free().unwrap_or_default())
+            ),
+        ),
+        Event::Dumped { database, size } => (Level::Info, format!("dump of {database} complete: {}", human(*size))),
+        Event::ToolSaid { words, .. } => (Level::Warning, format!("the dump tool says: {words}")),
+        Event::Copied { database, copy: CopyReport { destination, result, .. } } => match result {
+            Ok(stored) => {
+                let size = human(stored.sidecar.size.stored);
+                (Level::Info, format!("{database} is at {destination}: {} ({size}), proved whole", stored.path))
+            }
+            Err(failure) => (Level::Error, format!("{database} is not at {destination}: {failure}")),
+        },
+    }
+}
+
+/// The success contract: one copy that is missing makes a run partial, none that is there makes it failed.
+fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Outcome {
+    let copies = report.databases.iter().flat_map(|database| {
+        let dumped = database.failure.is_some().then_some(false);
+        dumped.into_iter().chain(database.copies.iter().map(|copy| copy.result.is_ok()))
+    });
+    let state = domain::RunState::of(copies.chain(missing.iter().map(|_| false)));
+    let first_failure = report.databases.iter().find_map(|database| {
+        let dump = database.failure.as_ref().map(|failure| format!("{}: {failure}", database.database));
+        dump.or_else(|| {
+            database.copies.iter().find_map(|copy| {
+                let failure = copy.result.as_ref().err()?;
+                Some(format!("{}: {failure}", copy.destination))
+            })
+        })
+    });
+    let error =
+        first_failure.or_else(|| missing.first().map(|Missing { name, reason, .. }| format!("{name}: {reason}")));
+    Outcome { state: state.into(), error, result: Some(result_of(report, ready, missing)) }
+}
+
+fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Value {
+    let copy = |copy: &CopyReport| {
+        let target = ready.get(copy.index);
+        let (id, name) = target.map_or((&copy.destination, &copy.destination), |target| (&target.id, &target.name));
+        match &copy.result {
+            Ok(stored) => json!({
+                "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
+                "checksum": stored.sidecar.checksum,
+            }),
+            Err(failure) => json!({"destinationId": id, "destination": name, "error": failure.to_string()}),
+        }
+    };
+    let unreachable =
+        |Missing { id, name, reason }: &Missing| json!({"destinationId": id, "destination": name, "error": reason});
+    let databases = report.databases.iter().map(|database| {
+        let copies: Vec<Value> = database.copies.iter().map(copy).chain(missing.iter().map(unreachable)).collect();
+        let mut object = json!({"database": database.database, "copies": copies});
+        if let Some(failure) = &database.failure {
+            object["error"] = json!(failure.to_string());
+        }
+        object
+    });
+    json!({"databases": databases.collect::<Vec<_>>()})
+}

@@ -1,0 +1,24 @@
+//! What watchers of runs are told.
+
+use catalog::Run;
+
+/// Something that happened to a run.
+#[derive(Debug, Clone)]
+pub(crate) enum LiveEvent {
+    /// It has something to say, which is stored.
+    Line { run_id: String },
+    /// It has got further: bytes dumped, stored, sent.
+    Progress { run_id: String, bytes: [u64; 3] },
+    /// It began or ended.
+    State(Box<Run>),
+}
+
+impl LiveEvent {
+    /// Whose it is.
+    pub(crate) fn run_id(&self) -> &str {
+        match self {
+            Self::Line { run_id } | Self::Progress { run_id, .. } => run_id,
+            Self::State(run) => &run.id,
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! A server from its start to its end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum_server::Handle;
+use catalog::{Catalog, Location, Token};
+use tokio::task::JoinHandle;
+
+use crate::app::{App, Parts};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::data_folder::DataFolder;
+use crate::dropbox_clients::DropboxClients;
+use crate::http::{self, IDLE, LONGEST};
+use crate::limiter::Limiters;
+use crate::listen::listen;
+use crate::metrics::Metrics;
+use crate::passwords::Passwords;
+use crate::runs::Runs;
+
+/// What has expired is forgotten this often.
+const TIDY: Duration = Duration::from_secs(600);
+/// Requests get so long to end after everything else has.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The metadata database or the key.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    /// Anything else.
+    #[error("{0}")]
+    Start(String),
+}
+
+/// A server that answers.
+pub struct Server {
+    app: App,
+    address: SocketAddr,
+    setup: Option<(Token, PathBuf)>,
+    handle: Handle<SocketAddr>,
+    listening: JoinHandle<Result<(), String>>,
+    working: JoinHandle<()>,
+    scheduling: JoinHandle<()>,
+    tidying: JoinHandle<()>,
+    _data: DataFolder,
+}
+
+impl Server {
+    /// Starts one.
+    ///
+    /// # Errors
+    /// [`Error`] says what to do.
+    pub async fn start(config: Config, data: DataFolder, clock: Clock) -> Result<Self, Error> {
+        let alone = matches!(config.database, Location::Sqlite(_));
+        let catalog = Catalog::open(&config.database, &config.keys).await?;
+        let (listener, address) = bind(config.listen)?;
+        let tls = config.tls.clone();
+        let app = App::new(Parts {
+            runs: Runs::new(catalog::new_id(clock.now())),
+            passwords: Passwords::new().map_err(Error::Start)?,
+            limiters: Limiters::default(),
+            clients: DropboxClients::default(),
+            metrics: Metrics::new(),
+            catalog,
+            clock,
+            config,
+        });
+        let setup = prepare_setup(&app).await?;
+        app.settle_abandoned(alone).await?;
+        let handle = Handle::new();
+        let router = http::router(&app);
+        let (for_listening, for_tls) = (handle.clone(), tls);
+        let listening = tokio::spawn(async move { listen(listener, for_tls.as_ref(), for_listening, router).await });
+        let working = tokio::spawn(app.clone().work());
+        let scheduling = tokio::spawn(app.clone().schedule());
+        let tidying = tokio::spawn(tidy(app.clone()));
+        Ok(Self { app, address, setup, handle, listening, working, scheduling, tidying, _data: data })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The setup token and its file, as long as there is no administrator.
+    pub fn setup(&self) -> Option<(&str, &std::path::Path)> {
+        self.setup.as_ref().map(|(token, path)| (token.expose(), path.as_path()))
+    }
+
+    /// Waits until it fails, which it does not as long as all is well.
+    ///
+    /// # Errors
+    /// Why it no longer answers.
+    pub async fn failed(&mut self) -> Error {
+        match (&mut self.listening).await {
+            Ok(Ok(())) => Error::Start("the server has stopped listening".to_owned()),
+            Ok(Err(error)) => Error::Start(error),
+            Err(error) => Error::Start(error.to_string()),
+        }
+    }
+
+    /// Stops: no new runs; running ones have their time of grace, and are then stopped and marked interrupted.
+    pub async fn stop(self) {
+        self.app.runs.draining.cancel();
+        let _ = self.working.await;
+        let _ = self.scheduling.await;
+        self.tidying.abort();
+        self.handle.graceful_shutdown(Some(LAST_ANSWERS));
+        if !self.listening.is_finished() {
+            let _ = self.listening.await;
+        }
+        if let Err(error) = self.app.catalog.clone().close().await {
+            tracing::error!(%error, "the metadata database was not closed properly");
+        }
+    }
+
+    /// How many runs are going on.
+    pub fn running(&self) -> usize {
+        self.app.runs.count()
+    }
+}
+
+fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let failed = |error: std::io::Error| {
+        Error::Start(format!("could not listen on {address}: {error}. Choose another address with --listen"))
+    };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+async fn prepare_setup(app: &App) -> Result<Option<(Token, PathBuf)>, Error> {
+    if !app.catalog.has_no_users().await? {
+        return Ok(None);
+    }
+    let token = Token::new("")?;
+    app.catalog.set_setup_token(&token).await?;
+    let path = crate::setup_token::write(&app.config.data, &token).map_err(|error| {
+        Error::Start(format!("could not write the setup token into {}: {error}", app.config.data.display()))
+    })?;
+    Ok(Some((token, path)))
+}
+
+async fn tidy(app: App) {
+    loop {
+        if let Err(error) = app.catalog.forget_expired(app.now(), IDLE, LONGEST).await {
+            tracing::error!(%error, "what has expired could not be removed");
+        }
+        tokio::time::sleep(TIDY).await;
+    }
+}

@@ -1,0 +1,255 @@
+//! What people set for sources and destinations, and what is made of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use destinations::Destination;
+use domain::Engine;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+use sources::{Origin, Source};
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::dropbox_clients::Patience;
+use crate::failure::Failure;
+use crate::http::problem::{Fields, Problem};
+
+/// The names under which the catalog keeps secrets.
+pub(crate) const PASSWORD: &str = "password";
+pub(crate) const APP_KEY: &str = "appKey";
+pub(crate) const APP_SECRET: &str = "appSecret";
+
+/// Where databases are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub(crate) enum SourceSettings {
+    /// A PostgreSQL server.
+    Postgres {
+        /// Name or address.
+        #[schema(min_length = 1, max_length = 255)]
+        host: String,
+        /// 5432 if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(minimum = 1)]
+        port: Option<u16>,
+        /// The role to log in as.
+        #[schema(min_length = 1, max_length = 200)]
+        user: String,
+        /// The one database of this source; all that the server has if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schema(min_length = 1, max_length = 200)]
+        database: Option<String>,
+        /// Whether the connection is encrypted, and what is checked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ssl_mode: Option<SslMode>,
+    },
+    /// A SQLite database.
+    Sqlite {
+        /// The file's absolute path on the server's machine.
+        #[schema(min_length = 2, max_length = 4096)]
+        path: String,
+    },
+}
+
+/// libpq's `sslmode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SslMode {
+    Disable,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+/// What must be escaped in a part of an address.
+const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+impl SourceSettings {
+    /// Its engine.
+    pub(crate) fn engine(&self) -> Engine {
+        match self {
+            Self::Postgres { .. } => Engine::Postgres,
+            Self::Sqlite { .. } => Engine::Sqlite,
+        }
+    }
+
+    pub(crate) fn check(&self, fields: &mut Fields) {
+        match self {
+            Self::Postgres { host, user, database, .. } => {
+                for (field, text) in [
+                    ("settings.host", Some(host)),
+                    ("settings.user", Some(user)),
+                    ("settings.database", database.as_ref()),
+                ] {
+                    let sound = text.is_none_or(|text| !text.trim().is_empty() && !text.chars().any(char::is_control));
+                    fields.check(field, sound, || "must not be empty or hold control characters".to_owned());
+                }
+            }
+            Self::Sqlite { path } => {
+                fields.check("settings.path", path.starts_with('/'), || {
+                    "must be absolute: /var/lib/app/data.db".to_owned()
+                });
+                let sound = !path.split('/').any(|part| part == "..") && !path.chars().any(char::is_control);
+                fields.check("settings.path", sound, || "must not hold '..' or control characters".to_owned());
+            }
+        }
+    }
+
+    /// The same place, but another database of it: a name, or a file for SQLite.
+    #[must_use]
+    pub(crate) fn with_database(mut self, other: &str) -> Self {
+        match &mut self {
+            Self::Postgres { database, .. } => *database = Some(other.to_owned()),
+            Self::Sqlite { path } => other.clone_into(path),
+        }
+        self
+    }
+
+    /// What runs ask.
+    pub(crate) fn open(&self, password: Option<SecretString>) -> Result<Box<dyn Source>, sources::Error> {
+        sources::parse(&self.address(), Origin::Private, password)
+    }
+
+    fn address(&self) -> String {
+        let escape = |text: &str| utf8_percent_encode(text, PART).to_string();
+        match self {
+            Self::Postgres { host, port, user, database, ssl_mode } => {
+                let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+                let database = database.as_deref().map(escape).unwrap_or_default();
+                let user = escape(user);
+                let mut parameters = Vec::new();
+                let host = if host.starts_with('/') {
+                    parameters.push(format!("host={}", escape(host)));
+                    String::new()
+                } else if host.contains(':') {
+                    format!("[{}]", host.trim_start_matches('[').trim_end_matches(']'))
+                } else {
+                    escape(host)
+                };
+                if let Some(mode) = ssl_mode {
+                    let mode = serde_json::to_value(mode).ok().and_then(|mode| mode.as_str().map(str::to_owned));
+                    parameters.push(format!("sslmode={}", mode.unwrap_or_default()));
+                }
+                let query = if parameters.is_empty() { String::new() } else { format!("?{}", parameters.join("&")) };
+                format!("postgres://{user}@{host}{port}/{database}{query}")
+            }
+            Self::Sqlite { path } => format!("sqlite://{}", path.replace('%', "%25")),
+        }
+    }
+}
+
+/// Where backups go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub(crate) enum DestinationSettings {
+    /// A folder in Dropbox.
+    Dropbox {
+        /// Such as `/backups`; the root, or the app's folder, if empty.
+        #[serde(default)]
+        #[schema(max_length = 1000)]
+        folder: String,
+        /// In the team's space instead of the member's own folder.
+        #[serde(default)]
+        team_space: bool,
+    },
+    /// A folder on the server's machine, or mounted there.
+    Folder {
+        /// Its absolute path.
+        #[schema(min_length = 1, max_length = 4096)]
+        path: String,
+    },
+}
+
+impl DestinationSettings {
+    /// Whether somebody has to authorize it.
+    pub(crate) fn needs_authorization(&self) -> bool {
+        matches!(self, Self::Dropbox { .. })
+    }
+
+    pub(crate) fn check(&self, fields: &mut Fields) {
+        let (field, path) = match self {
+            Self::Dropbox { folder, .. } => ("settings.folder", folder),
+            Self::Folder { path } => {
+                fields.check("settings.path", path.starts_with('/'), || "must be absolute: /var/backups".to_owned());
+                ("settings.path", path)
+            }
+        };
+        let sound = !path.split('/').any(|part| part == ".." || part == ".") && !path.chars().any(char::is_control);
+        fields.check(field, sound, || "must not hold '.', '..' or control characters".to_owned());
+    }
+
+    /// What to call it where there is no room for more.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Dropbox { folder, team_space } => {
+                let scheme = if *team_space { "dropbox-team" } else { "dropbox" };
+                format!("{scheme}:/{}", folder.trim_matches('/'))
+            }
+            Self::Folder { path } => format!("file://{path}"),
+        }
+    }
+}
+
+/// Reads the settings that the catalog keeps.
+pub(crate) fn of_source(source: &catalog::Source) -> Result<SourceSettings, Problem> {
+    serde_json::from_value(source.settings.clone()).map_err(Problem::internal)
+}
+
+/// Reads the settings that the catalog keeps.
+pub(crate) fn of_destination(destination: &catalog::Destination) -> Result<DestinationSettings, Problem> {
+    serde_json::from_value(destination.settings.clone()).map_err(Problem::internal)
+}
+
+/// The password of a source, if it has one.
+pub(crate) fn password(mut secrets: BTreeMap<String, SecretString>) -> Option<SecretString> {
+    secrets.remove(PASSWORD)
+}
+
+impl App {
+    /// A source, ready to be asked; another of its databases if one is named.
+    pub(crate) async fn open_source(&self, id: &str, database: Option<&str>) -> Result<Box<dyn Source>, Failure> {
+        let source = self.catalog.source(id).await?.ok_or(Failure::Gone("the source"))?;
+        let mut settings: SourceSettings = serde_json::from_value(source.settings.clone())?;
+        if let Some(database) = database {
+            settings = settings.with_database(database);
+        }
+        let password = password(self.catalog.source_secrets(&source)?);
+        password.iter().for_each(|password| crate::redaction::register(password.expose_secret()));
+        Ok(settings.open(password)?)
+    }
+
+    /// A destination, ready to be used.
+    pub(crate) async fn open_destination(&self, id: &str, patience: Patience) -> Result<Arc<dyn Destination>, Failure> {
+        let destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
+        let settings: DestinationSettings = serde_json::from_value(destination.settings.clone())?;
+        destinations::parse(&settings.address(), |space| self.dropbox_client(&destination, space, patience))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_and_host_survives_the_address() {
+        let settings = |host: &str, database: &str| SourceSettings::Postgres {
+            host: host.to_owned(),
+            port: Some(5433),
+            user: "o'neil@x:y/z".to_owned(),
+            database: Some(database.to_owned()),
+            ssl_mode: Some(SslMode::VerifyFull),
+        };
+        for database in ["shop", "a b", "-x", "ü😀", "x\"; drop", "a/b?c#d%20"] {
+            for host in ["db.example", "::1", "/run/postgresql"] {
+                let source = settings(host, database).open(Some("p:w@/\\ ".into())).unwrap();
+                assert!(source.name().ends_with(&format!("/{database}")), "{}", source.name());
+                assert!(source.name().starts_with("postgres://o'neil@x:y/z@"), "{}", source.name());
+            }
+        }
+        let file = SourceSettings::Sqlite { path: "/data/100% sure.db".to_owned() };
+        assert!(file.open(None).unwrap().name().ends_with("/data/100% sure.db"));
+    }
+}
