@@ -34,6 +34,11 @@ impl Control {
         self.app.change(|account| account.grants.revoke(refresh_token));
     }
 
+    /// Unlinks the app wherever it is linked: every token is gone.
+    pub fn revoke_all(&self) {
+        self.app.change(|account| account.grants.revoke_all());
+    }
+
     /// Lets every access token that is out there expire now.
     pub fn expire_access_tokens(&self) {
         let now = self.app.clock.now();

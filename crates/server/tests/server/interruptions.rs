@@ -1,0 +1,64 @@
+//! A server that stops in the middle says so afterwards, and goes on.
+
+use dropbox_emulator::Weather;
+use serde_json::json;
+use test_support::{PostgresServer, PostgresVersion};
+
+use crate::world::{Browser, World, id};
+
+#[tokio::test]
+async fn a_run_that_is_stopped_with_the_server_is_interrupted_and_begun_again() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 50_000).await;
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let schedule = json!({"cron": "30 12 * * *"});
+    let job = anna.job("shop", &source, &[&dropbox], json!({"schedule": schedule, "compression": "none"})).await;
+    world.dropbox().set_weather(Weather { total: Some(1024 * 1024), ..Weather::default() });
+    world.advance(jiff::SignedDuration::from_mins(31));
+    let running =
+        anna.until(&format!("/api/jobs/{job}"), |job| job["lastRun"]["dumpedBytes"].as_i64().unwrap_or(0) > 0).await;
+    let run = id(&running["lastRun"]);
+    world.stop().await;
+    assert!(world.dropbox().files().is_empty());
+    world.dropbox().set_weather(Weather::default());
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let interrupted = anna.get(&format!("/api/runs/{run}")).await.expect(200);
+    assert_eq!(interrupted["state"], "interrupted", "{interrupted}");
+    let again = anna.until(&format!("/api/jobs/{job}"), |job| job["lastRun"]["state"] == "succeeded").await;
+    assert_eq!((&again["lastRun"]["cause"], &again["lastRun"]["attempt"]), (&json!("retry"), &json!(2)));
+}
+
+#[tokio::test]
+async fn everything_works_on_postgres_too() {
+    let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
+    server.sql("postgres", "CREATE DATABASE dbackup");
+    let mut world = World::on_database(server.address("dbackup")).await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 100).await;
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let schedule = json!({"cron": "30 12 * * *"});
+    let job = anna.job("shop", &source, &[&dropbox], json!({"schedule": schedule})).await;
+    let run = world.run_job(&anna, &job).await;
+    assert_eq!(run["state"], "succeeded", "{run}");
+    world.advance(jiff::SignedDuration::from_mins(31));
+    anna.until(&format!("/api/jobs/{job}"), |job| {
+        job["lastRun"]["cause"] == "schedule" && job["lastRun"]["state"] == "succeeded"
+    })
+    .await;
+    let events = anna.get(&format!("/api/runs/{}/events", id(&run))).await;
+    assert!(events.body.contains("proved whole"), "{}", events.body);
+    let page = anna.get("/api/runs?limit=1").await.expect(200);
+    let next =
+        anna.get(&format!("/api/runs?limit=1&cursor={}", page["nextCursor"].as_str().unwrap())).await.expect(200);
+    assert_eq!(id(&next["items"][0]), id(&run));
+    assert!(next["nextCursor"].is_null());
+    anna.delete(&format!("/api/sources/{source}")).await.problem(409, "inUse", &[]);
+    anna.delete(&format!("/api/jobs/{job}")).await.expect(204);
+    anna.delete(&format!("/api/sources/{source}")).await.expect(204);
+    world.stop().await;
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    anna.get("/api/jobs").await.expect(200);
+}

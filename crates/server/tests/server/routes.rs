@@ -1,0 +1,82 @@
+//! Every route declares what it needs, and nobody gets in with less.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// Method, path with a made-up id, what it needs.
+fn operations(api: &Value) -> Vec<(Method, String, String)> {
+    let paths = api["paths"].as_object().unwrap();
+    let operations = paths.iter().flat_map(|(path, item)| {
+        let path = path.replace("{id}", "none").replace("{token}", "none");
+        item.as_object().unwrap().iter().map(move |(method, operation)| {
+            let needs = operation["x-permission"].as_str();
+            let needs = needs.unwrap_or_else(|| panic!("{method} {path} does not declare a permission")).to_owned();
+            (method.to_uppercase().parse().unwrap(), path.clone(), needs)
+        })
+    });
+    operations.collect()
+}
+
+#[tokio::test]
+async fn every_route_declares_a_permission_and_keeps_to_it() {
+    let world = World::new().await;
+    let administrator = world.administrator().await;
+    let api = world.stranger().get("/api/openapi.json").await.expect(200);
+    let operations = operations(&api);
+    assert!(operations.len() > 50, "{}", operations.len());
+    let viewer = world.member(&administrator, "Vera", "viewer").await;
+    let operator = world.member(&administrator, "Otto", "operator").await;
+    let narrow = administrator.token(&["view"]).await;
+    let ranks = ["view", "operate", "configure", "administer"];
+    for (method, path, needs) in &operations {
+        let ask =
+            async |browser: &crate::world::Browser| browser.send(method.clone(), path, Some(&json!({}))).await.status;
+        if needs == "public" {
+            continue;
+        }
+        assert_eq!(ask(&world.stranger()).await, 401, "{method} {path} lets strangers in");
+        // Signing out would end the test.
+        let Some(needed) = ranks.iter().position(|rank| rank == needs) else { continue };
+        for (who, browser, has) in [("viewer", &viewer, 0), ("operator", &operator, 1), ("token", &narrow, 0)] {
+            let refused = ask(browser).await == 403;
+            assert_eq!(refused, needed > has, "{method} {path} needs {needs}, asked by {who}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_description_is_valid_and_its_pages_are_our_own() {
+    let world = World::new().await;
+    let stranger = world.stranger();
+    let api = stranger.get("/api/openapi.json").await.expect(200);
+    assert_eq!(api["openapi"], "3.1.0");
+    let page = stranger.get("/api/docs/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("swagger-ui-bundle.js"), "{}", page.body);
+    for file in ["index.html", "swagger-initializer.js", "swagger-ui.css", "index.css", "swagger-ui-bundle.js"] {
+        let file = stranger.get(&format!("/api/docs/{file}")).await;
+        assert_eq!(file.status, 200);
+        if !file.headers["content-type"].to_str().unwrap().contains("css") {
+            assert!(!file.body.contains("src=\"http"), "something comes from elsewhere");
+        }
+    }
+    for (header, part) in [("content-security-policy", "frame-ancestors 'none'"), ("x-content-type-options", "nosniff")]
+    {
+        assert!(page.headers[header].to_str().unwrap().contains(part));
+    }
+}
+
+/// The whole description as it was reviewed. Changed on purpose? Run with UPDATE_SNAPSHOT=1 and review the difference.
+#[tokio::test]
+async fn the_description_is_the_reviewed_one() {
+    let world = World::new().await;
+    let api = world.stranger().get("/api/openapi.json").await.body;
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    if std::env::var_os("UPDATE_SNAPSHOT").is_some() {
+        std::fs::write(&path, &api).unwrap();
+    }
+    let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(api == reviewed, "the API differs from crates/server/openapi.json: run with UPDATE_SNAPSHOT=1 and review");
+}

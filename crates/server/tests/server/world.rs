@@ -1,0 +1,345 @@
+//! What every story needs: a server with a clock that stands still, a Dropbox, a browser.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use catalog::{KeyFile, KeySource, Location};
+use dropbox_emulator::{Control, Emulator};
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+use server::{Clock, Config, DataFolder, DropboxNetwork, Server};
+use tempfile::TempDir;
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A server and its surroundings.
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) emulator: Emulator,
+    pub(crate) server: Option<Server>,
+    pub(crate) now: Arc<Mutex<Timestamp>>,
+    trusted_proxies: Vec<&'static str>,
+    /// PostgreSQL as the metadata database, if set.
+    database_url: Option<String>,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(dropbox_emulator::Config::default()).await
+    }
+
+    pub(crate) async fn with(config: dropbox_emulator::Config) -> Self {
+        Self::with_all(config, Vec::new(), None).await
+    }
+
+    pub(crate) async fn behind_proxies(trusted_proxies: Vec<&'static str>) -> Self {
+        Self::with_all(dropbox_emulator::Config::default(), trusted_proxies, None).await
+    }
+
+    pub(crate) async fn on_database(url: String) -> Self {
+        Self::with_all(dropbox_emulator::Config::default(), Vec::new(), Some(url)).await
+    }
+
+    async fn with_all(
+        config: dropbox_emulator::Config,
+        trusted_proxies: Vec<&'static str>,
+        database_url: Option<String>,
+    ) -> Self {
+        let emulator = Emulator::start(config).await.unwrap();
+        let now = Arc::new(Mutex::new("2026-01-15T12:00:00Z".parse().unwrap()));
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = Self { folder, emulator, server: None, now, trusted_proxies, database_url };
+        world.start().await;
+        world
+    }
+
+    /// Starts the server, again if need be.
+    pub(crate) async fn start(&mut self) {
+        let data = DataFolder::open(&self.path("data")).unwrap();
+        let now = Arc::clone(&self.now);
+        let database = match &self.database_url {
+            Some(url) => Location::Postgres(url.clone().into()),
+            None => Location::Sqlite(data.path().join("dbackup.db")),
+        };
+        let endpoints =
+            dropbox::Endpoints::parse(&self.emulator.api_url(), &self.emulator.content_url(), &self.emulator.web_url());
+        let config = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            public_url: "http://localhost:3000".parse().unwrap(),
+            trusted_proxies: self.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect(),
+            data: data.path().to_owned(),
+            database,
+            keys: KeySource::File(KeyFile::new(data.path())),
+            tls: None,
+            dropbox: DropboxNetwork { endpoints: endpoints.unwrap(), ..DropboxNetwork::default() },
+            max_runs: 2,
+            grace: Duration::ZERO,
+        };
+        let clock = Clock::new(move || *now.lock().unwrap());
+        self.server = Some(Server::start(config, data, clock).await.unwrap());
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.server.take().unwrap().stop().await;
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn dropbox(&self) -> &Control {
+        self.emulator.control()
+    }
+
+    pub(crate) fn advance(&self, by: SignedDuration) {
+        let mut now = self.now.lock().unwrap();
+        *now += by;
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.server.as_ref().unwrap().address())
+    }
+
+    /// Somebody who has not signed in.
+    pub(crate) fn stranger(&self) -> Browser {
+        Browser { url: self.url(), headers: vec![("sec-fetch-site".to_owned(), "same-origin".to_owned())] }
+    }
+
+    /// The first administrator, signed in.
+    pub(crate) async fn administrator(&self) -> Browser {
+        let token = self.server.as_ref().unwrap().setup().unwrap().0.to_owned();
+        let input = json!({"token": token, "name": "Anna", "password": PASSWORD});
+        let mut browser = self.stranger();
+        browser.sign_in_with("/api/setup", &input).await;
+        browser
+    }
+
+    /// Somebody with a role, signed in.
+    pub(crate) async fn member(&self, administrator: &Browser, name: &str, role: &str) -> Browser {
+        let input = json!({"name": name, "role": role, "password": PASSWORD});
+        administrator.post("/api/users", &input).await.expect(201);
+        let mut browser = self.stranger();
+        browser.sign_in_with("/api/session", &json!({"name": name, "password": PASSWORD})).await;
+        browser
+    }
+
+    /// A SQLite database, and it as a source of the server.
+    pub(crate) async fn sqlite_source(&self, browser: &Browser, name: &str, rows: u32) -> (PathBuf, String) {
+        let path = self.path(&format!("{name}.db"));
+        make_database(&path, rows);
+        let input = json!({"name": name, "settings": {"type": "sqlite", "path": path}});
+        let source = browser.post("/api/sources", &input).await.expect(201);
+        (path, id(&source))
+    }
+
+    /// A folder as a destination.
+    pub(crate) async fn folder_destination(&self, browser: &Browser, name: &str) -> (PathBuf, String) {
+        let path = self.path(name);
+        std::fs::create_dir(&path).unwrap();
+        let input = json!({"name": name, "settings": {"type": "folder", "path": path}});
+        let destination = browser.post("/api/destinations", &input).await.expect(201);
+        (path, id(&destination))
+    }
+
+    /// A Dropbox that is not authorized.
+    pub(crate) async fn new_dropbox(&self, browser: &Browser, name: &str) -> String {
+        let standard = dropbox_emulator::Config::default();
+        let input = json!({
+            "name": name, "settings": {"type": "dropbox", "folder": "/backups"},
+            "appKey": standard.app_key, "appSecret": standard.app_secret,
+        });
+        let made = browser.post("/api/destinations", &input).await.expect(201);
+        assert_eq!(made["authorization"]["status"], "authorization_required");
+        id(&made)
+    }
+
+    /// A Dropbox, authorized as a person does it.
+    pub(crate) async fn dropbox_destination(&self, browser: &Browser, name: &str) -> String {
+        let id = self.new_dropbox(browser, name).await;
+        let begun = browser.begin_authorization(&id).await;
+        let back = self.consent(begun["url"].as_str().unwrap(), "allow").await;
+        let answer = browser.get(&back).await;
+        assert_eq!(answer.status, 303, "{}", answer.body);
+        assert!(answer.headers["location"].to_str().unwrap().ends_with("?authorization=authorized"));
+        id
+    }
+
+    /// Opens the consent page and clicks; gives the path and query of our callback that Dropbox leads to.
+    pub(crate) async fn consent(&self, url: &str, decision: &str) -> String {
+        let client = client();
+        let page = client.get(url).send().await.unwrap();
+        assert_eq!(page.status(), 200, "{}", page.text().await.unwrap());
+        let query = url.split_once('?').unwrap().1;
+        let form = format!("{query}&decision={decision}");
+        let target = url.split_once('?').unwrap().0;
+        let answer = client.post(target).body(form).send().await.unwrap();
+        let location = answer.headers()["location"].to_str().unwrap().to_owned();
+        location.strip_prefix("http://localhost:3000").unwrap_or_else(|| panic!("{location}")).to_owned()
+    }
+
+    /// Runs a job and waits for its end.
+    pub(crate) async fn run_job(&self, browser: &Browser, job: &str) -> Value {
+        let run = browser.post(&format!("/api/jobs/{job}/run"), &json!({})).await.expect(202);
+        browser.finished(&id(&run)).await
+    }
+}
+
+pub(crate) fn make_database(path: &Path, rows: u32) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.pragma_update(None, "journal_mode", "wal").unwrap();
+    let sql = format!(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, x BLOB);
+         WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {rows})
+         INSERT INTO t (x) SELECT randomblob(250) FROM n;"
+    );
+    connection.execute_batch(&sql).unwrap();
+}
+
+pub(crate) fn rows(path: &Path) -> Vec<(i64, Vec<u8>)> {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    let mut statement = connection.prepare("SELECT id, x FROM t ORDER BY id").unwrap();
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+}
+
+pub(crate) fn id(object: &Value) -> String {
+    object["id"].as_str().unwrap_or_else(|| panic!("no id in {object}")).to_owned()
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests talk to the loopback")]
+pub(crate) fn client() -> reqwest::Client {
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+/// Somebody who asks.
+#[derive(Clone)]
+pub(crate) struct Browser {
+    pub(crate) url: String,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+impl Browser {
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let mut request = client().request(method, format!("{}{path}", self.url));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.unwrap() }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::POST, path, Some(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PUT, path, Some(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None).await
+    }
+
+    #[must_use]
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self
+    }
+
+    pub(crate) async fn sign_in_with(&mut self, path: &str, input: &Value) {
+        let answer = self.post(path, input).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        *self = self.clone().header("cookie", &cookie);
+    }
+
+    pub(crate) async fn token(&self, scopes: &[&str]) -> Self {
+        let made = self.post("/api/tokens", &json!({"name": "program", "scopes": scopes})).await.expect(201);
+        let headers = vec![("authorization".to_owned(), format!("Bearer {}", made["token"].as_str().unwrap()))];
+        Self { url: self.url.clone(), headers }
+    }
+
+    pub(crate) async fn begin_authorization(&self, destination: &str) -> Value {
+        self.post("/api/adapters/dropbox/auth", &json!({"destinationId": destination})).await.expect(200)
+    }
+
+    /// Makes a job.
+    pub(crate) async fn job(&self, name: &str, source: &str, destinations: &[&str], more: Value) -> String {
+        let mut input = json!({"name": name, "sourceId": source, "destinationIds": destinations});
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        id(&self.post("/api/jobs", &input).await.expect(201))
+    }
+
+    /// Waits for the end of a run.
+    pub(crate) async fn finished(&self, run: &str) -> Value {
+        self.until(&format!("/api/runs/{run}"), |run| !matches!(run["state"].as_str().unwrap(), "queued" | "running"))
+            .await
+    }
+
+    /// Asks until the answer is as it should be.
+    pub(crate) async fn until(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let value = self.get(path).await.expect(200);
+            if is_so(&value) {
+                return value;
+            }
+            assert!(Instant::now() < deadline, "waited in vain for {path}: {value}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(crate) async fn log_of(&self, run: &str) -> String {
+        let log = self.get(&format!("/api/runs/{run}/log")).await.expect(200);
+        let lines = log["items"].as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap().to_owned());
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).unwrap() }
+    }
+
+    /// A problem with this code, whose words hold all of these.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, code: &str, words: &[&str]) -> Value {
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{}", self.body);
+        let problem = self.expect(status);
+        assert_eq!(problem["code"], code, "{problem}");
+        for word in words {
+            assert!(problem["detail"].as_str().unwrap().contains(word), "'{word}' is missing in {problem}");
+        }
+        problem
+    }
+}
