@@ -46,7 +46,7 @@ pub struct BackupRequest<'a> {
 }
 
 /// Backs up every database of the request, one after another. `cancel` stops the run at any time before a database's copies
-/// are being published; publishing is finished, so that no half of a pair is left.
+/// are published, which is short and is finished, so that no half of a pair is left.
 pub async fn back_up(
     request: &BackupRequest<'_>,
     progress: &Progress,
@@ -93,7 +93,7 @@ async fn copy_database(
     let dump = streamed.dump.as_ref();
     let publishing = streamed.copies.into_iter().map(|(destination, upload)| async move {
         let result = match (upload, dump) {
-            (Ok((taken, upload)), Some(dump)) => publish(request, database, dump, taken, upload).await,
+            (Ok((taken, upload)), Some(dump)) => publish(request, database, dump, taken, upload, cancel).await,
             (Ok(_), None) => Err(Failure::NoDump),
             (Err(failure), _) => Err(failure),
         };

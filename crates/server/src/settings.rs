@@ -120,20 +120,13 @@ impl SourceSettings {
                 let port = port.map(|port| format!(":{port}")).unwrap_or_default();
                 let database = database.as_deref().map(escape).unwrap_or_default();
                 let user = escape(user);
-                let mut parameters = Vec::new();
-                let host = if host.starts_with('/') {
-                    parameters.push(format!("host={}", escape(host)));
-                    String::new()
-                } else if host.contains(':') {
-                    format!("[{}]", host.trim_start_matches('[').trim_end_matches(']'))
-                } else {
-                    escape(host)
+                // A socket's folder, too, is a host to libpq, if its slashes are escaped.
+                let host = match host.trim_start_matches('[').trim_end_matches(']') {
+                    address if address.contains(':') => format!("[{address}]"),
+                    name => escape(name),
                 };
-                if let Some(mode) = ssl_mode {
-                    let mode = serde_json::to_value(mode).ok().and_then(|mode| mode.as_str().map(str::to_owned));
-                    parameters.push(format!("sslmode={}", mode.unwrap_or_default()));
-                }
-                let query = if parameters.is_empty() { String::new() } else { format!("?{}", parameters.join("&")) };
+                let query = ssl_mode.and_then(|mode| serde_json::to_value(mode).ok());
+                let query = query.and_then(|mode| Some(format!("?sslmode={}", mode.as_str()?))).unwrap_or_default();
                 format!("postgres://{user}@{host}{port}/{database}{query}")
             }
             Self::Sqlite { path } => format!("sqlite://{}", path.replace('%', "%25")),

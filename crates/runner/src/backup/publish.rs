@@ -6,19 +6,27 @@ use crate::naming::TakenNames;
 use destinations::{Companion, Sealed, Upload};
 use domain::BackupName;
 use domain::sidecar::{self, Checksum, Encryption, Sidecar};
+use tokio_util::sync::CancellationToken;
 
 /// Another writer can take a name between our look and our commit; so often in a row it cannot.
 const MAX_NAMES_TRIED: u32 = 100;
 
-/// Makes a copy visible under the first name that is free, and describes it. Gives what is there, provably whole.
+/// Makes a copy visible under the first name that is free, and describes it. Gives what is there, provably whole. Until all of
+/// it has arrived, which takes as long as memory was filled, it can be cancelled.
 pub(super) async fn publish(
     request: &BackupRequest<'_>,
     database: &str,
     dump: &ProvedDump,
     mut taken: TakenNames,
     mut upload: Box<dyn Upload>,
+    cancel: &CancellationToken,
 ) -> Result<Stored, Failure> {
-    let sealed = upload.seal(&dump.encoded.stored.clone().into()).await?;
+    let expected = dump.encoded.stored.clone().into();
+    let sealed = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(Failure::Cancelled),
+        sealed = upload.seal(&expected) => sealed?,
+    };
     let mut name = first_name(request, database);
     for _ in 0..MAX_NAMES_TRIED {
         name = taken.first_free(name);

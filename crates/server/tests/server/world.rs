@@ -208,7 +208,6 @@ pub(crate) fn id(object: &Value) -> String {
     object["id"].as_str().unwrap_or_else(|| panic!("no id in {object}")).to_owned()
 }
 
-#[expect(clippy::disallowed_methods, reason = "tests talk to the loopback")]
 pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
