@@ -42,6 +42,35 @@ pub(crate) enum Command {
     },
     /// Start the server: jobs, schedules, HTTP API
     Serve(Box<ServeArguments>),
+    /// The server's sources. This and the next six talk to a server: DBACKUP_URL (http://localhost:3000), DBACKUP_TOKEN
+    Sources {
+        #[command(subcommand)]
+        command: ResourceCommand,
+    },
+    /// The server's destinations
+    Destinations {
+        #[command(subcommand)]
+        command: ResourceCommand,
+    },
+    /// The server's encryption profiles
+    Profiles {
+        #[command(subcommand)]
+        command: ResourceCommand,
+    },
+    /// The server's jobs
+    Jobs {
+        #[command(subcommand)]
+        command: JobCommand,
+    },
+    /// The server's runs
+    Runs {
+        #[command(subcommand)]
+        command: RunCommand,
+    },
+    /// Make a server's configuration what a file says: what is missing is made, what differs is changed, nothing is removed
+    Apply(ApplyArguments),
+    /// Print a server's configuration as dbackup apply takes it; secrets become references to be filled in
+    Export,
     /// Manage the key that the server's secrets are encrypted under
     Key {
         #[command(subcommand)]
@@ -77,6 +106,90 @@ pub(crate) enum KeyCommand {
 pub(crate) enum AdminCommand {
     /// Set a new password for a user of the server; it is read from standard input
     ResetPassword(ResetPasswordArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ResourceCommand {
+    /// List them
+    List {
+        /// One JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one, as JSON
+    Show {
+        /// Its name or id
+        name: String,
+    },
+    /// Make one
+    Create {
+        /// TOML or JSON, as one entry of the file that dbackup apply takes; - is standard input
+        #[arg(long, short, value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Delete one
+    Delete {
+        /// Its name or id
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobCommand {
+    #[command(flatten)]
+    Resource(ResourceCommand),
+    /// Run one now
+    Run {
+        /// Its name or id
+        name: String,
+        /// Tell what happens until it has ended, and exit with its outcome
+        #[arg(long)]
+        follow: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
+    /// List them, the newest first
+    List {
+        /// Only of this job
+        #[arg(long, value_name = "NAME")]
+        job: Option<String>,
+        /// How many
+        #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+        /// One JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one, as JSON
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Tell what happens until it has ended, and exit with its outcome
+    Follow {
+        /// Its id
+        id: String,
+    },
+    /// Stop one
+    Cancel {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArguments {
+    /// TOML; - is standard input
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Where the server keeps what it knows.

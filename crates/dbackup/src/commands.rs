@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod admin;
+pub(crate) mod apply;
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod delete;
@@ -10,7 +11,9 @@ pub(crate) mod get;
 pub(crate) mod key;
 pub(crate) mod keygen;
 pub(crate) mod list;
+pub(crate) mod resources;
 pub(crate) mod restore;
+pub(crate) mod runs;
 pub(crate) mod serve;
 mod store;
 

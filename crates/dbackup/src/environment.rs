@@ -172,7 +172,7 @@ fn read_first_line(file: &Path) -> Result<SecretString, Failure> {
     Ok(text.expose_secret().lines().next().unwrap_or_default().into())
 }
 
-fn read_secret(file: &Path) -> Result<SecretString, Failure> {
+pub(crate) fn read_secret(file: &Path) -> Result<SecretString, Failure> {
     use std::io::Read;
     let mut text = String::new();
     let read = fs::File::open(file).and_then(|file| file.take(MAX_SECRET_FILE).read_to_string(&mut text));

@@ -6,6 +6,7 @@ mod commands;
 mod environment;
 mod failure;
 mod output;
+mod remote;
 mod signals;
 
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use clap::Parser;
 
 use crate::cli::{AdminCommand, Cli, Command, DropboxCommand, KeyCommand};
 use crate::failure::{Failure, Outcome};
+use crate::remote::Kind;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -41,6 +43,13 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Dropbox { command: DropboxCommand::Account } => commands::dropbox::account().await,
         Command::Dropbox { command: DropboxCommand::Logout } => commands::dropbox::logout().await,
         Command::Serve(arguments) => commands::serve::run(*arguments).await,
+        Command::Sources { command } => commands::resources::run(Kind::Source, command).await,
+        Command::Destinations { command } => commands::resources::run(Kind::Destination, command).await,
+        Command::Profiles { command } => commands::resources::run(Kind::Profile, command).await,
+        Command::Jobs { command } => commands::resources::run_jobs(command).await,
+        Command::Runs { command } => commands::runs::run(command).await,
+        Command::Apply(arguments) => commands::apply::run(arguments).await,
+        Command::Export => commands::apply::export().await,
         Command::Key { command: KeyCommand::Rotate(arguments) } => commands::key::rotate(arguments).await,
         Command::Admin { command: AdminCommand::ResetPassword(arguments) } => {
             commands::admin::reset_password(arguments).await

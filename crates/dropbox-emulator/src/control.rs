@@ -39,6 +39,11 @@ impl Control {
         self.app.change(|account| account.grants.revoke_all());
     }
 
+    /// Every refresh token that is good.
+    pub fn refresh_tokens(&self) -> Vec<String> {
+        self.app.account().grants.refresh_tokens()
+    }
+
     /// Lets every access token that is out there expire now.
     pub fn expire_access_tokens(&self) {
         let now = self.app.clock.now();

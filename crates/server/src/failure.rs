@@ -57,7 +57,7 @@ impl From<Failure> for Problem {
             Failure::Destination(error) => of_destination(&error, words),
             Failure::Open(error) => of_open(&error, words),
             Failure::Dropbox(error) if error.needs_login() => Self::conflict("reauthorizationRequired", words),
-            Failure::Dropbox(_) => Self::bad_gateway("destinationFailed", words),
+            Failure::Dropbox(_) => Self::failed_dependency("destinationFailed", words),
             Failure::Key(_) => Self::invalid_field("identity", words),
         }
     }
@@ -70,7 +70,7 @@ fn of_source(error: &sources::Error, words: String) -> Problem {
             "targetHoldsData",
             format!("{what} holds data: choose another target, or confirm that it is replaced"),
         ),
-        sources::Error::Failed { .. } => Problem::bad_gateway("sourceFailed", words),
+        sources::Error::Failed { .. } => Problem::failed_dependency("sourceFailed", words),
     }
 }
 
@@ -80,8 +80,8 @@ fn of_destination(error: &destinations::Error, words: String) -> Problem {
         destinations::Error::Taken(_) => Problem::conflict("taken", words),
         destinations::Error::NotFound(_) => Problem::new(StatusCode::NOT_FOUND, "notFound", words),
         destinations::Error::Unauthorized { .. } => Problem::conflict("reauthorizationRequired", words),
-        destinations::Error::Full { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "destinationFull", words),
-        _ => Problem::bad_gateway("destinationFailed", words),
+        destinations::Error::Full { .. } => Problem::failed_dependency("destinationFull", words),
+        _ => Problem::failed_dependency("destinationFailed", words),
     }
 }
 
@@ -93,6 +93,6 @@ fn of_open(error: &runner::OpenError, words: String) -> Problem {
         runner::OpenError::Layers { .. } | runner::OpenError::WrongFormat { .. } => {
             Problem::conflict("cannotOpen", words)
         }
-        _ => Problem::bad_gateway("failed", words),
+        _ => Problem::failed_dependency("failed", words),
     }
 }

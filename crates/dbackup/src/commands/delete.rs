@@ -18,7 +18,8 @@ pub(crate) async fn run(arguments: DeleteArguments) -> Result<Outcome, Failure> 
     Ok(Outcome::Succeeded)
 }
 
-fn confirmed(question: &str) -> Result<bool, Failure> {
+/// Asks a person; nobody being there is an error.
+pub(super) fn confirmed(question: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::usage("nobody is there to ask: say --yes"));
     }

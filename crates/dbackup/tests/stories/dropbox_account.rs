@@ -9,7 +9,7 @@ use test_support::run;
 use crate::world::{Ran, World};
 
 /// What a browser does: opens the page, clicks Allow, and reads the code off the next page.
-fn allow_in_browser(world: &World, url: &str) -> String {
+pub(crate) fn allow_in_browser(world: &World, url: &str) -> String {
     let ca = world.path("tls/ca.pem");
     let fetch = |arguments: &[&str]| run(Command::new("curl").args(["-sS", "--cacert"]).arg(&ca).args(arguments));
     let page = fetch(&[url]);

@@ -136,6 +136,11 @@ impl Grants {
         self.access_tokens.retain(|_, access| access.grant != refresh_token);
     }
 
+    /// Every refresh token that is good.
+    pub(crate) fn refresh_tokens(&self) -> Vec<String> {
+        self.grants.keys().cloned().collect()
+    }
+
     /// Revokes all grants and everything made of them.
     pub(crate) fn revoke_all(&mut self) {
         self.grants.clear();

@@ -77,25 +77,10 @@ async fn admit(
         let foreign = !is_safe(&asked.method) && is_cross_site(headers, &app.config.public_url);
         return Ok((None, if foreign { Err(foreign_page()) } else { Ok(()) }));
     }
-    let now = app.now();
-    if let Err(seconds) = app.limiters.address.check(&asked.address_key, now) {
-        return Ok((
-            None,
-            Err(Problem::too_many(seconds, format!("too many wrong attempts: try again in {seconds} s"))),
-        ));
-    }
     let caller = match Caller::of(app, headers).await? {
         Ok(caller) => caller,
         Err(Unknown::Nothing) => return Ok((None, Err(Problem::unauthorized("sign in first, or send an API token")))),
-        Err(Unknown::Invalid) => {
-            if headers.contains_key("authorization") {
-                app.limiters.address.count(&asked.address_key, now);
-            }
-            return Ok((
-                None,
-                Err(Problem::unauthorized("the session or token is not valid (any more): sign in again")),
-            ));
-        }
+        Err(Unknown::Invalid) => return Ok((None, Err(refuse_invalid(app, headers, asked)))),
     };
     let by_cookie = matches!(caller.credential, Credential::Session(_));
     let admitted = if by_cookie && !is_safe(&asked.method) && !is_same_origin(headers, &app.config.public_url) {
@@ -110,6 +95,18 @@ async fn admit(
         }
     };
     Ok((Some(caller), admitted))
+}
+
+/// Guessing tokens is limited; whoever shows a good one is not held up by those who guess.
+fn refuse_invalid(app: &App, headers: &HeaderMap, asked: &Asked) -> Problem {
+    let now = app.now();
+    if headers.contains_key("authorization") {
+        if let Err(seconds) = app.limiters.address.check(&asked.address_key, now) {
+            return Problem::too_many(seconds, format!("too many wrong attempts: try again in {seconds} s"));
+        }
+        app.limiters.address.count(&asked.address_key, now);
+    }
+    Problem::unauthorized("the session or token is not valid (any more): sign in again")
 }
 
 fn foreign_page() -> Problem {

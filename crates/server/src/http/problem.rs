@@ -72,9 +72,10 @@ impl Problem {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// The storage or the database that was to be asked did not answer as it should.
-    pub(crate) fn bad_gateway(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_GATEWAY, code, detail)
+    /// The storage or the database that was to be asked did not answer as it should. Not a 502: proxies put pages of their own
+    /// in its place, and the cure would be lost.
+    pub(crate) fn failed_dependency(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FAILED_DEPENDENCY, code, detail)
     }
 
     pub(crate) fn too_many(seconds: i64, detail: impl Into<String>) -> Self {

@@ -262,7 +262,7 @@ pub(crate) async fn delete(
             Ok(()) => detail.push_str(", access revoked"),
             Err(error) if error.needs_login() => detail.push_str(", access was revoked already"),
             Err(error) => {
-                return Err(Problem::bad_gateway(
+                return Err(Problem::failed_dependency(
                     "notRevoked",
                     format!(
                         "the destination was removed, but the access could not be revoked: {error}. Revoke it in Dropbox, under Settings, Connected apps"

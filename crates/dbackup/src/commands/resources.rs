@@ -1,0 +1,115 @@
+//! `dbackup sources | destinations | profiles | jobs list | show | create | delete`, and `jobs run`
+
+use std::io::Read;
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::delete::confirmed;
+use super::runs::{follow, outcome};
+use crate::cli::{JobCommand, ResourceCommand};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::remote::{Configuration, Kind, Server, for_server, resolve};
+
+/// No configuration is larger.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+pub(crate) async fn run(kind: Kind, command: ResourceCommand) -> Result<Outcome, Failure> {
+    let server = Server::of_environment()?;
+    match command {
+        ResourceCommand::List { json } => list(&server, kind, json).await?,
+        ResourceCommand::Show { name } => output::line(&pretty(&server.find(kind, &name).await?)),
+        ResourceCommand::Create { file } => create(&server, kind, &file).await?,
+        ResourceCommand::Delete { name, yes } => delete(&server, kind, &name, yes).await?,
+    }
+    Ok(Outcome::Succeeded)
+}
+
+pub(crate) async fn run_jobs(command: JobCommand) -> Result<Outcome, Failure> {
+    let (name, follows) = match command {
+        JobCommand::Resource(command) => return run(Kind::Job, command).await,
+        JobCommand::Run { name, follow } => (name, follow),
+    };
+    let server = Server::of_environment()?;
+    let job = server.find(Kind::Job, &name).await?;
+    let run = server.ask(Method::POST, &format!("/api/jobs/{}/run", text(&job["id"])), Some(&json!({}))).await?;
+    let id = text(&run["id"]);
+    output::line(&id);
+    if follows { Ok(outcome(&follow(&server, &id).await?)) } else { Ok(Outcome::Succeeded) }
+}
+
+async fn list(server: &Server, kind: Kind, as_json: bool) -> Result<(), Failure> {
+    for item in server.list(&format!("/api/{}", kind.plural())).await? {
+        if as_json {
+            output::json(&item);
+        } else {
+            output::line(&format!(
+                "{}  {}  {}",
+                text(&item["id"]),
+                output::printable(&text(&item["name"])),
+                summary(kind, &item)
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn summary(kind: Kind, item: &Value) -> String {
+    match kind {
+        Kind::Source => text(&item["settings"]["type"]),
+        Kind::Destination => format!("{} ({})", text(&item["address"]), text(&item["authorization"]["status"])),
+        Kind::Profile => item["recipients"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", "),
+        Kind::Job => {
+            let last = item["lastRun"]["state"].as_str().unwrap_or("has not run yet");
+            let next = item["nextRunAt"].as_str().map(|next| format!(", next {next}")).unwrap_or_default();
+            format!("{last}{next}")
+        }
+    }
+}
+
+async fn create(server: &Server, kind: Kind, file: &Path) -> Result<(), Failure> {
+    let entry = read_file(file)?;
+    let configuration = Configuration::of(server).await?;
+    let mut body = for_server(&configuration, kind, &entry)?;
+    resolve(kind, &mut body)?;
+    let made = server.ask(Method::POST, &format!("/api/{}", kind.plural()), Some(&body)).await?;
+    output::line(&text(&made["id"]));
+    Ok(())
+}
+
+async fn delete(server: &Server, kind: Kind, name: &str, yes: bool) -> Result<(), Failure> {
+    let item = server.find(kind, name).await?;
+    let name = output::printable(&text(&item["name"]));
+    if !yes && !confirmed(&format!("Delete the {} {name}?", kind.noun()))? {
+        return Err(Failure::failed("nothing was deleted"));
+    }
+    server.ask(Method::DELETE, &format!("/api/{}/{}", kind.plural(), text(&item["id"])), None).await?;
+    output::note(&format!("Deleted the {} {name}.", kind.noun()));
+    Ok(())
+}
+
+/// Reads TOML, or JSON.
+pub(super) fn read_file(file: &Path) -> Result<Value, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("{}: {error}", file.display()));
+    let mut content = String::new();
+    let read = if file == Path::new("-") {
+        std::io::stdin().lock().take(LARGEST_FILE).read_to_string(&mut content)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(LARGEST_FILE).read_to_string(&mut content))
+    };
+    read.map_err(|error| wrong(&error))?;
+    if content.trim_start().starts_with('{') {
+        return serde_json::from_str(&content).map_err(|error| wrong(&error));
+    }
+    toml::from_str(&content).map_err(|error| wrong(&error))
+}
+
+pub(super) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+pub(super) fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}

@@ -1,0 +1,70 @@
+//! `dbackup runs list | show | follow | cancel`
+
+use domain::outcome::RunStatus;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::resources::{pretty, text};
+use crate::cli::RunCommand;
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::remote::{Kind, Server};
+
+pub(crate) async fn run(command: RunCommand) -> Result<Outcome, Failure> {
+    let server = Server::of_environment()?;
+    match command {
+        RunCommand::List { job, limit, json } => list(&server, job.as_deref(), limit, json).await?,
+        RunCommand::Show { id } => output::line(&pretty(&server.get(&format!("/api/runs/{id}")).await?)),
+        RunCommand::Follow { id } => return Ok(outcome(&follow(&server, &id).await?)),
+        RunCommand::Cancel { id } => {
+            server.ask(Method::POST, &format!("/api/runs/{id}/cancel"), Some(&json!({}))).await?;
+            output::note("It is being stopped.");
+        }
+    }
+    Ok(Outcome::Succeeded)
+}
+
+async fn list(server: &Server, job: Option<&str>, limit: u16, as_json: bool) -> Result<(), Failure> {
+    let job = match job {
+        Some(name) => format!("&jobId={}", text(&server.find(Kind::Job, name).await?["id"])),
+        None => String::new(),
+    };
+    let page = server.get(&format!("/api/runs?limit={limit}{job}")).await?;
+    for run in page["items"].as_array().into_iter().flatten() {
+        if as_json {
+            output::json(run);
+        } else {
+            let error =
+                run["error"].as_str().map(|error| format!(": {}", output::printable(error))).unwrap_or_default();
+            let title = text(&run["title"]);
+            output::line(&format!(
+                "{}  {}  {}  {}{error}",
+                text(&run["id"]),
+                text(&run["createdAt"]),
+                output::printable(&title),
+                text(&run["state"])
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Tells the lines of a run as they come; gives the run at its end.
+pub(super) async fn follow(server: &Server, id: &str) -> Result<Value, Failure> {
+    server
+        .follow(id, |kind, data| {
+            if kind == "log" {
+                output::note(&output::printable(&text(&data["message"])));
+            }
+        })
+        .await
+}
+
+/// How the command ends for how the run ended.
+pub(super) fn outcome(run: &Value) -> Outcome {
+    match run["state"].as_str().and_then(|state| state.parse().ok()) {
+        Some(RunStatus::Succeeded) => Outcome::Succeeded,
+        Some(RunStatus::Partial) => Outcome::Partial,
+        _ => Outcome::Failed,
+    }
+}

@@ -1,0 +1,192 @@
+//! A server, as the command line sees it.
+
+mod configuration;
+mod events;
+mod secrets;
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+pub(crate) use configuration::{Configuration, entry_of, for_server};
+pub(crate) use secrets::resolve;
+
+use crate::environment::variable;
+use crate::failure::Failure;
+
+const STANDARD_URL: &str = "http://localhost:3000";
+const CONNECT: Duration = Duration::from_secs(15);
+const ANSWER: Duration = Duration::from_secs(120);
+/// No answer is larger.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// What a server has several of, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Source,
+    Destination,
+    Profile,
+    Job,
+}
+
+impl Kind {
+    /// In the order in which they refer to each other.
+    pub(crate) const ALL: [Self; 4] = [Self::Source, Self::Destination, Self::Profile, Self::Job];
+
+    /// In paths and files.
+    pub(crate) fn plural(self) -> &'static str {
+        match self {
+            Self::Source => "sources",
+            Self::Destination => "destinations",
+            Self::Profile => "profiles",
+            Self::Job => "jobs",
+        }
+    }
+
+    /// For people.
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Destination => "destination",
+            Self::Profile => "encryption profile",
+            Self::Job => "job",
+        }
+    }
+
+    /// The fields that hold secrets, and the field of an answer that says whether one is set.
+    pub(crate) fn secrets(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Source => &[("password", "passwordSet")],
+            Self::Destination => &[("appKey", "appKeySet"), ("appSecret", "appSecretSet")],
+            Self::Profile => &[("identity", "")],
+            Self::Job => &[],
+        }
+    }
+}
+
+/// A server, with whoever's token.
+pub(crate) struct Server {
+    url: Url,
+    token: SecretString,
+    http: Client,
+}
+
+impl Server {
+    /// The server that the environment names.
+    pub(crate) fn of_environment() -> Result<Self, Failure> {
+        let url = variable("DBACKUP_URL")?.unwrap_or_else(|| STANDARD_URL.to_owned());
+        let url: Url = url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))?;
+        let token = variable("DBACKUP_TOKEN")?.ok_or_else(|| {
+            Failure::usage(
+                "DBACKUP_TOKEN is not set: make an API token on the server (Settings, Tokens, or POST /api/tokens)",
+            )
+        })?;
+        let mut builder = Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
+        if let Some(file) = variable("DBACKUP_CA_FILE")? {
+            let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("DBACKUP_CA_FILE {file}: {error}"));
+            let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
+            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?);
+        }
+        let http = builder.build().map_err(|error| Failure::failed(error.to_string()))?;
+        Ok(Self { url, token: token.into(), http })
+    }
+
+    /// Asks and reads the whole answer; a refusal is the error, in the server's words.
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let answer = tokio::time::timeout(ANSWER, async {
+            let response = self.send(method, path, body, None).await?;
+            read(response).await
+        });
+        let text = answer.await.map_err(|_| Failure::failed(format!("{} did not answer in time", self.url)))??;
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_slice(&text)
+            .map_err(|error| Failure::failed(format!("{} did not answer as dbackup does: {error}", self.url)))
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// Every item of a list, page by page.
+    pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>, Failure> {
+        let separator = if path.contains('?') { '&' } else { '?' };
+        let (mut items, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let next = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+            let mut page = self.get(&format!("{path}{separator}limit=200{next}")).await?;
+            if let Value::Array(more) = page["items"].take() {
+                items.extend(more);
+            }
+            cursor = page["nextCursor"].as_str().map(str::to_owned);
+            if cursor.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// The one of a kind that has this name or id.
+    pub(crate) async fn find(&self, kind: Kind, name: &str) -> Result<Value, Failure> {
+        let all = self.list(&format!("/api/{}", kind.plural())).await?;
+        let wanted = name.trim().to_lowercase();
+        let found = all.into_iter().find(|item| {
+            item["id"] == *name || item["name"].as_str().is_some_and(|name| name.to_lowercase() == wanted)
+        });
+        found.ok_or_else(|| Failure::failed(format!("there is no {} '{name}' on the server", kind.noun())))
+    }
+
+    /// Sends a request; a refusal is the error.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        last_event: Option<&str>,
+    ) -> Result<Response, Failure> {
+        let url = self.url.join(path).map_err(|error| Failure::failed(error.to_string()))?;
+        let mut request = self.http.request(method, url).bearer_auth(self.token.expose_secret());
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        if let Some(last_event) = last_event {
+            request = request.header("last-event-id", last_event);
+        }
+        let response = request.send().await.map_err(|error| unreachable(&self.url, &error))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let problem: Value = serde_json::from_slice(&read(response).await?).unwrap_or_default();
+        let detail = problem["detail"].as_str().map_or_else(|| format!("HTTP {status}"), str::to_owned);
+        let cure = match status {
+            StatusCode::UNAUTHORIZED => ". Is DBACKUP_TOKEN a token of this server?",
+            _ => "",
+        };
+        Err(Failure::failed(format!("the server refused: {detail}{cure}")))
+    }
+}
+
+fn unreachable(url: &Url, error: &reqwest::Error) -> Failure {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    Failure::failed(format!(
+        "could not reach the server at {url}: {cause}. Is it running there? DBACKUP_URL says where"
+    ))
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
+    let broken = |error: reqwest::Error| Failure::failed(format!("the server's answer broke off: {error}"));
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(broken)? {
+        body.extend_from_slice(&piece);
+        if body.len() > LARGEST_ANSWER {
+            return Err(Failure::failed("the server's answer is too large to be one"));
+        }
+    }
+    Ok(body)
+}

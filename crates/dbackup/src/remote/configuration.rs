@@ -1,0 +1,101 @@
+//! A server's configuration as text: entries by name, jobs refer to the others by name.
+
+use serde_json::{Map, Value, json};
+
+use super::{Kind, Server};
+use crate::failure::Failure;
+
+/// Everything that a server has, as entries.
+pub(crate) struct Configuration {
+    items: Vec<(Kind, Vec<Value>)>,
+}
+
+impl Configuration {
+    /// Reads all that a server has.
+    pub(crate) async fn of(server: &Server) -> Result<Self, Failure> {
+        let mut items = Vec::new();
+        for kind in Kind::ALL {
+            items.push((kind, server.list(&format!("/api/{}", kind.plural())).await?));
+        }
+        Ok(Self { items })
+    }
+
+    /// Those of a kind.
+    pub(crate) fn of_kind(&self, kind: Kind) -> &[Value] {
+        self.items.iter().find(|(other, _)| *other == kind).map(|(_, items)| items.as_slice()).unwrap_or_default()
+    }
+
+    /// The one of a kind that has this name, whatever the case.
+    pub(crate) fn find(&self, kind: Kind, name: &str) -> Option<&Value> {
+        let wanted = name.trim().to_lowercase();
+        self.of_kind(kind).iter().find(|item| item["name"].as_str().is_some_and(|name| name.to_lowercase() == wanted))
+    }
+
+    /// Notes what the server has now.
+    pub(crate) fn put(&mut self, kind: Kind, item: Value) {
+        if let Some((_, items)) = self.items.iter_mut().find(|(other, _)| *other == kind) {
+            items.retain(|other| other["id"] != item["id"]);
+            items.push(item);
+        }
+    }
+
+    fn name(&self, kind: Kind, id: &Value) -> Value {
+        self.of_kind(kind).iter().find(|item| item["id"] == *id).map_or(Value::Null, |item| item["name"].clone())
+    }
+
+    fn id(&self, kind: Kind, name: &Value) -> Result<Value, Failure> {
+        let name = name.as_str().unwrap_or_default();
+        let found = self.find(kind, name).map(|item| item["id"].clone());
+        found.ok_or_else(|| {
+            Failure::usage(format!("there is no {} '{name}', neither in the file nor on the server", kind.noun()))
+        })
+    }
+}
+
+/// What a file says of an item of the server. Secrets are left out.
+pub(crate) fn entry_of(configuration: &Configuration, kind: Kind, item: &Value) -> Value {
+    let mut entry = Map::new();
+    let mut keep = |field: &str, value: Value| {
+        if !value.is_null() {
+            entry.insert(field.to_owned(), value);
+        }
+    };
+    keep("name", item["name"].clone());
+    match kind {
+        Kind::Source | Kind::Destination => keep("settings", item["settings"].clone()),
+        Kind::Profile => keep("recipients", item["recipients"].clone()),
+        Kind::Job => {
+            keep("source", configuration.name(Kind::Source, &item["sourceId"]));
+            let destinations = item["destinationIds"].as_array().map(Vec::as_slice).unwrap_or_default();
+            keep("destinations", destinations.iter().map(|id| configuration.name(Kind::Destination, id)).collect());
+            keep("profile", configuration.name(Kind::Profile, &item["profileId"]));
+            for field in ["databases", "compression", "schedule", "timeoutSeconds", "enabled"] {
+                keep(field, item[field].clone());
+            }
+        }
+    }
+    Value::Object(entry)
+}
+
+/// An entry as the server takes it: names become ids.
+pub(crate) fn for_server(configuration: &Configuration, kind: Kind, entry: &Value) -> Result<Value, Failure> {
+    let mut body = entry.clone();
+    let Some(fields) = body.as_object_mut() else {
+        return Err(Failure::usage(format!("a {} must be a table with a name", kind.noun())));
+    };
+    if kind == Kind::Job {
+        if let Some(name) = fields.remove("source") {
+            fields.insert("sourceId".to_owned(), configuration.id(Kind::Source, &name)?);
+        }
+        if let Some(names) = fields.remove("destinations") {
+            let names = names.as_array().cloned().unwrap_or_default();
+            let ids =
+                names.iter().map(|name| configuration.id(Kind::Destination, name)).collect::<Result<Vec<_>, _>>()?;
+            fields.insert("destinationIds".to_owned(), json!(ids));
+        }
+        if let Some(name) = fields.remove("profile") {
+            fields.insert("profileId".to_owned(), configuration.id(Kind::Profile, &name)?);
+        }
+    }
+    Ok(body)
+}

@@ -1,0 +1,128 @@
+//! The command line and a server do the main job together.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::serving::{Serving, command};
+use crate::world::{Ran, World, rows};
+
+const CONFIGURATION: &str = r#"
+[[jobs]]
+name = "shop nightly"
+source = "shop"
+destinations = ["Offsite", "disk"]
+profile = "company"
+schedule = { cron = "30 2 * * *", timeZone = "Europe/Berlin" }
+
+[[sources]]
+name = "shop"
+settings = { type = "sqlite", path = "@/shop.db" }
+
+[[destinations]]
+name = "Offsite"
+settings = { type = "dropbox", folder = "/backups" }
+appKey = "env:APP_KEY"
+appSecret = "file:@/app-secret"
+
+[[destinations]]
+name = "Disk"
+settings = { type = "folder", path = "@/disk" }
+
+[[profiles]]
+name = "company"
+"#;
+
+#[test]
+fn a_configuration_is_applied_run_followed_and_exported() {
+    let world = World::new();
+    let (database, _) = world.sqlite("shop.db", 1000);
+    let standard = dropbox_emulator::Config::default();
+    fs::create_dir(world.path("disk")).unwrap();
+    fs::write(world.path("app-secret"), format!("{}\n", standard.app_secret)).unwrap();
+    let file = world.path("dbackup.toml").display().to_string();
+    fs::write(&file, CONFIGURATION.replace('@', &world.folder.path().display().to_string())).unwrap();
+    let mut server = Serving::start(&world, &[]);
+    server.set_up();
+    let remote = |arguments: &[&str]| Ran::of(server.remote(&world, arguments).env("APP_KEY", &standard.app_key));
+
+    Ran::of(&mut server.remote(&world, &["apply", "-f", &file])).ended_with(2);
+    let dry = remote(&["apply", "-f", &file, "--dry-run"]).succeeded();
+    assert_eq!(dry.stdout.matches("create").count(), 5, "{}", dry.stdout);
+    assert_eq!(server.get("/api/sources")["items"], json!([]));
+    remote(&["apply", "-f", &file]).succeeded();
+    let again = remote(&["apply", "-f", &file]).succeeded();
+    assert_eq!(
+        again.stdout,
+        "keep source shop\nupdate destination Offsite\nkeep destination Disk\nkeep encryption profile company\nkeep job shop nightly\n"
+    );
+
+    let partial = remote(&["jobs", "run", "SHOP nightly", "--follow"]).ended_with(3);
+    assert!(partial.stderr.contains("not authorized yet"), "{}", partial.stderr);
+    let offsite = server.get("/api/destinations")["items"][1]["id"].as_str().unwrap().to_owned();
+    server.authorize(&world, &offsite);
+    let ran = remote(&["jobs", "run", "shop nightly", "--follow"]).succeeded();
+    assert!(ran.stderr.contains("proved whole") && ran.stderr.contains("succeeded"), "{}", ran.stderr);
+    assert_eq!(world.stored().len(), 2, "{:?}", world.stored());
+    let listed = remote(&["runs", "list", "--job", "shop nightly"]).succeeded();
+    assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);
+    let followed = remote(&["runs", "follow", ran.stdout.trim()]).succeeded();
+    assert!(followed.stderr.contains("proved whole"));
+
+    // The recovery sheet's key opens it without the server.
+    let profile = server.get("/api/profiles")["items"][0]["id"].as_str().unwrap().to_owned();
+    let exported = server.post(&format!("/api/profiles/{profile}/export"), &json!({}));
+    let key = world.path("key.txt").display().to_string();
+    fs::write(&key, exported["identity"].as_str().unwrap()).unwrap();
+    let target = format!("sqlite://{}", world.path("restored.db").display());
+    let restore =
+        ["restore", "dropbox:/backups", "--job", "shop nightly", "--latest", "--target", &target, "--identity", &key];
+    world.run(&restore).succeeded();
+    assert_eq!(rows(&world.path("restored.db")), rows(&database));
+
+    let text = remote(&["export"]).succeeded().stdout;
+    for part in ["[[jobs]]", "env:DBACKUP_DESTINATION_OFFSITE_APPKEY", "destinations = [\"Offsite\", \"Disk\"]"] {
+        assert!(text.contains(part), "'{part}' is missing in {text}");
+    }
+    assert!(!text.contains(&standard.app_secret) && !text.contains(&standard.app_key));
+    fs::write(&file, text.replace("02", "03").replace("30 2", "30 3")).unwrap();
+    let mut apply = server.remote(&world, &["apply", "-f", &file]);
+    apply.env("DBACKUP_DESTINATION_OFFSITE_APPKEY", &standard.app_key);
+    apply.env("DBACKUP_DESTINATION_OFFSITE_APPSECRET", &standard.app_secret);
+    let changed = Ran::of(&mut apply).succeeded();
+    assert!(changed.stdout.contains("update job shop nightly"), "{}", changed.stdout);
+    let shown = remote(&["jobs", "show", "shop nightly"]).succeeded();
+    assert!(shown.stdout.contains("30 3 * * *"));
+
+    let source = world.path("other.toml").display().to_string();
+    fs::write(&source, "name = 'other'\npassword = 'in the open'\nsettings = { type = 'sqlite', path = '/x.db' }")
+        .unwrap();
+    let refused = remote(&["sources", "create", "-f", &source]).ended_with(2);
+    assert!(refused.stderr.contains("env:NAME"), "{}", refused.stderr);
+    remote(&["sources", "delete", "shop", "--yes"]).failed_saying(&["still in use"]);
+    remote(&["jobs", "delete", "shop nightly", "--yes"]).succeeded();
+    remote(&["sources", "delete", "shop", "--yes"]).succeeded();
+    remote(&["sources", "show", "shop"]).failed_saying(&["there is no source 'shop'"]);
+    Ran::of(server.remote(&world, &["sources", "list"]).env("DBACKUP_TOKEN", "dbk_x"))
+        .failed_saying(&["DBACKUP_TOKEN"]);
+    assert_eq!(server.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn over_tls_the_cookie_is_the_hosts_own() {
+    let world = World::new();
+    let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (world.path("cert.pem"), world.path("key.pem"));
+    fs::write(&certificate, pair.cert.pem()).unwrap();
+    fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+    let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+    let server = Serving::start(&world, &["--tls-cert", &certificate, "--tls-key", &key]);
+    assert!(server.url.starts_with("https://"));
+    let input = json!({"token": server.setup_token, "name": "Anna", "password": crate::serving::PASSWORD});
+    let (status, cookie) = server.cookie("/api/setup", &input);
+    assert_eq!(status, 201);
+    assert!(cookie.starts_with("__Host-dbackup=") && cookie.contains("; Secure"), "{cookie}");
+    let wrong = Ran::of(&mut command(&world, &["--tls-cert", &certificate]));
+    assert_eq!(wrong.code, Some(2));
+}

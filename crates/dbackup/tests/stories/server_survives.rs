@@ -1,0 +1,94 @@
+//! A server that is killed in the middle leaves a sound database, and says afterwards what it left undone.
+
+use std::time::Duration;
+
+use dropbox_emulator::Weather;
+use rusqlite::Connection;
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::serving::Serving;
+use crate::world::World;
+
+fn assert_sound(world: &World) {
+    let connection = Connection::open(world.path("data/dbackup.db")).unwrap();
+    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+    let broken: i64 =
+        connection.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(broken, 0);
+}
+
+#[test]
+fn kill_9_in_the_middle_of_a_run_is_told_at_the_next_start() {
+    let world = World::new();
+    world.sqlite("shop.db", 50_000);
+    let mut server = Serving::start(&world, &[]);
+    server.set_up();
+    let standard = dropbox_emulator::Config::default();
+    let input = json!({"name": "Offsite", "settings": {"type": "dropbox", "folder": "/b"}, "appKey": standard.app_key});
+    let destination = server.post("/api/destinations", &input)["id"].as_str().unwrap().to_owned();
+    server.authorize(&world, &destination);
+    let input = json!({"name": "shop", "settings": {"type": "sqlite", "path": world.path("shop.db")}});
+    let source = server.post("/api/sources", &input)["id"].as_str().unwrap().to_owned();
+    let input = json!({"name": "shop", "sourceId": source, "destinationIds": [destination], "compression": "none"});
+    let job = server.post("/api/jobs", &input)["id"].as_str().unwrap().to_owned();
+    world.dropbox().set_weather(Weather { total: Some(1024 * 1024), ..Weather::default() });
+    let run = server.post(&format!("/api/jobs/{job}/run"), &json!({}))["id"].as_str().unwrap().to_owned();
+    let path = format!("/api/runs/{run}");
+    test_support::wait_until("bytes flow", || server.get(&path)["dumpedBytes"].as_i64().unwrap() > 0);
+    let token = server.token.clone();
+    server.end(Signal::KILL);
+    assert_sound(&world);
+    assert!(world.stored().is_empty());
+    world.dropbox().set_weather(Weather::default());
+    let mut server = Serving::start(&world, &[]);
+    server.token = token;
+    let run = server.get(&path);
+    assert_eq!(run["state"], "interrupted");
+    assert!(run["error"].as_str().unwrap().contains("nothing unfinished counts"), "{run}");
+    // Nobody scheduled it, so nobody but a person begins it again.
+    let run = server.post(&format!("/api/jobs/{job}/run"), &json!({}))["id"].as_str().unwrap().to_owned();
+    test_support::wait_until("it succeeds", || server.get(&format!("/api/runs/{run}"))["state"] == "succeeded");
+}
+
+#[test]
+fn kill_9_at_any_write_leaves_a_sound_database() {
+    let world = World::new();
+    let mut server = Serving::start(&world, &[]);
+    server.set_up();
+    let token = server.token.clone();
+    let mut answered = 0;
+    for round in 0..8 {
+        std::thread::scope(|scope| {
+            let id = server.id();
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(40 + 23 * round));
+                let id = rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
+                rustix::process::kill_process(id, Signal::KILL).unwrap();
+            });
+            for number in 0.. {
+                let input = json!({"name": format!("{round}-{number}"), "settings": {"type": "folder", "path": "/x"}});
+                if server.ask(reqwest::Method::POST, "/api/destinations", Some(&input)).0 != 201 {
+                    break;
+                }
+                answered += 1;
+            }
+        });
+        drop(server);
+        assert_sound(&world);
+        server = Serving::start(&world, &[]);
+        server.token.clone_from(&token);
+        // What was answered is there; at most the last one of each round is there without an answer.
+        let mut names = 0;
+        let mut cursor = String::new();
+        loop {
+            let page = server.get(&format!("/api/destinations?limit=200{cursor}"));
+            names += page["items"].as_array().unwrap().len();
+            let Some(next) = page["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert!((answered..=answered + round as usize + 1).contains(&names), "{names} of {answered}");
+    }
+    assert!(answered > 8, "{answered}");
+}
