@@ -106,3 +106,35 @@ fn create_private(path: &Path) -> std::io::Result<()> {
         result => result.map(drop),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::FromQueryResult;
+
+    use super::*;
+    use crate::sql;
+
+    #[derive(FromQueryResult)]
+    struct Pragmas {
+        version: String,
+        foreign_keys: i64,
+        synchronous: i64,
+        journal_mode: String,
+    }
+
+    #[tokio::test]
+    async fn every_connection_keeps_its_promises() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Location::Sqlite(folder.path().join("x.db")).connect().await.unwrap();
+        let text = "SELECT sqlite_version() AS version, (SELECT foreign_keys FROM pragma_foreign_keys) AS foreign_keys, \
+                    (SELECT synchronous FROM pragma_synchronous) AS synchronous, \
+                    (SELECT journal_mode FROM pragma_journal_mode) AS journal_mode";
+        let ask = || async { sql::one::<Pragmas>(&db, text, []).await.unwrap().unwrap() };
+        for pragmas in [ask().await, ask().await, ask().await, ask().await, ask().await] {
+            let version: Vec<u32> = pragmas.version.split('.').map(|part| part.parse().unwrap()).collect();
+            // Before 3.51.3 a WAL could lose transactions when two connections checkpointed at once.
+            assert!(version >= vec![3, 51, 3], "{}", pragmas.version);
+            assert_eq!((pragmas.foreign_keys, pragmas.synchronous, pragmas.journal_mode.as_str()), (1, 2, "wal"));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Jobs, slots, runs: each once, and only by whoever holds it.
+
+use catalog::{Catalog, Error, NewLogLine, NewRun, RunEnd, RunFilter};
+use domain::outcome::RunStatus;
+
+use crate::on_both;
+use crate::store::{Store, all_pages, at, destination, job, source};
+
+on_both!(
+    jobs_come_back_as_they_were_made,
+    a_slot_fires_once_and_passes_while_a_run_is_going_on,
+    a_run_belongs_to_one_worker_and_is_lost_with_its_lease,
+    lines_are_numbered_without_gaps,
+);
+
+async fn with_job(store: &Store) -> (Catalog, String) {
+    let catalog = store.open().await;
+    let source = catalog.create_source(&source("s", None), at(0)).await.unwrap();
+    let one = catalog.create_destination(&destination("one"), at(0)).await.unwrap();
+    let two = catalog.create_destination(&destination("two"), at(0)).await.unwrap();
+    let job = catalog.create_job(&job("j", &source.id, &[&two.id, &one.id]), at(0)).await.unwrap();
+    (catalog, job.id)
+}
+
+fn by_hand(job_id: &str) -> NewRun {
+    NewRun {
+        kind: "backup",
+        job_id: Some(job_id.to_owned()),
+        title: "j".to_owned(),
+        request: None,
+        cause: "manual",
+        slot: None,
+        attempt: 0,
+    }
+}
+
+fn end(state: RunStatus) -> RunEnd {
+    RunEnd { state, error: None, result: Some(serde_json::json!({"ok": true})), bytes: [i64::MAX, 2, 3] }
+}
+
+async fn jobs_come_back_as_they_were_made(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    let made = catalog.job(&id).await.unwrap().unwrap();
+    let (one, two) = (
+        store.sql("SELECT id FROM destinations WHERE name = 'one'"),
+        store.sql("SELECT id FROM destinations WHERE name = 'two'"),
+    );
+    assert_eq!(made.destination_ids, [two.clone(), one]);
+    assert_eq!(made.databases.as_deref(), Some(&["a b".to_owned(), "ü😀".to_owned()][..]));
+    assert_eq!(
+        (made.compression.to_string().as_str(), made.enabled, made.next_run_at),
+        ("zstd:5", true, Some(at(60).into()))
+    );
+    let mut change = job("renamed", &made.source_id, &[&two]);
+    (change.enabled, change.next_run_at, change.databases) = (false, None, None);
+    let changed = catalog.update_job(&id, &change, at(1)).await.unwrap().unwrap();
+    assert_eq!((changed.name.as_str(), changed.destination_ids.len(), changed.enabled), ("renamed", 1, false));
+    for new in [job("x", "nothing", &[&two]), job("x", &made.source_id, &["nothing"])] {
+        let refused = catalog.create_job(&new, at(0)).await;
+        assert!(matches!(refused, Err(Error::Referenced)), "{refused:?}");
+    }
+    let run = catalog.queue_run(&by_hand(&id), at(5)).await.unwrap();
+    assert_eq!(catalog.job_with_run(&id).await.unwrap().unwrap().last_run.unwrap().id, run.id);
+    for name in ["b", "A", "c"] {
+        catalog.create_job(&job(name, &made.source_id, &[&two]), at(0)).await.unwrap();
+    }
+    let names = all_pages(async |page| catalog.jobs(&page).await, |job| job.job.name.clone()).await;
+    assert_eq!(names, ["A", "b", "c", "renamed"]);
+    assert!(catalog.delete_job(&id).await.unwrap());
+    let kept = catalog.run(&run.id).await.unwrap().unwrap();
+    assert_eq!((kept.job_id, kept.title.as_str()), (None, "j"));
+}
+
+async fn a_slot_fires_once_and_passes_while_a_run_is_going_on(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    assert_eq!(catalog.next_slot().await.unwrap(), Some(at(60)));
+    assert!(catalog.due_jobs(at(59), 10).await.unwrap().is_empty());
+    assert_eq!(catalog.due_jobs(at(60), 10).await.unwrap()[0].id, id);
+    let (one, other) = tokio::join!(
+        catalog.fire_slot(&id, "j", at(60), Some(at(120)), at(61)),
+        catalog.fire_slot(&id, "j", at(60), Some(at(120)), at(61))
+    );
+    let fired: Vec<_> = [one.unwrap(), other.unwrap()].into_iter().flatten().collect();
+    assert_eq!(fired.len(), 1);
+    let run = fired.into_iter().next().unwrap().unwrap();
+    assert_eq!((run.cause.as_str(), run.slot, run.state), ("schedule", Some(at(60).into()), RunStatus::Queued));
+    // The run is still queued: the next slot passes.
+    let in_the_way = catalog.fire_slot(&id, "j", at(120), None, at(121)).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(in_the_way.id, run.id);
+    assert!(catalog.due_jobs(at(9999), 10).await.unwrap().is_empty());
+    let twice = catalog.queue_run(&by_hand(&id), at(122)).await;
+    assert!(matches!(twice, Err(Error::AlreadyRunning)), "{twice:?}");
+    catalog.cancel_run(&run.id, at(123)).await.unwrap().unwrap();
+    assert_eq!(catalog.run(&run.id).await.unwrap().unwrap().state, RunStatus::Cancelled);
+    catalog.queue_run(&by_hand(&id), at(124)).await.unwrap();
+}
+
+async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    let queued = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
+    let (one, other) = tokio::join!(catalog.claim_run("w1", at(1), at(31)), catalog.claim_run("w2", at(1), at(31)));
+    let claims: Vec<_> = [one.unwrap(), other.unwrap()].into_iter().flatten().collect();
+    assert_eq!(claims.len(), 1);
+    let fence = claims[0].fence;
+    assert_eq!((claims[0].run.state, claims[0].run.attempt), (RunStatus::Running, 1));
+    assert_eq!(catalog.renew_run(&queued.id, fence, at(40), [1, 2, 3]).await.unwrap(), Some(false));
+    catalog.cancel_run(&queued.id, at(3)).await.unwrap();
+    assert_eq!(catalog.renew_run(&queued.id, fence, at(40), [1, 2, 3]).await.unwrap(), Some(true));
+    assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
+    assert!(catalog.interrupt_abandoned(at(39), false).await.unwrap().is_empty());
+    let lost = catalog.interrupt_abandoned(at(41), false).await.unwrap();
+    assert_eq!((lost.len(), lost[0].state), (1, RunStatus::Interrupted));
+    // Whoever comes back late changes nothing.
+    assert_eq!(catalog.renew_run(&queued.id, fence, at(99), [9, 9, 9]).await.unwrap(), None);
+    assert!(!catalog.finish_run(&queued.id, fence, &end(RunStatus::Succeeded), at(42)).await.unwrap());
+    assert!(!catalog.holds_run(&queued.id, fence).await.unwrap());
+    let run = catalog.run(&queued.id).await.unwrap().unwrap();
+    assert_eq!((run.state, run.dumped_bytes), (RunStatus::Interrupted, 1));
+
+    catalog.queue_run(&by_hand(&id), at(50)).await.unwrap();
+    let claim = catalog.claim_run("w1", at(51), at(81)).await.unwrap().unwrap();
+    assert!(catalog.finish_run(&claim.run.id, claim.fence, &end(RunStatus::Succeeded), at(52)).await.unwrap());
+    let ended = catalog.run(&claim.run.id).await.unwrap().unwrap();
+    assert_eq!((ended.dumped_bytes, ended.finished_at), (i64::MAX, Some(at(52).into())));
+    assert_eq!(ended.result.unwrap()["ok"], true);
+    catalog.queue_run(&by_hand(&id), at(60)).await.unwrap();
+    catalog.claim_run("w1", at(61), at(91)).await.unwrap().unwrap();
+    assert_eq!(catalog.interrupt_abandoned(at(62), true).await.unwrap().len(), 1);
+    assert!(catalog.claim_run("w1", at(63), at(93)).await.unwrap().is_none());
+
+    let ids = all_pages(async |page| catalog.runs(&RunFilter::default(), &page).await, |run| run.id.clone()).await;
+    assert_eq!(ids.len(), 3);
+    let only = |state, job: Option<&str>| RunFilter {
+        state: Some(state),
+        job_id: job.map(str::to_owned),
+        kind: Some("backup".to_owned()),
+    };
+    let interrupted = all_pages(
+        async |page| catalog.runs(&only(RunStatus::Interrupted, Some(&id)), &page).await,
+        |run| run.id.clone(),
+    );
+    assert_eq!(interrupted.await.len(), 2);
+    let none = all_pages(async |page| catalog.runs(&only(RunStatus::Failed, None), &page).await, |run| run.id.clone());
+    assert!(none.await.is_empty());
+    assert_eq!(catalog.count_runs(RunStatus::Interrupted).await.unwrap(), 2);
+}
+
+async fn lines_are_numbered_without_gaps(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    let run = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
+    for number in 1..=20 {
+        let message = format!("line {number} 😀\n");
+        let line = NewLogLine { level: "info", message: &message };
+        assert_eq!(catalog.add_log_line(&run.id, line, at(number)).await.unwrap(), number);
+    }
+    let lines = catalog.log_lines(&run.id, 18, 10).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [19, 20]);
+    assert_eq!(lines[0].message, "line 19 😀\n");
+    assert_eq!(catalog.log_lines(&run.id, 0, 5).await.unwrap().len(), 5);
+}

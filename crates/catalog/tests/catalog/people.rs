@@ -1,0 +1,112 @@
+//! Users, sessions, API tokens, the audit log.
+
+use catalog::{Error, NewApiToken, NewAuditEntry, NewSession, NewUser, Token};
+use domain::access::{Permission, Role};
+use jiff::SignedDuration;
+
+use crate::on_both;
+use crate::store::{Store, all_pages, at};
+
+on_both!(
+    one_of_two_racing_becomes_the_first_administrator,
+    names_are_unique_and_one_administrator_stays,
+    sessions_end_and_tokens_are_found_by_their_hash,
+);
+
+fn user(name: &str, role: Role) -> NewUser {
+    NewUser { name: name.to_owned(), role, password_hash: "$argon2id$x".to_owned() }
+}
+
+async fn one_of_two_racing_becomes_the_first_administrator(store: Store) {
+    let catalog = store.open().await;
+    let token = Token::new("").unwrap();
+    catalog.set_setup_token(&token).await.unwrap();
+    let wrong = Token::new("").unwrap();
+    let eve = user("Eve", Role::Administrator);
+    assert!(catalog.create_first_administrator(&wrong, &eve, at(0)).await.unwrap().is_none());
+    assert!(catalog.has_no_users().await.unwrap());
+    let anna = user("Anna", Role::Administrator);
+    let (one, other) = tokio::join!(
+        catalog.create_first_administrator(&token, &anna, at(1)),
+        catalog.create_first_administrator(&token, &eve, at(1))
+    );
+    assert_eq!(u8::from(one.unwrap().is_some()) + u8::from(other.unwrap().is_some()), 1);
+    assert!(!catalog.is_setup_token(&token).await.unwrap());
+}
+
+async fn names_are_unique_and_one_administrator_stays(store: Store) {
+    let catalog = store.open().await;
+    let anna = catalog.create_user(&user(" Anna ", Role::Administrator), at(0)).await.unwrap();
+    assert_eq!(anna.name, "Anna");
+    let again = catalog.create_user(&user("ANNA", Role::Viewer), at(0)).await;
+    assert!(matches!(again, Err(Error::NameTaken)), "{again:?}");
+    assert_eq!(catalog.user_by_name("anna ").await.unwrap().unwrap().id, anna.id);
+    for name in ["b", "C", "d", "É"] {
+        catalog.create_user(&user(name, Role::Viewer), at(0)).await.unwrap();
+    }
+    let names = all_pages(async |page| catalog.users(&page).await, |user| user.name.clone()).await;
+    assert_eq!(names, ["Anna", "b", "C", "d", "É"]);
+    assert!(!catalog.delete_user(&anna.id).await.unwrap());
+    assert!(!catalog.set_role(&anna.id, Role::Operator).await.unwrap());
+    assert_eq!(catalog.user(&anna.id).await.unwrap().unwrap().role, Role::Administrator);
+    let other = catalog.user_by_name("b").await.unwrap().unwrap();
+    assert!(catalog.set_role(&other.id, Role::Administrator).await.unwrap());
+    // Each would leave the other: one of them has to stay, or the attempt fails as a whole.
+    let (one, two) = tokio::join!(catalog.set_role(&anna.id, Role::Viewer), catalog.set_role(&other.id, Role::Viewer));
+    assert!(!(matches!(one, Ok(true)) && matches!(two, Ok(true))), "{one:?} {two:?}");
+    assert_ne!(store.sql("SELECT count(*) FROM users WHERE role = 'administrator'"), "0");
+    assert!(!catalog.delete_user("nobody").await.unwrap());
+}
+
+async fn sessions_end_and_tokens_are_found_by_their_hash(store: Store) {
+    let catalog = store.open().await;
+    let anna = catalog.create_user(&user("Anna", Role::Administrator), at(0)).await.unwrap();
+    let other = catalog.create_user(&user("Otto", Role::Viewer), at(0)).await.unwrap();
+    let tokens = [Token::new("").unwrap(), Token::new("").unwrap(), Token::new("").unwrap()];
+    let mut sessions = Vec::new();
+    for (number, token) in (0..).zip(&tokens) {
+        let new = NewSession { user_id: &anna.id, token, address: "::1", user_agent: "x" };
+        sessions.push(catalog.create_session(&new, at(number)).await.unwrap());
+    }
+    assert_eq!(catalog.session_by_token(&tokens[1]).await.unwrap().unwrap().id, sessions[1].id);
+    assert!(catalog.session_by_token(&Token::shown("guess")).await.unwrap().is_none());
+    assert!(!catalog.delete_session(&other.id, &sessions[0].id).await.unwrap());
+    assert!(catalog.delete_session(&anna.id, &sessions[0].id).await.unwrap());
+    catalog.touch_session(&sessions[2].id, at(100)).await.unwrap();
+    let (idle, longest) = (SignedDuration::from_secs(50), SignedDuration::from_secs(1000));
+    catalog.forget_expired(at(120), idle, longest).await.unwrap();
+    let left: Vec<String> =
+        catalog.sessions_of(&anna.id).await.unwrap().into_iter().map(|session| session.id).collect();
+    assert_eq!(left, [sessions[2].id.clone()]);
+    let new = NewSession { user_id: &anna.id, token: &tokens[0], address: "::1", user_agent: "x" };
+    let kept = catalog.create_session(&new, at(121)).await.unwrap();
+    catalog.set_password(&anna.id, "$argon2id$y", Some(&kept.id)).await.unwrap();
+    assert_eq!(catalog.sessions_of(&anna.id).await.unwrap().len(), 1);
+
+    let token = Token::new("dbk_").unwrap();
+    let scopes = [Permission::View, Permission::Operate];
+    let new = NewApiToken { user_id: &anna.id, name: "ci", token: &token, scopes: &scopes, expires_at: Some(at(9)) };
+    let made = catalog.create_api_token(&new, at(0)).await.unwrap();
+    catalog.touch_api_token(&made.id, at(5)).await.unwrap();
+    let found = catalog.api_token_by_token(&token).await.unwrap().unwrap();
+    assert_eq!((found.scopes, found.last_used_at), (scopes.to_vec(), Some(at(5).into())));
+    assert!(catalog.api_tokens(Some(&other.id)).await.unwrap().is_empty());
+    assert!(!catalog.delete_api_token(Some(&other.id), &made.id).await.unwrap());
+    // Whoever goes takes everything along.
+    catalog.create_user(&user("Second", Role::Administrator), at(0)).await.unwrap();
+    assert!(catalog.delete_user(&anna.id).await.unwrap());
+    assert!(catalog.api_token_by_token(&token).await.unwrap().is_none());
+    assert!(catalog.session_by_token(&tokens[0]).await.unwrap().is_none());
+
+    for number in 0..5 {
+        let detail = number.to_string();
+        let entry =
+            NewAuditEntry { actor: "a", address: "", action: "x", object: "y", refused: number == 3, detail: &detail };
+        catalog.add_audit_entry(&entry, at(number)).await.unwrap();
+    }
+    let pages = all_pages(async |page| catalog.audit_entries(&page).await, |entry| entry.id.clone()).await;
+    let mut sorted = pages.clone();
+    sorted.sort_unstable_by(|one, other| other.cmp(one));
+    assert_eq!((pages.len(), &pages), (5, &sorted));
+    assert_eq!(store.sql("SELECT detail FROM audit WHERE outcome = 'refused'"), "3");
+}
