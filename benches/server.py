@@ -26,7 +26,7 @@ class Server:
     def __init__(self, data):
         began = time.monotonic()
         arguments = [DBACKUP, "serve", "--data", data, "--listen", "127.0.0.1:0", "--log", "warn"]
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.url = self.process.stdout.readline().split()[-1]
         assert self.ask("/readyz") == b"ready"
         self.milliseconds = (time.monotonic() - began) * 1000

@@ -182,3 +182,62 @@ async fn addresses_that_cannot_be_meant_are_refused() {
         assert!(matches!(parsed.err(), Some(Error::Usage(_))), "{address}");
     }
 }
+
+fn taken(steps: &std::sync::Mutex<Vec<domain::probe::Step>>) -> String {
+    serde_json::to_string(&*steps.lock().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_probe_takes_every_step_and_leaves_nothing() {
+    for subject in subjects().await {
+        let destination = &*subject.destination;
+        let steps = std::sync::Mutex::new(Vec::new());
+        let passed = destination.probe(&|step| steps.lock().unwrap().push(step)).await;
+        let taken = taken(&steps);
+        assert!(passed && !taken.contains("failed") && !taken.contains("skipped"), "{}: {taken}", destination.name());
+        for step in ["folder", "write", "readBack", "delete", "space"] {
+            assert!(taken.contains(step), "{}: {taken}", destination.name());
+        }
+        assert!(destination.list("").await.unwrap().is_empty(), "{}", destination.name());
+    }
+}
+
+#[tokio::test]
+async fn a_probe_names_the_scope_that_is_missing_and_skips_the_rest() {
+    let emulator = Emulator::start(Config::default()).await.unwrap();
+    let destination = destinations::parse("dropbox:/b", |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    // Nothing that we do needs files.metadata.write alone.
+    for missing in ["account_info.read", "files.metadata.read", "files.content.write", "files.content.read"] {
+        let scopes: Vec<&str> = dropbox::oauth::SCOPES.into_iter().filter(|scope| *scope != missing).collect();
+        emulator.control().set_scopes(&Config::default().refresh_token, &scopes);
+        let steps = std::sync::Mutex::new(Vec::new());
+        let passed = destination.probe(&|step| steps.lock().unwrap().push(step)).await;
+        let taken = taken(&steps);
+        assert!(!passed && taken.contains(missing) && taken.contains("App Console"), "{missing}: {taken}");
+        assert_eq!(taken.matches("\"failed\"").count(), 1, "{missing}: {taken}");
+    }
+}
+
+#[tokio::test]
+async fn folders_are_found_by_their_absolute_path() {
+    for subject in subjects().await {
+        let destination = &*subject.destination;
+        let base = match &subject._folder {
+            Some(folder) => folder.path().display().to_string(),
+            None => "/Browsed".to_owned(),
+        };
+        if subject._folder.is_none() {
+            destination.create_folder(&base).await.unwrap();
+        }
+        for name in ["b", "A", "ü 😀"] {
+            let made = destination.create_folder(&format!("{base}/{name}")).await.unwrap();
+            assert_eq!((made.name.as_str(), made.path), (name, format!("{base}/{name}")));
+        }
+        assert!(matches!(destination.create_folder(&format!("{base}/b")).await, Err(Error::Taken(_))));
+        let found = destination.folders(&base).await.unwrap();
+        assert_eq!(found.iter().map(|folder| folder.name.as_str()).collect::<Vec<_>>(), ["A", "b", "ü 😀"]);
+        assert!(destination.folders(&format!("{base}/b")).await.unwrap().is_empty());
+        assert!(matches!(destination.folders(&format!("{base}/none")).await, Err(Error::NotFound(_))));
+        assert!(matches!(destination.folders("/a/../b").await, Err(Error::Usage(_))));
+    }
+}
