@@ -33,6 +33,8 @@ pub struct Config {
     pub max_runs: usize,
     /// How long runs may go on after the server was asked to stop.
     pub grace: Duration,
+    /// The headers of a request have to arrive in this time, and its body again.
+    pub slowest_request: Duration,
 }
 
 /// How Dropbox is reached, the same for all destinations.

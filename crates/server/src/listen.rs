@@ -8,13 +8,11 @@ use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 
-/// The headers of a request have to arrive in this time.
-const SLOWEST_HEADERS: Duration = Duration::from_secs(20);
-
-/// Answers requests until the handle says stop.
+/// Answers requests until the handle says stop. Headers that do not arrive within `patience` end their connection.
 pub(crate) async fn listen(
     listener: TcpListener,
     tls: Option<&(PathBuf, PathBuf)>,
+    patience: Duration,
     handle: Handle<SocketAddr>,
     router: Router,
 ) -> Result<(), String> {
@@ -23,7 +21,7 @@ pub(crate) async fn listen(
     match tls {
         None => {
             let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
-            server.http_builder().http1().header_read_timeout(SLOWEST_HEADERS);
+            server.http_builder().http1().header_read_timeout(patience);
             server.serve(service).await.map_err(failed)
         }
         Some((certificate, key)) => {
@@ -31,7 +29,7 @@ pub(crate) async fn listen(
                 format!("the TLS certificate {} or its key {}: {error}", certificate.display(), key.display())
             })?;
             let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(failed)?.handle(handle);
-            server.http_builder().http1().header_read_timeout(SLOWEST_HEADERS);
+            server.http_builder().http1().header_read_timeout(patience);
             server.serve(service).await.map_err(failed)
         }
     }

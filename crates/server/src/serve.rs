@@ -58,7 +58,7 @@ impl Server {
         let alone = matches!(config.database, Location::Sqlite(_));
         let catalog = Catalog::open(&config.database, &config.keys).await?;
         let (listener, address) = bind(config.listen)?;
-        let tls = config.tls.clone();
+        let (tls, patience) = (config.tls.clone(), config.slowest_request);
         let app = App::new(Parts {
             runs: Runs::new(catalog::new_id(clock.now())),
             passwords: Passwords::new().map_err(Error::Start)?,
@@ -74,7 +74,8 @@ impl Server {
         let handle = Handle::new();
         let router = http::router(&app);
         let (for_listening, for_tls) = (handle.clone(), tls);
-        let listening = tokio::spawn(async move { listen(listener, for_tls.as_ref(), for_listening, router).await });
+        let listening =
+            tokio::spawn(async move { listen(listener, for_tls.as_ref(), patience, for_listening, router).await });
         let working = tokio::spawn(app.clone().work());
         let scheduling = tokio::spawn(app.clone().schedule());
         let tidying = tokio::spawn(tidy(app.clone()));

@@ -12,6 +12,9 @@ use crate::cli::{LogFormat, ServeArguments};
 use crate::failure::{Failure, Outcome};
 use crate::{environment, output, signals};
 
+/// Slower clients are no clients.
+const SLOWEST_REQUEST: Duration = Duration::from_secs(30);
+
 pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
     start_log(arguments.log_format, &arguments.log)?;
     // Somebody may have been first, with the same one.
@@ -34,6 +37,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         dropbox: environment::dropbox_network()?,
         max_runs: usize::from(arguments.max_runs),
         grace: Duration::from_secs(arguments.grace),
+        slowest_request: SLOWEST_REQUEST,
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let mut server = Server::start(config, data, Clock::new(super::now))

@@ -115,6 +115,12 @@ fn foreign_page() -> Problem {
     )
 }
 
+/// A path without the token that a download link holds.
+fn shown(path: &str) -> String {
+    const LINK: &str = "/api/downloads/";
+    if path.starts_with(LINK) { format!("{LINK}...") } else { path.chars().take(300).collect() }
+}
+
 /// What was asked, for the audit log.
 struct Asked {
     method: Method,
@@ -129,7 +135,7 @@ impl Asked {
         let address = peer.map(|peer| client_address::of(peer, request.headers(), &app.config.trusted_proxies));
         Self {
             method: request.method().clone(),
-            path: request.uri().path().chars().take(300).collect(),
+            path: shown(request.uri().path()),
             address: address.map(|address| address.to_string()).unwrap_or_default(),
             address_key: address.map(address_key).unwrap_or_default(),
         }

@@ -11,25 +11,24 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::problem::Problem;
+use crate::app::App;
 
 /// No request has a larger body.
 const LARGEST_BODY: usize = 1024 * 1024;
-/// A body has to arrive in this time.
-const SLOWEST_BODY: Duration = Duration::from_secs(30);
 
 /// A JSON body.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             let detail = "the body must be JSON, and Content-Type must say so: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail));
         }
-        let bytes = read(request).await?;
+        let bytes = read(request, app.config.slowest_request).await?;
         let value: Value = serde_json::from_slice(&bytes)
             .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
         if holds_zero(&value) {
@@ -48,7 +47,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn read(request: Request) -> Result<bytes::Bytes, Problem> {
+async fn read(request: Request, patience: Duration) -> Result<bytes::Bytes, Problem> {
     let too_large = || {
         let detail = format!("the body is larger than {LARGEST_BODY} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", detail)
@@ -58,12 +57,12 @@ async fn read(request: Request) -> Result<bytes::Bytes, Problem> {
         return Err(too_large());
     }
     let body: AxumBody = request.into_body();
-    match tokio::time::timeout(SLOWEST_BODY, to_bytes(body, LARGEST_BODY)).await {
+    match tokio::time::timeout(patience, to_bytes(body, LARGEST_BODY)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
         Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
         Err(_) => {
-            let detail = format!("the body did not arrive within {} s", SLOWEST_BODY.as_secs());
+            let detail = format!("the body did not arrive within {patience:?}");
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "bodyTooSlow", detail))
         }
     }

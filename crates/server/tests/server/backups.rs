@@ -50,6 +50,16 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
     assert_eq!(rows(&target), rows(&database));
     anna.post("/api/restores", &restore).await.problem(409, "targetHoldsData", &["holds data"]);
+    // An operator writes beside the source, and nowhere else on the machine.
+    let otto = world.member(&anna, "Otto", "operator").await;
+    for elsewhere in ["/tmp/x.db".to_owned(), format!("{}/sub/x.db", world.folder.path().display())] {
+        let mut away = restore.clone();
+        away["database"] = json!(elsewhere);
+        otto.post("/api/restores", &away).await.problem(403, "forbidden", &["folder of its source"]);
+    }
+    let mut beside = restore.clone();
+    beside["database"] = json!(world.path("beside.db"));
+    assert_eq!(otto.post("/api/restores/preview", &beside).await.expect(200)["contents"], "absent");
     let other = world.path("other.db");
     make_database(&other, 3);
     let mut over = restore.clone();

@@ -84,6 +84,12 @@ async fn wrong_requests_are_told_and_harm_nothing() {
     // Two lengths: what a smuggler would send.
     let two = b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello";
     assert!(raw(&world, two).contains(" 400 "));
+    // A body that never comes whole, and headers that never end.
+    let slow =
+        b"POST /api/session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{";
+    assert!(raw(&world, slow).contains(" 408 "));
+    let never = raw(&world, b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ");
+    assert!(never.is_empty() || never.contains(" 408 "), "{never}");
     assert_eq!(world.stranger().get("/healthz").await.body, "ok");
     assert_eq!(world.stranger().get("/readyz").await.body, "ready");
     let metrics = anna.get("/metrics").await.body;

@@ -77,6 +77,7 @@ impl World {
             dropbox: DropboxNetwork { endpoints: endpoints.unwrap(), ..DropboxNetwork::default() },
             max_runs: 2,
             grace: Duration::ZERO,
+            slowest_request: Duration::from_secs(2),
         };
         let clock = Clock::new(move || *now.lock().unwrap());
         self.server = Some(Server::start(config, data, clock).await.unwrap());

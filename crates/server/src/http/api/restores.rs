@@ -1,9 +1,12 @@
 //! Restores: look first, then go.
 
+use std::path::{Component, Path};
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use catalog::NewRun;
+use domain::access::Permission;
 use runner::restore::inspect;
 use serde::{Deserialize, Serialize};
 use sources::Contents;
@@ -19,6 +22,7 @@ use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::runs::live::LiveEvent;
 use crate::runs::restore::RestoreRequest;
+use crate::settings::{SourceSettings, of_source};
 
 /// Which backup goes where.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -77,6 +81,21 @@ impl RestoreInput {
     }
 }
 
+/// A file may be named anywhere only by whoever may configure sources; everybody else restores beside the source.
+async fn check_place(app: &App, caller: &Caller, input: &RestoreInput) -> Result<(), Problem> {
+    let Some(database) = input.database.as_deref().filter(|_| !caller.allows(Permission::Configure)) else {
+        return Ok(());
+    };
+    let Some(source) = app.catalog.source(&input.source_id).await? else { return Ok(()) };
+    let SourceSettings::Sqlite { path } = of_source(&source)? else { return Ok(()) };
+    let (own, asked) = (Path::new(&path), Path::new(database));
+    let plain = asked.components().all(|part| part != Component::ParentDir);
+    if plain && asked.parent() == own.parent() {
+        return Ok(());
+    }
+    Err(Problem::forbidden("without the permission 'configure' a file is restored into the folder of its source only"))
+}
+
 async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure> {
     let destination = app.open_destination(&input.destination_id, Patience::Short).await?;
     let target = app.open_source(&input.source_id, input.database.as_deref()).await?;
@@ -100,9 +119,11 @@ async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure
     responses((status = 200, body = RestorePreview)))]
 pub(crate) async fn preview(
     State(app): State<App>,
+    caller: Caller,
     Body(input): Body<RestoreInput>,
 ) -> Result<Json<RestorePreview>, Problem> {
     input.check()?;
+    check_place(&app, &caller, &input).await?;
     Ok(Json(look(&app, &input).await?))
 }
 
@@ -114,6 +135,7 @@ pub(crate) async fn create(
     Body(input): Body<RestoreInput>,
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
     input.check()?;
+    check_place(&app, &caller, &input).await?;
     let preview = look(&app, &input).await?;
     if matches!(preview.contents, TargetContents::Data) && !input.overwrite {
         return Err(Failure::Source(sources::Error::HoldsData(preview.target)).into());
