@@ -21,7 +21,9 @@ fn thousands_of_generated_requests_find_no_breach_of_the_schema() {
     server.post("/api/destinations", &folder);
     let mut schemathesis = Command::new(tools().join("venv/bin/schemathesis"));
     schemathesis.args(["run", &format!("{}/api/openapi.json", server.url), "--checks", CHECKS, "--seed", "1"]);
-    schemathesis.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15", "--workers", "2"]);
+    schemathesis.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15"]);
+    // One worker: parsing syntax trees in two threads at once crashes Python before 3.12 (cpython issue 106905).
+    schemathesis.args(["--workers", "1"]);
     schemathesis.args(["--request-timeout", "30", "--warnings", "off", "--no-color"]);
     schemathesis.args(["-H", &format!("Authorization: Bearer {}", server.token.as_ref().unwrap())]);
     let output = schemathesis.current_dir(world.path("cwd")).output().unwrap();
