@@ -50,11 +50,11 @@ pub use token::Token;
 pub use users::{NewUser, User};
 pub use vault::{Place, Vault};
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::Timestamp;
 use sea_orm::DatabaseConnection;
-use uuid::Uuid;
+use uuid::{ContextV7, Uuid};
 
 /// The metadata database, open, with its vault. Clones share it.
 #[derive(Debug, Clone)]
@@ -95,9 +95,20 @@ impl Catalog {
     }
 }
 
-/// A new id: a UUID of version 7, which sorts by `now`.
+/// A new id: a UUID of version 7, which sorts by `now`, and by the order of their making within one millisecond.
 pub fn new_id(now: Timestamp) -> String {
+    static ORDER: LazyLock<Mutex<ContextV7>> = LazyLock::new(|| Mutex::new(ContextV7::new()));
     let seconds = u64::try_from(now.as_second()).unwrap_or(0);
     let nanoseconds = u32::try_from(now.subsec_nanosecond()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanoseconds)).to_string()
+    Uuid::new_v7(uuid::Timestamp::from_unix(&*ORDER, seconds, nanoseconds)).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn ids_of_one_millisecond_sort_by_the_order_of_their_making() {
+        let now = jiff::Timestamp::from_second(1_768_478_400).unwrap();
+        let ids: Vec<String> = (0..1000).map(|_| super::new_id(now)).collect();
+        assert!(ids.is_sorted());
+    }
 }

@@ -9,6 +9,7 @@ mod documentation;
 mod extract;
 mod headers;
 mod lists;
+pub(crate) mod pages;
 pub(crate) mod problem;
 mod request_log;
 mod routes;

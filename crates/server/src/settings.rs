@@ -42,7 +42,8 @@ pub(crate) enum SourceSettings {
         #[schema(min_length = 1, max_length = 200)]
         database: Option<String>,
         /// Whether the connection is encrypted, and what is checked.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        // Renamed here, too, because the API's description does not know `rename_all_fields`.
+        #[serde(rename = "sslMode", default, skip_serializing_if = "Option::is_none")]
         ssl_mode: Option<SslMode>,
     },
     /// A SQLite database.
@@ -64,6 +65,13 @@ pub(crate) enum SslMode {
     VerifyFull,
 }
 
+/// In characters; the longest that Linux takes, in bytes.
+const LONGEST_PATH: usize = 4096;
+
+fn check_length(fields: &mut Fields, field: &'static str, text: &str, longest: usize) {
+    fields.check(field, text.chars().count() <= longest, || format!("must not be longer than {longest} characters"));
+}
+
 /// What must be escaped in a part of an address.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -78,15 +86,17 @@ impl SourceSettings {
 
     pub(crate) fn check(&self, fields: &mut Fields) {
         match self {
-            Self::Postgres { host, user, database, .. } => {
-                for (field, text) in [
-                    ("settings.host", Some(host)),
-                    ("settings.user", Some(user)),
-                    ("settings.database", database.as_ref()),
+            Self::Postgres { host, port, user, database, .. } => {
+                for (field, text, longest) in [
+                    ("settings.host", Some(host), 255),
+                    ("settings.user", Some(user), 200),
+                    ("settings.database", database.as_ref(), 200),
                 ] {
                     let sound = text.is_none_or(|text| !text.trim().is_empty() && !text.chars().any(char::is_control));
                     fields.check(field, sound, || "must not be empty or hold control characters".to_owned());
+                    check_length(fields, field, text.map_or("", String::as_str), longest);
                 }
+                fields.check("settings.port", *port != Some(0), || "must be from 1 to 65535".to_owned());
             }
             Self::Sqlite { path } => {
                 fields.check("settings.path", path.starts_with('/'), || {
@@ -94,6 +104,7 @@ impl SourceSettings {
                 });
                 let sound = !path.split('/').any(|part| part == "..") && !path.chars().any(char::is_control);
                 fields.check("settings.path", sound, || "must not hold '..' or control characters".to_owned());
+                check_length(fields, "settings.path", path, LONGEST_PATH);
             }
         }
     }
@@ -145,7 +156,7 @@ pub(crate) enum DestinationSettings {
         #[schema(max_length = 1000)]
         folder: String,
         /// In the team's space instead of the member's own folder.
-        #[serde(default)]
+        #[serde(rename = "teamSpace", default)]
         team_space: bool,
     },
     /// A folder on the server's machine, or mounted there.
@@ -163,13 +174,14 @@ impl DestinationSettings {
     }
 
     pub(crate) fn check(&self, fields: &mut Fields) {
-        let (field, path) = match self {
-            Self::Dropbox { folder, .. } => ("settings.folder", folder),
+        let (field, path, longest) = match self {
+            Self::Dropbox { folder, .. } => ("settings.folder", folder, 1000),
             Self::Folder { path } => {
                 fields.check("settings.path", path.starts_with('/'), || "must be absolute: /var/backups".to_owned());
-                ("settings.path", path)
+                ("settings.path", path, LONGEST_PATH)
             }
         };
+        check_length(fields, field, path, longest);
         let sound = !path.split('/').any(|part| part == ".." || part == ".") && !path.chars().any(char::is_control);
         fields.check(field, sound, || "must not hold '.', '..' or control characters".to_owned());
     }

@@ -24,6 +24,8 @@ fn thousands_of_generated_requests_find_no_breach_of_the_schema() {
     schemathesis.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "15"]);
     // One worker: parsing syntax trees in two threads at once crashes Python before 3.12 (cpython issue 106905).
     schemathesis.args(["--workers", "1"]);
+    // It does not end.
+    schemathesis.args(["--exclude-path", "/api/events"]);
     schemathesis.args(["--request-timeout", "30", "--warnings", "off", "--no-color"]);
     schemathesis.args(["-H", &format!("Authorization: Bearer {}", server.token.as_ref().unwrap())]);
     let output = schemathesis.current_dir(world.path("cwd")).output().unwrap();

@@ -5,6 +5,7 @@ pub(crate) mod backups;
 pub(crate) mod destinations;
 pub(crate) mod downloads;
 pub(crate) mod dropbox_adapter;
+pub(crate) mod events;
 pub(crate) mod folders;
 pub(crate) mod jobs;
 pub(crate) mod profiles;

@@ -15,11 +15,11 @@ use utoipa_axum::routes;
 
 use super::access::{Access, guard};
 use super::api::{
-    audit, backups, destinations, downloads, dropbox_adapter, folders, jobs, profiles, restores, runs, sessions, setup,
-    sources, system, tokens, users,
+    audit, backups, destinations, downloads, dropbox_adapter, events, folders, jobs, profiles, restores, runs,
+    sessions, setup, sources, system, tokens, users,
 };
 use super::problem::Problem;
-use super::{documentation, headers, request_log};
+use super::{documentation, headers, pages, request_log};
 use crate::app::App;
 
 /// The name of the extension that says what an operation needs.
@@ -34,22 +34,33 @@ pub(crate) struct Routes {
 impl Routes {
     /// Adds the one operation of `method_router` behind the authorization layer, and says in its documentation what it needs.
     fn add(self, access: Access, (schemas, mut paths, method_router): UtoipaMethodRouter<App>) -> Self {
-        for item in paths.paths.values_mut() {
+        for (path, item) in &mut paths.paths {
             let operations = [
-                &mut item.get,
-                &mut item.post,
-                &mut item.put,
-                &mut item.patch,
-                &mut item.delete,
-                &mut item.head,
-                &mut item.options,
+                ("get", &mut item.get),
+                ("post", &mut item.post),
+                ("put", &mut item.put),
+                ("patch", &mut item.patch),
+                ("delete", &mut item.delete),
+                ("head", &mut item.head),
+                ("options", &mut item.options),
             ];
-            operations.into_iter().flatten().for_each(|operation| declare(operation, access));
+            for (method, operation) in operations {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(name(method, path));
+                    declare(operation, access);
+                }
+            }
         }
         let guarded = (schemas, paths, method_router)
             .map(|router| router.route_layer(from_fn_with_state((self.app.clone(), access), guard)));
         Self { router: self.router.routes(guarded), app: self.app }
     }
+}
+
+/// A name that no other operation has, which handlers' names are not: `get_jobs_id` for `GET /api/jobs/{id}`.
+fn name(method: &str, path: &str) -> String {
+    let places = path.trim_start_matches("/api").split('/').map(|part| part.trim_matches(['{', '}']));
+    std::iter::once(method).chain(places.filter(|part| !part.is_empty())).collect::<Vec<_>>().join("_")
 }
 
 fn declare(operation: &mut Operation, access: Access) {
@@ -129,6 +140,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), routes!(runs::cancel))
         .add(Needs(View), routes!(runs::log))
         .add(Needs(View), routes!(runs::events))
+        .add(Needs(View), routes!(events::all))
         .add(Needs(View), routes!(backups::list))
         .add(Needs(View), routes!(backups::details))
         .add(Needs(Operate), routes!(backups::verify))
@@ -146,13 +158,7 @@ pub(crate) fn router(app: &App) -> Router {
     let (routes, api) = all(app);
     routes
         .merge(documentation::routes(&api))
-        .fallback(|| async {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "notFound",
-                "there is nothing at this address; /api/docs lists what there is",
-            )
-        })
+        .fallback(pages::serve)
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", "this address does not take this method")
         })

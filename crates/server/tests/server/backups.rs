@@ -6,7 +6,7 @@ use dropbox_emulator::Weather;
 use serde_json::{Value, json};
 use test_support::{PostgresServer, PostgresVersion};
 
-use crate::world::{PASSWORD, World, id, make_database, rows};
+use crate::world::{PASSWORD, PATIENCE, World, id, make_database, rows};
 
 fn first_path(run: &Value) -> String {
     run["result"]["databases"][0]["copies"][0]["path"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned()
@@ -215,6 +215,26 @@ async fn what_happens_is_told_live_and_again_from_any_line() {
     assert!(events.body.contains("event: state") && events.body.contains("\"state\":\"succeeded\""), "{}", events.body);
     let rest = anna.clone().header("last-event-id", "2").get(&path).await;
     assert_eq!(ids(&rest.body), all[2..]);
+}
+
+#[tokio::test]
+async fn one_stream_tells_of_all_runs() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let mut stream = anna.open("/api/events").await;
+    let mut told = String::new();
+    for name in ["one", "two"] {
+        let job = anna.job(name, &source, &[&destination], json!({})).await;
+        let run = id(&anna.post(&format!("/api/jobs/{job}/run"), &json!({})).await.expect(202));
+        let ended = |line: &str| line.contains(&run) && line.contains("\"state\":\"succeeded\"");
+        while !told.lines().any(ended) {
+            let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap().unwrap();
+            told.push_str(std::str::from_utf8(&chunk.unwrap()).unwrap());
+        }
+        assert!(told.lines().any(|line| line == format!("data: {{\"runId\":\"{run}\"}}")), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -213,6 +213,9 @@ pub(crate) fn client() -> reqwest::Client {
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
+/// How long anything may take that a test waits for.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Somebody who asks.
 #[derive(Clone)]
 pub(crate) struct Browser {
@@ -222,6 +225,17 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let response = self.begin(method, path, body).await;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, body: response.text().await.unwrap() }
+    }
+
+    /// Reads an answer that does not end, as it comes.
+    pub(crate) async fn open(&self, path: &str) -> reqwest::Response {
+        self.begin(Method::GET, path, None).await
+    }
+
+    async fn begin(&self, method: Method, path: &str, body: Option<&Value>) -> reqwest::Response {
         let mut request = client().request(method, format!("{}{path}", self.url));
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -229,9 +243,7 @@ impl Browser {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, body: response.text().await.unwrap() }
+        request.send().await.unwrap()
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -299,7 +311,7 @@ impl Browser {
 
     /// Asks until the answer is as it should be.
     pub(crate) async fn until(&self, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let value = self.get(path).await.expect(200);
             if is_so(&value) {
