@@ -1,0 +1,51 @@
+/**
+ * How a consent page and the page that opened it find each other again. Dropbox may have cut `window.opener` and hidden whether
+ * the pop-up is closed (Cross-Origin-Opener-Policy), so the page that Dropbox sends the browser back to says on a channel what
+ * came of it.
+ */
+export interface Outcome {
+  destinationId: string;
+  authorized: boolean;
+  /** Why not. */
+  reason?: string;
+}
+
+type Message = { type: 'outcome'; outcome: Outcome } | { type: 'heard'; destinationId: string };
+
+const channel = new BroadcastChannel('dropbox-authorization');
+/** In milliseconds; a page that waits answers at once. */
+const TIME_TO_HEAR = 500;
+
+/** What came of it, if this page is the one that Dropbox sent the browser back to. */
+export function outcomeOf(destinationId: string, search: URLSearchParams): Outcome | undefined {
+  const authorization = search.get('authorization');
+  if (!authorization) return undefined;
+  return { destinationId, authorized: authorization === 'authorized', reason: search.get('reason') ?? undefined };
+}
+
+/** Tells whoever waits for it; whether somebody does. */
+export function tell(outcome: Outcome): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = (heard: boolean) => {
+      clearTimeout(timer);
+      channel.removeEventListener('message', listen);
+      resolve(heard);
+    };
+    const listen = ({ data }: MessageEvent<Message>) =>
+      data.type === 'heard' && data.destinationId === outcome.destinationId && end(true);
+    const timer = setTimeout(() => end(false), TIME_TO_HEAR);
+    channel.addEventListener('message', listen);
+    channel.postMessage({ type: 'outcome', outcome } satisfies Message);
+  });
+}
+
+/** Waits for what comes of a destination's authorization; gives how to stop that. */
+export function waitFor(destinationId: string, then: (outcome: Outcome) => void): () => void {
+  const listen = ({ data }: MessageEvent<Message>) => {
+    if (data.type !== 'outcome' || data.outcome.destinationId !== destinationId) return;
+    channel.postMessage({ type: 'heard', destinationId } satisfies Message);
+    then(data.outcome);
+  };
+  channel.addEventListener('message', listen);
+  return () => channel.removeEventListener('message', listen);
+}

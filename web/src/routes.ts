@@ -1,0 +1,26 @@
+/** Every address. Pages come when they are opened. */
+import { createRouter } from 'sv-router';
+import NotFound from './shell/NotFound.svelte';
+
+const destinations = () => import('./pages/destinations/Destinations.svelte');
+
+export const { p, navigate, route } = createRouter({
+  '/': () => import('./pages/overview/Overview.svelte'),
+  '/jobs': () => import('./pages/jobs/Jobs.svelte'),
+  '/jobs/new': () => import('./pages/jobs/JobEditor.svelte'),
+  '/jobs/:id': () => import('./pages/jobs/JobEditor.svelte'),
+  '/runs': () => import('./pages/runs/Runs.svelte'),
+  '/runs/:id': () => import('./pages/runs/Run.svelte'),
+  '/backups': () => import('./pages/backups/Backups.svelte'),
+  '/backups/restore': () => import('./pages/backups/Restore.svelte'),
+  '/sources': () => import('./pages/sources/Sources.svelte'),
+  '/sources/new': () => import('./pages/sources/SourceEditor.svelte'),
+  '/sources/:id': () => import('./pages/sources/SourceEditor.svelte'),
+  '/destinations': destinations,
+  // The dialog over the list, with an address of its own; `new` is one that is not there yet.
+  '/destinations/:id': destinations,
+  '/profiles': () => import('./pages/profiles/Profiles.svelte'),
+  '/people': () => import('./pages/people/People.svelte'),
+  '/settings': () => import('./pages/settings/Settings.svelte'),
+  '*': NotFound,
+});
