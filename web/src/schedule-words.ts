@@ -18,7 +18,10 @@ export function inWords(cron: string): string {
   if (day === '*' && weekday === '*') return `Every day ${at}`;
   if (day === '*' && weekday === '1-5') return `Monday to Friday ${at}`;
   if (day === '*' && /^[0-7](,[0-7])*$/.test(weekday)) {
-    return `Every ${weekday.split(',').map((one) => DAYS[Number(one)]).join(', ')} ${at}`;
+    return `Every ${weekday
+      .split(',')
+      .map((one) => DAYS[Number(one)])
+      .join(', ')} ${at}`;
   }
   if (weekday === '*' && isNumber(day)) return `On day ${day} of every month ${at}`;
   return `By the cron expression ${cron.trim()}`;

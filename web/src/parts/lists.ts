@@ -1,7 +1,8 @@
 /** Whole lists, as pages need them. */
 import { api, ask, everything, PAGE } from '../api/client';
 
-export const allJobs = () => everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: PAGE } } })));
+export const allJobs = () =>
+  everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: PAGE } } })));
 export const allSources = () =>
   everything((cursor) => ask(api.GET('/api/sources', { params: { query: { cursor, limit: PAGE } } })));
 export const allDestinations = () =>
