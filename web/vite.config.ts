@@ -12,7 +12,7 @@ function brotli(): Plugin {
   return {
     name: 'brotli',
     apply: 'build',
-    closeBundle() {
+    writeBundle() {
       for (const entry of readdirSync(OUT, { recursive: true, encoding: 'utf8' })) {
         if (!/\.(html|js|css|svg)$/.test(entry)) continue;
         const path = join(OUT, entry);
