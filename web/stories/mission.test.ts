@@ -1,0 +1,127 @@
+import { makeDatabase } from './sqlite';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { APP_KEY, APP_SECRET, World } from './world';
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+});
+afterAll(async () => {
+  await world?.stop();
+});
+
+test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', async () => {
+  const { page } = world;
+  await page.goto(world.url);
+  await page.getByLabel('Setup token').waitFor();
+  await world.look('setup');
+  await world.setUp();
+  await world.look('overview, empty');
+
+  const database = join(world.folder, 'shop.db');
+  makeDatabase(database);
+  await page.getByRole('link', { name: 'Add a source' }).click();
+  await page.getByLabel('Name').fill('Shop');
+  await page.getByLabel('Engine').selectOption('sqlite');
+  await page.getByLabel('File').fill(database);
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: 'Test connection' }).click();
+  await page.getByRole('button', { name: 'Test again' }).waitFor();
+  await world.look('source');
+
+  await page.goto(`${world.url}/destinations/new`);
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Name').fill('Offsite');
+  expect(await dialog.getByText(`${world.url}/api/adapters/dropbox/callback`).count()).toBe(1);
+  await dialog.getByLabel('App Key').fill(APP_KEY);
+  await dialog.getByLabel('App Secret').fill(APP_SECRET);
+  await world.look('destination, new');
+  await dialog.getByRole('button', { name: 'Save', exact: true }).click();
+  await dialog.getByText('Authorization required').waitFor();
+  await world.look('destination, authorization required');
+
+  const opens = world.context.waitForEvent('page');
+  await dialog.getByRole('button', { name: 'Authorize with Dropbox' }).click();
+  const popup = await opens;
+  await popup.getByRole('button', { name: /allow/i }).click();
+  await dialog.getByText('Authorized', { exact: true }).waitFor();
+  await page.getByText('Offsite is authorized').waitFor();
+  if (!popup.isClosed()) await popup.waitForEvent('close');
+  await world.look('destination, authorized');
+
+  await dialog.getByRole('tab', { name: 'Configuration' }).click();
+  await dialog.getByRole('button', { name: 'Browse' }).click();
+  const browser = page.getByRole('dialog', { name: 'Choose a folder' });
+  await browser.getByText('No subfolders').waitFor();
+  await browser.getByRole('button', { name: 'New folder' }).click();
+  await browser.getByLabel('Name of the new folder').fill('backups');
+  await browser.getByRole('button', { name: 'Make folder' }).click();
+  await browser.getByRole('option', { name: 'backups', selected: true }).waitFor();
+  await world.look('folder browser');
+  await browser.getByRole('option', { name: 'backups' }).dblclick();
+  await browser.getByText('No subfolders').waitFor();
+  await browser.getByRole('button', { name: 'Up' }).click();
+  await browser.getByRole('option', { name: 'backups' }).click();
+  await browser.getByRole('button', { name: 'Select Folder' }).click();
+  expect(await dialog.getByLabel('Folder Path').inputValue()).toBe('/backups');
+  await dialog.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByText('Offsite is saved').first().waitFor();
+  await dialog.getByRole('button', { name: 'Close', exact: true }).click();
+  await dialog.waitFor({ state: 'hidden' });
+  await world.look('destinations');
+
+  await page.getByRole('link', { name: 'Encryption' }).click();
+  await page.getByRole('button', { name: 'Add a profile' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('Company');
+  await page.getByRole('button', { name: 'Make the profile' }).click();
+  await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
+  await page.getByText('AGE-SECRET-KEY').first().waitFor();
+  await world.look('recovery sheet');
+  await page.getByLabel('I have kept it somewhere safe').check();
+  await page.getByRole('button', { name: 'Done' }).click();
+  await world.look('profiles');
+
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await page.getByRole('link', { name: 'Add a job' }).click();
+  await page.getByLabel('Name').fill('shop');
+  await page.getByText('Every day at 03:00, in').waitFor();
+  await world.look('job');
+  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Back up now' }).click();
+  await page.getByText('Succeeded').first().waitFor();
+  await world.look('jobs');
+  await page.getByText('Succeeded').first().click();
+  await page.getByText('Proved whole').waitFor();
+  await world.look('run');
+
+  await page.getByRole('link', { name: 'Backups', exact: true }).click();
+  await page.getByRole('button', { name: 'Restore…' }).waitFor();
+  await world.look('backups');
+  await page.getByRole('button', { name: 'Restore…' }).click();
+  await page.getByLabel('Source').selectOption({ label: 'Shop' });
+  await page.getByLabel('File').fill(join(world.folder, 'restored.db'));
+  await page.getByRole('button', { name: 'See what is there' }).click();
+  await page.getByRole('button', { name: /^Restore into/ }).waitFor();
+  await world.look('restore');
+  await page.getByRole('button', { name: /^Restore into/ }).click();
+  await page.getByText('Succeeded').first().waitFor();
+  await page.goto(world.url);
+  await page.getByText('The last run of every job has succeeded').waitFor();
+  await world.look('overview');
+  for (const [path, name] of [
+    ['/runs', 'runs'],
+    ['/sources', 'sources'],
+    ['/settings', 'settings'],
+    ['/people', 'users'],
+    ['/people?tab=tokens', 'tokens'],
+    ['/people?tab=sessions', 'sessions'],
+    ['/people?tab=audit', 'audit'],
+  ] as const) {
+    await page.goto(world.url + path);
+    await page.waitForLoadState('load');
+    await page.locator('table, .panel').first().waitFor();
+    await world.look(name);
+  }
+  expect(world.complaints).toEqual([]);
+});

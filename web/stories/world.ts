@@ -1,0 +1,147 @@
+/** A server with the pages in it, a Dropbox emulator and a browser, for one story. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import AxeBuilder from '@axe-core/playwright';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+const BINARIES = process.env.DBACKUP_BINARIES ?? '../target/debug';
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const PICTURES = 'artifacts';
+export const PASSWORD = 'a few words make a good one';
+/** Of the emulator. */
+export const APP_KEY = 'emulator-app-key';
+export const APP_SECRET = 'emulator-app-secret';
+
+const SIZES = { desktop: { width: 1280, height: 860 }, phone: { width: 375, height: 812 } };
+
+export class World {
+  readonly folder = mkdtempSync(join(tmpdir(), 'dbackup-story-'));
+  /** What the pages wrote to the console as errors, or threw. */
+  readonly complaints: string[] = [];
+  url = '';
+  page!: Page;
+  context!: BrowserContext;
+  #browser!: Browser;
+  #processes: ChildProcess[] = [];
+
+  static async start(): Promise<World> {
+    const world = new World();
+    const emulator = world.#run('dropbox-emulator', ['--listen', '127.0.0.1:0', '--plain']);
+    const dropbox = JSON.parse(await firstLine(emulator)) as Record<string, string>;
+    const port = await freePort();
+    world.url = `http://localhost:${port}`;
+    const endpoints = {
+      DROPBOX_API_URL: dropbox.api_url,
+      DROPBOX_CONTENT_URL: dropbox.content_url,
+      DROPBOX_WEB_URL: dropbox.web_url,
+      PUBLIC_URL: world.url,
+    };
+    world.#run('dbackup', ['serve', '--data', join(world.folder, 'data'), '--listen', `127.0.0.1:${port}`], endpoints);
+    await until(async () => (await fetch(`${world.url}/readyz`)).ok);
+    const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+    world.#browser = await chromium.launch({ executablePath: CHROMIUM, args: sandbox });
+    world.context = await world.#browser.newContext({
+      viewport: SIZES.desktop,
+      locale: 'en-GB',
+      timezoneId: 'Europe/Zurich',
+    });
+    world.context.on('page', (page) => world.#watch(page));
+    world.page = await world.context.newPage();
+    world.page.setDefaultTimeout(10_000);
+    return world;
+  }
+
+  #run(name: string, args: string[], environment: Record<string, string | undefined> = {}): ChildProcess {
+    const env = { ...process.env, ...environment };
+    const child = spawn(join(BINARIES, name), args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    child.stdout?.on('data', () => undefined);
+    this.#processes.push(child);
+    return child;
+  }
+
+  #watch(page: Page) {
+    page.on('pageerror', (error) => this.complaints.push(`${page.url()}: ${error.message}`));
+    page.on('console', (message) => {
+      // The browser itself writes of every answer that is not a success; pages handle those.
+      if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
+        this.complaints.push(`${page.url()}: ${message.text()}`);
+      }
+    });
+  }
+
+  get setupToken(): string {
+    return readFileSync(join(this.folder, 'data', 'setup-token'), 'utf8').trim();
+  }
+
+  /** Makes the first administrator, as a person does. */
+  async setUp() {
+    await this.page.goto(this.url);
+    await this.page.getByLabel('Setup token').fill(this.setupToken);
+    await this.page.getByLabel('Name').fill('anna');
+    await this.page.getByLabel('Password').fill(PASSWORD);
+    await this.page.getByRole('button', { name: 'Make the administrator' }).click();
+    await this.page.getByRole('heading', { name: 'Overview' }).waitFor();
+  }
+
+  /** Looks at the page as axe does, and keeps its picture: light and dark, desktop and phone. */
+  async look(name: string) {
+    mkdirSync(PICTURES, { recursive: true });
+    const { violations } = await new AxeBuilder({ page: this.page }).analyze();
+    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+    const words = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await this.page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      for (const [size, viewport] of Object.entries(SIZES)) {
+        await this.page.setViewportSize(viewport);
+        await this.page.screenshot({ path: join(PICTURES, `${name} ${colorScheme} ${size}.png`) });
+        const width = await this.page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+        expect.soft(width, `${name} is wider than a ${size}`).toBeLessThanOrEqual(0);
+      }
+    }
+    await this.page.emulateMedia({ colorScheme: 'light' });
+    await this.page.setViewportSize(SIZES.desktop);
+    expect.soft(words, `axe on ${name}`).toEqual([]);
+  }
+
+  async stop() {
+    await this.#browser?.close();
+    for (const process of this.#processes) process.kill('SIGKILL');
+    if (existsSync(this.folder)) rmSync(this.folder, { recursive: true });
+  }
+}
+
+/** Waits for something outside of the browser. */
+export async function until(isSo: () => Promise<boolean>) {
+  const end = Date.now() + 20_000;
+  while (!(await isSo().catch(() => false))) {
+    if (Date.now() > end) throw new Error('waited in vain');
+    await sleep(50);
+  }
+}
+
+function firstLine(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (text.includes('\n')) resolve(text.slice(0, text.indexOf('\n')));
+    });
+    child.on('exit', () => reject(new Error('it ended before it was ready')));
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
