@@ -1,11 +1,14 @@
 import { makeDatabase } from './sqlite';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { APP_KEY, APP_SECRET, World } from './world';
 
 let world: World;
 beforeAll(async () => {
   world = await World.start();
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await world.page.screenshot({ path: 'artifacts/failed.png' });
 });
 afterAll(async () => {
   await world?.stop();

@@ -1,6 +1,6 @@
 /** A server with the pages in it, a Dropbox emulator and a browser, for one story. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,9 +36,9 @@ export class World {
     const port = await freePort();
     world.url = `http://localhost:${port}`;
     const endpoints = {
-      DROPBOX_API_URL: dropbox.api_url,
-      DROPBOX_CONTENT_URL: dropbox.content_url,
-      DROPBOX_WEB_URL: dropbox.web_url,
+      DROPBOX_API_URL: dropbox.api,
+      DROPBOX_CONTENT_URL: dropbox.content,
+      DROPBOX_WEB_URL: dropbox.web,
       PUBLIC_URL: world.url,
     };
     world.#run('dbackup', ['serve', '--data', join(world.folder, 'data'), '--listen', `127.0.0.1:${port}`], endpoints);
@@ -58,7 +58,7 @@ export class World {
 
   #run(name: string, args: string[], environment: Record<string, string | undefined> = {}): ChildProcess {
     const env = { ...process.env, ...environment };
-    const child = spawn(join(BINARIES, name), args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(join(BINARIES, name), args, { env, stdio: ['ignore', 'pipe', openSync(join(this.folder, `${name}.log`), 'a')] });
     child.stdout?.on('data', () => undefined);
     this.#processes.push(child);
     return child;

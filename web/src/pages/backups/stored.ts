@@ -13,7 +13,7 @@ export interface Everything {
   failures: { destination: Destination; failure: Failure }[];
 }
 
-const PAGE = 1000;
+const PAGE = 200;
 
 /** Reads the backups of every destination; one that fails keeps nothing of the others back. */
 export async function allBackups(destinations: Destination[]): Promise<Everything> {
