@@ -58,7 +58,10 @@ export class World {
 
   #run(name: string, args: string[], environment: Record<string, string | undefined> = {}): ChildProcess {
     const env = { ...process.env, ...environment };
-    const child = spawn(join(BINARIES, name), args, { env, stdio: ['ignore', 'pipe', openSync(join(this.folder, `${name}.log`), 'a')] });
+    const child = spawn(join(BINARIES, name), args, {
+      env,
+      stdio: ['ignore', 'pipe', openSync(join(this.folder, `${name}.log`), 'a')],
+    });
     child.stdout?.on('data', () => undefined);
     this.#processes.push(child);
     return child;
@@ -91,6 +94,7 @@ export class World {
   /** Looks at the page as axe does, and keeps its picture: light and dark, desktop and phone. */
   async look(name: string) {
     mkdirSync(PICTURES, { recursive: true });
+    await this.page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
     const { violations } = await new AxeBuilder({ page: this.page }).analyze();
     const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
     const words = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
