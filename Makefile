@@ -1,4 +1,4 @@
-.PHONY: demo test lint bench soak tools
+.PHONY: demo test lint bench soak tools web dev
 
 # The main job, with no account and no database of one's own.
 demo:
@@ -29,3 +29,11 @@ soak:
 
 tools:
 	scripts/install-test-tools
+
+# The web UI, checked and built into web/dist/app, which the next build of dbackup takes in.
+web:
+	cd web && npm ci --no-audit --no-fund && npm run check && npm test && npm run build
+
+# The web UI as it is changed, at http://localhost:5173, in front of a server at DBACKUP_URL (http://127.0.0.1:3000).
+dev:
+	cd web && npm install --no-audit --no-fund && npm run dev
