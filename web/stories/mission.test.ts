@@ -95,7 +95,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByText('Succeeded').first().waitFor();
   await world.look('jobs');
   await page.getByText('Succeeded').first().click();
-  await page.getByText('Proved whole').waitFor();
+  await page.getByText('Proved whole', { exact: true }).waitFor();
   await world.look('run');
 
   await page.getByRole('link', { name: 'Backups', exact: true }).click();
