@@ -22,6 +22,8 @@ fn readable(server: &Serving, ids: &[(&str, &str)]) -> Vec<String> {
     let paths = api["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("get").is_some());
     let paths =
         paths.map(|(path, _)| path.clone()).filter(|path| !path.contains("{token}") && !path.contains("callback"));
+    // It does not end, and tells what `/api/runs/{id}` tells.
+    let paths = paths.filter(|path| path != "/api/events");
     paths
         .map(|path| match ids.iter().find(|(prefix, _)| path.starts_with(prefix)) {
             Some((_, id)) => path.replace("{id}", id),
