@@ -63,6 +63,3 @@ export function duration(milliseconds: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
-
-/** "a", "a and b", "a, b and c". */
-export const listed = (items: string[]): string => new Intl.ListFormat('en', { type: 'conjunction' }).format(items);

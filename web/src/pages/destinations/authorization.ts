@@ -1,3 +1,6 @@
+import { toast } from 'svelte-sonner';
+import { type Destination, sentence } from '../../api/client';
+
 /**
  * How a consent page and the page that opened it find each other again. Dropbox may have cut `window.opener` and hidden whether
  * the pop-up is closed (Cross-Origin-Opener-Policy), so the page that Dropbox sends the browser back to says on a channel what
@@ -49,3 +52,13 @@ export function waitFor(destinationId: string, then: (outcome: Outcome) => void)
   channel.addEventListener('message', listen);
   return () => channel.removeEventListener('message', listen);
 }
+
+/** Says to the person what came of it. */
+export function show(outcome: Outcome, name: string) {
+  if (outcome.authorized) toast.success(`${name} is authorized`);
+  else toast.error(outcome.reason ? sentence(outcome.reason) : 'Dropbox was not authorized.', { duration: 15_000 });
+}
+
+/** Whether nothing can be stored there before somebody authorizes it. */
+export const needsAuthorization = ({ authorization: { status } }: Destination): boolean =>
+  status === 'authorization_required' || status === 'reauthorization_required';
