@@ -1,4 +1,7 @@
-.PHONY: demo test lint bench soak tools web dev
+.PHONY: demo test lint bench soak tools web stories dev
+
+# Where scripts/install-node puts what the machine lacks.
+export PATH := $(CURDIR)/target/test-tools/node/bin:$(PATH)
 
 # The main job, with no account and no database of one's own.
 demo:
@@ -6,7 +9,7 @@ demo:
 	./target/release/dbackup demo
 
 # Everything that has to hold. Installs what is missing, by package name.
-test: tools lint
+test: tools lint stories
 	cargo test --quiet --package dropbox-emulator --doc
 	cargo nextest run --workspace
 
@@ -31,9 +34,19 @@ tools:
 	scripts/install-test-tools
 
 # The web UI, checked and built into web/dist/app, which the next build of dbackup takes in.
-web:
-	cd web && npm ci --no-audit --no-fund && npm run check && npm test && npm run build
+web: web/node_modules
+	cd web && npm run --silent check && npm run --silent test && npm run --silent build
+
+# What a person does in the web UI, in a real browser; its pictures are in web/artifacts.
+stories: web
+	cargo build --package dbackup --package dropbox-emulator
+	cd web && npm run --silent stories
+
+web/node_modules: web/package.json web/package-lock.json
+	scripts/install-node
+	cd web && npm ci --no-audit --no-fund
+	touch web/node_modules
 
 # The web UI as it is changed, at http://localhost:5173, in front of a server at DBACKUP_URL (http://127.0.0.1:3000).
-dev:
-	cd web && npm install --no-audit --no-fund && npm run dev
+dev: web/node_modules
+	cd web && npm run dev
