@@ -55,6 +55,10 @@ export const absolute = (time: string | Date): string => moment.format(new Date(
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 export const timeOfDay = (time: string | Date): string => clock.format(new Date(time));
 
+const date = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short', timeZone: 'UTC' });
+/** A day without a time, `2026-01-15`: "Thu, 15 Jan". */
+export const day = (text: string): string => date.format(new Date(text));
+
 /** "4 s", "3 min 20 s", "2 h 5 min". */
 export function duration(milliseconds: number): string {
   const seconds = Math.max(0, milliseconds) / 1000;

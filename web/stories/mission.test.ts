@@ -110,7 +110,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByRole('button', { name: /^Restore into/ }).click();
   await page.getByText('Succeeded').first().waitFor();
   await page.goto(world.url);
-  await page.getByText('The last run of every job has succeeded').waitFor();
+  await page.getByText('The one database is backed up.').waitFor();
   await world.look('overview');
   for (const [path, name] of [
     ['/runs', 'runs'],

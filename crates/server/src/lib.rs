@@ -16,6 +16,7 @@ mod runs;
 mod serve;
 mod settings;
 mod setup_token;
+mod space;
 
 pub use clock::Clock;
 pub use config::{Config, DropboxNetwork};

@@ -19,6 +19,12 @@ export type CurrentSession = Schemas['CurrentSession'];
 export type Step = Schemas['Step'];
 export type Folder = Schemas['Folder'];
 export type LogLine = Schemas['LogLine'];
+export type AuditEntry = Schemas['AuditEntry'];
+export type Session = Schemas['SessionInfo'];
+export type Token = Schemas['ApiToken'];
+export type User = Schemas['User'];
+export type Overview = Schemas['Overview'];
+export type JobStanding = Schemas['JobStanding'];
 export type FieldError = Schemas['FieldError'];
 type Problem = Schemas['Problem'];
 

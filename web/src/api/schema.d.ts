@@ -321,6 +321,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/overview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How things stand, and how they stood day by day. */
+        get: operations["get_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/profiles": {
         parameters: {
             query?: never;
@@ -953,6 +970,13 @@ export interface components {
             /** @enum {string} */
             type: "folder";
         };
+        /** @description How full a destination was. */
+        DestinationSpace: {
+            destinationId: string;
+            days: components["schemas"]["SpaceDay"][];
+            /** @description The day on which it is full at the present rate; absent if it does not fill, or that cannot be said. */
+            fullOn?: string | null;
+        };
         /** @description A link that works once. */
         DownloadBegun: {
             /** @description Relative to this server. */
@@ -1021,6 +1045,36 @@ export interface components {
             createdAt: components["schemas"]["Time"];
             updatedAt: components["schemas"]["Time"];
         };
+        /** @description A job's day. */
+        JobDay: {
+            /** @description The day's place in `dates`. */
+            day: number;
+            /** Format: int64 */
+            succeeded: number;
+            /** Format: int64 */
+            partial: number;
+            /**
+             * Format: int64
+             * @description Failed or interrupted.
+             */
+            failed: number;
+            /** Format: int64 */
+            cancelled: number;
+            /**
+             * Format: int64
+             * @description Waiting or going on.
+             */
+            unfinished: number;
+            /** @description By its schedule it should have run, and has not. */
+            missed: boolean;
+            /** @description A run to look at: the newest of the worst. */
+            runId?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes that its successful runs have stored at each destination.
+             */
+            storedBytes: number;
+        };
         /** @description A job that is added or changed. */
         JobInput: {
             /** @description Also the name of its folder at the destinations. */
@@ -1047,6 +1101,19 @@ export interface components {
              * @default true
              */
             enabled: boolean;
+        };
+        /** @description How a job stands. */
+        JobStanding: {
+            jobId: string;
+            lastGoodAt?: components["schemas"]["Time"] | null;
+            lastGoodRunId?: string | null;
+            state?: components["schemas"]["RunStatus"] | null;
+            /** @description How many databases it backs up; absent before the first run of a job that takes all that there are. */
+            databases?: number | null;
+            /** @description How many of them its last run has backed up to every destination. */
+            backedUp: number;
+            /** @description The days on which something happened, or should have. */
+            days: components["schemas"]["JobDay"][];
         };
         /** @description A page of a list. */
         List_ApiToken: {
@@ -1319,6 +1386,15 @@ export interface components {
             /** @description For `Authorization: Bearer`. */
             token: string;
         };
+        /** @description How things stand. */
+        Overview: {
+            /** @description The days, the oldest first: `2026-01-15`. */
+            dates: string[];
+            /** @description Every job, by name. */
+            jobs: components["schemas"]["JobStanding"][];
+            /** @description Every destination that has told of its space. */
+            destinations: components["schemas"]["DestinationSpace"][];
+        };
         /** @description A change of one's own password. */
         PasswordChange: {
             currentPassword: string;
@@ -1533,6 +1609,20 @@ export interface components {
             path: string;
             /** @enum {string} */
             type: "sqlite";
+        };
+        /** @description How full it was on a day (UTC). */
+        SpaceDay: {
+            date: string;
+            /**
+             * Format: int64
+             * @description Bytes in use.
+             */
+            used: number;
+            /**
+             * Format: int64
+             * @description Bytes allowed; absent without a limit.
+             */
+            allowed?: number | null;
         };
         /** @description Room, in bytes. */
         SpaceInfo: {
@@ -2443,6 +2533,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_overview: {
+        parameters: {
+            query?: {
+                /** @description How many, today included. */
+                days?: number;
+                /** @description Whose days: an IANA name, such as `Europe/Berlin`. Absent: UTC. */
+                timeZone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */

@@ -8,6 +8,7 @@ pub(crate) mod dropbox_adapter;
 pub(crate) mod events;
 pub(crate) mod folders;
 pub(crate) mod jobs;
+pub(crate) mod overview;
 pub(crate) mod profiles;
 pub(crate) mod restores;
 pub(crate) mod runs;

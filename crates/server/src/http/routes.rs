@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 
 use super::access::{Access, guard};
 use super::api::{
-    audit, backups, destinations, downloads, dropbox_adapter, events, folders, jobs, profiles, restores, runs,
-    sessions, setup, sources, system, tokens, users,
+    audit, backups, destinations, downloads, dropbox_adapter, events, folders, jobs, overview, profiles, restores,
+    runs, sessions, setup, sources, system, tokens, users,
 };
 use super::problem::Problem;
 use super::{documentation, headers, pages, request_log};
@@ -128,6 +128,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Configure), routes!(profiles::rename))
         .add(Needs(Configure), routes!(profiles::delete))
         .add(Needs(Administer), routes!(profiles::export))
+        .add(Needs(View), routes!(overview::show))
         .add(Needs(View), routes!(jobs::list))
         .add(Needs(Configure), routes!(jobs::create))
         .add(Needs(View), routes!(jobs::show))

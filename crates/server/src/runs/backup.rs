@@ -124,6 +124,7 @@ impl App {
         };
         let report = self.run_request(run, active, &request).await;
         self.note_broken_grants(&ready, &report).await;
+        self.look_at_space(&ready).await;
         outcome_of(&report, &ready, &missing)
     }
 
@@ -160,6 +161,23 @@ impl App {
                 .await;
         }
         report
+    }
+
+    /// What a backup has left of the room there is (M-16). Whoever may not look at that can still back up.
+    async fn look_at_space(&self, ready: &[Target]) {
+        for Target { id, name, destination } in ready {
+            let noted = match destination.usage().await {
+                Ok(Some(usage)) => self.note_space(id, usage.used, usage.allowed).await,
+                Ok(None) => Ok(()),
+                Err(error) => {
+                    tracing::debug!(%error, destination = name, "its space could not be looked at");
+                    Ok(())
+                }
+            };
+            if let Err(error) = noted {
+                tracing::error!(%error, destination = name, "its space could not be noted");
+            }
+        }
     }
 
     async fn note_broken_grants(&self, ready: &[Target], report: &RunReport) {

@@ -288,9 +288,8 @@ pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<Des
             state.account_name = account.name.display_name;
             state.email = account.email;
             state.team = account.team.map(|team| team.name);
-            (state.used, state.allowed) = (Some(usage.used), usage.allowed);
-            state.checked_at = app.now();
             app.catalog.set_authorization_state(&destination, &state).await?;
+            app.note_space(&id, usage.used, usage.allowed).await?;
         }
         Err(Failure::Dropbox(error)) if error.needs_login() => app.note_broken(&id, &error).await,
         Err(Failure::Reauthorize { .. }) => {}

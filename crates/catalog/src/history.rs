@@ -1,0 +1,177 @@
+//! How the jobs have done: day by day, and when each was last good.
+
+use domain::outcome::RunStatus;
+use jiff::Timestamp;
+use sea_orm::{DbErr, FromQueryResult, QueryResult, Value};
+use serde_json::Value as Json;
+
+use crate::Catalog;
+use crate::columns::{JsonText, Moment};
+use crate::error::Error;
+use crate::sql::{self, values};
+
+/// A job's backups of one span that came to the same.
+#[derive(Debug, Clone)]
+pub struct SpanCount {
+    /// The job.
+    pub job_id: String,
+    /// The span's place among those asked for.
+    pub span: usize,
+    /// What they came to, or how far they are.
+    pub state: RunStatus,
+    /// How many.
+    pub runs: i64,
+    /// The id of the newest.
+    pub newest: String,
+    /// Bytes after compression and encryption, of all of them.
+    pub stored_bytes: i64,
+}
+
+/// A job with what its backups have come to.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The job.
+    pub job_id: String,
+    /// Which databases it names; none if it takes all that there are.
+    pub databases: Option<Vec<String>>,
+    /// Its schedule: five cron fields.
+    pub cron: Option<String>,
+    /// The schedule's IANA time zone.
+    pub time_zone: String,
+    /// Whether the schedule counts.
+    pub enabled: bool,
+    /// When job and schedule were last changed.
+    pub updated_at: Moment,
+    /// The last run that succeeded.
+    pub good: Option<LastRun>,
+    /// The last run that ended by itself: neither cancelled nor going on.
+    pub ended: Option<LastRun>,
+}
+
+/// One of a job's runs.
+#[derive(Debug, Clone)]
+pub struct LastRun {
+    /// Its id.
+    pub id: String,
+    /// What it came to.
+    pub state: RunStatus,
+    /// When it ended.
+    pub finished_at: Moment,
+    /// What came out of it.
+    pub result: Option<Json>,
+}
+
+impl FromQueryResult for SpanCount {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let state: String = row.try_get(prefix, "state")?;
+        let span: i32 = row.try_get(prefix, "span")?;
+        Ok(Self {
+            job_id: row.try_get(prefix, "job_id")?,
+            span: usize::try_from(span).map_err(|error| DbErr::Type(error.to_string()))?,
+            state: state.parse().map_err(DbErr::Type)?,
+            runs: row.try_get(prefix, "runs")?,
+            newest: row.try_get(prefix, "newest")?,
+            stored_bytes: row.try_get(prefix, "stored")?,
+        })
+    }
+}
+
+impl FromQueryResult for Standing {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
+        let databases: Option<JsonText<Vec<String>>> = row.try_get(prefix, "databases")?;
+        Ok(Self {
+            job_id: row.try_get(prefix, "job_id")?,
+            databases: databases.map(|JsonText(databases)| databases),
+            cron: row.try_get(prefix, "cron")?,
+            time_zone: row.try_get(prefix, "time_zone")?,
+            enabled: row.try_get(prefix, "enabled")?,
+            updated_at: row.try_get(prefix, "updated_at")?,
+            good: last_run(row, "good_")?,
+            ended: last_run(row, "ended_")?,
+        })
+    }
+}
+
+fn last_run(row: &QueryResult, prefix: &str) -> Result<Option<LastRun>, DbErr> {
+    let Some(id) = row.try_get(prefix, "id")? else { return Ok(None) };
+    let state: String = row.try_get(prefix, "state")?;
+    let result: Option<JsonText<Json>> = row.try_get(prefix, "result")?;
+    Ok(Some(LastRun {
+        id,
+        state: state.parse().map_err(DbErr::Type)?,
+        finished_at: row.try_get(prefix, "finished_at")?,
+        result: result.map(|JsonText(result)| result),
+    }))
+}
+
+impl Catalog {
+    /// How many backups came to what in each span between neighbours of `bounds`, which are in order. Ids sort by time, so each
+    /// span is a range of the primary key.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn runs_by_span(&self, bounds: &[Timestamp]) -> Result<Vec<SpanCount>, Error> {
+        if bounds.len() < 2 {
+            return Ok(Vec::new());
+        }
+        let spans: Vec<String> =
+            (0..bounds.len() - 1).map(|span| format!("({span}, ${}, ${})", span + 1, span + 2)).collect();
+        let text = format!(
+            "WITH spans (span, low, high) AS (VALUES {}) \
+             SELECT r.job_id, s.span, r.state, COUNT(*) AS runs, MAX(r.id) AS newest, \
+             CAST(SUM(r.stored_bytes) AS BIGINT) AS stored \
+             FROM spans s CROSS JOIN runs r \
+             WHERE r.id >= s.low AND r.id < s.high AND r.kind = 'backup' AND r.job_id IS NOT NULL \
+             GROUP BY r.job_id, s.span, r.state ORDER BY r.job_id, s.span",
+            spans.join(", ")
+        );
+        sql::all(&self.db, &text, bounds.iter().map(|bound| Value::from(least_id(*bound)))).await
+    }
+
+    /// Every job, by name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn standings(&self) -> Result<Vec<Standing>, Error> {
+        let newest = |states: &str| {
+            format!(
+                "(SELECT r.id FROM runs r WHERE r.job_id = j.id AND r.state IN ({states}) ORDER BY r.id DESC LIMIT 1)"
+            )
+        };
+        let columns = |alias: &str| {
+            ["id", "state", "finished_at", "result"]
+                .map(|column| format!("{alias}.{column} AS {alias}_{column}"))
+                .join(", ")
+        };
+        let text = format!(
+            "SELECT j.id AS job_id, j.databases, j.cron, j.time_zone, j.enabled, j.updated_at, {}, {} FROM jobs j \
+             LEFT JOIN runs good ON good.id = {} LEFT JOIN runs ended ON ended.id = {} ORDER BY j.name_key",
+            columns("good"),
+            columns("ended"),
+            newest("'succeeded'"),
+            newest("'succeeded', 'partial', 'failed', 'interrupted'"),
+        );
+        sql::all(&self.db, &text, values![]).await
+    }
+}
+
+/// What sorts before every id made at that time or later, and after every earlier one: a UUID of version 7 begins with the
+/// milliseconds since 1970 (RFC 9562, section 5.7).
+fn least_id(time: Timestamp) -> String {
+    let digits = format!("{:012x}", time.as_millisecond().max(0));
+    format!("{}-{}", &digits[..8], &digits[8..])
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    #[test]
+    fn ids_lie_between_the_bounds_of_their_millisecond() {
+        for millisecond in [0, 1_768_478_400_000, 1_768_478_400_001, 99_999_999_999_999] {
+            let [at, next] = [0, 1].map(|more| Timestamp::from_millisecond(millisecond + more).unwrap());
+            let id = crate::new_id(at);
+            assert!(super::least_id(at) < id && id < super::least_id(next), "{id}");
+        }
+    }
+}
