@@ -3,8 +3,8 @@
 # Where scripts/install-node puts what the machine lacks.
 export PATH := $(CURDIR)/target/test-tools/node/bin:$(PATH)
 
-# The main job, with no account and no database of one's own.
-demo:
+# The main job to click through, with no account and no database of one's own.
+demo: web
 	cargo build --release --package dbackup
 	./target/release/dbackup demo
 

@@ -81,7 +81,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
-    /// Show the main job at work: back up and restore a sample database with a Dropbox emulator, no account needed
+    /// Show the main job at work, with a sample database and a Dropbox emulator: a server to click through, no account needed
     Demo(DemoArguments),
 }
 
@@ -383,4 +383,10 @@ pub(crate) struct DemoArguments {
     /// Where to keep what the demo makes; must not exist yet [default: a new temporary folder]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
+    /// Tell it in the terminal, step by step, instead
+    #[arg(long)]
+    pub(crate) terminal: bool,
+    /// Where the server listens [default: 127.0.0.1:3000, or a free port]
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "terminal")]
+    pub(crate) listen: Option<SocketAddr>,
 }

@@ -93,6 +93,13 @@ impl Server {
         Ok(Self { url, token: token.into(), http })
     }
 
+    /// The server at this address.
+    pub(crate) fn at(url: Url, token: SecretString) -> Result<Self, Failure> {
+        let builder = Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
+        let http = builder.no_proxy().build().map_err(|error| Failure::failed(error.to_string()))?;
+        Ok(Self { url, token, http })
+    }
+
     /// Asks and reads the whole answer; a refusal is the error, in the server's words.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let answer = tokio::time::timeout(ANSWER, async {

@@ -1,136 +1,31 @@
 //! `dbackup demo`: the main job at work, with nothing of one's own needed.
 //!
-//! The Dropbox is an emulator in this process, everything else is the real thing: the same code that the commands run.
+//! The Dropbox is an emulator in this process, everything else is the real thing.
 
 mod compare;
 mod sample;
+mod terminal;
+mod web;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use destinations::Destination;
-use domain::size::human;
-use domain::{Compression, RunState};
-use dropbox::{Client, Endpoints, Settings};
-use dropbox_emulator::{Config, Emulator};
-use pipeline::Progress;
-use pipeline::keys::Identity;
-use runner::backup::new_run_id;
-use runner::{BackupRequest, OpenRequest, back_up};
-use sources::{Origin, RestoreOptions};
+use tokio_util::sync::CancellationToken;
 
-use super::keygen::write_key;
 use crate::cli::DemoArguments;
-use crate::failure::{Failure, Outcome, describe_copy};
-use crate::output::{self, ProgressDisplay};
-use crate::signals;
-
-const JOB: &str = "shop";
-const FOLDER: &str = "dropbox:/backups";
+use crate::failure::{Failure, Outcome};
+use crate::{output, signals};
 
 pub(crate) async fn run(arguments: DemoArguments) -> Result<Outcome, Failure> {
     let folder = make_folder(arguments.folder)?;
-    let cancel = signals::cancelled_by_signals()?;
+    let stop: CancellationToken = signals::cancelled_by_signals()?;
+    if !arguments.terminal {
+        web::show(&folder, arguments.listen, &stop).await?;
+        return Ok(Outcome::Succeeded);
+    }
     tokio::select! {
-        told = tell(&folder) => told.map(|()| Outcome::Succeeded),
-        () = cancel.cancelled() => Err(Failure::failed("cancelled")),
+        told = terminal::tell(&folder) => told.map(|()| Outcome::Succeeded),
+        () = stop.cancelled() => Err(Failure::failed("cancelled")),
     }
-}
-
-async fn tell(folder: &Path) -> Result<(), Failure> {
-    let (database, restored, key) = (folder.join("shop.db"), folder.join("restored.db"), folder.join("key.txt"));
-    say("1. A sample database: a shop with its customers, products and orders.");
-    let path = database.clone();
-    let rows = run_blocking(move || sample::create(&path)).await?;
-    say(&format!("   {} ({}, {rows} rows)\n", database.display(), size_of(&database)?));
-
-    say("2. A Dropbox emulator on this machine, so that no account is needed, and a key pair for encryption.");
-    let state = folder.join("dropbox");
-    let emulator = Emulator::start(Config { state: Some(state.clone()), ..Config::default() }).await?;
-    let destination = emulated_dropbox(&emulator)?;
-    let identity = Identity::generate();
-    write_key(&key, &identity)?;
-    say(&format!("   {} opens the backups; nothing else does.\n", key.display()));
-
-    say("3. The backup: dumped, compressed, encrypted and uploaded in one pass, without a temporary copy.");
-    let path = back_up_sample(&database, Arc::clone(&destination), &identity).await?;
-
-    say("4. What is at the destination:");
-    for backup in runner::list(&*destination, None).await? {
-        say(&format!("   {FOLDER}/{} ({})", backup.path, human(backup.size)));
-    }
-    say("");
-
-    say("5. The restore, into a second file.");
-    let target = sources::parse(&address(&restored), Origin::Private, None)?;
-    let request = OpenRequest { destination: &*destination, path: &path, identities: vec![identity] };
-    let never = tokio_util::sync::CancellationToken::new();
-    let report = runner::restore(request, &*target, RestoreOptions::default(), &Progress::default(), &never).await?;
-    say(&format!("   {} ({})\n", restored.display(), human(report.decoded.plain.size)));
-
-    say("6. Both databases, compared row for row.");
-    let (one, other) = (database.clone(), restored.clone());
-    let compared = run_blocking(move || compare::row_by_row(&one, &other)).await?;
-    say(&format!("   {compared} rows in {}: identical.\n", human_tables(&database)?));
-    emulator.stop().await;
-
-    say(&format!("Everything lies in {}: remove it when you have seen enough.", folder.display()));
-    say("With a database of yours, the same is:");
-    say("   dbackup keygen --output key.txt");
-    say("   dbackup backup --source sqlite:///path/to/your.db --to dropbox:/backups --recipient age1...");
-    say("   dbackup list dropbox:/backups");
-    say("   dbackup restore dropbox:/backups --job your --latest --target sqlite:///path/to/new.db --identity key.txt");
-    Ok(())
-}
-
-async fn back_up_sample(
-    database: &Path,
-    destination: Arc<dyn Destination>,
-    identity: &Identity,
-) -> Result<String, Failure> {
-    let source = sources::parse(&address(database), Origin::Private, None)?;
-    let started = super::now();
-    let request = BackupRequest {
-        source: &*source,
-        databases: source.databases().await?,
-        destinations: vec![destination],
-        job: JOB.to_owned(),
-        compression: Compression::default(),
-        recipients: vec![identity.recipient()],
-        started,
-        trigger: "manual",
-        run_id: new_run_id(started),
-        job_id: None,
-    };
-    let progress = Progress::default();
-    let display = ProgressDisplay::backup(&progress, false);
-    let cancel = tokio_util::sync::CancellationToken::new();
-    let report = back_up(&request, &progress, &cancel, &|_| {}).await;
-    drop(display);
-    for database in report.databases {
-        let copy = database.copies.into_iter().next().map(|copy| copy.result);
-        match (report.state, database.failure, copy) {
-            (RunState::Succeeded, None, Some(Ok(stored))) => {
-                let size = stored.sidecar.size;
-                say(&format!("   {} became {}; Dropbox's own hash agrees.\n", human(size.plain), human(size.stored)));
-                return Ok(stored.path);
-            }
-            (_, Some(failure), _) | (_, None, Some(Err(failure))) => {
-                return Err(Failure::failed(describe_copy(&failure)));
-            }
-            _ => {}
-        }
-    }
-    Err(Failure::failed("the backup made no copy"))
-}
-
-fn emulated_dropbox(emulator: &Emulator) -> Result<Arc<dyn Destination>, Failure> {
-    let standard = Config::default();
-    let mut settings = Settings::new(standard.app_key);
-    settings.refresh_token = Some(standard.refresh_token.into());
-    settings.endpoints = Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url())?;
-    let client = Client::new(settings)?;
-    Ok(destinations::parse(FOLDER, |_| Ok::<_, destinations::Error>(client))?)
 }
 
 fn make_folder(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
@@ -143,10 +38,6 @@ fn make_folder(named: Option<PathBuf>) -> Result<PathBuf, Failure> {
     Ok(folder.canonicalize()?)
 }
 
-fn address(path: &Path) -> String {
-    format!("sqlite://{}", path.display().to_string().replace('%', "%25"))
-}
-
 async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> rusqlite::Result<T> + Send + 'static,
 ) -> Result<T, Failure> {
@@ -154,15 +45,6 @@ async fn run_blocking<T: Send + 'static>(
         Ok(result) => result.map_err(|error| Failure::failed(error.to_string())),
         Err(error) => Err(Failure::failed(error.to_string())),
     }
-}
-
-fn size_of(path: &Path) -> Result<String, Failure> {
-    Ok(human(std::fs::metadata(path)?.len()))
-}
-
-fn human_tables(path: &Path) -> Result<String, Failure> {
-    let tables = compare::tables(path).map_err(|error| Failure::failed(error.to_string()))?;
-    Ok(tables.join(", "))
 }
 
 fn say(text: &str) {

@@ -6,7 +6,7 @@ use crate::world::World;
 fn the_demo_backs_up_restores_and_compares() {
     let world = World::new();
     let folder = world.path("demo").display().to_string();
-    let mut command = world.command(&["demo", "--folder", &folder]);
+    let mut command = world.command(&["demo", "--terminal", "--folder", &folder]);
     for name in ["KEY", "TOKEN", "URL"] {
         command.env_remove(format!("DROPBOX_{name}"));
     }

@@ -147,10 +147,8 @@ pub(crate) async fn show(
         .collect();
     let since = calendar.bounds.first().copied().unwrap_or(now);
     let space = app.catalog.space_since(Moment(since)).await?;
-    let destinations = space
-        .chunk_by(|one, other| one.destination_id == other.destination_id)
-        .filter_map(|days| destination_space(days))
-        .collect();
+    let destinations =
+        space.chunk_by(|one, other| one.destination_id == other.destination_id).filter_map(destination_space).collect();
     Ok(Json(Overview { dates: calendar.dates.iter().map(Date::to_string).collect(), jobs, destinations }))
 }
 
