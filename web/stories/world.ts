@@ -1,13 +1,14 @@
-/** A server with the pages in it, a Dropbox emulator and a browser, for one story. */
+/** A server with the pages in it, a Dropbox emulator and a browser, for one story or several. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import AxeBuilder from '@axe-core/playwright';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { makeDatabase } from './sqlite';
 
 const BINARIES = process.env.DBACKUP_BINARIES ?? '../target/debug';
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium';
@@ -24,6 +25,8 @@ export class World {
   /** What the pages wrote to the console as errors, or threw. */
   readonly complaints: string[] = [];
   url = '';
+  /** The emulator's address. */
+  dropbox = '';
   page!: Page;
   context!: BrowserContext;
   #browser!: Browser;
@@ -31,8 +34,9 @@ export class World {
 
   static async start(): Promise<World> {
     const world = new World();
-    const emulator = world.#run('dropbox-emulator', ['--listen', '127.0.0.1:0', '--plain']);
+    const emulator = world.run('dropbox-emulator', ['--listen', '127.0.0.1:0', '--plain']);
     const dropbox = JSON.parse(await firstLine(emulator)) as Record<string, string>;
+    world.dropbox = dropbox.web ?? '';
     const port = await freePort();
     world.url = `http://localhost:${port}`;
     const endpoints = {
@@ -41,26 +45,48 @@ export class World {
       DROPBOX_WEB_URL: dropbox.web,
       PUBLIC_URL: world.url,
     };
-    world.#run('dbackup', ['serve', '--data', join(world.folder, 'data'), '--listen', `127.0.0.1:${port}`], endpoints);
+    world.run('dbackup', ['serve', '--data', join(world.folder, 'data'), '--listen', `127.0.0.1:${port}`], endpoints);
     await until(async () => (await fetch(`${world.url}/readyz`)).ok);
+    await world.#browse();
+    return world;
+  }
+
+  /** The program's own demo instead of an empty server. */
+  static async demo(): Promise<World> {
+    const world = new World();
+    const port = await freePort();
+    world.url = `http://localhost:${port}`;
+    world.run('dbackup', ['demo', '--folder', join(world.folder, 'demo'), '--listen', `127.0.0.1:${port}`]);
+    await until(async () => (await fetch(`${world.url}/readyz`)).ok);
+    await world.#browse();
+    return world;
+  }
+
+  async #browse() {
     const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-    world.#browser = await chromium.launch({ executablePath: CHROMIUM, args: sandbox });
-    world.context = await world.#browser.newContext({
+    this.#browser = await chromium.launch({ executablePath: CHROMIUM, args: sandbox });
+    this.context = await this.visitor();
+    this.page = await this.context.newPage();
+  }
+
+  /** Another person's browser. */
+  async visitor(): Promise<BrowserContext> {
+    const context = await this.#browser.newContext({
       viewport: SIZES.desktop,
       locale: 'en-GB',
       timezoneId: 'Europe/Zurich',
     });
-    world.context.on('page', (page) => world.#watch(page));
-    world.page = await world.context.newPage();
-    world.page.setDefaultTimeout(10_000);
-    return world;
+    context.setDefaultTimeout(10_000);
+    context.on('page', (page) => this.#watch(page));
+    return context;
   }
 
-  #run(name: string, args: string[], environment: Record<string, string | undefined> = {}): ChildProcess {
+  /** Starts a program, until the end of the world. */
+  run(name: string, args: string[], environment: Record<string, string | undefined> = {}): ChildProcess {
     const env = { ...process.env, ...environment };
-    const child = spawn(join(BINARIES, name), args, {
+    const child = spawn(name.includes('/') ? name : join(BINARIES, name), args, {
       env,
-      stdio: ['ignore', 'pipe', openSync(join(this.folder, `${name}.log`), 'a')],
+      stdio: ['ignore', 'pipe', openSync(join(this.folder, `${basename(name)}.log`), 'a')],
     });
     child.stdout?.on('data', () => undefined);
     this.#processes.push(child);
@@ -75,6 +101,44 @@ export class World {
         this.complaints.push(`${page.url()}: ${message.text()}`);
       }
     });
+  }
+
+  /** What no page can do: see the emulator's own help. */
+  async emulator(method: string, what: string, body?: string) {
+    const answer = await fetch(`${this.dropbox}/emulator/${what}`, { method, body });
+    expect(answer.status, await answer.text()).toBe(200);
+  }
+
+  /** Asks the server as the page's user, where a story is not about the clicks. */
+  async ask<T = { id: string }>(method: string, path: string, data?: unknown): Promise<T> {
+    const answer = await this.context.request.fetch(this.url + path, { method, data, headers: { origin: this.url } });
+    expect(answer.ok(), `${method} ${path}: ${await answer.text()}`).toBe(true);
+    return answer.status() === 204 ? (undefined as T) : ((await answer.json()) as T);
+  }
+
+  /** An administrator, signed in, with a SQLite database and a Dropbox that is still to be authorized. */
+  async ready() {
+    const token = this.setupToken;
+    await this.ask('POST', '/api/setup', { token, name: 'anna', password: PASSWORD });
+    const database = join(this.folder, 'shop.db');
+    makeDatabase(database);
+    const source = await this.ask('POST', '/api/sources', {
+      name: 'Shop',
+      settings: { type: 'sqlite', path: database },
+    });
+    const settings = { type: 'dropbox', folder: '' };
+    const app = { appKey: APP_KEY, appSecret: APP_SECRET };
+    const destination = await this.ask('POST', '/api/destinations', { name: 'Offsite', settings, ...app });
+    return { source: source.id, destination: destination.id };
+  }
+
+  /** Authorizes a destination, in this very window. */
+  async authorize(destination: string) {
+    const body = { destinationId: destination, mode: 'redirect' };
+    const { url } = await this.ask<{ url: string }>('POST', '/api/adapters/dropbox/auth', body);
+    await this.page.goto(url);
+    await this.page.getByRole('button', { name: /allow/i }).click();
+    await this.page.getByText('Offsite is authorized').waitFor();
   }
 
   get setupToken(): string {
@@ -141,7 +205,7 @@ function firstLine(child: ChildProcess): Promise<string> {
   });
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const address = server.address();

@@ -1,0 +1,115 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { World } from './world';
+
+let world: World;
+let destination: string;
+let source: string;
+beforeAll(async () => {
+  world = await World.start();
+  ({ destination, source } = await world.ready());
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await world.page.screenshot({ path: 'artifacts/failed authorization.png' });
+});
+afterAll(async () => {
+  await world?.stop();
+});
+const open = () => world.page.goto(`${world.url}/destinations/${destination}`);
+const dialog = () => world.page.getByRole('dialog');
+
+test('M-04 M-15: a consent that is denied says so, and nothing is authorized', async () => {
+  await open();
+  const opens = world.context.waitForEvent('page');
+  await dialog().getByRole('button', { name: 'Authorize with Dropbox' }).click();
+  const popup = await opens;
+  await popup.getByRole('button', { name: /deny/i }).click();
+  await world.page.getByText('The access was not allowed in Dropbox: authorize again, and click Allow').waitFor();
+  await dialog().getByText('Authorization required').waitFor();
+  await world.look('consent denied');
+});
+
+test('M-15: a job whose Dropbox is not authorized fails with the cure', async () => {
+  const job = { name: 'early', sourceId: source, destinationIds: [destination] };
+  const { id } = await world.ask('POST', '/api/jobs', job);
+  const run = await world.ask('POST', `/api/jobs/${id}/run`);
+  await world.page.goto(`${world.url}/runs/${run.id}`);
+  await world.page.getByRole('alert').getByText('not authorized yet').waitFor();
+  await world.look('run, not authorized');
+  await world.page.goto(world.url);
+  await world.page.getByText('1 database needs attention.').waitFor();
+  await world.page.getByRole('link', { name: 'Authorize Offsite' }).waitFor();
+  await world.look('overview, attention');
+  await world.ask('DELETE', `/api/jobs/${id}`);
+});
+
+test('M-04: where pop-ups are blocked, consent is given in the same window', async () => {
+  await open();
+  await world.page.evaluate(() => {
+    window.open = () => null;
+  });
+  await dialog().getByRole('button', { name: 'Authorize with Dropbox' }).click();
+  await world.page.getByRole('button', { name: /allow/i }).click();
+  await world.page.getByText('Offsite is authorized').waitFor();
+  await dialog().getByText('Authorized', { exact: true }).waitFor();
+  expect(new URL(world.page.url()).search).toBe('');
+});
+
+test('M-06: a token that has expired is made anew by itself', async () => {
+  await world.emulator('POST', 'tokens/expire');
+  await open();
+  await dialog().getByRole('button', { name: 'Test connection' }).click();
+  await dialog().getByRole('button', { name: 'Test again' }).waitFor();
+  await dialog().getByText('Authorized', { exact: true }).waitFor();
+  await world.look('destination, tested');
+});
+
+test('M-05 M-08: what was revoked in Dropbox says so at the next use, and is authorized again', async () => {
+  await world.emulator('POST', 'grant/revoke');
+  await open();
+  await dialog().getByRole('button', { name: 'Check now' }).click();
+  await dialog().getByText('Re-authorization required').waitFor();
+  await world.look('destination, revoked');
+  const opens = world.context.waitForEvent('page');
+  await dialog().getByRole('button', { name: 'Re-authorize' }).click();
+  await (await opens).getByRole('button', { name: /allow/i }).click();
+  await dialog().getByText('Authorized', { exact: true }).waitFor();
+});
+
+test('M-04: a server that Dropbox cannot redirect to takes the code that Dropbox shows', async () => {
+  await world.emulator('POST', 'grant/revoke');
+  await world.ask('POST', `/api/destinations/${destination}/check`);
+  await open();
+  await dialog().getByRole('button', { name: 'Use a code instead' }).click();
+  await dialog().getByLabel('Code from Dropbox').fill('not a code');
+  await dialog().getByRole('button', { name: 'Authorize with this code' }).click();
+  await dialog().getByRole('alert').first().waitFor();
+  await world.look('code refused');
+  const opens = world.context.waitForEvent('page');
+  await dialog().getByRole('link', { name: "open Dropbox's consent page" }).click();
+  const consent = await opens;
+  await consent.getByRole('button', { name: /allow/i }).click();
+  const code = (await consent.locator('output').textContent()) ?? '';
+  await consent.close();
+  await dialog().getByLabel('Code from Dropbox').fill(code);
+  await dialog().getByRole('button', { name: 'Authorize with this code' }).click();
+  await dialog().getByText('Authorized', { exact: true }).waitFor();
+});
+
+test('M-14 M-15 M-16: a full Dropbox is told with what is used and what is allowed', async () => {
+  const profile = await world.ask('POST', '/api/profiles', { name: 'Company' });
+  const input = { name: 'shop', sourceId: source, destinationIds: [destination], profileId: profile.id };
+  const job = await world.ask('POST', '/api/jobs', input);
+  await world.emulator('PUT', 'quota', '1KiB');
+  const run = await world.ask('POST', `/api/jobs/${job.id}/run`);
+  await world.page.goto(`${world.url}/runs/${run.id}`);
+  const alert = world.page.getByRole('alert');
+  await alert.waitFor();
+  expect(await alert.textContent()).toMatch(/1\.0 KiB/);
+  await world.look('run, quota');
+  await world.emulator('PUT', 'quota', '2GiB');
+  const again = await world.ask('POST', `/api/jobs/${job.id}/run`);
+  await world.page.goto(`${world.url}/runs/${again.id}`);
+  await world.page.getByText('Proved whole', { exact: true }).waitFor();
+  expect(await world.page.getByText('.zst.age').first().textContent()).toContain('shop/backup_');
+  expect(world.complaints).toEqual([]);
+});

@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { join } from 'node:path';
+import { World } from './world';
+
+let world: World;
+beforeAll(async () => {
+  world = await World.demo();
+});
+afterAll(async () => {
+  await world?.stop();
+});
+
+test('a newcomer clicks the demo through, to a database restored from Dropbox', async () => {
+  const { page } = world;
+  await page.goto(world.url);
+  await page.getByLabel('Name').fill('demo');
+  await page.getByLabel('Password').fill('demo demo demo');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('link', { name: 'Authorize Dropbox' }).click();
+  const dialog = page.getByRole('dialog');
+  const opens = world.context.waitForEvent('page');
+  await dialog.getByRole('button', { name: 'Authorize with Dropbox' }).click();
+  await (await opens).getByRole('button', { name: /allow/i }).click();
+  await dialog.getByText('Authorized', { exact: true }).waitFor();
+  await dialog.getByRole('button', { name: 'Close', exact: true }).click();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await page.getByRole('link', { name: 'shop', exact: true }).click();
+  await page.getByLabel('Dropbox', { exact: true }).check();
+  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('link', { name: 'Jobs', exact: true }).click();
+  await page.getByRole('button', { name: 'Back up now' }).click();
+  await page.goto(`${world.url}/runs`);
+  await page.getByRole('row').nth(2).getByText('Succeeded').waitFor();
+  await page.getByRole('row').nth(1).getByText('Succeeded').waitFor({ timeout: 30_000 });
+  await page.goto(`${world.url}/backups`);
+  await page
+    .getByRole('row', { name: /Dropbox/ })
+    .getByRole('button', { name: 'Restore…' })
+    .click();
+  await page.getByLabel('Source').selectOption({ label: 'Shop' });
+  await page.getByLabel('File').fill(join(world.folder, 'restored.db'));
+  await page.getByRole('button', { name: 'See what is there' }).click();
+  await page.getByRole('button', { name: /^Restore into/ }).click();
+  await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
+  expect(world.complaints).toEqual([]);
+});

@@ -1,0 +1,67 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { World } from './world';
+
+let world: World;
+let destination: string;
+beforeAll(async () => {
+  world = await World.start();
+  ({ destination } = await world.ready());
+  await world.authorize(destination);
+});
+afterAll(async () => {
+  await world?.stop();
+});
+
+test('M-09 M-10: the folder browser by keyboard alone; Escape closes the topmost dialog only', async () => {
+  const { page } = world;
+  for (const path of ['/backups', '/backups/inner', '/other']) {
+    await world.ask('POST', `/api/destinations/${destination}/folders`, { path });
+  }
+  await page.goto(`${world.url}/destinations/${destination}`);
+  const dialog = page.getByRole('dialog').first();
+  await dialog.getByRole('tab', { name: 'Connection' }).focus();
+  await page.keyboard.press('ArrowRight');
+  const browse = dialog.getByRole('button', { name: 'Browse' });
+  await browse.focus();
+  await page.keyboard.press('Enter');
+  const browser = page.getByRole('dialog', { name: 'Choose a folder' });
+  await browser.getByRole('option', { name: 'backups' }).waitFor();
+  await browser.getByRole('listbox').focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('ArrowUp');
+  await browser.getByRole('option', { name: 'backups', selected: true }).waitFor();
+  await page.keyboard.press('Enter');
+  await browser.getByRole('option', { name: 'inner' }).waitFor();
+  await page.keyboard.press('Escape');
+  await browser.waitFor({ state: 'hidden' });
+  expect(await dialog.isVisible()).toBe(true);
+  await page.keyboard.press('Escape');
+  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  expect(new URL(page.url()).pathname).toBe('/destinations');
+});
+
+test('the first page: little script, nothing that jumps, nothing from another host', async () => {
+  const page = await world.context.newPage();
+  const hosts = new Set<string>();
+  let script = 0;
+  page.on('request', (request) => hosts.add(new URL(request.url()).host));
+  page.on('response', async (response) => {
+    if (response.url().endsWith('.js')) script += Number((await response.allHeaders())['content-length'] ?? 0);
+  });
+  await page.addInitScript(() => {
+    const shifts = ((window as unknown as { shifts: number[] }).shifts = []) as number[];
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) shifts.push((entry as unknown as { value: number }).value);
+    }).observe({ type: 'layout-shift', buffered: true });
+  });
+  await page.goto(world.url);
+  await page.getByRole('heading', { name: 'Overview' }).waitFor();
+  await page.getByText('Your first backup').waitFor();
+  await page.waitForLoadState('networkidle').catch(() => undefined);
+  const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
+  expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.01);
+  expect([...hosts]).toEqual([new URL(world.url).host]);
+  expect(script).toBeGreaterThan(10_000);
+  expect(script, 'bytes of JavaScript, compressed').toBeLessThan(120 * 1024);
+  await page.close();
+});
