@@ -1,10 +1,13 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { join } from 'node:path';
 import { World } from './world';
 
 let world: World;
 beforeAll(async () => {
   world = await World.demo();
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await world.page.screenshot({ path: 'artifacts/failed demo.png' });
 });
 afterAll(async () => {
   await world?.stop();
@@ -25,7 +28,7 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
   await dialog.getByRole('button', { name: 'Close', exact: true }).click();
   await page.getByRole('link', { name: 'Jobs', exact: true }).click();
   await page.getByRole('link', { name: 'shop', exact: true }).click();
-  await page.getByLabel('Dropbox', { exact: true }).check();
+  await page.getByRole('checkbox', { name: /^\s*Dropbox/ }).check();
   await page.getByRole('button', { name: 'Save the job' }).click();
   await page.getByRole('link', { name: 'Jobs', exact: true }).click();
   await page.getByRole('button', { name: 'Back up now' }).click();

@@ -111,7 +111,7 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
     .waitFor();
   expect(await page.getByRole('row').count()).toBe(2);
   await page.getByLabel('Filter the jobs').fill('');
-  await page.getByText('Failed').first().waitFor();
+  await page.getByRole('cell').getByText('Failed').first().waitFor();
   await world.look('jobs, many');
   await page.goto(`${world.url}/jobs/${job.id}`);
   await page.getByText('tenant_199_of_the_company').first().waitFor();
@@ -122,8 +122,7 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
     ['/backups', 'backups, many'],
   ]) {
     await page.goto(world.url + path);
-    await page
-      .getByText(NAMES[1] ?? '')
+    await page.getByRole('cell').getByText(NAMES[1] ?? '')
       .first()
       .waitFor();
     await world.look(name ?? '');

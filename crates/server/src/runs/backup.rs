@@ -90,11 +90,10 @@ impl App {
     async fn carry_out_plan(&self, run: &Run, active: &Active, plan: Plan) -> Outcome {
         let Plan { job, source, ready, missing, recipients } = plan;
         for Missing { name, reason, .. } in &missing {
-            self.log(&run.id, Level::Error, &format!("{name}: {reason}")).await;
+            self.log(&run.id, Level::Error, &about(name, reason)).await;
         }
         if ready.is_empty() {
-            let reasons: Vec<String> =
-                missing.iter().map(|Missing { name, reason, .. }| format!("{name}: {reason}")).collect();
+            let reasons: Vec<String> = missing.iter().map(|Missing { name, reason, .. }| about(name, reason)).collect();
             return Outcome::failed(reasons.join("; "));
         }
         if recipients.is_empty() {
@@ -187,6 +186,11 @@ impl App {
             }
         }
     }
+}
+
+/// What is the matter with a destination; many a reason names it already.
+fn about(name: &str, reason: &str) -> String {
+    if reason.starts_with(name) { reason.to_owned() } else { format!("{name}: {reason}") }
 }
 
 fn trigger(run: &Run) -> &'static str {

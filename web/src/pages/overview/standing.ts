@@ -56,6 +56,8 @@ export function standing(overview: Overview, jobs: Job[], destinations: Destinat
     const isSoon = on && new Date(on).getTime() - now.getTime() < SOON * DAY;
     if (isFull || isSoon) troubles.push({ kind: 'full', destination, on });
   }
+  const rank = { authorize: 0, failed: 1, missed: 2, full: 3, never: 4 };
+  troubles.sort((one, other) => rank[one.kind] - rank[other.kind]);
   return { databases, troubles, oldest, next };
 }
 

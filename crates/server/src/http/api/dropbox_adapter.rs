@@ -170,7 +170,14 @@ pub(crate) async fn code(
     Body(input): Body<CodeInput>,
 ) -> Result<(axum::Extension<AuditDetail>, Json<DestinationInfo>), Problem> {
     let flow = take(&app, &caller, &input.state, Mode::Code).await?;
-    let destination = complete(&app, &flow, &input.code, Mode::Code).await?;
+    let destination = match complete(&app, &flow, &input.code, Mode::Code).await {
+        Ok(destination) => destination,
+        Err(problem) => {
+            // Half a code was pasted, or that of yesterday: the right one may still come.
+            put_back(&app, &input.state, &flow).await?;
+            return Err(problem);
+        }
+    };
     let detail = AuditDetail(format!("Dropbox authorized for {}", destination.name));
     Ok((axum::Extension(detail), Json(info(destination)?)))
 }
@@ -186,6 +193,18 @@ async fn take(app: &App, caller: &Caller, state: &str, mode: Mode) -> Result<Aut
             "this authorization was not begun here, has been completed already, or took longer than ten minutes: start again from the destination",
         )
     })
+}
+
+async fn put_back(app: &App, state: &str, flow: &Authorization) -> Result<(), Problem> {
+    let again = NewAuthorization {
+        state: &Token::shown(state.trim()),
+        destination_id: &flow.destination_id,
+        credential: &flow.credential,
+        mode: &flow.mode,
+        verifier: &flow.verifier,
+        expires_at: flow.expires_at.0,
+    };
+    Ok(app.catalog.create_authorization(&again, app.now()).await?)
 }
 
 async fn complete(app: &App, flow: &Authorization, code: &SecretString, mode: Mode) -> Result<Destination, Problem> {

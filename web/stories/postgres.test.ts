@@ -1,0 +1,76 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Postgres } from './postgres';
+import { World } from './world';
+
+let world: World;
+let postgres: Postgres;
+let destination: string;
+beforeAll(async () => {
+  world = await World.start();
+  ({ destination } = await world.ready());
+  await world.authorize(destination);
+  postgres = await Postgres.start(world.folder);
+  postgres.sql('postgres', `CREATE ROLE dbackup LOGIN SUPERUSER PASSWORD 'secret'`);
+  for (const name of ['shop', 'blog']) postgres.sql('postgres', `CREATE DATABASE ${name}`);
+  postgres.sql('shop', 'CREATE TABLE orders AS SELECT n AS id, md5(n::text) AS what FROM generate_series(1, 5000) n');
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await world.page.screenshot({ path: 'artifacts/failed postgres.png' });
+});
+afterAll(async () => {
+  await postgres?.stop();
+  await world?.stop();
+});
+
+test('M-11 M-12 M-13: a PostgreSQL server is tested step by step, backed up, verified and restored into a new database', async () => {
+  const { page } = world;
+  await page.goto(`${world.url}/sources/new`);
+  await page.getByLabel('Name').fill('Production');
+  await page.getByLabel('Host').fill('127.0.0.1');
+  await page.getByLabel('Port').fill(String(postgres.port));
+  await page.getByLabel('User').fill('dbackup');
+  await page.getByLabel('Password').fill('wrong');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: 'Test connection' }).click();
+  await page.getByText('password authentication failed').first().waitFor();
+  await world.look('source, wrong password');
+  await page.getByLabel('Password').fill('secret');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: /^Test (connection|again)/ }).click();
+  await page.getByText('password authentication failed').first().waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Test again' }).waitFor();
+  await world.look('source, postgres');
+
+  await page.goto(`${world.url}/jobs/new`);
+  await page.getByLabel('Name').fill('production');
+  await page.getByLabel('Source').selectOption({ label: 'Production' });
+  await page.getByRole('checkbox', { name: /Offsite/ }).check();
+  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Back up now' }).click();
+  await page.getByRole('link', { name: 'Runs', exact: true }).click();
+  await page.getByRole('cell').getByText('Succeeded').first().waitFor({ timeout: 30_000 });
+  await page.getByRole('link', { name: 'production' }).first().click();
+  await page.getByText('Proved whole', { exact: true }).nth(1).waitFor();
+  await world.look('run, postgres');
+  await page.goto(world.url);
+  await page.getByText(/^All [23] databases are backed up\.$/).waitFor();
+
+  await page.goto(`${world.url}/backups`);
+  const row = page.getByRole('row', { name: /shop/ });
+  await row.getByRole('button', { name: /^More/ }).click();
+  await page.getByRole('menuitem', { name: 'Verify' }).click();
+  await row
+    .getByText(/whole|verified/i)
+    .first()
+    .waitFor();
+  await world.look('backups, verified');
+  await row.getByRole('button', { name: 'Restore…' }).click();
+  await page.getByLabel('Source').selectOption({ label: 'Production' });
+  await page.getByLabel('Database').fill('shop_restored');
+  await page.getByRole('button', { name: 'See what is there' }).click();
+  await page.getByRole('button', { name: /^Restore into/ }).click();
+  await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
+  const sum = 'SELECT count(*), md5(string_agg(what, chr(10) ORDER BY id)) FROM orders';
+  expect(postgres.sql('shop_restored', sum)).toBe(postgres.sql('shop', sum));
+  expect(world.complaints).toEqual([]);
+});
