@@ -19,12 +19,13 @@ lint:
 	command -v cargo-deny >/dev/null || cargo install --quiet --locked --no-default-features cargo-deny
 	cargo deny --log-level error check bans licenses sources
 
-# What it costs, against stock tools, rclone and Dropbox's SDK in the same run, and what a server costs.
-bench: tools
+# What it costs, against stock tools, rclone and Dropbox's SDK in the same run, what a server costs, how soon its first page is there.
+bench: tools web
 	cargo build --release --workspace
 	python3 benches/stream.py
 	python3 benches/transfer.py
 	python3 benches/server.py
+	cd web && node benches/first-paint.mjs
 
 # Random faults at the Dropbox client, for minutes. A failure prints the seed that repeats it: SOAK_SEED=... make soak.
 soak:

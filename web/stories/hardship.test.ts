@@ -122,7 +122,9 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
     ['/backups', 'backups, many'],
   ]) {
     await page.goto(world.url + path);
-    await page.getByRole('cell').getByText(NAMES[1] ?? '')
+    await page
+      .getByRole('cell')
+      .getByText(NAMES[1] ?? '')
       .first()
       .waitFor();
     await world.look(name ?? '');
