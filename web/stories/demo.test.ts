@@ -45,5 +45,20 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
   await page.getByRole('button', { name: 'See what is there' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).click();
   await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
+
+  await page.goto(`${world.url}/backups`);
+  const onDisk = page.getByRole('row', { name: /Disk/ });
+  await onDisk.last().getByRole('button', { name: /^More/ }).click();
+  await page.getByRole('menuitem', { name: 'Copy to…' }).click();
+  await page.getByLabel('To', { exact: true }).selectOption({ label: 'Dropbox' });
+  await world.look('copy');
+  await page.getByRole('button', { name: 'Copy the backup' }).click();
+  await page.getByText('proved the same').waitFor({ timeout: 30_000 });
+  await page.goto(`${world.url}/backups`);
+  await page
+    .getByRole('row', { name: /Dropbox/ })
+    .nth(1)
+    .waitFor();
+  expect(await page.getByRole('row', { name: /Dropbox/ }).count()).toBe(2);
   expect(world.complaints).toEqual([]);
 });

@@ -131,6 +131,34 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
   }
 });
 
+test('100,000 backups in one table', async () => {
+  const { page } = world;
+  const [LIMIT, ALL] = [200, 100_000];
+  await page.route('**/api/destinations/*/backups?*', async (route) => {
+    const begin = Number(new URL(route.request().url()).searchParams.get('cursor') ?? 0);
+    const items = Array.from({ length: LIMIT }, (_, index) => ({
+      path: `shop/backup_${begin + index}.db.zst.age`,
+      job: 'shop',
+      database: null,
+      time: new Date(Date.UTC(2026, 0, 1) - (begin + index) * 60_000).toISOString(),
+      size: 1024,
+      encrypted: true,
+      hasSidecar: true,
+    }));
+    const nextCursor = begin + LIMIT < ALL ? String(begin + LIMIT) : undefined;
+    await route.fulfill({ json: { items, nextCursor } });
+  });
+  await page.goto(`${world.url}/backups`);
+  await page.getByText('100,000 backups').waitFor({ timeout: 60_000 });
+  const view = page.locator('[role=table] [role=rowgroup]').last();
+  expect(await view.getByRole('row').count()).toBeLessThan(80);
+  await view.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+  await page.locator('[title="shop/backup_99999.db.zst.age"]').waitFor();
+  await page.getByLabel('Filter the backups').fill('backup_777.');
+  await page.getByText('1 backup,').waitFor();
+  await page.unroute('**/api/destinations/*/backups?*');
+});
+
 test('a viewer sees everything and is offered nothing that would be refused', async () => {
   await world.ask('POST', '/api/users', { name: 'vera', password: PASSWORD, role: 'viewer' });
   const context = await world.visitor();

@@ -19,13 +19,13 @@ use crate::{Catalog, new_id};
 pub struct Run {
     /// UUID of version 7.
     pub id: String,
-    /// `backup` or `restore`.
+    /// `backup`, `restore` or `copy`.
     pub kind: String,
-    /// The job of a backup; none for a restore, or if the job was deleted.
+    /// The job of a backup; none for a restore and a copy, or if the job was deleted.
     pub job_id: Option<String>,
-    /// What to call it: the job's name at that time, or what is restored.
+    /// What to call it: the job's name at that time, or what is restored or copied.
     pub title: String,
-    /// What a restore is about.
+    /// What a restore or a copy is about.
     pub request: Option<Json>,
     /// What caused it: `manual`, `schedule`, `api`, `retry`.
     pub cause: String,

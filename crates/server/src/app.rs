@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::dropbox_clients::DropboxClients;
 use crate::limiter::Limiters;
+use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::runs::Runs;
@@ -24,6 +25,7 @@ pub(crate) struct Parts {
     pub(crate) limiters: Limiters,
     pub(crate) passwords: Passwords,
     pub(crate) clients: DropboxClients,
+    pub(crate) listings: Listings,
     pub(crate) runs: Runs,
     pub(crate) metrics: Metrics,
 }

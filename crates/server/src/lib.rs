@@ -9,6 +9,7 @@ mod failure;
 mod http;
 mod limiter;
 mod listen;
+mod listings;
 mod metrics;
 mod passwords;
 mod redaction;

@@ -1,6 +1,7 @@
 //! Runs: queued by people, programs and schedules; worked off a few at a time; watched live.
 
 pub(crate) mod backup;
+pub(crate) mod copy;
 pub(crate) mod executor;
 pub(crate) mod live;
 pub(crate) mod log;

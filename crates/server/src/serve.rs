@@ -16,6 +16,7 @@ use crate::dropbox_clients::DropboxClients;
 use crate::http::{self, IDLE, LONGEST};
 use crate::limiter::Limiters;
 use crate::listen::listen;
+use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::runs::Runs;
@@ -65,6 +66,7 @@ impl Server {
             limiters: Limiters::default(),
             clients: DropboxClients::default(),
             metrics: Metrics::new(),
+            listings: Listings::default(),
             catalog,
             clock,
             config,

@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/copies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins to copy a backup with its sidecar, byte for byte, which is a run. What is there already, with the same content, stays. */
+        post: operations["post_copies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/destinations": {
         parameters: {
             query?: never;
@@ -924,6 +941,15 @@ export interface components {
             /** @description From the answer that began it. */
             state: string;
         };
+        /** @description Which backup goes where. */
+        CopyInput: {
+            /** @description Where it is. */
+            destinationId: string;
+            /** @description The backup, as the list shows it; it gets the same path where it goes. */
+            path: string;
+            /** @description Where it goes. */
+            toDestinationId: string;
+        };
         /** @description Who is signed in. */
         CurrentSession: {
             userId: string;
@@ -1264,11 +1290,11 @@ export interface components {
             /** @description In order. */
             items: {
                 id: string;
-                /** @description `backup` or `restore`. */
+                /** @description `backup`, `restore` or `copy`. */
                 kind: string;
-                /** @description Absent for a restore, or if the job was deleted. */
+                /** @description Absent for a restore and a copy, or if the job was deleted. */
                 jobId?: string | null;
-                /** @description The job's name, or what is restored. */
+                /** @description The job's name, or what is restored or copied. */
                 title: string;
                 /** @description `manual`, `schedule`, `api`, `retry`. */
                 cause: string;
@@ -1295,7 +1321,7 @@ export interface components {
                 sentBytes: number;
                 /** @description Why it did not succeed. */
                 error?: string | null;
-                /** @description What a restore is about. */
+                /** @description What a restore or a copy is about. */
                 request?: Record<string, never> | null;
                 /** @description What came out of it: per database and destination, or the target. */
                 result?: Record<string, never> | null;
@@ -1482,11 +1508,11 @@ export interface components {
         /** @description A run. */
         Run: {
             id: string;
-            /** @description `backup` or `restore`. */
+            /** @description `backup`, `restore` or `copy`. */
             kind: string;
-            /** @description Absent for a restore, or if the job was deleted. */
+            /** @description Absent for a restore and a copy, or if the job was deleted. */
             jobId?: string | null;
-            /** @description The job's name, or what is restored. */
+            /** @description The job's name, or what is restored or copied. */
             title: string;
             /** @description `manual`, `schedule`, `api`, `retry`. */
             cause: string;
@@ -1513,7 +1539,7 @@ export interface components {
             sentBytes: number;
             /** @description Why it did not succeed. */
             error?: string | null;
-            /** @description What a restore is about. */
+            /** @description What a restore or a copy is about. */
             request?: Record<string, never> | null;
             /** @description What came out of it: per database and destination, or the target. */
             result?: Record<string, never> | null;
@@ -1833,6 +1859,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_AuditEntry"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_copies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CopyInput"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
@@ -2837,7 +2895,7 @@ export interface operations {
                 jobId?: string;
                 /** @description Only in this state. */
                 state?: components["schemas"]["RunStatus"];
-                /** @description Only `backup` or `restore`. */
+                /** @description Only `backup`, `restore` or `copy`. */
                 kind?: string;
                 cursor?: string;
                 limit?: number;

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod backups;
+pub(crate) mod copies;
 pub(crate) mod destinations;
 pub(crate) mod downloads;
 pub(crate) mod dropbox_adapter;

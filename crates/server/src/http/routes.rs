@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 
 use super::access::{Access, guard};
 use super::api::{
-    audit, backups, destinations, downloads, dropbox_adapter, events, folders, jobs, overview, profiles, restores,
-    runs, sessions, setup, sources, system, tokens, users,
+    audit, backups, copies, destinations, downloads, dropbox_adapter, events, folders, jobs, overview, profiles,
+    restores, runs, sessions, setup, sources, system, tokens, users,
 };
 use super::problem::Problem;
 use super::{documentation, headers, pages, request_log};
@@ -148,6 +148,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), routes!(backups::delete))
         .add(Needs(Operate), routes!(restores::preview))
         .add(Needs(Operate), routes!(restores::create))
+        .add(Needs(Operate), routes!(copies::create))
         .add(Needs(Operate), routes!(downloads::create))
         .add(SignedIn, routes!(downloads::download))
         .router

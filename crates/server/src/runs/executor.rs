@@ -155,6 +155,7 @@ impl App {
         let working = tokio::spawn(async move {
             match run.kind.as_str() {
                 "restore" => app.restore(&run, &active).await,
+                "copy" => app.copy(&run, &active).await,
                 _ => app.back_up(&run, &active).await,
             }
         });

@@ -284,3 +284,42 @@ async fn postgres_is_tested_dumped_and_restored_into_a_new_database() {
     assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
     assert_eq!(server.sql("copy", sum), server.sql("shop", sum));
 }
+
+#[tokio::test]
+async fn a_backup_is_copied_to_another_destination_and_proved_there() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 500).await;
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let (disk, folder) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&dropbox], json!({})).await;
+    let path = first_path(&world.run_job(&anna, &job).await);
+    let copy = |path: &str, to: &str| json!({"destinationId": dropbox, "path": path, "toDestinationId": to});
+
+    for words in ["proved the same", "holds it already"] {
+        let begun = anna.post("/api/copies", &copy(&path, &folder)).await.expect(202);
+        assert_eq!(begun["kind"], "copy");
+        assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
+        let log = anna.log_of(&id(&begun)).await;
+        assert!(log.contains(words), "{log}");
+    }
+    let verify = format!("/api/destinations/{folder}/backups/verify");
+    assert_eq!(anna.post(&verify, &json!({"path": path})).await.expect(200)["result"], "whole");
+
+    let problem = anna.post("/api/copies", &copy(&path, &dropbox)).await.problem(422, "invalid", &["already"]);
+    assert_eq!(problem["errors"][0]["field"], "toDestinationId");
+    anna.post("/api/copies", &copy("shop/nothing.db", &folder)).await.problem(404, "notFound", &["shop/nothing.db"]);
+    let vera = world.member(&anna, "Vera", "viewer").await;
+    vera.post("/api/copies", &copy(&path, &folder)).await.problem(403, "forbidden", &["operate"]);
+
+    // A file that is another one at the source is copied nowhere.
+    std::fs::remove_dir_all(disk.join("shop")).unwrap();
+    world.dropbox().corrupt(&format!("/backups/{path}"), |bytes| bytes[100] ^= 1, false);
+    let refused = anna.post("/api/copies", &copy(&path, &folder)).await;
+    let ended = match refused.status {
+        202 => anna.finished(&id(&refused.expect(202))).await["error"].as_str().unwrap_or_default().to_owned(),
+        _ => refused.problem(409, "altered", &[])["detail"].as_str().unwrap().to_owned(),
+    };
+    assert!(ended.contains("not the file that was backed up"), "{ended}");
+    assert!(!disk.join(&path).exists());
+}

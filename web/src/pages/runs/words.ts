@@ -10,8 +10,9 @@ const CAUSES: Record<string, string> = {
 /** Why a run began. */
 export const cause = (run: Run): string => CAUSES[run.cause] ?? run.cause;
 
+const KINDS: Record<string, string> = { backup: 'Backup of', restore: 'Restore of', copy: 'Copy of' };
 /** What a run is, before its name. */
-export const kind = (run: Run): string => (run.kind === 'restore' ? 'Restore of' : 'Backup of');
+export const kind = (run: Run): string => KINDS[run.kind] ?? run.kind;
 
 export const isOver = (run: Run): boolean => run.state !== 'queued' && run.state !== 'running';
 

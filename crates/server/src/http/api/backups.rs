@@ -1,5 +1,8 @@
 //! The backups at a destination, read from the storage itself (M-12).
 
+use std::cmp::Reverse;
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -117,26 +120,35 @@ pub(crate) async fn list(
     Query(query): Query<BackupQuery>,
 ) -> Result<Json<List<BackupInfo>>, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
-    let destination = app.open_destination(&id, Patience::Short).await?;
-    let listed = runner::list(&*destination, query.job.as_deref()).await;
-    if let Err(error) = &listed {
-        app.note_broken_grant(&id, error).await;
-    }
-    let mut backups = listed.map_err(Failure::from)?;
-    backups.reverse();
-    let key = |backup: &Backup| format!("{} {}", backup.name.time, backup.path);
-    let start = match &request.after {
-        None => 0,
-        Some(after) => backups.iter().position(|backup| key(backup) == *after).map_or_else(
-            // It was deleted meanwhile: go on with the ones that are older than it.
-            || backups.iter().position(|backup| key(backup) < *after).unwrap_or(backups.len()),
-            |position| position + 1,
-        ),
-    };
+    let backups = listing(&app, &id, query.job.as_deref(), request.after.is_some()).await?;
+    // Also where the one that it names was deleted meanwhile: go on with what is older.
+    let start = request.after.as_ref().map_or(0, |after| backups.partition_point(|backup| key(backup) >= *after));
     let more = backups.len() > start + request.limit;
-    let items: Vec<Backup> = backups.into_iter().skip(start).take(request.limit).collect();
+    let items: Vec<Backup> = backups.iter().skip(start).take(request.limit).cloned().collect();
     let next_cursor = items.last().filter(|_| more).map(|last| cursor(&key(last)));
     Ok(Json(List { items: items.into_iter().map(BackupInfo::from).collect(), next_cursor }))
+}
+
+/// What the list is sorted by.
+fn key(backup: &Backup) -> String {
+    format!("{} {:010} {}", backup.name.time, backup.name.ordinal, backup.path)
+}
+
+/// All backups at a destination, the newest first: as it lists them now, or as it did for the page before.
+async fn listing(app: &App, id: &str, job: Option<&str>, goes_on: bool) -> Result<Arc<Vec<Backup>>, Problem> {
+    if let Some(backups) = app.listings.recent(id, job, app.now()).filter(|_| goes_on) {
+        return Ok(backups);
+    }
+    let destination = app.open_destination(id, Patience::Short).await?;
+    let listed = runner::list(&*destination, job).await;
+    if let Err(error) = &listed {
+        app.note_broken_grant(id, error).await;
+    }
+    let mut backups = listed.map_err(Failure::from)?;
+    backups.sort_by_cached_key(|backup| Reverse(key(backup)));
+    let backups = Arc::new(backups);
+    app.listings.keep(id, job, Arc::clone(&backups), app.now());
+    Ok(backups)
 }
 
 /// A backup's sidecar.
@@ -186,6 +198,7 @@ pub(crate) async fn delete(
     let destination = app.open_destination(&id, Patience::Short).await?;
     let file = query.path.rsplit('/').next().and_then(domain::BackupName::parse);
     file.ok_or_else(|| Problem::bad_request("this is not the path of a backup: give it as the list shows it"))?;
+    app.listings.forget(&id);
     runner::delete(&*destination, &query.path).await.map_err(Failure::from)?;
     Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))
 }

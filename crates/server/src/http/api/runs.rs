@@ -45,12 +45,12 @@ pub(crate) enum StatusName {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunInfo {
     id: String,
-    /// `backup` or `restore`.
+    /// `backup`, `restore` or `copy`.
     kind: String,
-    /// Absent for a restore, or if the job was deleted.
+    /// Absent for a restore and a copy, or if the job was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     job_id: Option<String>,
-    /// The job's name, or what is restored.
+    /// The job's name, or what is restored or copied.
     title: String,
     /// `manual`, `schedule`, `api`, `retry`.
     cause: String,
@@ -71,7 +71,7 @@ pub(crate) struct RunInfo {
     /// Why it did not succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// What a restore is about.
+    /// What a restore or a copy is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request: Option<Value>,
@@ -108,7 +108,7 @@ pub(crate) struct RunQuery {
     /// Only in this state.
     #[param(value_type = Option<StatusName>)]
     state: Option<RunStatus>,
-    /// Only `backup` or `restore`.
+    /// Only `backup`, `restore` or `copy`.
     kind: Option<String>,
     cursor: Option<String>,
     #[param(minimum = 1, maximum = 200, default = 50)]

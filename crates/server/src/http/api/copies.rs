@@ -1,0 +1,69 @@
+//! Copies of stored backups, from one destination to another.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use catalog::NewRun;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::super::access::AuditDetail;
+use super::super::caller::{Caller, Credential};
+use super::super::extract::Body;
+use super::super::problem::{Fields, Problem};
+use super::runs::RunInfo;
+use crate::app::App;
+use crate::dropbox_clients::Patience;
+use crate::failure::Failure;
+use crate::runs::copy::CopyRequest;
+use crate::runs::live::LiveEvent;
+
+/// Which backup goes where.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CopyInput {
+    /// Where it is.
+    destination_id: String,
+    /// The backup, as the list shows it; it gets the same path where it goes.
+    #[schema(min_length = 1, max_length = 2000)]
+    path: String,
+    /// Where it goes.
+    to_destination_id: String,
+}
+
+/// Begins to copy a backup with its sidecar, byte for byte, which is a run. What is there already, with the same content, stays.
+#[utoipa::path(post, path = "/api/copies", tag = "backups", request_body = CopyInput, responses((status = 202, body = RunInfo)))]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    Body(input): Body<CopyInput>,
+) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
+    let CopyInput { destination_id, path, to_destination_id } = input;
+    let mut fields = Fields::default();
+    fields.check("path", !path.is_empty() && !path.chars().any(char::is_control), || {
+        "must not be empty or hold control characters".to_owned()
+    });
+    fields.check("toDestinationId", destination_id != to_destination_id, || {
+        "is where the backup is already: choose another destination".to_owned()
+    });
+    fields.finish()?;
+    let source = app.open_destination(&destination_id, Patience::Short).await?;
+    let destination = app.open_destination(&to_destination_id, Patience::Short).await?;
+    // That it is there, and its sidecar is one, is worth knowing before a run waits for its turn.
+    runner::restore::inspect(&*source, &path).await.map_err(Failure::from)?;
+    let title = format!("{path} to {}", destination.name());
+    let request = CopyRequest { destination_id, path, to_destination_id };
+    let new = NewRun {
+        kind: "copy",
+        job_id: None,
+        title: title.clone(),
+        request: Some(serde_json::to_value(&request).map_err(Problem::internal)?),
+        cause: if let Credential::Token(_) = caller.credential { "api" } else { "manual" },
+        slot: None,
+        attempt: 0,
+    };
+    let run = app.catalog.queue_run(&new, app.now()).await?;
+    app.runs.tell(LiveEvent::State(Box::new(run.clone())));
+    app.runs.changed.notify_one();
+    Ok((StatusCode::ACCEPTED, axum::Extension(AuditDetail(title)), Json(run.into())))
+}

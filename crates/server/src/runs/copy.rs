@@ -1,0 +1,63 @@
+//! Carrying out a copy of a stored backup, from one destination to another.
+
+use catalog::Run;
+use domain::outcome::RunStatus;
+use domain::size::human;
+use runner::{Copied, CopyError, CopyEvent};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Active;
+use super::executor::Outcome;
+use super::log::Level;
+use crate::app::App;
+use crate::dropbox_clients::Patience;
+use crate::failure::Failure;
+
+/// What a copy is about, as it is kept with its run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CopyRequest {
+    pub(crate) destination_id: String,
+    pub(crate) path: String,
+    pub(crate) to_destination_id: String,
+}
+
+impl App {
+    pub(crate) async fn copy(&self, run: &Run, active: &Active) -> Outcome {
+        match self.carry_out_copy(run, active).await {
+            Ok(outcome) => outcome,
+            Err(failure) => Outcome::failed(failure),
+        }
+    }
+
+    async fn carry_out_copy(&self, run: &Run, active: &Active) -> Result<Outcome, Failure> {
+        let request: CopyRequest = serde_json::from_value(run.request.clone().unwrap_or_default())?;
+        let CopyRequest { destination_id, path, to_destination_id } = &request;
+        let source = self.open_destination(destination_id, Patience::Long).await?;
+        let destination = self.open_destination(to_destination_id, Patience::Long).await?;
+        let (from, to) = (source.name(), destination.name());
+        self.log(&run.id, Level::Info, &format!("copying {path} from {from} to {to}")).await;
+        let copy = runner::CopyRequest { source: &*source, path, destination: &*destination, checkpoint: None };
+        // There is nothing to go on from: a copy that is interrupted here starts anew.
+        let ignore = |_: CopyEvent<'_>| {};
+        let copied = tokio::select! {
+            copied = runner::copy(copy, &active.progress, &ignore) => copied,
+            () = active.cancel.cancelled() => return Ok(Outcome::failed("stopped")),
+        };
+        let words = match copied {
+            Ok(Copied::Done { size }) => format!("{} copied to {to}, proved the same", human(size)),
+            Ok(Copied::AlreadyThere) => format!("{to} holds it already, with the same content"),
+            Err(error) => {
+                if let CopyError::Destination(error) = &error {
+                    self.note_broken_grant(destination_id, error).await;
+                    self.note_broken_grant(to_destination_id, error).await;
+                }
+                return Ok(Outcome::failed(error));
+            }
+        };
+        self.log(&run.id, Level::Info, &words).await;
+        let result = json!({"path": path, "destinationId": to_destination_id});
+        Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result) })
+    }
+}
