@@ -1,4 +1,4 @@
-// How soon the first page is there, on a machine four times slower, and how much script it takes. Wants target/release/dbackup.
+// How soon the first page is there, on a machine four times slower, and how much script it takes. Wants target/release/dbackup, or DBACKUP.
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -19,7 +19,10 @@ const port = await new Promise((resolve) => {
 });
 const url = `http://localhost:${port}`;
 const args = ['serve', '--data', join(folder, 'data'), '--listen', `127.0.0.1:${port}`];
-const server = spawn('../target/release/dbackup', args, { env: { ...process.env, PUBLIC_URL: url }, stdio: 'ignore' });
+const server = spawn(process.env.DBACKUP ?? '../target/release/dbackup', args, {
+  env: { ...process.env, PUBLIC_URL: url },
+  stdio: 'ignore',
+});
 while (!(await fetch(`${url}/readyz`).catch(() => undefined))?.ok) await sleep(50);
 
 const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
@@ -42,9 +45,10 @@ for (const [name, own] of [
     const context = await browser.newContext();
     await context.addCookies(own);
     const page = await context.newPage();
-    script = 0;
-    page.on('response', async (response) => {
-      if (response.url().endsWith('.js')) script += Number((await response.allHeaders())['content-length'] ?? 0);
+    const sizes = [];
+    page.on('response', (response) => {
+      if (response.url().endsWith('.js'))
+        sizes.push(response.allHeaders().then((all) => Number(all['content-length'])));
     });
     const devtools = await context.newCDPSession(page);
     await devtools.send('Emulation.setCPUThrottlingRate', { rate: SLOWER });
@@ -54,6 +58,8 @@ for (const [name, own] of [
     useful.push(performance.now() - began);
     const paint = () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime;
     paints.push(await page.evaluate(paint));
+    await page.waitForLoadState('networkidle');
+    script = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
     await context.close();
   }
   const milliseconds = (value) => `${Math.round(value)} ms`;
