@@ -188,6 +188,16 @@ impl App {
     }
 }
 
+/// Why there is no copy at a destination, by the name that people gave it.
+fn of_copy(copy: &CopyReport, ready: &[Target], failure: &CopyFailure) -> String {
+    let failure = failure.to_string();
+    let Some(Target { name, .. }) = ready.get(copy.index) else { return about(&copy.destination, &failure) };
+    match failure.strip_prefix(&copy.destination) {
+        Some(rest) => format!("{name}{rest}"),
+        None => about(name, &failure),
+    }
+}
+
 /// What is the matter with a destination; many a reason names it already.
 fn about(name: &str, reason: &str) -> String {
     if reason.starts_with(name) { reason.to_owned() } else { format!("{name}: {reason}") }
@@ -236,12 +246,11 @@ fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Outc
         dump.or_else(|| {
             database.copies.iter().find_map(|copy| {
                 let failure = copy.result.as_ref().err()?;
-                Some(format!("{}: {failure}", copy.destination))
+                Some(of_copy(copy, ready, failure))
             })
         })
     });
-    let error =
-        first_failure.or_else(|| missing.first().map(|Missing { name, reason, .. }| format!("{name}: {reason}")));
+    let error = first_failure.or_else(|| missing.first().map(|Missing { name, reason, .. }| about(name, reason)));
     Outcome { state: state.into(), error, result: Some(result_of(report, ready, missing)) }
 }
 
@@ -254,7 +263,7 @@ fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Value
                 "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
                 "checksum": stored.sidecar.checksum,
             }),
-            Err(failure) => json!({"destinationId": id, "destination": name, "error": failure.to_string()}),
+            Err(failure) => json!({"destinationId": id, "destination": name, "error": of_copy(copy, ready, failure)}),
         }
     };
     let unreachable =
