@@ -1,8 +1,10 @@
 /** What one reader wants of this browser. `public/theme.js` applies it before the first paint. */
 export type Theme = 'system' | 'light' | 'dark';
 export type Density = 'comfortable' | 'dense';
+/** Whether "3h ago" or the date is read first; the other one comes on hover. */
+export type Times = 'relative' | 'absolute';
 
-function keep(name: 'theme' | 'density', value: string, standard: string) {
+function keep(name: 'theme' | 'density' | 'times', value: string, standard: string) {
   if (value === standard) {
     localStorage.removeItem(name);
     delete document.documentElement.dataset[name];
@@ -15,6 +17,8 @@ function keep(name: 'theme' | 'density', value: string, standard: string) {
 class Preferences {
   #theme = $state<Theme>((localStorage.getItem('theme') as Theme | null) ?? 'system');
   #density = $state<Density>((localStorage.getItem('density') as Density | null) ?? 'comfortable');
+
+  #times = $state<Times>((localStorage.getItem('times') as Times | null) ?? 'relative');
 
   get theme() {
     return this.#theme;
@@ -32,6 +36,15 @@ class Preferences {
   set density(density: Density) {
     this.#density = density;
     keep('density', density, 'comfortable');
+  }
+
+  get times() {
+    return this.#times;
+  }
+
+  set times(times: Times) {
+    this.#times = times;
+    keep('times', times, 'relative');
   }
 }
 

@@ -6,6 +6,7 @@ const destinations = () => import('./pages/destinations/Destinations.svelte');
 
 export const { p, navigate, route } = createRouter({
   '/': () => import('./pages/overview/Overview.svelte'),
+  '/first-backup': () => import('./pages/first-backup/FirstBackup.svelte'),
   '/jobs': () => import('./pages/jobs/Jobs.svelte'),
   '/jobs/new': () => import('./pages/jobs/JobEditor.svelte'),
   '/jobs/:id': () => import('./pages/jobs/JobEditor.svelte'),

@@ -45,7 +45,7 @@ pub struct Run {
     pub sent_bytes: i64,
     /// Why it did not succeed.
     pub error: Option<String>,
-    /// What came out of it.
+    /// What came out of it, so far if it has not ended.
     pub result: Option<Json>,
     /// When it was queued.
     pub created_at: Moment,
@@ -90,7 +90,7 @@ pub struct RunEnd {
     pub state: RunStatus,
     /// See [`Run::error`].
     pub error: Option<String>,
-    /// See [`Run::result`].
+    /// See [`Run::result`]; none leaves what was noted.
     pub result: Option<Json>,
     /// Bytes: dumped, stored, sent.
     pub bytes: [i64; 3],
@@ -242,7 +242,7 @@ impl Catalog {
         Ok(run.map(|run| Claim { run, fence: claimed.fence }))
     }
 
-    /// Renews a lease and notes how far the run is. Gives whether somebody wants it to stop; none if the run is lost.
+    /// Renews a lease and notes how far the run is: its bytes (dumped, stored, sent) and, if there is news, its result so far. Gives whether somebody wants it to stop; none if the run is lost.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -252,15 +252,17 @@ impl Catalog {
         fence: i64,
         lease_until: Timestamp,
         bytes: [i64; 3],
+        result: Option<&Json>,
     ) -> Result<Option<bool>, Error> {
         #[derive(FromQueryResult)]
         struct Renewed {
             cancel_requested: bool,
         }
-        let text = "UPDATE runs SET lease_until = $3, dumped_bytes = $4, stored_bytes = $5, sent_bytes = $6 \
-                    WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested";
+        let text = "UPDATE runs SET lease_until = $3, dumped_bytes = $4, stored_bytes = $5, sent_bytes = $6, \
+                    result = COALESCE($7, result) WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested";
         let [dumped, stored, sent] = bytes;
-        let values = values![id, fence, Moment(lease_until), dumped, stored, sent];
+        let result = result.map(json).transpose()?;
+        let values = values![id, fence, Moment(lease_until), dumped, stored, sent, result];
         let renewed: Option<Renewed> = sql::one(&self.db, text, values).await?;
         Ok(renewed.map(|renewed| renewed.cancel_requested))
     }
@@ -270,7 +272,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn finish_run(&self, id: &str, fence: i64, end: &RunEnd, now: Timestamp) -> Result<bool, Error> {
-        let text = "UPDATE runs SET state = $3, error = $4, result = $5, finished_at = $6, dumped_bytes = $7, \
+        let text = "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
                     stored_bytes = $8, sent_bytes = $9, lease_until = NULL, worker = NULL \
                     WHERE id = $1 AND fence = $2 AND state = 'running'";
         let [dumped, stored, sent] = end.bytes;

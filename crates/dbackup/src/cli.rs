@@ -42,7 +42,7 @@ pub(crate) enum Command {
     },
     /// Start the server: jobs, schedules, HTTP API
     Serve(Box<ServeArguments>),
-    /// The server's sources. This and the next six talk to a server: DBACKUP_URL (http://localhost:3000), DBACKUP_TOKEN
+    /// The server's sources. This and the next seven talk to a server: DBACKUP_URL (http://localhost:3000), DBACKUP_TOKEN
     Sources {
         #[command(subcommand)]
         command: ResourceCommand,
@@ -71,6 +71,8 @@ pub(crate) enum Command {
     Apply(ApplyArguments),
     /// Print a server's configuration as dbackup apply takes it; secrets become references to be filled in
     Export,
+    /// Ask a server's HTTP API, which can do whatever its web UI does
+    Api(ApiArguments),
     /// Manage the key that the server's secrets are encrypted under
     Key {
         #[command(subcommand)]
@@ -190,6 +192,20 @@ pub(crate) struct ApplyArguments {
     /// Only say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApiArguments {
+    /// GET, POST, PUT, PATCH or DELETE
+    pub(crate) method: String,
+    /// The address, from /api/ on; the server describes all of them at /api/docs
+    pub(crate) path: String,
+    /// What is sent: JSON or TOML; - is standard input
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// If that begins a run, tell what happens until it has ended, and exit with its outcome
+    #[arg(long)]
+    pub(crate) follow: bool,
 }
 
 /// Where the server keeps what it knows.

@@ -1,6 +1,7 @@
 //! One file per command.
 
 pub(crate) mod admin;
+pub(crate) mod api;
 pub(crate) mod apply;
 pub(crate) mod backup;
 pub(crate) mod copy;

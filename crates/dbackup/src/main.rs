@@ -49,6 +49,7 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Jobs { command } => commands::resources::run_jobs(command).await,
         Command::Runs { command } => commands::runs::run(command).await,
         Command::Apply(arguments) => commands::apply::run(arguments).await,
+        Command::Api(arguments) => commands::api::run(arguments).await,
         Command::Export => commands::apply::export().await,
         Command::Key { command: KeyCommand::Rotate(arguments) } => commands::key::rotate(arguments).await,
         Command::Admin { command: AdminCommand::ResetPassword(arguments) } => {

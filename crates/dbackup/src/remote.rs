@@ -79,9 +79,7 @@ impl Server {
         let url = variable("DBACKUP_URL")?.unwrap_or_else(|| STANDARD_URL.to_owned());
         let url: Url = url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))?;
         let token = variable("DBACKUP_TOKEN")?.ok_or_else(|| {
-            Failure::usage(
-                "DBACKUP_TOKEN is not set: make an API token on the server (Settings, Tokens, or POST /api/tokens)",
-            )
+            Failure::usage("DBACKUP_TOKEN is not set: make an API token on the server (People and access, API tokens)")
         })?;
         let mut builder = Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
         if let Some(file) = variable("DBACKUP_CA_FILE")? {
@@ -102,15 +100,24 @@ impl Server {
 
     /// Asks and reads the whole answer; a refusal is the error, in the server's words.
     pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        Ok(self.answers(method, path, body).await?.pop().unwrap_or_default())
+    }
+
+    /// As [`Self::ask`], where the answer may have several lines, or none.
+    pub(crate) async fn answers(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Vec<Value>, Failure> {
         let answer = tokio::time::timeout(ANSWER, async {
             let response = self.send(method, path, body, None).await?;
             read(response).await
         });
         let text = answer.await.map_err(|_| Failure::failed(format!("{} did not answer in time", self.url)))??;
-        if text.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_slice(&text)
+        serde_json::Deserializer::from_slice(&text)
+            .into_iter()
+            .collect::<Result<_, _>>()
             .map_err(|error| Failure::failed(format!("{} did not answer as dbackup does: {error}", self.url)))
     }
 

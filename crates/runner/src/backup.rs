@@ -58,7 +58,10 @@ pub async fn back_up(
         on_event(Event::Started { database });
         let (failure, copies) = match copy_database(request, database, progress, cancel, on_event).await {
             Ok(copies) => (None, copies),
-            Err(failure) => (Some(failure), Vec::new()),
+            Err(failure) => {
+                on_event(Event::Failed { database, failure: &failure });
+                (Some(failure), Vec::new())
+            }
         };
         databases.push(DatabaseReport { database: database.clone(), failure, copies });
     }

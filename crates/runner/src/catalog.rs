@@ -68,10 +68,14 @@ pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), Err
     destination.delete(&format!("{path}{SIDECAR_SUFFIX}")).await
 }
 
+/// What a backup's path says of it: the job, and the parts of the file's name. None if it is not a backup's.
+pub fn parse_path(path: &str) -> Option<(String, BackupName)> {
+    let (folder, file_name) = path.rsplit_once('/')?;
+    Some((job_of_folder(folder.rsplit('/').next()?), BackupName::parse(file_name)?))
+}
+
 fn recognize(object: &Object, sidecars: &HashSet<String>) -> Option<Backup> {
-    let (folder, file_name) = object.path.rsplit_once('/')?;
-    let job = job_of_folder(folder.rsplit('/').next()?);
-    let name = BackupName::parse(file_name)?;
+    let (job, name) = parse_path(&object.path)?;
     let has_sidecar = sidecars.contains(&object.path.to_lowercase());
     Some(Backup { path: object.path.clone(), job, name, size: object.size, has_sidecar, source: None })
 }

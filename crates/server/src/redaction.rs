@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::Value;
+
 /// Secrets remembered at most; the oldest are forgotten first.
 const MOST: usize = 4096;
 /// Shorter ones would blot out half of the log.
@@ -38,6 +40,16 @@ pub(crate) fn redact(text: &str) -> String {
     clean
 }
 
+/// A value whose texts are without any secret.
+pub(crate) fn redacted(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact(&text)),
+        Value::Array(items) => items.into_iter().map(redacted).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, redacted(value))).collect(),
+        other => other,
+    }
+}
+
 /// Standard error, redacted: where the log goes.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RedactedStderr;
@@ -62,5 +74,7 @@ mod tests {
         register("hunter2-hunter2");
         register("abc");
         assert_eq!(redact("password=hunter2-hunter2; abc"), "password=[secret]; abc");
+        let value = serde_json::json!({"copies": [{"error": "hunter2-hunter2 was refused", "size": 1}]});
+        assert_eq!(redacted(value), serde_json::json!({"copies": [{"error": "[secret] was refused", "size": 1}]}));
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod restore;
 pub(crate) mod scheduler;
+pub(crate) mod stages;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +17,7 @@ use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use self::live::LiveEvent;
+use self::stages::Stages;
 
 /// Events kept for watchers that are slow; whoever is slower reads the stored log.
 const LIVE_EVENTS: usize = 1024;
@@ -38,6 +40,7 @@ pub(crate) struct Active {
     pub(crate) cancel: CancellationToken,
     pub(crate) reason: std::sync::Arc<Mutex<Option<StopReason>>>,
     pub(crate) progress: Progress,
+    pub(crate) stages: Stages,
 }
 
 /// Why a run is stopped.
@@ -81,6 +84,7 @@ impl Runs {
             cancel: CancellationToken::new(),
             reason: std::sync::Arc::default(),
             progress: Progress::default(),
+            stages: Stages::default(),
         };
         self.lock().insert(id.to_owned(), active.clone());
         active

@@ -12,6 +12,7 @@ export type JobInput = Schemas['JobInput'];
 export type Run = Schemas['Run'];
 export type RunStatus = Schemas['RunStatus'];
 export type Backup = Schemas['Backup'];
+export type BackupDetails = Schemas['BackupDetails'];
 export type Profile = Schemas['Profile'];
 export type Permission = Schemas['Permission'];
 export type Role = Schemas['Role'];

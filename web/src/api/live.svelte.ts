@@ -6,7 +6,7 @@ import type { Run } from './client';
 
 export type LiveEvent =
   | { type: 'state'; run: Run }
-  | { type: 'progress'; runId: string; dumpedBytes: number; storedBytes: number; sentBytes: number }
+  | { type: 'progress'; runId: string; news: Pick<Run, 'dumpedBytes' | 'storedBytes' | 'sentBytes' | 'result'> }
   | { type: 'log'; runId: string }
   /** Something may have been missed: read again what is shown. */
   | { type: 'missed' };
@@ -66,7 +66,7 @@ class Live {
     const pass = (name: string, event: (data: never) => LiveEvent) =>
       source.addEventListener(name, ({ data }) => this.#tell(event(JSON.parse(data) as never)));
     pass('state', (run: Run) => ({ type: 'state', run }));
-    pass('progress', (bytes: object) => ({ type: 'progress', ...bytes }) as LiveEvent);
+    pass('progress', ({ runId, ...news }: { runId: string } & Run) => ({ type: 'progress', runId, news }));
     pass('log', ({ runId }: { runId: string }) => ({ type: 'log', runId }));
     pass('missed', () => ({ type: 'missed' }));
   }

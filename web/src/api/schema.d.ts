@@ -151,7 +151,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A backup's sidecar. */
+        /** All that is known of one backup, its sidecar included. */
         get: operations["get_destinations_id_backups_details"];
         put?: never;
         post?: never;
@@ -272,7 +272,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happens to all runs, from now on: events `state` (a run), `progress` (`runId` and bytes), `log` (`runId` has more of it) and
+         * What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, bytes, the `result` if it has grown), `log` (`runId` has more of it) and
          *     `missed` (the reader was too slow: read again what is shown). Nothing is repeated; what counts is read from the other addresses.
          */
         get: operations["get_events"];
@@ -935,6 +935,22 @@ export interface components {
             /** @description Whether a sidecar lies beside it. */
             hasSidecar: boolean;
         };
+        /** @description All that is known of one backup. */
+        BackupDetails: {
+            /** @description Relative to the destination's folder. */
+            path: string;
+            /** @description The job that made it. */
+            job: string;
+            /** @description When its run started. */
+            time: components["schemas"]["Time"];
+            /** @description Absent if neither the file's name nor a sidecar tells. */
+            database?: string | null;
+            /** @description `PostgreSQL`, `SQLite`. */
+            engine: string;
+            encrypted: boolean;
+            /** @description What lies beside it, as docs/FORMAT.md describes it; a backup without it is restored all the same. */
+            sidecar?: Record<string, never> | null;
+        };
         /** @description The code that Dropbox has shown. */
         CodeInput: {
             code: string;
@@ -1323,7 +1339,7 @@ export interface components {
                 error?: string | null;
                 /** @description What a restore or a copy is about. */
                 request?: Record<string, never> | null;
-                /** @description What came out of it: per database and destination, or the target. */
+                /** @description What came out of it, so far if it has not ended: per database its copies (and its `stage`, while more is to come), or the target. */
                 result?: Record<string, never> | null;
                 createdAt: components["schemas"]["Time"];
                 startedAt?: components["schemas"]["Time"] | null;
@@ -1541,7 +1557,7 @@ export interface components {
             error?: string | null;
             /** @description What a restore or a copy is about. */
             request?: Record<string, never> | null;
-            /** @description What came out of it: per database and destination, or the target. */
+            /** @description What came out of it, so far if it has not ended: per database its copies (and its `stage`, while more is to come), or the target. */
             result?: Record<string, never> | null;
             createdAt: components["schemas"]["Time"];
             startedAt?: components["schemas"]["Time"] | null;
@@ -2149,7 +2165,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": Record<string, never>;
+                    "application/json": components["schemas"]["BackupDetails"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */

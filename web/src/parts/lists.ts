@@ -9,3 +9,10 @@ export const allDestinations = () =>
   everything((cursor) => ask(api.GET('/api/destinations', { params: { query: { cursor, limit: PAGE } } })));
 export const allProfiles = () =>
   everything((cursor) => ask(api.GET('/api/profiles', { params: { query: { cursor, limit: PAGE } } })));
+
+/** All of these lists, with an item in one of them that is new, or in place of what it was. */
+export function taken<K extends string, A extends Record<K, { id: string }[]>>(all: A, kind: K, item: A[K][number]): A {
+  const list: { id: string }[] = all[kind];
+  const isKnown = list.some(({ id }) => id === item.id);
+  return { ...all, [kind]: isKnown ? list.map((other) => (other.id === item.id ? item : other)) : [...list, item] };
+}

@@ -103,19 +103,20 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert_eq!(claims.len(), 1);
     let fence = claims[0].fence;
     assert_eq!((claims[0].run.state, claims[0].run.attempt), (RunStatus::Running, 1));
-    assert_eq!(catalog.renew_run(&queued.id, fence, at(40), [1, 2, 3]).await.unwrap(), Some(false));
+    assert_eq!(catalog.renew_run(&queued.id, fence, at(40), [1, 2, 3], None).await.unwrap(), Some(false));
     catalog.cancel_run(&queued.id, at(3)).await.unwrap();
-    assert_eq!(catalog.renew_run(&queued.id, fence, at(40), [1, 2, 3]).await.unwrap(), Some(true));
+    let so_far = serde_json::json!({"databases": []});
+    assert_eq!(catalog.renew_run(&queued.id, fence, at(40), [1, 2, 3], Some(&so_far)).await.unwrap(), Some(true));
     assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
     assert!(catalog.interrupt_abandoned(at(39), false).await.unwrap().is_empty());
     let lost = catalog.interrupt_abandoned(at(41), false).await.unwrap();
     assert_eq!((lost.len(), lost[0].state), (1, RunStatus::Interrupted));
     // Whoever comes back late changes nothing.
-    assert_eq!(catalog.renew_run(&queued.id, fence, at(99), [9, 9, 9]).await.unwrap(), None);
+    assert_eq!(catalog.renew_run(&queued.id, fence, at(99), [9, 9, 9], None).await.unwrap(), None);
     assert!(!catalog.finish_run(&queued.id, fence, &end(RunStatus::Succeeded), at(42)).await.unwrap());
     assert!(!catalog.holds_run(&queued.id, fence).await.unwrap());
     let run = catalog.run(&queued.id).await.unwrap().unwrap();
-    assert_eq!((run.state, run.dumped_bytes), (RunStatus::Interrupted, 1));
+    assert_eq!((run.state, run.dumped_bytes, run.result), (RunStatus::Interrupted, 1, Some(so_far)));
 
     catalog.queue_run(&by_hand(&id), at(50)).await.unwrap();
     let claim = catalog.claim_run("w1", at(51), at(81)).await.unwrap().unwrap();

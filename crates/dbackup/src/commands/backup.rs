@@ -107,7 +107,8 @@ fn tell_event(event: &Event<'_>) {
         )),
         Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
         Event::ToolSaid { words, .. } => output::note(&format!("The dump tool says: {words}")),
-        Event::Copied { .. } => {}
+        // The result says so, once the run has ended.
+        Event::Failed { .. } | Event::Copied { .. } => {}
     }
 }
 
@@ -151,6 +152,9 @@ fn print_event(event: &Event<'_>) {
         }),
         Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
         Event::ToolSaid { database, words } => json!({"event": "toolSaid", "database": database, "words": words}),
+        Event::Failed { database, failure } => {
+            json!({"event": "failed", "database": database, "error": describe_copy(failure)})
+        }
         Event::Copied { database, copy } => {
             let mut object = copy_object(database, copy);
             object["event"] = json!("copied");

@@ -81,6 +81,24 @@ fn a_configuration_is_applied_run_followed_and_exported() {
     world.run(&restore).succeeded();
     assert_eq!(rows(&world.path("restored.db")), rows(&database));
 
+    // What has no command of its own is asked of the API.
+    let source = server.get("/api/sources")["items"][0]["id"].clone();
+    let backups = server.get(&format!("/api/destinations/{offsite}/backups"));
+    let target = world.path("restored again.db");
+    let request = json!({
+        "destinationId": offsite, "path": backups["items"][0]["path"], "sourceId": source, "database": target,
+    });
+    let request_file = world.path("restore.json").display().to_string();
+    fs::write(&request_file, request.to_string()).unwrap();
+    let told = remote(&["api", "post", "/api/restores", "--file", &request_file, "--follow"]).succeeded();
+    assert!(told.stderr.contains("every checksum agrees"), "{}", told.stderr);
+    assert_eq!(rows(&target), rows(&database));
+    let steps = remote(&["api", "POST", &format!("/api/destinations/{offsite}/test")]).succeeded();
+    assert!(steps.stdout.matches("\"result\": \"passed\"").count() > 2, "{}", steps.stdout);
+    remote(&["api", "GET", "/api/system", "--follow"]).ended_with(2);
+    remote(&["api", "GET", "/elsewhere"]).ended_with(2);
+    remote(&["api", "GET", "/api/runs/none"]).failed_saying(&["the server refused"]);
+
     let text = remote(&["export"]).succeeded().stdout;
     for part in ["[[jobs]]", "env:DBACKUP_DESTINATION_OFFSITE_APPKEY", "destinations = [\"Offsite\", \"Disk\"]"] {
         assert!(text.contains(part), "'{part}' is missing in {text}");

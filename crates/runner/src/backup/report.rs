@@ -37,6 +37,13 @@ pub enum Event<'a> {
         /// The tool's words.
         words: &'a str,
     },
+    /// There is no dump, and so there are no copies.
+    Failed {
+        /// The database's name.
+        database: &'a str,
+        /// Why.
+        failure: &'a Failure,
+    },
     /// A copy is done, one way or the other.
     Copied {
         /// The database's name.

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::executor::Outcome;
 use super::log::Level;
+use super::stages::{Stage, Stages};
 use super::{Active, StopReason};
 use crate::app::App;
 use crate::dropbox_clients::Patience;
@@ -121,7 +122,9 @@ impl App {
             run_id: run.id.clone(),
             job_id: Some(job.id.clone()),
         };
-        let report = self.run_request(run, active, &request).await;
+        let unreachable: Vec<Value> = missing.iter().map(not_reached).collect();
+        active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len());
+        let report = self.run_request(run, active, &request, &ready).await;
         self.note_broken_grants(&ready, &report).await;
         self.look_at_space(&ready).await;
         outcome_of(&report, &ready, &missing)
@@ -135,7 +138,13 @@ impl App {
     }
 
     /// Runs it while its lines are stored, in order.
-    async fn run_request(&self, run: &Run, active: &Active, request: &BackupRequest<'_>) -> RunReport {
+    async fn run_request(
+        &self,
+        run: &Run,
+        active: &Active,
+        request: &BackupRequest<'_>,
+        ready: &[Target],
+    ) -> RunReport {
         let (sender, mut lines) = mpsc::channel::<(Level, String)>(LINES);
         let lost = Mutex::new(0_usize);
         let storing = async {
@@ -147,7 +156,8 @@ impl App {
         let running = async move {
             // Dropped with this block, which ends the storing.
             let on_event = move |event: Event<'_>| {
-                if sender.try_send(in_words(&event)).is_err() {
+                note_stage(&active.stages, &event, ready);
+                if sender.try_send(in_words(&event, ready)).is_err() {
                     *not_sent.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 }
             };
@@ -188,10 +198,14 @@ impl App {
     }
 }
 
-/// Why there is no copy at a destination, by the name that people gave it.
+/// A copy's destination, by the name that people gave it.
+fn name_of<'a>(copy: &'a CopyReport, ready: &'a [Target]) -> &'a str {
+    ready.get(copy.index).map_or(&copy.destination, |target| &target.name)
+}
+
+/// Why there is no copy at a destination.
 fn of_copy(copy: &CopyReport, ready: &[Target], failure: &CopyFailure) -> String {
-    let failure = failure.to_string();
-    let Some(Target { name, .. }) = ready.get(copy.index) else { return about(&copy.destination, &failure) };
+    let (failure, name) = (failure.to_string(), name_of(copy, ready));
     match failure.strip_prefix(&copy.destination) {
         Some(rest) => format!("{name}{rest}"),
         None => about(name, &failure),
@@ -211,7 +225,17 @@ fn trigger(run: &Run) -> &'static str {
     }
 }
 
-fn in_words(event: &Event<'_>) -> (Level, String) {
+fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target]) {
+    match event {
+        Event::Started { database } => stages.reach(database, Stage::Dumping),
+        Event::Dumped { database, .. } => stages.reach(database, Stage::Proving),
+        Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
+        Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
+        Event::MayNotFit { .. } | Event::ToolSaid { .. } => {}
+    }
+}
+
+fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
     match event {
         Event::Started { database } => (Level::Info, format!("backing up {database}")),
         Event::MayNotFit { destination, last_size, usage, .. } => (
@@ -224,12 +248,13 @@ fn in_words(event: &Event<'_>) -> (Level, String) {
         ),
         Event::Dumped { database, size } => (Level::Info, format!("dump of {database} complete: {}", human(*size))),
         Event::ToolSaid { words, .. } => (Level::Warning, format!("the dump tool says: {words}")),
-        Event::Copied { database, copy: CopyReport { destination, result, .. } } => match result {
+        Event::Failed { database, failure } => (Level::Error, format!("{database} is not backed up: {failure}")),
+        Event::Copied { database, copy } => match &copy.result {
             Ok(stored) => {
-                let size = human(stored.sidecar.size.stored);
-                (Level::Info, format!("{database} is at {destination}: {} ({size}), proved whole", stored.path))
+                let (name, size) = (name_of(copy, ready), human(stored.sidecar.size.stored));
+                (Level::Info, format!("{database} is at {name}: {} ({size}), proved whole", stored.path))
             }
-            Err(failure) => (Level::Error, format!("{database} is not at {destination}: {failure}")),
+            Err(failure) => (Level::Error, format!("{database}: {}", of_copy(copy, ready, failure))),
         },
     }
 }
@@ -254,22 +279,26 @@ fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Outc
     Outcome { state: state.into(), error, result: Some(result_of(report, ready, missing)) }
 }
 
+fn not_reached(Missing { id, name, reason }: &Missing) -> Value {
+    json!({"destinationId": id, "destination": name, "error": reason})
+}
+
+fn copy_result(copy: &CopyReport, ready: &[Target]) -> Value {
+    let id = ready.get(copy.index).map_or(&copy.destination, |target| &target.id);
+    let name = name_of(copy, ready);
+    match &copy.result {
+        Ok(stored) => json!({
+            "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
+            "checksum": stored.sidecar.checksum,
+        }),
+        Err(failure) => json!({"destinationId": id, "destination": name, "error": of_copy(copy, ready, failure)}),
+    }
+}
+
 fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Value {
-    let copy = |copy: &CopyReport| {
-        let target = ready.get(copy.index);
-        let (id, name) = target.map_or((&copy.destination, &copy.destination), |target| (&target.id, &target.name));
-        match &copy.result {
-            Ok(stored) => json!({
-                "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
-                "checksum": stored.sidecar.checksum,
-            }),
-            Err(failure) => json!({"destinationId": id, "destination": name, "error": of_copy(copy, ready, failure)}),
-        }
-    };
-    let unreachable =
-        |Missing { id, name, reason }: &Missing| json!({"destinationId": id, "destination": name, "error": reason});
     let databases = report.databases.iter().map(|database| {
-        let copies: Vec<Value> = database.copies.iter().map(copy).chain(missing.iter().map(unreachable)).collect();
+        let made = database.copies.iter().map(|copy| copy_result(copy, ready));
+        let copies: Vec<Value> = made.chain(missing.iter().map(not_reached)).collect();
         let mut object = json!({"database": database.database, "copies": copies});
         if let Some(failure) = &database.failure {
             object["error"] = json!(failure.to_string());

@@ -14,6 +14,7 @@ use super::live::LiveEvent;
 use super::log::Level;
 use super::{Active, StopReason};
 use crate::app::App;
+use crate::redaction::{redact, redacted};
 
 /// Whoever does not renew for so long has lost the run.
 const LEASE: SignedDuration = SignedDuration::from_secs(30);
@@ -166,9 +167,11 @@ impl App {
     async fn hold(&self, id: &str, fence: i64, active: &Active) -> std::convert::Infallible {
         loop {
             tokio::time::sleep(RENEW).await;
-            let bytes = bytes(active);
-            self.runs.tell(LiveEvent::Progress { run_id: id.to_owned(), bytes: bytes.map(i64::unsigned_abs) });
-            match self.catalog.renew_run(id, fence, self.now() + LEASE, bytes).await {
+            let (bytes, result) = (bytes(active), active.stages.news());
+            let renewed = self.catalog.renew_run(id, fence, self.now() + LEASE, bytes, result.as_ref()).await;
+            let bytes = bytes.map(i64::unsigned_abs);
+            self.runs.tell(LiveEvent::Progress { run_id: id.to_owned(), bytes, result });
+            match renewed {
                 Ok(Some(false)) => {}
                 Ok(Some(true)) => active.stop(StopReason::Cancelled),
                 Ok(None) => active.stop(StopReason::Lost),
@@ -181,7 +184,8 @@ impl App {
     async fn finish(&self, run: &Run, fence: i64, active: &Active, outcome: Outcome, took: Duration) {
         let outcome = outcome.after_stop(active.stopped_for());
         let Outcome { state, error, result } = outcome;
-        let error = error.map(|error| crate::redaction::redact(&error));
+        let error = error.map(|error| redact(&error));
+        let result = result.map(redacted);
         match &error {
             Some(error) => self.log(&run.id, Level::Error, &format!("{}: {error}", state.as_str())).await,
             None => self.log(&run.id, Level::Info, state.as_str()).await,

@@ -1,14 +1,15 @@
 //! What watchers of runs are told.
 
 use catalog::Run;
+use serde_json::Value;
 
 /// Something that happened to a run.
 #[derive(Debug, Clone)]
 pub(crate) enum LiveEvent {
     /// It has something to say, which is stored.
     Line { run_id: String },
-    /// It has got further: bytes dumped, stored, sent.
-    Progress { run_id: String, bytes: [u64; 3] },
+    /// It has got further: bytes dumped, stored, sent; and the result so far, if there is news.
+    Progress { run_id: String, bytes: [u64; 3], result: Option<Value> },
     /// It began or ended.
     State(Box<Run>),
 }

@@ -37,7 +37,8 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     assert_eq!((&listed["items"][0]["path"], &listed["items"][0]["encrypted"]), (&json!(path), &json!(true)));
     let query = path.replace(' ', "%20");
     let details = anna.get(&format!("/api/destinations/{dropbox}/backups/details?path={query}")).await.expect(200);
-    assert_eq!((&details["runId"], &details["jobId"]), (&run["id"], &json!(job)));
+    assert_eq!((&details["job"], &details["engine"]), (&json!("shop nightly"), &json!("SQLite")));
+    assert_eq!((&details["sidecar"]["runId"], &details["sidecar"]["jobId"]), (&run["id"], &json!(job)));
     let verify = format!("/api/destinations/{dropbox}/backups/verify");
     assert_eq!(anna.post(&verify, &json!({"path": path})).await.expect(200)["result"], "whole");
 

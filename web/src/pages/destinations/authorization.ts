@@ -53,6 +53,21 @@ export function waitFor(destinationId: string, then: (outcome: Outcome) => void)
   return () => channel.removeEventListener('message', listen);
 }
 
+const RETURN = 'dropbox-authorization-return';
+
+/** Leaves this page for Dropbox's, where no pop-up may open; whoever comes back goes on here. */
+export function leaveFor(url: string) {
+  sessionStorage.setItem(RETURN, location.pathname);
+  location.assign(url);
+}
+
+/** The page that was left for Dropbox's, once. */
+export function pageLeft(): string | undefined {
+  const path = sessionStorage.getItem(RETURN) ?? undefined;
+  sessionStorage.removeItem(RETURN);
+  return path;
+}
+
 /** Says to the person what came of it. */
 export function show(outcome: Outcome, name: string) {
   if (outcome.authorized) toast.success(`${name} is authorized`);

@@ -30,13 +30,17 @@ export interface Copy {
   error?: string;
 }
 
+/** Where a database stands whose backup is not through yet. */
+export type Stage = 'waiting' | 'dumping' | 'proving';
+
 export interface DatabaseResult {
   database: string;
+  stage?: Stage;
   error?: string;
   copies: Copy[];
 }
 
-/** What a backup came to, database by database. */
+/** What a backup came to, or has come to so far, database by database. */
 export function databasesOf(run: Run): DatabaseResult[] {
   const result = run.result as { databases?: DatabaseResult[] } | null | undefined;
   return result?.databases ?? [];

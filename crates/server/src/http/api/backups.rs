@@ -10,7 +10,6 @@ use domain::sidecar::Sidecar;
 use runner::Backup;
 use runner::restore::inspect;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::extract::{Body, Id, Query};
@@ -73,6 +72,28 @@ pub(crate) struct PathInput {
     /// As the list shows it.
     #[schema(min_length = 1, max_length = 2000)]
     path: String,
+}
+
+/// All that is known of one backup.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupDetails {
+    /// Relative to the destination's folder.
+    path: String,
+    /// The job that made it.
+    job: String,
+    /// When its run started.
+    time: Time,
+    /// Absent if neither the file's name nor a sidecar tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
+    /// `PostgreSQL`, `SQLite`.
+    engine: String,
+    encrypted: bool,
+    /// What lies beside it, as docs/FORMAT.md describes it; a backup without it is restored all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    sidecar: Option<Sidecar>,
 }
 
 /// What the storage's own hash says.
@@ -151,19 +172,32 @@ async fn listing(app: &App, id: &str, job: Option<&str>, goes_on: bool) -> Resul
     Ok(backups)
 }
 
-/// A backup's sidecar.
+/// All that is known of one backup, its sidecar included.
 #[utoipa::path(get, path = "/api/destinations/{id}/backups/details", tag = "backups", params(("id" = String, Path), PathQuery),
-    responses((status = 200, body = Object)))]
+    responses((status = 200, body = BackupDetails)))]
 pub(crate) async fn details(
     State(app): State<App>,
     Id(id): Id,
     Query(query): Query<PathQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<BackupDetails>, Problem> {
+    let (job, name) = runner::catalog::parse_path(&query.path).ok_or_else(not_a_backup)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
-    let sidecar: Option<Sidecar> =
-        runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
-    let sidecar = sidecar.ok_or_else(|| Problem::not_found("the sidecar of this backup"))?;
-    Ok(Json(serde_json::to_value(sidecar).map_err(Problem::internal)?))
+    // Whether it is there at all.
+    destination.stored_hash(&query.path).await.map_err(Failure::from)?;
+    let sidecar = runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
+    Ok(Json(BackupDetails {
+        job: sidecar.as_ref().map_or(job, |sidecar| sidecar.job_name.clone()),
+        time: name.time.into(),
+        database: sidecar.as_ref().map(|sidecar| sidecar.database.clone()).or_else(|| name.database_name()),
+        engine: name.format.engine().to_string(),
+        encrypted: name.encrypted,
+        path: query.path,
+        sidecar,
+    }))
+}
+
+fn not_a_backup() -> Problem {
+    Problem::bad_request("this is not the path of a backup: give it as the list shows it")
 }
 
 /// Compares the storage's own hash with the sidecar's; nothing is downloaded where the storage knows it.
@@ -196,8 +230,7 @@ pub(crate) async fn delete(
     Query(query): Query<PathQuery>,
 ) -> Result<(axum::Extension<super::super::access::AuditDetail>, StatusCode), Problem> {
     let destination = app.open_destination(&id, Patience::Short).await?;
-    let file = query.path.rsplit('/').next().and_then(domain::BackupName::parse);
-    file.ok_or_else(|| Problem::bad_request("this is not the path of a backup: give it as the list shows it"))?;
+    runner::catalog::parse_path(&query.path).ok_or_else(not_a_backup)?;
     app.listings.forget(&id);
     runner::delete(&*destination, &query.path).await.map_err(Failure::from)?;
     Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))

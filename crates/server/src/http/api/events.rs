@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use super::runs::RunInfo;
 use crate::app::App;
 use crate::runs::live::LiveEvent;
 
-/// What happens to all runs, from now on: events `state` (a run), `progress` (`runId` and bytes), `log` (`runId` has more of it) and
+/// What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, bytes, the `result` if it has grown), `log` (`runId` has more of it) and
 /// `missed` (the reader was too slow: read again what is shown). Nothing is repeated; what counts is read from the other addresses.
 #[utoipa::path(get, path = "/api/events", tag = "runs",
     responses((status = 200, body = String, content_type = "text/event-stream")))]
@@ -28,6 +28,15 @@ pub(crate) async fn all(State(app): State<App>) -> Response {
     Sse::new(events).keep_alive(KeepAlive::default()).into_response()
 }
 
+/// How far a run is; the parts of it that may have changed.
+pub(super) fn progress([dumped, stored, sent]: [u64; 3], result: Option<Value>) -> Value {
+    let mut data = json!({"dumpedBytes": dumped, "storedBytes": stored, "sentBytes": sent});
+    if let Some(result) = result {
+        data["result"] = result;
+    }
+    data
+}
+
 async fn next(live: &mut Receiver<LiveEvent>, draining: &CancellationToken) -> Option<Event> {
     let received = tokio::select! {
         received = live.recv() => received,
@@ -35,8 +44,10 @@ async fn next(live: &mut Receiver<LiveEvent>, draining: &CancellationToken) -> O
     };
     let (name, data) = match received {
         Ok(LiveEvent::State(run)) => ("state", serde_json::to_value(RunInfo::from(*run)).ok()?),
-        Ok(LiveEvent::Progress { run_id, bytes: [dumped, stored, sent] }) => {
-            ("progress", json!({"runId": run_id, "dumpedBytes": dumped, "storedBytes": stored, "sentBytes": sent}))
+        Ok(LiveEvent::Progress { run_id, bytes, result }) => {
+            let mut data = progress(bytes, result);
+            data["runId"] = json!(run_id);
+            ("progress", data)
         }
         Ok(LiveEvent::Line { run_id }) => ("log", json!({"runId": run_id})),
         Err(RecvError::Lagged(_)) => ("missed", json!({})),

@@ -75,7 +75,7 @@ pub(crate) struct RunInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request: Option<Value>,
-    /// What came out of it: per database and destination, or the target.
+    /// What came out of it, so far if it has not ended: per database its copies (and its `stage`, while more is to come), or the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
@@ -282,8 +282,8 @@ impl Watching {
         loop {
             match tokio::time::timeout_at(deadline, self.live.recv()).await {
                 Ok(Ok(event)) if event.run_id() != self.id => {}
-                Ok(Ok(LiveEvent::Progress { bytes: [dumped, stored, sent], .. })) => {
-                    let data = serde_json::json!({"dumpedBytes": dumped, "storedBytes": stored, "sentBytes": sent});
+                Ok(Ok(LiveEvent::Progress { bytes, result, .. })) => {
+                    let data = super::events::progress(bytes, result);
                     if let Ok(event) = Event::default().event("progress").json_data(data) {
                         self.pending.push(event);
                     }

@@ -1,0 +1,40 @@
+/** The way to a first backup. */
+import type { Destination, Job, Source } from '../../api/client';
+import { needsAuthorization } from '../destinations/authorization';
+
+export type StepName = 'source' | 'destination' | 'job' | 'run';
+
+export interface FirstStep {
+  name: StepName;
+  /** What is to be done. */
+  words: string;
+  /** The button that leads there. */
+  act: string;
+  done: boolean;
+}
+
+export interface Made {
+  sources: Source[];
+  destinations: Destination[];
+  jobs: Job[];
+}
+
+export function firstSteps({ sources, destinations, jobs }: Made): FirstStep[] {
+  const waiting = destinations.every(needsAuthorization) ? destinations[0] : undefined;
+  return [
+    { name: 'source', words: 'Say where your databases are', act: 'Add a source', done: sources.length > 0 },
+    {
+      name: 'destination',
+      words: 'Say where backups go',
+      act: waiting ? `Authorize ${waiting.name}` : 'Add a destination',
+      done: destinations.length > 0 && !waiting,
+    },
+    { name: 'job', words: 'Put both together in a job', act: 'Add a job', done: jobs.length > 0 },
+    {
+      name: 'run',
+      words: 'Run it, and see it proved whole',
+      act: 'Back up now',
+      done: jobs.some(({ lastRun }) => lastRun?.state === 'succeeded'),
+    },
+  ];
+}
