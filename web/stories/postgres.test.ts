@@ -64,6 +64,17 @@ test('M-11 M-12 M-13: a PostgreSQL server is tested step by step, backed up, ver
     .first()
     .waitFor();
   await world.look('backups, verified');
+  await page.getByLabel('State').selectOption({ label: 'Verified: whole' });
+  await page.getByText('1 backup, ').waitFor();
+  await page.getByLabel('State').selectOption({ label: 'Not encrypted' });
+  await page.getByLabel('Database').selectOption('blog');
+  await page.getByLabel('Filter the backups').fill('PRODUCTION/backup');
+  await page.getByText(/^1 backup, .* of 3 backups/).waitFor();
+  await page.reload();
+  await page.getByText(/^1 backup, .* of 3 backups/).waitFor();
+  expect(await page.getByLabel('Filter the backups').inputValue()).toBe('PRODUCTION/backup');
+  await page.getByRole('button', { name: 'Show all' }).click();
+  await row.waitFor();
   await row.getByRole('button', { name: 'Restore…' }).click();
   await page.getByLabel('Source').selectOption({ label: 'Production' });
   await page.getByLabel('Database').fill('shop_restored');
@@ -72,5 +83,24 @@ test('M-11 M-12 M-13: a PostgreSQL server is tested step by step, backed up, ver
   await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
   const sum = 'SELECT count(*), md5(string_agg(what, chr(10) ORDER BY id)) FROM orders';
   expect(postgres.sql('shop_restored', sum)).toBe(postgres.sql('shop', sum));
+});
+
+test('a run that goes on tells its stages and its speed, database by database, and can be cancelled', async () => {
+  const { page } = world;
+  const { items } = await world.ask<{ items: { id: string; name: string }[] }>('GET', '/api/jobs');
+  await world.emulator('PUT', 'weather', 'latency=900ms');
+  const run = await world.ask('POST', `/api/jobs/${items[0]?.id}/run`);
+  await page.goto(`${world.url}/runs/${run.id}`);
+  await page.getByText('of 3 databases through').or(page.getByText('of 4 databases through')).waitFor();
+  await page.getByText('Waiting for its turn').first().waitFor();
+  await page.getByText(/ read → .* compressed and encrypted → .* sent/).waitFor();
+  await page.getByText(/(Being dumped and sent|the copies are being proved)/).waitFor();
+  await world.look('run, going');
+  await page.getByText(/^1 of /).waitFor({ timeout: 30_000 });
+  await page.getByRole('button', { name: 'Cancel the run' }).click();
+  await page.getByText('Cancelled', { exact: true }).waitFor({ timeout: 30_000 });
+  await page.getByText('Cancelled: nothing was left behind.').first().waitFor();
+  await world.look('run, cancelled');
+  await world.emulator('PUT', 'weather', 'none');
   expect(world.complaints).toEqual([]);
 });

@@ -74,12 +74,8 @@ export class World {
   }
 
   /** Another person's browser. */
-  async visitor(): Promise<BrowserContext> {
-    const context = await this.#browser.newContext({
-      viewport: SIZES.desktop,
-      locale: 'en-GB',
-      timezoneId: 'Europe/Zurich',
-    });
+  async visitor({ locale = 'en-GB', timezoneId = 'Europe/Zurich' } = {}): Promise<BrowserContext> {
+    const context = await this.#browser.newContext({ viewport: SIZES.desktop, locale, timezoneId });
     context.setDefaultTimeout(10_000);
     context.on('page', (page) => this.#watch(page));
     return context;

@@ -1,7 +1,10 @@
 //! PostgreSQL, on real servers of three majors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::Mutex;
+
 use bytes::Bytes;
+use domain::probe::StepResult;
 use sources::{Error, Origin, RestoreOptions, Source, parse};
 use test_support::{PostgresServer, PostgresVersion};
 
@@ -63,6 +66,61 @@ async fn round_trip(version: PostgresVersion) {
     restore(&*source(&server.address("copy")), &bytes, RestoreOptions::default()).await.unwrap();
     assert_eq!(fingerprint(&server, "copy"), fingerprint(&server, "shop"));
     assert_eq!(server.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE '%dbackup%'").trim(), "0");
+}
+
+/// The steps of a connection test: name and what was found, or what is wrong; none for those that were not taken.
+async fn steps(address: &str) -> Vec<(&'static str, Option<String>)> {
+    let taken = Mutex::new(Vec::new());
+    source(address).probe(&|step| taken.lock().unwrap().push(step)).await;
+    let told = taken.into_inner().unwrap().into_iter().map(|step| match step.result {
+        StepResult::Passed { detail } => (step.name, detail),
+        StepResult::Failed { message } => (step.name, Some(format!("failed: {message}"))),
+        StepResult::Skipped => (step.name, None),
+    });
+    told.collect()
+}
+
+#[tokio::test]
+async fn the_connection_test_tells_name_connection_tls_login_version_and_rights_apart() {
+    let server = PostgresServer::start(PostgresVersion::Debian);
+    server.sql("postgres", "CREATE ROLE reader LOGIN PASSWORD 'secret'");
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql("shop", "CREATE TABLE orders (id int)");
+    let address = |mode: &str, password: &str| {
+        format!("postgres://reader:{password}@127.0.0.1:{}/shop?sslmode={mode}", server.port())
+    };
+    let of = |steps: &[(&str, Option<String>)], name: &str| {
+        steps.iter().find(|step| step.0 == name).and_then(|step| step.1.clone()).unwrap_or_default()
+    };
+
+    let open = steps(&address("prefer", "secret")).await;
+    let names: Vec<&str> = open.iter().map(|step| step.0).collect();
+    assert_eq!(names, ["name", "connect", "tls", "login", "version", "rights"]);
+    assert_eq!(of(&open, "tls"), "not offered: what is read travels in the clear");
+    assert!(of(&open, "login").ends_with(", not encrypted"), "{open:?}");
+    assert!(of(&open, "rights").contains("the role may not read public.orders"), "{open:?}");
+    let wanted = steps(&address("require", "secret")).await;
+    assert!(of(&wanted, "tls").contains("offers no TLS"), "{wanted:?}");
+    assert_eq!(of(&wanted, "login"), "");
+
+    server.offer_tls();
+    server.sql("postgres", "GRANT pg_read_all_data TO reader");
+    let encrypted = steps(&address("require", "secret")).await;
+    assert_eq!(of(&encrypted, "tls"), "offered; the certificate is not checked");
+    assert!(of(&encrypted, "login").contains(", over TLSv1."), "{encrypted:?}");
+    assert_eq!(of(&encrypted, "rights"), "every table of 1 database can be read");
+    let checked = steps(&address("verify-full", "secret")).await;
+    assert_eq!(of(&checked, "tls"), "offered; the login checks the certificate");
+    assert!(
+        of(&checked, "login").starts_with("failed: ") && of(&checked, "login").contains("certificate"),
+        "{checked:?}"
+    );
+    let refused = steps(&address("require", "wrong")).await;
+    assert!(of(&refused, "login").contains("Check the user and the password"), "{refused:?}");
+    let off = steps(&address("disable", "secret")).await;
+    assert_eq!(of(&off, "tls"), "switched off for this source");
+    let nobody = steps("postgres://reader@127.0.0.1:1/shop").await;
+    assert!(of(&nobody, "connect").contains("nobody answers"), "{nobody:?}");
 }
 
 #[tokio::test]
@@ -206,7 +264,7 @@ async fn failures_name_their_cure() {
     let cases = [
         (server.address("missing"), "missing", "Check the database's name"),
         (with_password("wrong"), "shop", "Check the user and the password"),
-        (format!("postgres://reader@127.0.0.1:{port}/shop"), "shop", "Give the password by PGPASSWORD"),
+        (format!("postgres://reader@127.0.0.1:{port}/shop"), "shop", "The role needs its password"),
         (with_password("p%20a%27s%3As%5C"), "shop", "GRANT pg_read_all_data"),
         ("postgres://postgres@127.0.0.1:1/shop".to_owned(), "shop", "Is the server running"),
     ];

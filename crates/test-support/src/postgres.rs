@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -96,6 +97,22 @@ impl PostgresServer {
     /// Starts SQL as the superuser without waiting for its end.
     pub fn start_sql(&self, database: &str, sql: &str) -> Child {
         self.psql(database, sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// From now on it offers TLS, with a certificate that nobody vouches for.
+    pub fn offer_tls(&self) {
+        let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let data = self.folder.path().join("data");
+        for (name, pem) in [("server.crt", pair.cert.pem()), ("server.key", pair.signing_key.serialize_pem())] {
+            fs::write(data.join(name), pem).unwrap();
+            fs::set_permissions(data.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+            if getuid().is_root() {
+                run(Command::new("chown").arg("postgres").arg(data.join(name)));
+            }
+        }
+        self.sql("postgres", "ALTER SYSTEM SET ssl = on");
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        wait_until("PostgreSQL offers TLS", || self.sql("postgres", "SHOW ssl").trim() == "on");
     }
 
     /// Ends it the hard way, as a crash would.

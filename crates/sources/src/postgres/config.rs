@@ -85,6 +85,12 @@ impl Postgres {
         Some((host, self.port.unwrap_or(DEFAULT_PORT)))
     }
 
+    /// How much encryption is wanted, as libpq understands it.
+    pub(super) fn ssl_mode(&self) -> String {
+        let given = self.parameters.iter().find(|(name, _)| name == "sslmode").map(|(_, mode)| mode.clone());
+        given.or_else(|| std::env::var("PGSSLMODE").ok()).unwrap_or_else(|| "prefer".to_owned())
+    }
+
     /// What a person calls it, without password and parameters.
     pub(super) fn address(&self) -> String {
         let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();

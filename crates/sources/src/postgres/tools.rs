@@ -137,11 +137,24 @@ pub(super) fn cure(words: &str) -> Option<&'static str> {
             "Restore as a superuser, or end the database's other sessions first",
         ),
         ("is being accessed by other users", "End the database's other sessions, then try again"),
-        ("no password supplied", "Give the password by PGPASSWORD, ~/.pgpass or --password-file"),
+        (
+            "no password supplied",
+            "The role needs its password (on the command line: PGPASSWORD, ~/.pgpass or --password-file)",
+        ),
         (
             "password authentication failed",
-            "Check the user and the password (PGPASSWORD, ~/.pgpass or --password-file)",
+            "Check the user and the password (on the command line: PGPASSWORD, ~/.pgpass or --password-file)",
         ),
+        (
+            "certificate verify failed",
+            "Let root.crt in ~/.postgresql of whoever runs dbackup hold the authority that the server's certificate comes from",
+        ),
+        (
+            "root certificate file",
+            "Put the authority's certificate there, or choose an encryption that does not check it",
+        ),
+        ("server certificate for", "Use the host name that the certificate is for"),
+        ("server does not support SSL", "Switch TLS on at the server (ssl = on), or do without encryption"),
         ("no pg_hba.conf entry", "Allow this user and address in the server's pg_hba.conf"),
         ("Connection refused", "Is the server running, and are host and port right?"),
         ("could not translate host name", "Check the host's name"),

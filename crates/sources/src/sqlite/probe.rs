@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use domain::size::counted;
 use rusqlite::ErrorCode;
 
 use super::connection::{failed, open_read_only, try_open_read_only};
@@ -36,9 +37,9 @@ pub(super) async fn look_inside(path: PathBuf) -> Result<((), Option<String>), E
     blocking(move || {
         let connection = open_read_only(&path)?;
         let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
-        let tables: i64 =
+        let tables: u32 =
             connection.query_row(count, [], |row| row.get(0)).map_err(|error| failed("read", &path, &error))?;
-        Ok(((), Some(format!("{tables} tables, SQLite {}", rusqlite::version()))))
+        Ok(((), Some(format!("{}, SQLite {}", counted(tables as usize, "table"), rusqlite::version()))))
     })
     .await
 }

@@ -1,0 +1,130 @@
+import { join } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { makeDatabase } from './sqlite';
+import { APP_KEY, APP_SECRET, World } from './world';
+
+let world: World;
+let database: string;
+beforeAll(async () => {
+  world = await World.start();
+  database = join(world.folder, 'shop.db');
+  makeDatabase(database);
+});
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await world.page.screenshot({ path: 'artifacts/failed guide.png' });
+});
+afterAll(async () => {
+  await world?.stop();
+});
+
+test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even where pop-ups are blocked', async () => {
+  const { page } = world;
+  await world.setUp();
+  await page.getByRole('link', { name: 'Add a source' }).click();
+  await page.getByRole('heading', { name: 'Your first backup' }).waitFor();
+  await page.getByLabel('Name').fill('Shop');
+  await page.getByLabel('Engine').selectOption('sqlite');
+  await page.getByLabel('File').fill(database);
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: 'Test connection' }).click();
+  await page.getByText('1 table, SQLite').waitFor();
+  await world.look('first backup, source');
+  await page.getByRole('button', { name: 'Go on: say where backups go' }).click();
+
+  await page.getByLabel('Name').fill('Offsite');
+  await page.getByLabel('App Key').fill(APP_KEY);
+  await page.getByLabel('App Secret').fill(APP_SECRET);
+  await world.look('first backup, destination');
+  await page.getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByText('Authorization required').waitFor();
+  expect(await page.getByRole('button', { name: 'Go on: put both together in a job' }).isDisabled()).toBe(true);
+  await page.evaluate(() => {
+    window.open = () => null;
+  });
+  await page.getByRole('button', { name: 'Authorize with Dropbox' }).click();
+  await page.getByRole('button', { name: /allow/i }).click();
+  await page.getByText('Offsite is authorized').waitFor();
+  await page.getByRole('heading', { name: 'Your first backup' }).waitFor();
+  expect(new URL(page.url()).pathname).toBe('/first-backup');
+
+  await page.getByLabel('Name').fill('shop');
+  await page.getByRole('button', { name: 'New encryption profile…' }).click();
+  await page.getByRole('dialog').getByLabel('Name').fill('Company');
+  await page.getByRole('button', { name: 'Make the profile' }).click();
+  await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
+  await page.getByLabel('I have kept it somewhere safe').check();
+  await page.getByRole('button', { name: 'Done', exact: true }).click();
+  expect(await page.getByLabel('Encryption profile', { exact: true }).locator('option:checked').textContent()).toBe(
+    'Company',
+  );
+  await world.look('first backup, job');
+  await page.getByRole('button', { name: 'Save the job' }).click();
+
+  await page.getByRole('button', { name: 'Back up now' }).waitFor();
+  await world.look('first backup, run');
+  await page.getByRole('button', { name: 'Back up now' }).click();
+  await page.getByText('Your first backup is whole, and proved so.').waitFor({ timeout: 30_000 });
+  await page.getByText('Proved whole', { exact: true }).waitFor();
+  await world.look('first backup, done');
+});
+
+test('a restore over data asks for its name, and then replaces it', async () => {
+  const { page } = world;
+  await page.getByRole('link', { name: 'Try a restore' }).click();
+  await page.getByLabel('Source').selectOption({ label: 'Shop' });
+  await page.getByRole('button', { name: 'See what is there' }).click();
+  await page.getByText('holds data').waitFor();
+  const replace = page.getByRole('button', { name: /^Replace/ });
+  expect(await replace.isDisabled()).toBe(true);
+  const typed = page.getByLabel(/^Type .* to go on$/);
+  await typed.fill('shop');
+  expect(await replace.isDisabled()).toBe(true);
+  await typed.fill(`sqlite://${database}`);
+  if (await replace.isDisabled()) await typed.fill(database);
+  await world.look('restore, over data');
+  await replace.click();
+  await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
+  await page.getByText('every checksum agrees').waitFor();
+});
+
+test('what a job needs is made where it is needed; nothing that was typed before is lost', async () => {
+  const { page } = world;
+  mkdirSync(join(world.folder, 'disk'));
+  await page.goto(`${world.url}/jobs/new`);
+  await page.getByLabel('Name').fill('archive');
+  await page.getByRole('button', { name: 'New source…' }).click();
+  let dialog = page.getByRole('dialog', { name: 'New source' });
+  await dialog.getByLabel('Name').fill('Archive');
+  await dialog.getByLabel('Engine').selectOption('sqlite');
+  await dialog.getByLabel('File').fill(database);
+  await dialog.getByRole('button', { name: 'Save', exact: true }).click();
+  dialog = page.getByRole('dialog', { name: 'Archive' });
+  await dialog.getByRole('button', { name: 'Test connection' }).click();
+  await dialog.getByText('1 table, SQLite').waitFor();
+  await world.look('job, new source');
+  await dialog.getByRole('button', { name: 'Use Archive' }).click();
+
+  await page.getByRole('button', { name: 'New destination…' }).click();
+  dialog = page.getByRole('dialog', { name: 'New destination' });
+  await dialog.getByLabel('Name').fill('Disk');
+  await dialog.getByLabel('Kind').selectOption('folder');
+  await dialog.getByRole('tab', { name: 'Configuration' }).click();
+  await dialog.getByLabel('Folder').fill(join(world.folder, 'disk'));
+  await dialog.getByRole('button', { name: 'Save', exact: true }).click();
+  dialog = page.getByRole('dialog', { name: 'Disk' });
+  await dialog.getByRole('button', { name: 'Test connection' }).click();
+  await dialog.getByRole('button', { name: 'Test again' }).waitFor();
+  await dialog.getByRole('button', { name: 'Close', exact: true }).click();
+
+  expect(await page.getByLabel('Name').inputValue()).toBe('archive');
+  expect(await page.getByLabel('Source').locator('option:checked').textContent()).toBe('Archive');
+  expect(await page.getByRole('checkbox', { name: /^\s*Disk/ }).isChecked()).toBe(true);
+  await page.getByRole('button', { name: 'Show as command' }).click();
+  await page.getByRole('dialog').getByText('dbackup jobs create --file job.json').waitFor();
+  await world.look('job, as command');
+  await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
+  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('link', { name: 'archive', exact: true }).waitFor();
+  expect(world.complaints).toEqual([]);
+});
