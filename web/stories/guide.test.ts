@@ -109,7 +109,8 @@ test('what a job needs is made where it is needed; nothing that was typed before
   dialog = page.getByRole('dialog', { name: 'New destination' });
   await dialog.getByLabel('Name').fill('Disk');
   await dialog.getByLabel('Kind').selectOption('folder');
-  await dialog.getByRole('tab', { name: 'Configuration' }).click();
+  // What is missing is on the other tab, which comes by itself.
+  await dialog.getByRole('button', { name: 'Save', exact: true }).click();
   await dialog.getByLabel('Folder').fill(join(world.folder, 'disk'));
   await dialog.getByRole('button', { name: 'Save', exact: true }).click();
   dialog = page.getByRole('dialog', { name: 'Disk' });
