@@ -49,7 +49,7 @@ fn a_password_comes_by_every_private_way_and_is_refused_by_the_open_one() {
         assert!(refused.stderr.contains(way), "{}", refused.stderr);
     }
     assert!(!refused.stderr.contains(PASSWORD_ENCODED) && !refused.stderr.contains(PASSWORD));
-    world.run(&backup).failed_saying(&["Give the password by PGPASSWORD"]);
+    world.run(&backup).failed_saying(&["The role needs its password"]);
 }
 
 #[test]
