@@ -94,7 +94,7 @@ test('a run that goes on tells its stages and its speed, database by database, a
   await page.getByText('of 3 databases through').or(page.getByText('of 4 databases through')).waitFor();
   await page.getByText('Waiting for its turn').first().waitFor();
   await page.getByText(/ read → .* compressed and encrypted → .* sent/).waitFor();
-  await page.getByText(/(Being dumped and sent|the copies are being proved)/).waitFor();
+  await page.getByText(/(Being dumped and sent|Dumped, being proved)/).waitFor();
   await world.look('run, going');
   await page.getByText(/^1 of /).waitFor({ timeout: 30_000 });
   await page.getByRole('button', { name: 'Cancel the run' }).click();
