@@ -29,7 +29,7 @@ impl Outcome {
 impl From<RunState> for Outcome {
     fn from(state: RunState) -> Self {
         match state {
-            RunState::Succeeded => Self::Succeeded,
+            RunState::Succeeded | RunState::SucceededWithWarnings => Self::Succeeded,
             RunState::Partial => Self::Partial,
             RunState::Failed => Self::Failed,
         }

@@ -12,9 +12,11 @@ pub mod schedule;
 pub mod segment;
 pub mod sidecar;
 pub mod size;
+pub mod warning;
 
 pub use compression::Compression;
 pub use format::{DumpFormat, Engine};
 pub use naming::BackupName;
 pub use outcome::RunState;
 pub use sidecar::Sidecar;
+pub use warning::Warning;

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunState {
-    /// Every database is provably whole at every destination.
+    /// Every database is complete and verified at every destination.
     Succeeded,
+    /// The same, but something was left out or could not be checked, and the result names it.
+    #[serde(rename = "succeededWithWarnings")]
+    SucceededWithWarnings,
     /// At least one copy is provably whole and at least one is missing.
     Partial,
     /// Nothing that can be relied on was made.
@@ -17,8 +20,9 @@ pub enum RunState {
 }
 
 impl RunState {
-    /// The state of a run whose copies (one per database and destination) came out like this. A run that made none failed.
-    pub fn of(copies: impl IntoIterator<Item = bool>) -> Self {
+    /// Returns the state of a run whose copies (one per database and destination) came out like this; `warned` says whether any
+    /// warning was given that nobody has acknowledged. A run without copies failed.
+    pub fn of(copies: impl IntoIterator<Item = bool>, warned: bool) -> Self {
         let (mut good, mut bad) = (false, false);
         for whole in copies {
             if whole {
@@ -28,6 +32,7 @@ impl RunState {
             }
         }
         match (good, bad) {
+            (true, false) if warned => Self::SucceededWithWarnings,
             (true, false) => Self::Succeeded,
             (true, true) => Self::Partial,
             (false, _) => Self::Failed,
@@ -45,6 +50,9 @@ pub enum RunStatus {
     Running,
     /// See [`RunState::Succeeded`].
     Succeeded,
+    /// See [`RunState::SucceededWithWarnings`].
+    #[serde(rename = "succeededWithWarnings")]
+    SucceededWithWarnings,
     /// See [`RunState::Partial`].
     Partial,
     /// See [`RunState::Failed`].
@@ -57,8 +65,16 @@ pub enum RunStatus {
 
 impl RunStatus {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Queued, Self::Running, Self::Succeeded, Self::Partial, Self::Failed, Self::Cancelled, Self::Interrupted];
+    pub const ALL: [Self; 8] = [
+        Self::Queued,
+        Self::Running,
+        Self::Succeeded,
+        Self::SucceededWithWarnings,
+        Self::Partial,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Interrupted,
+    ];
 
     /// As in JSON.
     pub fn as_str(self) -> &'static str {
@@ -66,11 +82,17 @@ impl RunStatus {
             Self::Queued => "queued",
             Self::Running => "running",
             Self::Succeeded => "succeeded",
+            Self::SucceededWithWarnings => "succeededWithWarnings",
             Self::Partial => "partial",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
             Self::Interrupted => "interrupted",
         }
+    }
+
+    /// Returns whether every copy is complete and verified, with or without warnings.
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Succeeded | Self::SucceededWithWarnings)
     }
 
     /// Whether nothing more will happen to it.
@@ -83,6 +105,7 @@ impl From<RunState> for RunStatus {
     fn from(state: RunState) -> Self {
         match state {
             RunState::Succeeded => Self::Succeeded,
+            RunState::SucceededWithWarnings => Self::SucceededWithWarnings,
             RunState::Partial => Self::Partial,
             RunState::Failed => Self::Failed,
         }
@@ -115,9 +138,16 @@ mod tests {
 
     #[test]
     fn only_all_is_success() {
-        assert_eq!(RunState::of([true, true]), RunState::Succeeded);
-        assert_eq!(RunState::of([true, false]), RunState::Partial);
-        assert_eq!(RunState::of([false]), RunState::Failed);
-        assert_eq!(RunState::of([]), RunState::Failed);
+        assert_eq!(RunState::of([true, true], false), RunState::Succeeded);
+        assert_eq!(RunState::of([true, false], false), RunState::Partial);
+        assert_eq!(RunState::of([false], false), RunState::Failed);
+        assert_eq!(RunState::of([], false), RunState::Failed);
+    }
+
+    #[test]
+    fn a_warning_never_hides_in_a_success_and_never_hides_a_failure() {
+        assert_eq!(RunState::of([true, true], true), RunState::SucceededWithWarnings);
+        assert_eq!(RunState::of([true, false], true), RunState::Partial);
+        assert_eq!(RunState::of([false], true), RunState::Failed);
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::compression::Compression;
 use crate::format::Engine;
+use crate::warning::Warning;
 
 /// The version of the sidecar's layout that this code writes.
 pub const VERSION: u32 = 2;
@@ -29,6 +30,9 @@ pub struct Sidecar {
     pub job_name: String,
     /// Where the data came from, without secrets.
     pub source_name: String,
+    /// The host name of the machine that ran the backup: two machines can have the same source address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// The engine.
     pub source_type: Engine,
     /// The database's name.
@@ -54,6 +58,9 @@ pub struct Sidecar {
     pub trigger: String,
     /// Whether retention must leave it alone.
     pub locked: bool,
+    /// What the backup lacks, and what could not be checked; empty for a success without warnings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// How a backup is encrypted.

@@ -7,13 +7,13 @@ mod stream;
 use std::sync::Arc;
 
 use destinations::{Destination, Upload};
-use domain::Compression;
 use domain::outcome::RunState;
+use domain::{Compression, Warning};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
 use pipeline::{Encoded, Progress};
-use sources::{Source, Versions};
+use sources::{DumpOptions, Source, Versions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -27,6 +27,12 @@ pub struct BackupRequest<'a> {
     pub source: &'a dyn Source,
     /// The databases, in order.
     pub databases: Vec<String>,
+    /// A warning per database of the source that cannot be backed up and is left out.
+    pub left_out: Vec<Warning>,
+    /// How to treat what the dumps find.
+    pub dump_options: DumpOptions,
+    /// The host name of this machine, kept in the sidecar.
+    pub host: Option<String>,
     /// Where it goes.
     pub destinations: Vec<Arc<dyn Destination>>,
     /// The job's name, which is its folder.
@@ -56,20 +62,27 @@ pub async fn back_up(
     let mut databases = Vec::with_capacity(request.databases.len());
     for database in &request.databases {
         on_event(Event::Started { database });
-        let (failure, copies) = match copy_database(request, database, progress, cancel, on_event).await {
-            Ok(copies) => (None, copies),
+        let report = match copy_database(request, database, progress, cancel, on_event).await {
+            Ok(report) => report,
             Err(failure) => {
                 on_event(Event::Failed { database, failure: &failure });
-                (Some(failure), Vec::new())
+                let (copies, warnings) = (Vec::new(), Vec::new());
+                DatabaseReport { database: database.clone(), failure: Some(failure), warnings, copies }
             }
         };
-        databases.push(DatabaseReport { database: database.clone(), failure, copies });
+        databases.push(report);
     }
+    let warned = databases.iter().any(|report| !report.warnings.is_empty()) || !request.left_out.is_empty();
     let whole = databases.iter().flat_map(|report| {
         let dumped = report.failure.is_some().then_some(false);
         dumped.into_iter().chain(report.copies.iter().map(|copy| copy.result.is_ok()))
     });
-    RunReport { run_id: request.run_id.clone(), state: RunState::of(whole), databases }
+    RunReport {
+        run_id: request.run_id.clone(),
+        state: RunState::of(whole, warned),
+        warnings: request.left_out.clone(),
+        databases,
+    }
 }
 
 /// A destination and how far a database's copy has come there.
@@ -81,7 +94,7 @@ async fn copy_database(
     progress: &Progress,
     cancel: &CancellationToken,
     on_event: &(dyn Fn(Event<'_>) + Sync),
-) -> Result<Vec<CopyReport>, Failure> {
+) -> Result<DatabaseReport, Failure> {
     let streamed = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(Failure::Cancelled),
@@ -89,8 +102,8 @@ async fn copy_database(
     };
     if let Some(dump) = &streamed.dump {
         on_event(Event::Dumped { database, size: dump.encoded.plain.size });
-        if let Some(words) = &dump.words {
-            on_event(Event::ToolSaid { database, words });
+        for warning in &dump.warnings {
+            on_event(Event::Warned { database, warning });
         }
     }
     let dump = streamed.dump.as_ref();
@@ -104,7 +117,9 @@ async fn copy_database(
         on_event(Event::Copied { database, copy: &copy });
         copy
     });
-    Ok(join_all(publishing).await)
+    let copies = join_all(publishing).await;
+    let warnings = streamed.dump.map(|dump| dump.warnings).unwrap_or_default();
+    Ok(DatabaseReport { database: database.to_owned(), failure: None, warnings, copies })
 }
 
 /// What each destination has of a dump, still invisible.
@@ -117,7 +132,7 @@ struct Streamed {
 /// A dump that has proved its end.
 struct ProvedDump {
     versions: Versions,
-    words: Option<String>,
+    warnings: Vec<Warning>,
     encoded: Encoded,
 }
 
@@ -142,13 +157,13 @@ async fn dump_to_all(
     if ready.is_empty() {
         return Ok(Streamed { dump: None, copies });
     }
-    let dump = request.source.dump(database).await?;
+    let dump = request.source.dump(database, request.dump_options).await?;
     let versions = dump.versions();
     let stream = stream::run(dump, request.compression, request.recipients.clone(), uploads, progress).await?;
     copies.extend(ready.into_iter().zip(stream.uploads).map(|((destination, taken), upload)| {
         (destination, upload.map(|upload| (taken, upload)).map_err(Failure::from))
     }));
-    let dump = stream.encoded.map(|encoded| ProvedDump { versions, words: stream.words, encoded });
+    let dump = stream.encoded.map(|encoded| ProvedDump { versions, warnings: stream.warnings, encoded });
     Ok(Streamed { dump, copies })
 }
 

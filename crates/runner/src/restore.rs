@@ -12,7 +12,7 @@ use domain::sidecar::Sidecar;
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Interrupted, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode};
-use sources::{RestoreOptions, Source};
+use sources::{RestoreOptions, Restored, Source};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -177,8 +177,8 @@ async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progres
 /// How a restore went.
 #[derive(Debug)]
 pub struct RestoreReport {
-    /// What was restored, in the target's words.
-    pub target: String,
+    /// What was restored, and what was not.
+    pub restored: Restored,
     /// Sizes and hashes of what was read.
     pub decoded: Decoded,
 }
@@ -208,7 +208,7 @@ pub async fn restore(
         loaded = load(request, &mut *restoring, format, progress) => loaded,
     };
     match loaded {
-        Ok(decoded) => Ok(RestoreReport { target: restoring.commit().await?, decoded }),
+        Ok(decoded) => Ok(RestoreReport { restored: restoring.commit().await?, decoded }),
         Err(cause) => match restoring.abort().await {
             Ok(()) => Err(cause),
             Err(leftover) => Err(OpenError::Leftover { cause: Box::new(cause), leftover }),

@@ -70,7 +70,9 @@ fn of_source(error: &sources::Error, words: String) -> Problem {
             "targetHoldsData",
             format!("{what} holds data: choose another target, or confirm that it is replaced"),
         ),
-        sources::Error::Failed { .. } => Problem::failed_dependency("sourceFailed", words),
+        sources::Error::Failed { .. } | sources::Error::Kept { .. } => {
+            Problem::failed_dependency("sourceFailed", words)
+        }
     }
 }
 

@@ -14,6 +14,16 @@ pub enum Error {
     /// The target of a restore is not empty.
     #[error("{0} holds data: nothing was changed. Restore into another database, or replace this one with --overwrite")]
     HoldsData(String),
+    /// Everything was loaded, but could not be put in its place. Nothing was thrown away.
+    #[error("{cause}. The restored database is complete and kept as '{kept}'. {cure}")]
+    Kept {
+        /// Why it is not in its place.
+        cause: String,
+        /// The passing name, for [`crate::Source::put_in_place`].
+        kept: String,
+        /// What to do, then to try the swap again.
+        cure: String,
+    },
     /// Something failed.
     #[error("{what}: {cause}{}", cure_sentence(.cure))]
     Failed {

@@ -9,9 +9,10 @@ mod sqlite;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::Engine;
 use domain::probe::Step;
+use domain::{Engine, Warning};
 use secrecy::SecretString;
+use serde::Serialize;
 
 pub use error::Error;
 
@@ -24,17 +25,25 @@ pub trait Source: Send + Sync {
     /// What a person calls it, without secrets.
     fn name(&self) -> String;
 
-    /// The databases to back up when none are named: the one that the source's address names, or all that the server has.
-    async fn databases(&self) -> Result<Vec<String>, Error>;
+    /// Returns the databases to back up when none are named: the one that the source's address names, or all that the server has.
+    async fn databases(&self) -> Result<Databases, Error>;
 
     /// Starts to dump a database.
-    async fn dump(&self, database: &str) -> Result<Box<dyn Dump>, Error>;
+    async fn dump(&self, database: &str, options: DumpOptions) -> Result<Box<dyn Dump>, Error>;
 
     /// Prepares to restore into the database that the source's address names. Nothing of what is there changes before
     /// [`Restore::commit`].
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error>;
 
-    /// What lies where [`Self::restore`] would put its database.
+    /// Starts a review: what would stand in the way of a restore into the database that the source's address names.
+    async fn review(&self, options: RestoreOptions) -> Result<Box<dyn Review>, Error>;
+
+    /// Puts a restored database in its place that [`Error::Kept`] left under a passing name.
+    async fn put_in_place(&self, kept: &str) -> Result<Restored, Error> {
+        Err(Error::Usage(format!("{} keeps no restored databases ({kept})", self.engine())))
+    }
+
+    /// Returns what lies where [`Self::restore`] would put its database.
     async fn contents(&self) -> Result<Contents, Error>;
 
     /// Tests the connection step by step, each told as soon as it is known. True if all passed.
@@ -52,13 +61,119 @@ pub enum Contents {
     Data,
 }
 
+/// The databases of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Databases {
+    /// Those that can be backed up, sorted.
+    pub names: Vec<String>,
+    /// A warning per database that cannot: invalid, without the right to connect.
+    pub left_out: Vec<Warning>,
+}
+
+impl Databases {
+    /// Creates the answer of a source that leaves nothing out.
+    pub fn all(names: Vec<String>) -> Self {
+        Self { names, left_out: Vec::new() }
+    }
+}
+
+/// How to treat what a dump finds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DumpOptions {
+    /// Back up a database with damaged pages nevertheless, with a warning (SQLite).
+    pub allow_damaged: bool,
+}
+
 /// How to treat what is at the target of a restore.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RestoreOptions {
     /// Replace a database that holds data.
     pub overwrite: bool,
-    /// Let everything belong to the restoring role (PostgreSQL).
+    /// Let everything belong to the restoring role, and leave privileges out (PostgreSQL).
     pub no_owner: bool,
+    /// What to do about an object that cannot be restored.
+    pub on_error: OnError,
+    /// Load into the database itself instead of a new one beside it, for what only loads under its own name (PostgreSQL's pg_cron).
+    /// A failure then leaves it half loaded.
+    pub in_place: bool,
+}
+
+/// What to do about an object that cannot be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// The restore fails, and the target stays as it was.
+    #[default]
+    Stop,
+    /// Everything else is restored, and the result lists the object.
+    Continue,
+}
+
+/// A restored database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restored {
+    /// Its address.
+    pub target: String,
+    /// What could not be restored ([`OnError::Continue`]).
+    pub failed_objects: Vec<FailedObject>,
+    /// What could not be carried over, and what the caller should know.
+    pub warnings: Vec<Warning>,
+}
+
+impl Restored {
+    /// Creates the result of a restore that kept everything.
+    pub fn whole(target: impl Into<String>) -> Self {
+        Self { target: target.into(), failed_objects: Vec::new(), warnings: Vec::new() }
+    }
+}
+
+/// An object of a backup that could not be restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailedObject {
+    /// Its kind and name: `MATERIALIZED VIEW public.m`.
+    pub object: String,
+    /// The tool's words.
+    pub error: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+}
+
+/// A review in progress: any number of `read`, then `finish`. Changes nothing at the target.
+#[async_trait]
+pub trait Review: Send {
+    /// Reads the next bytes of the dump. Returns whether it has read enough.
+    fn read(&mut self, piece: &[u8]) -> Result<bool, Error>;
+
+    /// Compares what the dump needs with what the target has.
+    async fn finish(self: Box<Self>) -> Result<Vec<Finding>, Error>;
+}
+
+/// Something that a person should know before a restore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Whether the restore would fail.
+    pub severity: Severity,
+    /// Stable identifier of the kind: `missing-role`, `sessions`.
+    pub code: &'static str,
+    /// What it is, as one sentence without its full stop.
+    pub message: String,
+    /// Statements to copy that cure it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sql: Option<String>,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// The restore would fail, or fail for this object.
+    Blocks,
+    /// The restored database would differ, or a choice has to be made.
+    Warns,
+    /// Good to know.
+    Informs,
 }
 
 /// A dump in progress: a stream that proves its end.
@@ -70,9 +185,9 @@ pub trait Dump: Send {
     /// The next bytes; none at the end of the stream, which is not yet a proof of anything.
     async fn next(&mut self) -> Result<Option<Bytes>, Error>;
 
-    /// Answers only after the tool has exited with success and its own end-of-dump mark was seen. Gives what the tool had to
-    /// say nevertheless.
-    async fn finish(self: Box<Self>) -> Result<Option<String>, Error>;
+    /// Completes once the dump tool has exited successfully and the end-of-dump marker was read. Returns what the dump lacks or
+    /// what could not be checked.
+    async fn finish(self: Box<Self>) -> Result<Vec<Warning>, Error>;
 }
 
 /// Versions as their makers write them.
@@ -94,8 +209,8 @@ pub trait Restore: Send {
     /// Everything was written: waits until it has been loaded and checked, which can take long. The target is as it was.
     async fn finish(&mut self) -> Result<(), Error>;
 
-    /// Puts the finished database in its place, which is short. Says in words what was restored.
-    async fn commit(self: Box<Self>) -> Result<String, Error>;
+    /// Puts the finished database in its place, which is short. [`Error::Kept`] if that fails after everything was loaded.
+    async fn commit(self: Box<Self>) -> Result<Restored, Error>;
 
     /// Gives up before or after `finish`, and waits until nothing is left of it; what is left nevertheless is the error.
     async fn abort(self: Box<Self>) -> Result<(), Error>;

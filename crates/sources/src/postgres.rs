@@ -9,6 +9,7 @@ mod dump;
 mod likeness;
 mod probe;
 mod restore;
+mod review;
 mod steps;
 mod tools;
 
@@ -19,7 +20,7 @@ use domain::probe::Step;
 pub(crate) use config::Postgres;
 
 use crate::error::Error;
-use crate::{Contents, Dump, Restore, RestoreOptions, Source};
+use crate::{Contents, Databases, Dump, DumpOptions, Restore, RestoreOptions, Review, Source};
 
 #[async_trait]
 impl Source for Postgres {
@@ -31,19 +32,23 @@ impl Source for Postgres {
         self.address()
     }
 
-    async fn databases(&self) -> Result<Vec<String>, Error> {
+    async fn databases(&self) -> Result<Databases, Error> {
         match &self.database {
-            Some(database) => Ok(vec![database.clone()]),
+            Some(database) => Ok(Databases::all(vec![database.clone()])),
             None => probe::databases(self).await,
         }
     }
 
-    async fn dump(&self, database: &str) -> Result<Box<dyn Dump>, Error> {
+    async fn dump(&self, database: &str, _options: DumpOptions) -> Result<Box<dyn Dump>, Error> {
         Ok(Box::new(dump::PostgresDump::start(self, database).await?))
     }
 
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
         Ok(Box::new(restore::PostgresRestore::start(self.clone(), options).await?))
+    }
+
+    async fn review(&self, options: RestoreOptions) -> Result<Box<dyn Review>, Error> {
+        Ok(Box::new(review::PostgresReview::start(self.clone(), options)?))
     }
 
     async fn contents(&self) -> Result<Contents, Error> {

@@ -19,7 +19,7 @@ use domain::Engine;
 use domain::probe::{Step, Steps};
 
 use crate::error::Error;
-use crate::{Contents, Dump, Restore, RestoreOptions, Source};
+use crate::{Contents, Databases, Dump, DumpOptions, Finding, Restore, RestoreOptions, Review, Source};
 
 /// One SQLite database file.
 #[derive(Debug, Clone)]
@@ -37,17 +37,21 @@ impl Source for Sqlite {
         format!("sqlite://{}", self.path.display())
     }
 
-    async fn databases(&self) -> Result<Vec<String>, Error> {
+    async fn databases(&self) -> Result<Databases, Error> {
         let stem = self.path.file_stem().unwrap_or(self.path.as_os_str());
-        Ok(vec![stem.to_string_lossy().into_owned()])
+        Ok(Databases::all(vec![stem.to_string_lossy().into_owned()]))
     }
 
-    async fn dump(&self, _database: &str) -> Result<Box<dyn Dump>, Error> {
+    async fn dump(&self, _database: &str, _options: DumpOptions) -> Result<Box<dyn Dump>, Error> {
         Ok(Box::new(dump::SqliteDump::start(self.path.clone()).await?))
     }
 
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
         Ok(Box::new(restore::SqliteRestore::start(self.path.clone(), options).await?))
+    }
+
+    async fn review(&self, _options: RestoreOptions) -> Result<Box<dyn Review>, Error> {
+        Ok(Box::new(NothingToReview))
     }
 
     async fn contents(&self) -> Result<Contents, Error> {
@@ -59,5 +63,18 @@ impl Source for Sqlite {
         steps.take("file", probe::look_at_file(self.path.clone())).await;
         steps.take("open", probe::look_inside(self.path.clone())).await;
         steps.passed()
+    }
+}
+
+struct NothingToReview;
+
+#[async_trait]
+impl Review for NothingToReview {
+    fn read(&mut self, _piece: &[u8]) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Vec<Finding>, Error> {
+        Ok(Vec::new())
     }
 }

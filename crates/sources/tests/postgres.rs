@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use domain::probe::StepResult;
-use sources::{Error, Origin, RestoreOptions, Source, parse};
+use sources::{DumpOptions, Error, Origin, RestoreOptions, Source, parse};
 use test_support::{PostgresServer, PostgresVersion};
 
 const EVERYTHING: &str = "
@@ -23,7 +23,7 @@ fn source(address: &str) -> Box<dyn Source> {
 }
 
 async fn dump(source: &dyn Source, database: &str) -> Result<Vec<u8>, Error> {
-    let mut dump = source.dump(database).await?;
+    let mut dump = source.dump(database, DumpOptions::default()).await?;
     let mut all = Vec::new();
     while let Some(piece) = dump.next().await? {
         all.extend_from_slice(&piece);
@@ -41,7 +41,7 @@ async fn restore(source: &dyn Source, dump: &[u8], options: RestoreOptions) -> R
         }
     }
     match restore.finish().await {
-        Ok(()) => restore.commit().await,
+        Ok(()) => Ok(restore.commit().await?.target),
         Err(error) => {
             restore.abort().await.unwrap();
             Err(error)
@@ -141,7 +141,7 @@ async fn names_can_be_anything() {
     for name in names {
         server.sql("postgres", &format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\"")));
     }
-    let found = source(&server.address("")).databases().await.unwrap();
+    let found = source(&server.address("")).databases().await.unwrap().names;
     for name in names {
         assert!(found.contains(&name.to_owned()), "{name} in {found:?}");
         server.sql(name, "CREATE TABLE t (x int); INSERT INTO t VALUES (7)");
@@ -150,7 +150,9 @@ async fn names_can_be_anything() {
         let refusal = restore(&*source(&address), &bytes, RestoreOptions::default()).await.unwrap_err();
         assert!(matches!(refusal, Error::HoldsData(_)), "{name}: {refusal}");
         server.sql(name, "UPDATE t SET x = 8");
-        restore(&*source(&address), &bytes, RestoreOptions { overwrite: true, no_owner: false }).await.unwrap();
+        restore(&*source(&address), &bytes, RestoreOptions { overwrite: true, ..RestoreOptions::default() })
+            .await
+            .unwrap();
         assert_eq!(server.sql(name, "SELECT x FROM t").trim(), "7", "{name}");
     }
     assert_eq!(server.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE '%dbackup%'").trim(), "0");
@@ -180,7 +182,7 @@ async fn replacing_keeps_owner_and_locale_and_happens_in_one_moment() {
     server.sql("shop", "CREATE TABLE t AS SELECT 1 AS x");
     let bytes = dump(&*source(&server.address("shop")), "shop").await.unwrap();
     server.sql("shop", "UPDATE t SET x = 2");
-    restore(&*source(&server.address("shop")), &bytes, RestoreOptions { overwrite: true, no_owner: false })
+    restore(&*source(&server.address("shop")), &bytes, RestoreOptions { overwrite: true, ..RestoreOptions::default() })
         .await
         .unwrap();
     assert_eq!(server.sql("shop", "SELECT x FROM t").trim(), "1");
@@ -202,7 +204,7 @@ async fn a_database_in_use_is_replaced_and_its_sessions_end() {
     let mut session = server.start_sql("shop", "SELECT pg_sleep(1000)");
     let sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop'";
     test_support::wait_until("the session is there", || server.sql("postgres", sessions).trim() == "1");
-    restore(&*source(&server.address("shop")), &bytes, RestoreOptions { overwrite: true, no_owner: false })
+    restore(&*source(&server.address("shop")), &bytes, RestoreOptions { overwrite: true, ..RestoreOptions::default() })
         .await
         .unwrap();
     assert!(!session.wait().unwrap().success());
@@ -219,7 +221,7 @@ async fn a_broken_dump_leaves_the_target_as_it_was() {
     server.sql("postgres", "CREATE DATABASE vacant");
     server.sql("postgres", "CREATE DATABASE full_one");
     server.sql("full_one", "CREATE TABLE precious AS SELECT 1 AS x");
-    let all = RestoreOptions { overwrite: true, no_owner: false };
+    let all = RestoreOptions { overwrite: true, ..RestoreOptions::default() };
     for cut in [1, 5, 1000, bytes.len() / 2, bytes.len() - 100] {
         let broken = &bytes[..bytes.len() - cut];
         for target in ["absent", "vacant", "full_one"] {

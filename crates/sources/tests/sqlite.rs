@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rusqlite::Connection;
-use sources::{Error, Origin, RestoreOptions, Source, parse};
+use sources::{DumpOptions, Error, Origin, RestoreOptions, Source, parse};
 use tempfile::TempDir;
 
 fn source(path: &Path) -> Box<dyn Source> {
@@ -17,7 +17,7 @@ fn source(path: &Path) -> Box<dyn Source> {
 
 async fn dump(path: &Path) -> Result<Vec<u8>, Error> {
     let source = source(path);
-    let mut dump = source.dump(&source.databases().await?[0]).await?;
+    let mut dump = source.dump(&source.databases().await?.names[0], DumpOptions::default()).await?;
     let mut all = Vec::new();
     while let Some(piece) = dump.next().await? {
         all.extend_from_slice(&piece);
@@ -27,12 +27,12 @@ async fn dump(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 async fn restore(path: &Path, dump: &[u8], overwrite: bool) -> Result<String, Error> {
-    let mut restore = source(path).restore(RestoreOptions { overwrite, no_owner: false }).await?;
+    let mut restore = source(path).restore(RestoreOptions { overwrite, ..RestoreOptions::default() }).await?;
     for piece in dump.chunks(100_000) {
         restore.write(Bytes::copy_from_slice(piece)).await?;
     }
     restore.finish().await?;
-    restore.commit().await
+    Ok(restore.commit().await?.target)
 }
 
 fn folder() -> (TempDir, PathBuf) {
@@ -100,7 +100,7 @@ async fn a_database_in_wal_mode_is_dumped_as_of_one_moment_and_writers_go_on() {
     let writer = create(&path, "wal", 20_000);
     let before = all_rows(&path);
     let source = source(&path);
-    let mut dump = source.dump("a shop").await.unwrap();
+    let mut dump = source.dump("a shop", DumpOptions::default()).await.unwrap();
     let first = dump.next().await.unwrap().unwrap();
     // A write in the middle of the dump is neither blocked nor seen, not even across a checkpoint.
     writer.busy_timeout(Duration::ZERO).unwrap();
@@ -123,7 +123,7 @@ async fn in_other_modes_writers_wait_for_a_local_copy_at_most() {
     let writer = create(&path, "delete", 20_000);
     let before = all_rows(&path);
     let source = source(&path);
-    let mut dump = source.dump("a shop").await.unwrap();
+    let mut dump = source.dump("a shop", DumpOptions::default()).await.unwrap();
     let mut bytes = dump.next().await.unwrap().unwrap().to_vec();
     writer.busy_timeout(Duration::ZERO).unwrap();
     add_rows(&writer, 5000);
@@ -252,9 +252,9 @@ async fn a_database_whose_index_needs_its_application_is_dumped_with_a_remark() 
         .create_scalar_function("own", 1, rusqlite::functions::FunctionFlags::SQLITE_DETERMINISTIC, |c| c.get::<i64>(0))
         .unwrap();
     connection.execute_batch("CREATE INDEX by_own ON t (own(pair))").unwrap();
-    let mut dump = source(&path).dump("a shop").await.unwrap();
+    let mut dump = source(&path).dump("a shop", DumpOptions::default()).await.unwrap();
     while dump.next().await.unwrap().is_some() {}
-    let remark = dump.finish().await.unwrap().unwrap();
+    let remark = dump.finish().await.unwrap().remove(0).message;
     assert!(remark.contains("could not be checked"), "{remark}");
 }
 

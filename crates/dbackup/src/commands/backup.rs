@@ -10,7 +10,7 @@ use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, DatabaseReport, Stored, new_run_id};
 use runner::{BackupRequest, Event, RunReport, back_up};
 use serde_json::{Value, json};
-use sources::Source;
+use sources::{Databases, DumpOptions, Source};
 
 use crate::cli::BackupArguments;
 use crate::failure::{Failure, Outcome, describe_copy};
@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         databases = databases(&*source, arguments.databases) => databases?,
         () = cancel.cancelled() => return Err(Failure::failed("cancelled")),
     };
-    let job = arguments.job.unwrap_or_else(|| default_job(&databases));
+    let job = arguments.job.unwrap_or_else(|| default_job(&databases.names));
     if job.is_empty() {
         return Err(Failure::usage("a job needs a name: --job NAME"));
     }
@@ -53,7 +53,10 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
     let started = super::now();
     let request = BackupRequest {
         source: &*source,
-        databases,
+        databases: databases.names,
+        left_out: databases.left_out,
+        dump_options: DumpOptions::default(),
+        host: None,
         destinations,
         job,
         compression: arguments.compression,
@@ -77,17 +80,17 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
     Ok(report.state.into())
 }
 
-async fn databases(source: &dyn Source, named: Vec<String>) -> Result<Vec<String>, Failure> {
+async fn databases(source: &dyn Source, named: Vec<String>) -> Result<Databases, Failure> {
     if !named.is_empty() {
         let engine = source.engine();
         return if engine.has_databases() {
-            Ok(named)
+            Ok(Databases::all(named))
         } else {
             Err(Failure::usage(format!("--database does not apply to {engine}: the source is one database")))
         };
     }
     let all = source.databases().await?;
-    if all.is_empty() { Err(Failure::failed("the server has no databases")) } else { Ok(all) }
+    if all.names.is_empty() { Err(Failure::failed("the server has no databases")) } else { Ok(all) }
 }
 
 fn default_job(databases: &[String]) -> String {
@@ -106,7 +109,7 @@ fn tell_event(event: &Event<'_>) {
             human(usage.free().unwrap_or_default())
         )),
         Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
-        Event::ToolSaid { words, .. } => output::note(&format!("The dump tool says: {words}")),
+        Event::Warned { warning, .. } => output::note(&format!("Warning: {warning}")),
         // The result says so, once the run has ended.
         Event::Failed { .. } | Event::Copied { .. } => {}
     }
@@ -126,6 +129,7 @@ fn tell_result(report: &RunReport, seconds: f64) {
     }
     let word = match report.state {
         RunState::Succeeded => "Succeeded",
+        RunState::SucceededWithWarnings => "Succeeded with warnings, see above",
         RunState::Partial => "Partial: some copies are missing, see above",
         RunState::Failed => "Failed",
     };
@@ -151,7 +155,7 @@ fn print_event(event: &Event<'_>) {
             "used": usage.used, "allowed": usage.allowed, "free": usage.free(),
         }),
         Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
-        Event::ToolSaid { database, words } => json!({"event": "toolSaid", "database": database, "words": words}),
+        Event::Warned { database, warning } => json!({"event": "warning", "database": database, "warning": warning}),
         Event::Failed { database, failure } => {
             json!({"event": "failed", "database": database, "error": describe_copy(failure)})
         }

@@ -29,7 +29,8 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         (None, Some(job)) => latest(&*destination, job, arguments.database.as_deref()).await?,
         (None, None) => return Err(Failure::usage("say which backup: its PATH, or --job NAME --latest")),
     };
-    let options = RestoreOptions { overwrite: arguments.overwrite, no_owner: arguments.no_owner };
+    let options =
+        RestoreOptions { overwrite: arguments.overwrite, no_owner: arguments.no_owner, ..RestoreOptions::default() };
     let cancel = signals::cancelled_by_signals()?;
     let progress = Progress::default();
     output::note(&format!("Restoring {}", output::printable(&path)));
@@ -39,7 +40,11 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     drop(display);
     let report = restored?;
     let seconds = clock.elapsed().as_secs_f64();
-    output::line(&format!("Restored {} into {} ({seconds:.1} s)", human(report.decoded.plain.size), report.target));
+    output::line(&format!(
+        "Restored {} into {} ({seconds:.1} s)",
+        human(report.decoded.plain.size),
+        report.restored.target
+    ));
     Ok(Outcome::Succeeded)
 }
 

@@ -67,6 +67,7 @@ fn describe(
         job_id: request.job_id.clone(),
         job_name: request.job.clone(),
         source_name: request.source.name(),
+        host: request.host.clone(),
         source_type: request.source.engine(),
         database: database.to_owned(),
         engine_version: versions.engine.clone(),
@@ -83,5 +84,6 @@ fn describe(
         },
         trigger: request.trigger.to_owned(),
         locked: false,
+        warnings: dump.warnings.clone(),
     }
 }

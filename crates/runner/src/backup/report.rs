@@ -1,6 +1,7 @@
 //! What happens during a run, and how it went.
 
 use destinations::Usage;
+use domain::Warning;
 use domain::outcome::RunState;
 use domain::sidecar::Sidecar;
 
@@ -30,12 +31,12 @@ pub enum Event<'a> {
         /// Bytes of the dump.
         size: u64,
     },
-    /// The dump tool succeeded, and had something to say.
-    ToolSaid {
+    /// The dump succeeded, but lacks something, or something could not be checked.
+    Warned {
         /// The database's name.
         database: &'a str,
-        /// The tool's words.
-        words: &'a str,
+        /// What it is.
+        warning: &'a Warning,
     },
     /// There is no dump, and so there are no copies.
     Failed {
@@ -60,6 +61,8 @@ pub struct RunReport {
     pub run_id: String,
     /// Its end.
     pub state: RunState,
+    /// What concerns no database in particular: databases that were left out.
+    pub warnings: Vec<Warning>,
     /// Per database.
     pub databases: Vec<DatabaseReport>,
 }
@@ -71,6 +74,8 @@ pub struct DatabaseReport {
     pub database: String,
     /// Why there is no dump at all; the copies are empty then.
     pub failure: Option<Failure>,
+    /// What the dump lacks, and what could not be checked.
+    pub warnings: Vec<Warning>,
     /// Per destination.
     pub copies: Vec<CopyReport>,
 }

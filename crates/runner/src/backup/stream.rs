@@ -1,7 +1,7 @@
 //! The stream of one dump: out of the tool, through the stages, into every upload; all of them end together.
 
 use destinations::Upload;
-use domain::Compression;
+use domain::{Compression, Warning};
 use futures_util::future::join_all;
 use pipeline::keys::Recipient;
 use pipeline::stream::{self, Interrupted, Receiver, Sender};
@@ -12,8 +12,8 @@ use super::Failure;
 
 /// What came of it. Nothing is published yet.
 pub(super) struct Stream {
-    /// What the dump tool had to say though it succeeded.
-    pub(super) words: Option<String>,
+    /// What the dump lacks, and what could not be checked.
+    pub(super) warnings: Vec<Warning>,
     /// Sizes and hashes; none if no upload was left, which ends the dump too.
     pub(super) encoded: Option<Encoded>,
     /// In the order in which they were given.
@@ -44,8 +44,8 @@ pub(super) async fn run(
     match dumped {
         Err(Pumped::Source(error)) => Err(error.into()),
         // The dump was stopped because nobody was left to take it: the uploads say why.
-        Err(Pumped::NobodyListens) => Ok(Stream { words: None, encoded: None, uploads }),
-        Ok(words) => Ok(Stream { words, encoded: encoded.filter(|_| copied.is_ok()), uploads }),
+        Err(Pumped::NobodyListens) => Ok(Stream { warnings: Vec::new(), encoded: None, uploads }),
+        Ok(warnings) => Ok(Stream { warnings, encoded: encoded.filter(|_| copied.is_ok()), uploads }),
     }
 }
 
@@ -55,7 +55,7 @@ enum Pumped {
 }
 
 /// Moves the dump into the stages; says that it ended only after it has proved so.
-async fn pump(mut dump: Box<dyn Dump>, plain: Sender, progress: &Progress) -> Result<Option<String>, Pumped> {
+async fn pump(mut dump: Box<dyn Dump>, plain: Sender, progress: &Progress) -> Result<Vec<Warning>, Pumped> {
     loop {
         let piece = tokio::select! {
             piece = dump.next() => piece.map_err(Pumped::Source)?,
@@ -65,9 +65,9 @@ async fn pump(mut dump: Box<dyn Dump>, plain: Sender, progress: &Progress) -> Re
         progress.add_dumped(piece.len());
         plain.send(piece).await.map_err(|Interrupted| Pumped::NobodyListens)?;
     }
-    let words = dump.finish().await.map_err(Pumped::Source)?;
+    let warnings = dump.finish().await.map_err(Pumped::Source)?;
     plain.end().await.map_err(|Interrupted| Pumped::NobodyListens)?;
-    Ok(words)
+    Ok(warnings)
 }
 
 enum Fed {

@@ -10,6 +10,7 @@ use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, Failure as CopyFailure, RunReport};
 use runner::{BackupRequest, Event, back_up};
 use serde_json::{Value, json};
+use sources::{Databases, DumpOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
@@ -106,13 +107,16 @@ impl App {
             databases = self.databases(&job, &*source) => databases,
         };
         let databases = match databases {
-            Ok(databases) if databases.is_empty() => return Outcome::failed("the source has no databases"),
+            Ok(databases) if databases.names.is_empty() => return Outcome::failed("the source has no databases"),
             Ok(databases) => databases,
             Err(failure) => return Outcome::failed(failure),
         };
         let request = BackupRequest {
             source: &*source,
-            databases,
+            databases: databases.names,
+            left_out: databases.left_out,
+            dump_options: DumpOptions::default(),
+            host: None,
             destinations: ready.iter().map(|target| Arc::clone(&target.destination)).collect(),
             job: job.name.clone(),
             compression: job.compression,
@@ -130,9 +134,9 @@ impl App {
         outcome_of(&report, &ready, &missing)
     }
 
-    async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Vec<String>, Failure> {
+    async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
         match &job.databases {
-            Some(databases) if source.engine().has_databases() => Ok(databases.clone()),
+            Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases.clone())),
             _ => Ok(source.databases().await?),
         }
     }
@@ -231,7 +235,7 @@ fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target]) {
         Event::Dumped { database, .. } => stages.reach(database, Stage::Proving),
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
         Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
-        Event::MayNotFit { .. } | Event::ToolSaid { .. } => {}
+        Event::MayNotFit { .. } | Event::Warned { .. } => {}
     }
 }
 
@@ -247,7 +251,7 @@ fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
             ),
         ),
         Event::Dumped { database, size } => (Level::Info, format!("dump of {database} complete: {}", human(*size))),
-        Event::ToolSaid { words, .. } => (Level::Warning, format!("the dump tool says: {words}")),
+        Event::Warned { database, warning } => (Level::Warning, format!("{database}: {warning}")),
         Event::Failed { database, failure } => (Level::Error, format!("{database} is not backed up: {failure}")),
         Event::Copied { database, copy } => match &copy.result {
             Ok(stored) => {
@@ -265,7 +269,10 @@ fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Outc
         let dumped = database.failure.is_some().then_some(false);
         dumped.into_iter().chain(database.copies.iter().map(|copy| copy.result.is_ok()))
     });
-    let state = domain::RunState::of(copies.chain(missing.iter().map(|_| false)));
+    let state = domain::RunState::of(
+        copies.chain(missing.iter().map(|_| false)),
+        report.state == domain::RunState::SucceededWithWarnings,
+    );
     let first_failure = report.databases.iter().find_map(|database| {
         let dump = database.failure.as_ref().map(|failure| format!("{}: {failure}", database.database));
         dump.or_else(|| {

@@ -42,14 +42,15 @@ impl App {
         let target = self.open_source(&request.source_id, request.database.as_deref()).await?;
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
-        let options = RestoreOptions { overwrite: request.overwrite, no_owner: request.no_owner };
+        let options =
+            RestoreOptions { overwrite: request.overwrite, no_owner: request.no_owner, ..RestoreOptions::default() };
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
         match runner::restore(open, &*target, options, &active.progress, &active.cancel).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
-                let words = format!("restored {} into {}; every checksum agrees", human(size), report.target);
+                let words = format!("restored {} into {}; every checksum agrees", human(size), report.restored.target);
                 self.log(&run.id, Level::Info, &words).await;
-                let result = json!({"target": report.target, "size": size});
+                let result = json!({"target": report.restored.target, "size": size});
                 Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result) })
             }
             Err(error) => {

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use domain::Warning;
 use pipeline::process::{EXIT_PATIENCE, Process};
 use pipeline::stream::PIECE_SIZE;
 use tokio::io::AsyncReadExt;
@@ -68,11 +69,11 @@ impl Dump for PostgresDump {
         Ok(Some(piece))
     }
 
-    async fn finish(self: Box<Self>) -> Result<Option<String>, Error> {
+    async fn finish(self: Box<Self>) -> Result<Vec<Warning>, Error> {
         let Self { what, process, output, archive, .. } = *self;
         drop(output);
         let said = process.finish(Some(EXIT_PATIENCE)).await.map_err(|error| Error::of_tool(&what, &error, cure))?;
         archive.finish().map_err(|error| Error::failed(&what, error))?;
-        Ok(said)
+        Ok(said.map(|words| Warning::new("tool", format!("pg_dump says: {words}"))).into_iter().collect())
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Postgres;
 use super::tools::{Tool, cure};
-use crate::Contents;
 use crate::error::Error;
+use crate::{Contents, Databases};
 
 /// Databases that servers have, for questions about others: the first that is there, and is not itself in question, serves.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
@@ -38,9 +38,9 @@ fn version_of(rows: &[Vec<String>]) -> Result<Server, Error> {
 }
 
 /// Every database that takes connections, templates aside.
-pub(super) async fn databases(source: &Postgres) -> Result<Vec<String>, Error> {
+pub(super) async fn databases(source: &Postgres) -> Result<Databases, Error> {
     let sql = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
-    Ok(execute(source, sql).await?.into_iter().flatten().collect())
+    Ok(Databases::all(execute(source, sql).await?.into_iter().flatten().collect()))
 }
 
 /// Looks what lies at a database's name.

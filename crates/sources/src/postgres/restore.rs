@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Warning;
 use pipeline::process::{EXIT_PATIENCE, Process};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
@@ -16,7 +17,7 @@ use super::likeness;
 use super::probe::{self, execute, identifier, literal};
 use super::tools::{Tool, cure};
 use crate::error::Error;
-use crate::{Contents, Restore, RestoreOptions};
+use crate::{Contents, Restore, RestoreOptions, Restored};
 
 /// How often sessions that come back at once may thwart the swap.
 const SWAP_ATTEMPTS: u32 = 3;
@@ -165,11 +166,14 @@ impl Restore for PostgresRestore {
         process.finish(None).await.map(drop).map_err(|error| Error::of_tool(self.what(), &error, cure))
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<String, Error> {
-        let Some(new) = self.new_database.clone() else { return Ok(self.source.address()) };
+    async fn commit(mut self: Box<Self>) -> Result<Restored, Error> {
+        let Some(new) = self.new_database.clone() else { return Ok(Restored::whole(self.source.address())) };
         match self.put_in_place(&new).await {
-            Ok(None) => Ok(self.source.address()),
-            Ok(Some(remark)) => Ok(format!("{} ({remark})", self.source.address())),
+            Ok(None) => Ok(Restored::whole(self.source.address())),
+            Ok(Some(remark)) => Ok(Restored {
+                warnings: vec![Warning::new("leftover", remark)],
+                ..Restored::whole(self.source.address())
+            }),
             Err(error) => Err(match self.abort().await {
                 Ok(()) => error,
                 Err(leftover) => Error::failed(error.to_string(), leftover),

@@ -108,7 +108,7 @@ async fn log_in(source: &Postgres) -> Result<(Server, Option<String>), Error> {
 async fn rights(source: &Postgres) -> Result<((), Option<String>), Error> {
     let all = match &source.database {
         Some(database) => vec![database.clone()],
-        None => databases(source).await?,
+        None => databases(source).await?.names,
     };
     let unreadable = "SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname) FROM pg_catalog.pg_class c \
                       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \

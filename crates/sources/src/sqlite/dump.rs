@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use domain::Warning;
 use pipeline::PrivateFile;
 use pipeline::stream::{self, PIECE_SIZE, Receiver, Sender};
 use rusqlite::backup::{Backup, StepResult};
@@ -70,8 +71,9 @@ impl Dump for SqliteDump {
         }
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<Option<String>, Error> {
-        self.reader_result().await
+    async fn finish(mut self: Box<Self>) -> Result<Vec<Warning>, Error> {
+        let remark = self.reader_result().await?;
+        Ok(remark.map(|remark| Warning::new("integrity-unchecked", remark)).into_iter().collect())
     }
 }
 

@@ -19,7 +19,7 @@ use rusqlite::backup::Backup;
 use super::connection::{check_integrity, failed, open_immutable, open_read_write};
 use super::probe::holds_data;
 use crate::error::Error;
-use crate::{Restore, RestoreOptions};
+use crate::{Restore, RestoreOptions, Restored};
 
 /// What names the new file beside the target.
 const RESTORE: &str = "dbackup-restore";
@@ -85,8 +85,8 @@ impl Restore for SqliteRestore {
         .await
     }
 
-    async fn commit(self: Box<Self>) -> Result<String, Error> {
-        blocking(move || self.put_in_place()).await
+    async fn commit(self: Box<Self>) -> Result<Restored, Error> {
+        blocking(move || self.put_in_place().map(Restored::whole)).await
     }
 
     async fn abort(self: Box<Self>) -> Result<(), Error> {

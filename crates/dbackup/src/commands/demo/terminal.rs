@@ -12,7 +12,7 @@ use pipeline::Progress;
 use pipeline::keys::Identity;
 use runner::backup::new_run_id;
 use runner::{BackupRequest, OpenRequest, back_up};
-use sources::{Origin, RestoreOptions};
+use sources::{DumpOptions, Origin, RestoreOptions};
 
 use super::{compare, run_blocking, sample, say};
 use crate::commands::keygen::write_key;
@@ -77,7 +77,10 @@ async fn back_up_sample(
     let started = crate::commands::now();
     let request = BackupRequest {
         source: &*source,
-        databases: source.databases().await?,
+        databases: source.databases().await?.names,
+        left_out: Vec::new(),
+        dump_options: DumpOptions::default(),
+        host: None,
         destinations: vec![destination],
         job: JOB.to_owned(),
         compression: Compression::default(),

@@ -206,14 +206,14 @@ fn job_days(standing: &Standing, counts: Vec<SpanCount>, calendar: &Calendar, no
     for count in counts {
         let Some(day) = days.get_mut(count.span) else { continue };
         let (number, badness) = match count.state {
-            RunStatus::Succeeded => (&mut day.succeeded, 1),
+            RunStatus::Succeeded | RunStatus::SucceededWithWarnings => (&mut day.succeeded, 1),
             RunStatus::Cancelled => (&mut day.cancelled, 2),
             RunStatus::Queued | RunStatus::Running => (&mut day.unfinished, 3),
             RunStatus::Partial => (&mut day.partial, 4),
             RunStatus::Failed | RunStatus::Interrupted => (&mut day.failed, 5),
         };
         *number += count.runs;
-        if count.state == RunStatus::Succeeded {
+        if count.state.is_success() {
             day.stored_bytes = count.stored_bytes;
         }
         let so_far = worst.entry(count.span).or_default();

@@ -33,6 +33,8 @@ pub(crate) enum StatusName {
     Queued,
     Running,
     Succeeded,
+    #[schema(rename = "succeededWithWarnings")]
+    SucceededWithWarnings,
     Partial,
     Failed,
     Cancelled,

@@ -123,7 +123,7 @@ pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusC
     responses((status = 200, body = List<String>)))]
 pub(crate) async fn databases(State(app): State<App>, Id(id): Id) -> Result<Json<List<String>>, Problem> {
     let source = app.open_source(&id, None).await?;
-    let items = source.databases().await.map_err(crate::failure::Failure::from)?;
+    let items = source.databases().await.map_err(crate::failure::Failure::from)?.names;
     Ok(Json(List { items, next_cursor: None }))
 }
 
