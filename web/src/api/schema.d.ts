@@ -1567,7 +1567,7 @@ export interface components {
          * @description How far a run is.
          * @enum {string}
          */
-        RunStatus: "queued" | "running" | "succeeded" | "partial" | "failed" | "cancelled" | "interrupted";
+        RunStatus: "queued" | "running" | "succeeded" | "succeededWithWarnings" | "partial" | "failed" | "cancelled" | "interrupted";
         /** @description When a job runs. */
         ScheduleInput: {
             /** @description Five cron fields: minute, hour, day of month, month, day of week; or `@daily` and the like. */
