@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::task::JoinHandle;
 
-/// Lines of stderr that are kept for the error message.
+/// Lines of stderr that are kept for the error message, unless a command wants more.
 const STDERR_LINES: usize = 30;
 /// A longer line is cut.
 const STDERR_LINE_BYTES: usize = 2000;
@@ -36,6 +36,8 @@ pub struct Command {
     pub arguments: Vec<OsString>,
     /// Variables it gets besides the common ones. Only this process's user can read them.
     pub environment: Vec<(OsString, OsString)>,
+    /// The number of stderr's last lines that are kept for the result or the error.
+    pub stderr_lines: usize,
 }
 
 /// A running process.
@@ -81,7 +83,7 @@ pub enum ProcessError {
 impl Command {
     /// A program without arguments.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), environment: Vec::new() }
+        Self { program: program.into(), arguments: Vec::new(), environment: Vec::new(), stderr_lines: STDERR_LINES }
     }
 
     /// Adds arguments.
@@ -111,7 +113,7 @@ impl Command {
             .spawn()
             .map_err(|source| ProcessError::Start { program: self.program.display().to_string(), source })?;
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
-        let stderr_task = tokio::spawn(keep_last_lines(child.stderr.take(), Arc::clone(&stderr)));
+        let stderr_task = tokio::spawn(keep_last_lines(child.stderr.take(), Arc::clone(&stderr), self.stderr_lines));
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         Ok((Process { name, child, stderr, stderr_task }, stdin, stdout))
     }
@@ -195,14 +197,14 @@ fn describe(status: ExitStatus) -> String {
     status.to_string()
 }
 
-async fn keep_last_lines(stderr: Option<impl AsyncRead + Unpin>, lines: Arc<Mutex<VecDeque<String>>>) {
+async fn keep_last_lines(stderr: Option<impl AsyncRead + Unpin>, lines: Arc<Mutex<VecDeque<String>>>, most: usize) {
     let Some(stderr) = stderr else { return };
     let mut reader = BufReader::new(stderr);
     let mut line = Vec::new();
     while let Ok(Some(end)) = read_bounded_line(&mut reader, &mut line).await {
         if end && !line.is_empty() {
             let mut kept = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() == STDERR_LINES {
+            if kept.len() >= most {
                 kept.pop_front();
             }
             kept.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());

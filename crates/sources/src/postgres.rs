@@ -5,11 +5,15 @@
 
 mod archive;
 mod config;
+mod definition;
 mod dump;
 mod likeness;
+mod list_file;
+mod passing;
 mod probe;
 mod restore;
 mod review;
+mod sql;
 mod steps;
 mod tools;
 
@@ -20,7 +24,7 @@ use domain::probe::Step;
 pub(crate) use config::Postgres;
 
 use crate::error::Error;
-use crate::{Contents, Databases, Dump, DumpOptions, Restore, RestoreOptions, Review, Source};
+use crate::{Contents, Databases, Dump, DumpOptions, Restore, RestoreOptions, Restored, Review, Source};
 
 #[async_trait]
 impl Source for Postgres {
@@ -49,6 +53,10 @@ impl Source for Postgres {
 
     async fn review(&self, options: RestoreOptions) -> Result<Box<dyn Review>, Error> {
         Ok(Box::new(review::PostgresReview::start(self.clone(), options)?))
+    }
+
+    async fn put_in_place(&self, kept: &str) -> Result<Restored, Error> {
+        restore::put_in_place(self.clone(), kept).await
     }
 
     async fn contents(&self) -> Result<Contents, Error> {

@@ -6,9 +6,13 @@
 //! Source: PostgreSQL, src/bin/pg_dump/pg_backup_archiver.c (ReadHead, ReadToc) and pg_backup_custom.c (_LoadLOs, _skipData),
 //! archive versions 1.12 (PostgreSQL 9.0) to 1.16 (17, 18).
 
+mod contents;
+
 use std::collections::BTreeSet;
 
 use bytes::{Buf, BytesMut};
+
+pub(super) use contents::{Contents, Entry};
 
 const MAGIC: &[u8] = b"PGDMP";
 const MAJOR: u8 = 1;
@@ -45,7 +49,7 @@ pub(super) struct ArchiveReader {
     offset_size: usize,
     /// Entries whose data has not ended yet.
     missing: BTreeSet<i64>,
-    encoding: Option<String>,
+    contents: Contents,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -112,9 +116,9 @@ impl ArchiveReader {
         }
     }
 
-    /// The encoding of the database, once the table of contents was read.
-    pub(super) fn encoding(&self) -> Option<&str> {
-        self.encoding.as_deref()
+    /// Returns the table of contents as far as it was read; complete once [`Self::contents_read`].
+    pub(super) fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// The oldest major version of pg_restore that reads this archive; known once its table of contents was read.
@@ -151,17 +155,18 @@ impl ArchiveReader {
                 Ok(head) => {
                     (self.minor, self.integer_size, self.offset_size) =
                         (head.minor, head.integer_size, head.offset_size);
+                    self.contents.server_version = head.server_version;
                     State::Contents { left: head.entries }
                 }
                 Err(More) => return Ok(Err(More)),
             },
             State::Contents { left: 0 } => State::Block,
             State::Contents { left } => match read_entry(&mut cursor, self.minor, self.offset_size)? {
-                Ok(entry) => {
-                    if entry.has_data {
+                Ok((has_data, entry)) => {
+                    if has_data {
                         self.missing.insert(entry.id);
                     }
-                    self.encoding = entry.encoding.or(self.encoding.take());
+                    self.contents.add(entry);
                     State::Contents { left: left - 1 }
                 }
                 Err(More) => return Ok(Err(More)),
@@ -211,6 +216,7 @@ struct Head {
     integer_size: usize,
     offset_size: usize,
     entries: i64,
+    server_version: String,
 }
 
 fn read_head(cursor: &mut Cursor<'_>) -> Step<Head> {
@@ -242,26 +248,19 @@ fn read_head(cursor: &mut Cursor<'_>) -> Step<Head> {
             return Ok(Err(More));
         }
     }
-    // Database, server version, pg_dump version.
-    for _ in 0..3 {
-        if cursor.text()?.is_err() {
-            return Ok(Err(More));
-        }
-    }
+    let Ok(_database) = cursor.text()? else { return Ok(Err(More)) };
+    let Ok(server_version) = cursor.text()? else { return Ok(Err(More)) };
+    let Ok(_tool_version) = cursor.text()? else { return Ok(Err(More)) };
     let Ok(entries) = cursor.integer()? else { return Ok(Err(More)) };
     if entries < 0 {
         return Err(ArchiveError::Damaged("a negative number of entries"));
     }
-    Ok(Ok(Head { minor, integer_size: integer_size.into(), offset_size: offset_size.into(), entries }))
+    let server_version = lossy(server_version);
+    Ok(Ok(Head { minor, integer_size: integer_size.into(), offset_size: offset_size.into(), entries, server_version }))
 }
 
-struct Entry {
-    id: i64,
-    has_data: bool,
-    encoding: Option<String>,
-}
-
-fn read_entry(cursor: &mut Cursor<'_>, minor: u8, offset_size: usize) -> Step<Entry> {
+/// Reads an entry of the table of contents, and whether data follows for it.
+fn read_entry(cursor: &mut Cursor<'_>, minor: u8, offset_size: usize) -> Step<(bool, Entry)> {
     macro_rules! or_more {
         ($step:expr) => {
             match $step {
@@ -275,31 +274,30 @@ fn read_entry(cursor: &mut Cursor<'_>, minor: u8, offset_size: usize) -> Step<En
     let _table_oid = or_more!(cursor.text()?);
     let _oid = or_more!(cursor.text()?);
     let tag = or_more!(cursor.text()?);
-    let _description = or_more!(cursor.text()?);
+    let kind = or_more!(cursor.text()?);
     let _section = or_more!(cursor.integer()?);
     let definition = or_more!(cursor.text()?);
-    let encoding = (tag == Some(b"ENCODING")).then(|| encoding_of(definition)).flatten();
-    // Drop statement, copy statement, namespace, tablespace.
-    for _ in 0..4 {
-        or_more!(cursor.text()?);
-    }
+    let _drop_statement = or_more!(cursor.text()?);
+    let _copy_statement = or_more!(cursor.text()?);
+    let schema = or_more!(cursor.text()?);
+    let tablespace = or_more!(cursor.text()?);
     if minor >= 14 {
         or_more!(cursor.text()?); // table access method
     }
     if minor >= 16 {
         or_more!(cursor.integer()?); // kind of relation
     }
-    or_more!(cursor.text()?); // owner
+    let owner = or_more!(cursor.text()?);
     or_more!(cursor.text()?); // with oids, always "false"
     while or_more!(cursor.text()?).is_some() {} // dependencies
     or_more!(cursor.take(1 + offset_size)); // where the data starts, unknown in a stream
-    Ok(Ok(Entry { id, has_data, encoding }))
+    let [kind, tag, schema, owner, tablespace] = [kind, tag, schema, owner, tablespace].map(lossy);
+    let definition = contents::is_kept(&kind).then(|| lossy(definition)).unwrap_or_default();
+    Ok(Ok((has_data, Entry { id, kind, tag, schema, owner, tablespace, definition })))
 }
 
-/// `SET client_encoding = 'UTF8';`
-fn encoding_of(definition: Option<&[u8]>) -> Option<String> {
-    let text = std::str::from_utf8(definition?).ok()?;
-    text.split('\'').nth(1).map(str::to_owned)
+fn lossy(text: Option<&[u8]>) -> String {
+    text.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
 }
 
 fn read_block(cursor: &mut Cursor<'_>, missing: &BTreeSet<i64>) -> Step<State> {

@@ -1,138 +1,282 @@
 //! Restoring PostgreSQL: nothing of the target changes before the whole dump has been restored.
 //!
-//! - Where no database of that name exists, or one is to be replaced, the dump goes into a new database under a passing name,
-//!   which is renamed into place at the end (both renames in one transaction).
-//! - An existing empty database keeps its owner and settings: the dump goes into it in a single transaction.
+//! - The dump goes into a new database beside the target, which takes the target's place at the end: both renames in one
+//!   transaction. What belongs to the database itself (locale, owner, settings, privileges) comes from the archive.
+//! - What only loads under its own name (pg_cron) is restored in place: the target is moved aside, and back if the restore fails.
+//! - A role that may not create databases fills an empty database directly, in one transaction where the server's locks suffice.
+
+mod command;
+mod failed;
+mod place;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Warning;
-use pipeline::process::{EXIT_PATIENCE, Process};
+use pipeline::process::{EXIT_PATIENCE, Process, ProcessError};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
+use self::command::Role;
+pub(super) use self::place::Target;
 use super::Postgres;
-use super::archive::ArchiveReader;
-use super::likeness;
-use super::probe::{self, execute, identifier, literal};
+use super::archive::{ArchiveReader, Contents};
+use super::definition::Definition;
+use super::list_file::ListFile;
+use super::passing::{self, Keeper, Number, Purpose, drop_database};
+use super::probe;
 use super::tools::{Tool, cure};
 use crate::error::Error;
-use crate::{Contents, Restore, RestoreOptions, Restored};
+use crate::{Contents as Found, FailedObject, OnError, Restore, RestoreOptions, Restored};
 
-/// How often sessions that come back at once may thwart the swap.
-const SWAP_ATTEMPTS: u32 = 3;
-
-/// PostgreSQL cuts longer names.
-const MAX_NAME_BYTES: usize = 63;
+/// Lines of pg_restore's stderr that are read for failed objects: several for each.
+const STDERR_LINES: usize = 20_000;
 
 /// A restore that waits for the table of contents, then feeds pg_restore.
 pub(super) struct PostgresRestore {
-    source: Postgres,
-    database: String,
+    target: Target,
     options: RestoreOptions,
-    contents: Contents,
-    server_major: u32,
+    found: Found,
+    role: Role,
+    number: Number,
     archive: ArchiveReader,
+    contents: Contents,
     head: Vec<Bytes>,
+    place: Place,
+    /// Whether the target itself was created by this restore ([`Place::OwnName`]).
+    created: bool,
+    /// Held until the restored database has its name.
+    keeper: Option<Keeper>,
     running: Option<Running>,
-    /// The new database under its passing name; none before it is made, and when an empty one is filled in a transaction.
-    new_database: Option<String>,
+    warnings: Vec<Warning>,
+    failed_objects: Vec<FailedObject>,
+}
+
+/// Where the dump goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// A new database of this name, which gets the target's name at the end.
+    Beside(String),
+    /// A new database of the target's name. What was there has this name meanwhile.
+    OwnName { aside: String },
+    /// The target, which is empty.
+    Direct { one_transaction: bool },
 }
 
 struct Running {
     process: Process,
     input: ChildStdin,
+    _list: Option<ListFile>,
 }
 
 impl PostgresRestore {
-    /// Looks at the target. Changes nothing.
+    /// Looks at the target, and removes what crashed restores left. Changes nothing else.
     pub(super) async fn start(source: Postgres, options: RestoreOptions) -> Result<Self, Error> {
         let database = source.named_database()?;
-        let contents = probe::contents(&source, &database).await?;
-        if contents == Contents::Data && !options.overwrite {
+        let found = probe::contents(&source, &database).await?;
+        if found == Found::Data && !options.overwrite {
             return Err(Error::HoldsData(format!("database '{database}'")));
         }
         let server_major = probe::any_server(&source).await?.major;
-        let (archive, head) = (ArchiveReader::default(), Vec::new());
-        Ok(Self { source, database, options, contents, server_major, archive, head, running: None, new_database: None })
+        let role = Role::ask(&source, &database).await?;
+        let number = Number::draw()?;
+        let place = choose_place(&database, found, options, role, number)?;
+        let warnings = passing::sweep(&source).await.unwrap_or_default();
+        let target = Target { source, database, server_major };
+        Ok(Self {
+            target,
+            options,
+            found,
+            role,
+            number,
+            archive: ArchiveReader::default(),
+            contents: Contents::default(),
+            head: Vec::new(),
+            place,
+            created: false,
+            keeper: None,
+            running: None,
+            warnings,
+            failed_objects: Vec::new(),
+        })
+    }
+
+    fn loaded_into(&self) -> &str {
+        match &self.place {
+            Place::Beside(name) => name,
+            Place::OwnName { .. } | Place::Direct { .. } => &self.target.database,
+        }
     }
 
     async fn start_tool(&mut self) -> Result<Running, Error> {
-        let tool = Tool::find("pg_restore", self.server_major, self.archive.oldest_reader()).await?;
-        if self.contents != Contents::Empty {
-            self.create_database().await?;
+        self.contents = self.archive.contents().clone();
+        let tool = Tool::find("pg_restore", self.target.server_major, self.archive.oldest_reader()).await?;
+        self.make_place().await?;
+        let (source, database) = (&self.target.source, self.loaded_into());
+        let mut command =
+            tool.command(source).arguments(["--no-password", &format!("--dbname={}", source.conninfo(database))]);
+        if self.options.on_error == OnError::Stop {
+            command = command.arguments(["--exit-on-error"]);
+        } else {
+            command.stderr_lines = STDERR_LINES;
         }
-        let target = self.new_database.as_ref().unwrap_or(&self.database);
-        let mut command = tool.command(&self.source).arguments([
-            "--exit-on-error",
-            "--no-password",
-            &format!("--dbname={}", self.source.conninfo(target)),
-        ]);
         if self.options.no_owner {
             command = command.arguments(["--no-owner", "--no-privileges"]);
         }
-        if self.new_database.is_none() {
+        if self.place == (Place::Direct { one_transaction: true }) {
             command = command.arguments(["--single-transaction"]);
         }
-        match command.start().map_err(|error| Error::of_tool(self.what(), &error, cure))? {
-            (process, Some(input), _) => Ok(Running { process, input }),
+        let tablespaces = command::missing_tablespaces(source, database, &self.contents).await?;
+        if tablespaces.is_some() {
+            command = command.arguments(["--no-tablespaces"]);
+        }
+        let selected = command::selected_entries(source, database, self.role, &self.contents).await?;
+        let mut warnings: Vec<Warning> = tablespaces.into_iter().collect();
+        let mut list = None;
+        if let Some((entries, left_out)) = selected {
+            let file = ListFile::of(&entries).map_err(|error| Error::failed(self.what(), error))?;
+            command = command.arguments([format!("--use-list={}", file.path())]);
+            warnings.extend(left_out);
+            list = Some(file);
+        }
+        let started = command.start().map_err(|error| Error::of_tool(self.what(), &error, cure))?;
+        self.warnings.extend(warnings);
+        match started {
+            (process, Some(input), _) => Ok(Running { process, input, _list: list }),
             _ => Err(Error::failed(self.what(), "pg_restore has no input")),
         }
     }
 
-    async fn create_database(&mut self) -> Result<(), Error> {
-        let name = passing_name(&self.database, "restore")?;
-        let options = match self.contents {
-            Contents::Data => likeness::options(&self.source, &self.database, self.server_major).await?,
-            _ => self.archive.encoding().map(|encoding| format!("ENCODING {}", literal(encoding))).unwrap_or_default(),
-        };
-        // Noted before it is there, so that it is removed even if nobody waits for the answer.
-        self.new_database = Some(name.clone());
-        execute(&self.source, &format!("CREATE DATABASE {} TEMPLATE template0 {options}", identifier(&name))).await?;
+    /// Creates the database that is loaded into, unless it is the target itself.
+    async fn make_place(&mut self) -> Result<(), Error> {
+        match self.place.clone() {
+            Place::Direct { .. } => {
+                let fits = command::fits_one_transaction(&self.target.source, &self.target.database, &self.contents);
+                let one_transaction = self.options.on_error == OnError::Stop && fits.await?;
+                self.place = Place::Direct { one_transaction };
+            }
+            Place::Beside(name) => {
+                self.keeper = Some(Keeper::hold(&self.target.source, self.number).await?);
+                self.create(&name).await?;
+            }
+            Place::OwnName { aside } => {
+                self.keeper = Some(Keeper::hold(&self.target.source, self.number).await?);
+                if self.found != Found::Absent {
+                    self.target.move_aside(&aside).await?;
+                }
+                // Noted before it is there, so that it is removed even if nobody waits for the answer.
+                self.created = true;
+                let database = self.target.database.clone();
+                let created = self.create(&database).await;
+                self.created =
+                    !matches!(&created, Err(Error::Failed { cause, .. }) if cause.contains("already exists"));
+                created?;
+            }
+        }
         Ok(())
     }
 
-    /// Puts the restored database into its place. Gives a remark if something was left.
-    async fn put_in_place(&self, new: &str) -> Result<Option<String>, Error> {
-        let target = identifier(&self.database);
-        if self.contents == Contents::Absent {
-            execute(&self.source, &format!("ALTER DATABASE {} RENAME TO {target}", identifier(new))).await?;
-            return Ok(None);
-        }
-        likeness::carry_over(&self.source, &self.database, new).await?;
-        let aside = passing_name(&self.database, "replaced")?;
-        self.swap(&identifier(new), &target, &identifier(&aside)).await?;
-        let dropped = execute(&self.source, &self.drop_sql(&aside)).await;
-        Ok(dropped.err().map(|error| format!("the replaced database is still there as '{aside}': {error}")))
-    }
-
-    /// Ends the old database's sessions and renames both, in one transaction: there is no moment without a database of that
-    /// name. Sessions that come back at once make it fail as a whole, and it is tried again.
-    async fn swap(&self, new: &str, target: &str, aside: &str) -> Result<(), Error> {
-        let sql = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND backend_type = 'client backend'; \
-             ALTER DATABASE {target} RENAME TO {aside}; ALTER DATABASE {new} RENAME TO {target}",
-            literal(&self.database)
-        );
-        let mut result = execute(&self.source, &sql).await;
-        for _ in 1..SWAP_ATTEMPTS {
-            match result {
-                Err(Error::Failed { cause, .. }) if cause.contains("is being accessed by other users") => {}
-                result => return result.map(drop),
-            }
-            result = execute(&self.source, &sql).await;
-        }
-        result.map(drop)
-    }
-
-    /// Drops a database of ours, even if a backend still works in it.
-    fn drop_sql(&self, name: &str) -> String {
-        let force = if self.server_major >= 13 { "WITH (FORCE)" } else { "" };
-        format!("DROP DATABASE IF EXISTS {} {force}", identifier(name))
+    async fn create(&mut self, name: &str) -> Result<(), Error> {
+        let warnings = self.target.create(name, &Definition::of(&self.contents)).await?;
+        self.warnings.extend(warnings);
+        Ok(())
     }
 
     fn what(&self) -> String {
-        format!("could not restore database '{}'", self.database)
+        format!("could not restore database '{}'", self.target.database)
+    }
+
+    /// Judges pg_restore's end. With [`OnError::Continue`], objects may have failed as long as it went through everything.
+    fn judge(&mut self, ended: Result<Option<String>, ProcessError>) -> Result<(), Error> {
+        match ended {
+            Ok(_) => Ok(()),
+            Err(ProcessError::Failed { stderr, .. })
+                if self.options.on_error == OnError::Continue && failed::went_through(&stderr) =>
+            {
+                self.failed_objects = failed::objects(&stderr, &self.contents);
+                Ok(())
+            }
+            Err(error) => Err(Error::of_tool(self.what(), &error, cure)),
+        }
+    }
+
+    /// Gives the loaded database its place. The error comes with everything kept.
+    async fn put_in_place(&mut self) -> Result<Vec<Warning>, Error> {
+        let definition = Definition::of(&self.contents);
+        let loaded = self.loaded_into().to_owned();
+        let exists = self.found != Found::Absent;
+        let mut warnings = self.target.dress(&loaded, &definition, self.options.no_owner, exists).await;
+        match self.place.clone() {
+            Place::Direct { .. } => {}
+            Place::OwnName { aside } => {
+                if exists {
+                    warnings.extend(self.target.dispose(&aside).await);
+                }
+            }
+            Place::Beside(name) => match self.swap(&name).await {
+                Ok(said) => warnings.extend(said),
+                Err(error) => return Err(self.keep(&name, &error).await),
+            },
+        }
+        Ok(warnings)
+    }
+
+    async fn swap(&self, name: &str) -> Result<Vec<Warning>, Error> {
+        // It may have been filled meanwhile.
+        let found = probe::contents(&self.target.source, &self.target.database).await?;
+        if found == Found::Data && !self.options.overwrite {
+            return Err(Error::HoldsData(format!("database '{}'", self.target.database)));
+        }
+        self.target.put_in_place(name, self.number).await
+    }
+
+    async fn keep(&self, name: &str, error: &Error) -> Error {
+        let kept = self.target.keep(name, self.number).await;
+        Error::Kept {
+            cause: format!("'{}' could not be replaced: {error}", self.target.database),
+            cure: format!("Then put it in its place, without loading it again: {kept}"),
+            kept,
+        }
+    }
+
+    async fn undo(&self) -> Result<(), Error> {
+        let (source, database) = (&self.target.source, &self.target.database);
+        match &self.place {
+            Place::Direct { one_transaction: true } => Ok(()),
+            Place::Direct { one_transaction: false } => {
+                if self.contents.entries.is_empty() {
+                    return Ok(());
+                }
+                Err(Error::Failed {
+                    what: format!("database '{database}' was empty and is partly filled now"),
+                    cause: "this role may not create databases, so that it was filled directly".to_owned(),
+                    cure: Some("Empty it (DROP OWNED, or drop and create it), then restore again"),
+                })
+            }
+            Place::Beside(name) => drop_database(source, name)
+                .await
+                .map_err(|error| Error::failed(format!("could not drop the unfinished database '{name}'"), error)),
+            Place::OwnName { aside } => self.target.bring_back(aside, self.created).await,
+        }
+    }
+}
+
+fn choose_place(
+    database: &str,
+    found: Found,
+    options: RestoreOptions,
+    role: Role,
+    number: Number,
+) -> Result<Place, Error> {
+    match (found, role.can_create_databases) {
+        (Found::Empty, false) => Ok(Place::Direct { one_transaction: true }),
+        (_, false) => Err(Error::Failed {
+            what: format!("could not restore database '{database}'"),
+            cause: "this role may not create databases, and only an empty database can be filled without that"
+                .to_owned(),
+            cure: Some("Give the role CREATEDB (ALTER ROLE ... CREATEDB), or restore into an existing empty database"),
+        }),
+        (_, true) if options.in_place => Ok(Place::OwnName { aside: number.name(database, Purpose::Replaced) }),
+        (_, true) => Ok(Place::Beside(number.name(database, Purpose::Restore))),
     }
 }
 
@@ -159,50 +303,37 @@ impl Restore for PostgresRestore {
 
     async fn finish(&mut self) -> Result<(), Error> {
         std::mem::take(&mut self.archive).finish().map_err(|error| Error::failed(self.what(), error))?;
-        let Some(Running { process, input }) = self.running.take() else {
+        let Some(Running { process, input, _list }) = self.running.take() else {
             return Err(Error::failed(self.what(), "the dump is empty"));
         };
         drop(input);
-        process.finish(None).await.map(drop).map_err(|error| Error::of_tool(self.what(), &error, cure))
+        let ended = process.finish(None).await;
+        self.judge(ended)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<Restored, Error> {
-        let Some(new) = self.new_database.clone() else { return Ok(Restored::whole(self.source.address())) };
-        match self.put_in_place(&new).await {
-            Ok(None) => Ok(Restored::whole(self.source.address())),
-            Ok(Some(remark)) => Ok(Restored {
-                warnings: vec![Warning::new("leftover", remark)],
-                ..Restored::whole(self.source.address())
-            }),
-            Err(error) => Err(match self.abort().await {
-                Ok(()) => error,
-                Err(leftover) => Error::failed(error.to_string(), leftover),
-            }),
-        }
+        let placed = self.put_in_place().await?;
+        let mut warnings = std::mem::take(&mut self.warnings);
+        warnings.extend(placed);
+        let failed_objects = std::mem::take(&mut self.failed_objects);
+        drop(self.keeper.take());
+        Ok(Restored { target: self.target.source.address(), failed_objects, warnings })
     }
 
     async fn abort(mut self: Box<Self>) -> Result<(), Error> {
-        if let Some(Running { process, input }) = self.running.take() {
+        if let Some(Running { process, input, _list }) = self.running.take() {
             // pg_restore must die before its input ends, or it could take the end for a good one.
             drop(process);
             drop(input);
         }
-        match self.new_database.take() {
-            Some(name) => {
-                let dropped = execute(&self.source, &self.drop_sql(&name)).await;
-                dropped
-                    .map(drop)
-                    .map_err(|error| Error::failed(format!("could not drop the unfinished database '{name}'"), error))
-            }
-            None => Ok(()),
-        }
+        self.undo().await
     }
 }
 
 impl PostgresRestore {
     /// pg_restore has closed its input: its own words say why.
     async fn failure_of_tool(&mut self) -> Error {
-        let Some(Running { process, input }) = self.running.take() else {
+        let Some(Running { process, input, _list }) = self.running.take() else {
             return Error::failed(self.what(), "pg_restore is gone");
         };
         let failure = match process.finish(Some(EXIT_PATIENCE)).await {
@@ -214,13 +345,14 @@ impl PostgresRestore {
     }
 }
 
-/// `shop__dbackup_restore_1f2e3d4c`, cut so that PostgreSQL keeps it whole.
-fn passing_name(database: &str, purpose: &str) -> Result<String, Error> {
-    let random = getrandom::u32().map_err(|error| Error::failed("no randomness", error))?;
-    let suffix = format!("__dbackup_{purpose}_{random:08x}");
-    let mut end = database.len().min(MAX_NAME_BYTES - suffix.len());
-    while !database.is_char_boundary(end) {
-        end -= 1;
-    }
-    Ok(format!("{}{suffix}", &database[..end]))
+/// Puts a database that an earlier restore kept into its place.
+pub(super) async fn put_in_place(source: Postgres, kept: &str) -> Result<Restored, Error> {
+    let database = source.named_database()?;
+    let Some(number) = Number::of_kept(kept) else {
+        return Err(Error::Usage(format!("'{kept}' is not a database that a restore has kept")));
+    };
+    let server_major = probe::any_server(&source).await?.major;
+    let target = Target { source, database, server_major };
+    let warnings = target.put_in_place(kept, number).await?;
+    Ok(Restored { warnings, ..Restored::whole(target.source.address()) })
 }

@@ -1,0 +1,116 @@
+//! How pg_restore is called: what it leaves out, and whether in one transaction.
+
+use domain::Warning;
+
+use super::super::Postgres;
+use super::super::archive::{Contents, Entry};
+use super::super::probe::{execute, identifier, query};
+use crate::error::Error;
+
+/// Locks that an entry of an archive takes at most, on average: a table with its TOAST table, its index and its type.
+const LOCKS_PER_ENTRY: u64 = 3;
+/// Large objects that an entry of the kind BLOB METADATA stands for at most (PostgreSQL 17 and later).
+const LARGE_OBJECTS_PER_ENTRY: u64 = 1000;
+
+/// The role that restores.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Role {
+    pub(super) is_superuser: bool,
+    pub(super) can_create_databases: bool,
+}
+
+impl Role {
+    pub(super) async fn ask(source: &Postgres, database: &str) -> Result<Self, Error> {
+        let sql = "SELECT rolsuper, rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user";
+        let rows = match execute(source, sql).await {
+            Ok(rows) => rows,
+            Err(_) => query(source, database, sql).await?,
+        };
+        let is = |index: usize| rows.first().and_then(|row| row.get(index)).is_some_and(|value| value == "t");
+        Ok(Self { is_superuser: is(0), can_create_databases: is(0) || is(1) })
+    }
+}
+
+/// Returns whether all of an archive can be restored in one transaction, as far as the server's locks go.
+pub(super) async fn fits_one_transaction(
+    source: &Postgres,
+    database: &str,
+    contents: &Contents,
+) -> Result<bool, Error> {
+    let sql = "SELECT current_setting('max_locks_per_transaction')::bigint * \
+               (current_setting('max_connections')::bigint + current_setting('max_prepared_transactions')::bigint)";
+    let room: u64 = query(source, database, sql)
+        .await?
+        .into_iter()
+        .flatten()
+        .next()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let weight = |entry: &Entry| if entry.kind == "BLOB METADATA" { LARGE_OBJECTS_PER_ENTRY } else { LOCKS_PER_ENTRY };
+    Ok(contents.entries.iter().map(weight).sum::<u64>() < room / 2)
+}
+
+/// Returns the tablespaces that an archive's objects want and the server lacks, as a warning.
+pub(super) async fn missing_tablespaces(
+    source: &Postgres,
+    database: &str,
+    contents: &Contents,
+) -> Result<Option<Warning>, Error> {
+    let wanted = contents.tablespaces();
+    if wanted.is_empty() {
+        return Ok(None);
+    }
+    let there: Vec<String> =
+        query(source, database, "SELECT spcname FROM pg_catalog.pg_tablespace").await?.into_iter().flatten().collect();
+    let missing: Vec<&str> = wanted.into_iter().filter(|name| !there.iter().any(|there| there == name)).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let message = format!(
+        "tablespace{} {} {} not exist here: every object is in the database's default tablespace",
+        if missing.len() == 1 { "" } else { "s" },
+        missing.join(", "),
+        if missing.len() == 1 { "does" } else { "do" },
+    );
+    let moves: Vec<String> =
+        missing.iter().map(|name| format!("CREATE TABLESPACE {} LOCATION '...'", identifier(name))).collect();
+    Ok(Some(
+        Warning::new("tablespace", message)
+            .with_cure(format!("To keep the layout, create it and restore again: {}", moves.join("; "))),
+    ))
+}
+
+/// Returns the entries that pg_restore is given, if it must leave some out: comments on extensions that belong to the provider. Only
+/// the owner of an extension may comment on it.
+pub(super) async fn selected_entries(
+    source: &Postgres,
+    database: &str,
+    role: Role,
+    contents: &Contents,
+) -> Result<Option<(String, Vec<Warning>)>, Error> {
+    if role.is_superuser || !contents.entries.iter().any(|entry| commented_extension(entry).is_some()) {
+        return Ok(None);
+    }
+    let sql = "SELECT extname FROM pg_catalog.pg_extension WHERE NOT pg_has_role(extowner, 'USAGE')";
+    let foreign: Vec<String> = query(source, database, sql).await?.into_iter().flatten().collect();
+    let left_out = |entry: &Entry| {
+        commented_extension(entry).is_some_and(|extension| foreign.iter().any(|foreign| foreign == extension))
+    };
+    let (out, kept): (Vec<&Entry>, Vec<&Entry>) = contents.entries.iter().partition(|entry| left_out(entry));
+    if out.is_empty() {
+        return Ok(None);
+    }
+    let list: String = kept.iter().map(|entry| format!("{};\n", entry.id)).collect();
+    let warning = |entry: &&Entry| {
+        let extension = commented_extension(entry).unwrap_or_default();
+        let message =
+            format!("the comment on extension '{extension}' is left out: the extension belongs to another role");
+        Warning::new("extension-comment", message).about(extension)
+    };
+    Ok(Some((list, out.iter().map(warning).collect())))
+}
+
+fn commented_extension(entry: &Entry) -> Option<&str> {
+    let name = (entry.kind == "COMMENT").then(|| entry.tag.strip_prefix("EXTENSION "))??;
+    Some(name.trim_matches('"'))
+}
