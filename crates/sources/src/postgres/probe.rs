@@ -54,14 +54,22 @@ pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Conten
         format!(
             "EXISTS (SELECT 1 FROM pg_catalog.{class} o JOIN pg_catalog.pg_namespace n ON n.oid = o.{namespace} \
              WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT 1 FROM \
-             pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype = 'e'))"
+             pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype IN ('e', 'i')))"
+        )
+    };
+    let any = |class: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM pg_catalog.{class} o WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
+             WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype = 'e'))"
         )
     };
     let sql = format!(
-        "SELECT 1 WHERE {} OR {} OR {} OR EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)",
+        "SELECT 1 WHERE {} OR {} OR {} OR {} OR {} OR EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)",
         own("pg_class", "relnamespace"),
         own("pg_proc", "pronamespace"),
-        own("pg_type", "typnamespace")
+        own("pg_type", "typnamespace"),
+        any("pg_publication"),
+        any("pg_foreign_server"),
     );
     let holds = !query(source, database, &sql).await?.is_empty();
     Ok(if holds { Contents::Data } else { Contents::Empty })

@@ -12,7 +12,7 @@ mod place;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Warning;
-use pipeline::process::{EXIT_PATIENCE, Process, ProcessError};
+use pipeline::process::{EXIT_PATIENCE, KeptLines, Process, ProcessError};
 use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
@@ -117,7 +117,9 @@ impl PostgresRestore {
         if self.options.on_error == OnError::Stop {
             command = command.arguments(["--exit-on-error"]);
         } else {
-            command.stderr_lines = STDERR_LINES;
+            // Only a talkative pg_restore names the object that an error is about.
+            command = command.arguments(["--verbose"]);
+            command.stderr = KeptLines { most: STDERR_LINES, wanted: failed::is_wanted };
         }
         if self.options.no_owner {
             command = command.arguments(["--no-owner", "--no-privileges"]);

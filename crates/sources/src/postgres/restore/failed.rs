@@ -12,6 +12,11 @@ const MAX_ERROR_LEN: usize = 600;
 /// Says that pg_restore went through the whole archive.
 const WENT_THROUGH: &str = "errors ignored on restore:";
 
+/// Returns whether a line of pg_restore's stderr is about a failure. A talkative pg_restore names every object, too.
+pub(super) fn is_wanted(line: &str) -> bool {
+    ["from TOC entry ", "error: ", WENT_THROUGH].iter().any(|sign| line.contains(sign)) || detail(line).is_some()
+}
+
 /// Returns whether pg_restore read the whole archive although objects failed.
 pub(super) fn went_through(stderr: &str) -> bool {
     stderr.contains(WENT_THROUGH)
