@@ -143,9 +143,12 @@ fn goes_out_and_comes_back(from: PostgresVersion, to: PostgresVersion) {
     source.sql("postgres", "ALTER ROLE dbackup SET lo_compat_privileges = on");
     std::fs::create_dir(world.path("backups")).unwrap();
     let destination = format!("file://{}", world.path("backups").display());
-    for (job, address) in
-        [("superuser", source.address("Na%20sty")), ("guide", source.address_as("dbackup", "Na%20sty"))]
-    {
+    let addresses = [
+        ("superuser", source.address("Na%20sty")),
+        ("guide", source.address_as("dbackup", "Na%20sty")),
+        ("owner", source.address_as("tenant", "Na%20sty")),
+    ];
+    for (job, address) in addresses {
         let mut backup = world.command(&["backup", "--to", &destination, "--job", job]);
         backup.env("DBACKUP_POSTGRES_BIN", from.bin()).env("DBACKUP_SOURCE", &address);
         Ran::of(&mut backup).succeeded();
@@ -164,6 +167,10 @@ fn goes_out_and_comes_back(from: PostgresVersion, to: PostgresVersion) {
         assert_eq!(content(&target, database), wanted, "{from:?} to {to:?}, {kind:?}");
         assert_eq!(schema(&target, to, database), schema(&source, to, "Na sty"), "{from:?} to {to:?}, {kind:?}");
     }
+    let mut restore = world.command(&["restore", &destination, "--job", "owner", "--latest", "--no-owner"]);
+    restore.env("DBACKUP_POSTGRES_BIN", to.bin()).env("DBACKUP_TARGET", target.address_as("tenant", "tenants"));
+    Ran::of(&mut restore).succeeded();
+    assert_eq!(rows(&content(&target, "tenants")), rows(&wanted), "{from:?} to {to:?}, the tenant's own");
     assert_eq!(
         target.sql("postgres", "SELECT count(*) FROM pg_database WHERE datname LIKE '%dbackup\\_re%'").trim(),
         "0"
