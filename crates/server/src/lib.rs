@@ -12,6 +12,7 @@ mod listen;
 mod listings;
 mod metrics;
 mod passwords;
+mod recovery_sheet;
 mod redaction;
 mod runs;
 mod serve;

@@ -13,6 +13,7 @@ mod interrupted;
 mod main_job;
 mod names;
 mod nasty;
+mod recovery;
 mod schema;
 mod secrets;
 mod server;

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use catalog::{NewProfile, Profile};
+use catalog::{NewProfile, PageRequest, Profile};
 use pipeline::keys::{Identity, Recipient};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,8 @@ use super::super::problem::{Fields, Problem};
 use super::super::time::Time;
 use crate::app::App;
 use crate::failure::Failure;
+use crate::recovery_sheet::RecoverySheet;
+use crate::settings::of_destination;
 
 /// age itself has no limit; nobody means more.
 const MOST_RECIPIENTS: usize = 20;
@@ -180,25 +182,26 @@ pub(crate) async fn export(State(app): State<App>, Id(id): Id) -> Result<Json<Ex
         ));
     }
     let file = identity.expose_secret().to_owned();
-    let recovery_sheet = recovery_sheet(&profile, &file).map_err(Failure::from)?;
+    let recovery_sheet = recovery_sheet(&app, &profile, &file).await?;
     Ok(Json(ExportedIdentity { identity: file, recovery_sheet }))
 }
 
-fn recovery_sheet(profile: &Profile, file: &str) -> Result<String, pipeline::keys::KeyError> {
-    Identity::parse_file(&file.to_owned().into())?;
-    Ok(format!(
-        "DBACKUP RECOVERY SHEET\n\
-         Encryption profile: {}\n\
-         Public key: {}\n\n\
-         Keep this where the server is not. Whoever has it can read the backups; without it nobody can.\n\n\
-         {file}\n\
-         To restore without this server, save the lines above as key.txt and run\n\
-         (.sql.zst.age)   age -d -i key.txt BACKUP | zstd -d | psql DATABASE\n\
-         (.dump.zst.age)  age -d -i key.txt BACKUP | zstd -d | pg_restore -d DATABASE\n\
-         (.db.zst.age)    age -d -i key.txt BACKUP | zstd -d > DATABASE.db\n\
-         or, with dbackup:\n\
-         dbackup restore dropbox:/FOLDER BACKUP --target postgres://USER@HOST/DATABASE --identity key.txt\n",
-        profile.name,
-        profile.recipients.join(", ")
-    ))
+/// Maximum number of destinations that a recovery sheet names.
+const MAX_NAMED_DESTINATIONS: usize = 20;
+
+async fn recovery_sheet(app: &App, profile: &Profile, identity: &str) -> Result<String, Problem> {
+    Identity::parse_file(&identity.to_owned().into()).map_err(Failure::from)?;
+    let first = PageRequest { after: None, limit: MAX_NAMED_DESTINATIONS };
+    let destinations = app.catalog.destinations(&first).await?.items;
+    let destinations =
+        destinations.iter().map(|destination| Ok((destination.name.clone(), of_destination(destination)?.address())));
+    let sheet = RecoverySheet {
+        profile: &profile.name,
+        recipients: &profile.recipients,
+        identity,
+        date: &app.now().strftime("%F").to_string(),
+        server: app.config.public_url.as_str(),
+        destinations: &destinations.collect::<Result<Vec<_>, Problem>>()?,
+    };
+    Ok(sheet.text())
 }

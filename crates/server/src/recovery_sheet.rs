@@ -1,0 +1,115 @@
+//! The recovery sheet: a profile's private key, and how to restore with it where dbackup is not. The whole text is an age identity file:
+//! every line but the key's is a comment, so that it works as it is saved.
+
+use std::fmt::Write;
+
+/// What a sheet tells.
+pub(crate) struct RecoverySheet<'a> {
+    /// The profile's name.
+    pub(crate) profile: &'a str,
+    /// Its public keys.
+    pub(crate) recipients: &'a [String],
+    /// The identity file with the private key.
+    pub(crate) identity: &'a str,
+    /// The day it is handed out, `2026-11-25`.
+    pub(crate) date: &'a str,
+    /// Where the server is reached.
+    pub(crate) server: &'a str,
+    /// Where the backups are: a name and the command line's address for it.
+    pub(crate) destinations: &'a [(String, String)],
+}
+
+/// The stock commands per ending of a file name.
+const COMMANDS: [(&str, &str); 6] = [
+    (".dump.zst.age", "age -d -i key.txt FILE | zstd -d | pg_restore --create --no-owner --no-privileges -d postgres"),
+    (".dump.gz.age", "age -d -i key.txt FILE | gzip -d | pg_restore --create --no-owner --no-privileges -d postgres"),
+    (".dump.age", "age -d -i key.txt FILE | pg_restore --create --no-owner --no-privileges -d postgres"),
+    (".db.zst.age", "age -d -i key.txt FILE | zstd -d > restored.db"),
+    (".db.gz.age", "age -d -i key.txt FILE | gzip -d > restored.db"),
+    (".db.age", "age -d -i key.txt FILE > restored.db"),
+];
+
+impl RecoverySheet<'_> {
+    /// Writes the sheet.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = vec![
+            "DBACKUP RECOVERY SHEET".to_owned(),
+            String::new(),
+            format!("Encryption profile: {}", one_line(self.profile)),
+            format!("Handed out on {} by {}", self.date, self.server),
+            "This whole text is the key file: save it as key.txt, as it is.".to_owned(),
+            "Keep it away from the server and from the backups. Anyone who has it can read the backups; without it, nobody can."
+                .to_owned(),
+            String::new(),
+        ];
+        lines.extend(self.recipients.iter().map(|recipient| format!("Public key: {recipient}")));
+        let mut sheet: String = lines.iter().map(|line| comment(line)).collect();
+        for line in self.identity.lines().filter(|line| !line.trim().is_empty()) {
+            let line = if line.starts_with('#') { line.to_owned() } else { line.trim().to_owned() };
+            // Writing into a String cannot fail.
+            let _ = writeln!(sheet, "{line}");
+        }
+        sheet.extend(self.instructions().iter().map(|line| comment(line)));
+        sheet
+    }
+
+    fn instructions(&self) -> Vec<String> {
+        let mut lines = vec![String::new(), "WHERE THE BACKUPS ARE".to_owned()];
+        lines.extend(self.destinations.iter().map(|(name, address)| format!("{}: {address}", one_line(name))));
+        lines.extend(
+            [
+                "In each: JOB/backup_DATE_DATABASE.ENDING, and beside it the same name with .meta.json",
+                "",
+                "TO RESTORE WITHOUT DBACKUP",
+                "You need age (https://age-encryption.org), zstd or gzip, and for PostgreSQL its client tools, at least as new as",
+                "\"toolVersion\" in the .meta.json file. In bash, run first: set -o pipefail",
+                "FILE is the backup's file. pg_restore creates the database under its own name; it must not exist yet.",
+            ]
+            .map(str::to_owned),
+        );
+        lines.extend(COMMANDS.iter().map(|(ending, command)| format!("{ending:<15}{command}")));
+        lines.extend(
+            [
+                "",
+                "TO RESTORE WITH DBACKUP",
+                "For Dropbox, run first: export DROPBOX_APP_KEY=...; export DROPBOX_REFRESH_TOKEN=$(dbackup dropbox login)",
+            ]
+            .map(str::to_owned),
+        );
+        let address = self.destinations.first().map_or("file:///FOLDER", |(_, address)| address.as_str());
+        for target in ["postgres://USER@HOST/DATABASE", "sqlite:///FOLDER/restored.db"] {
+            lines.push(format!("dbackup restore '{address}' 'JOB/FILE' --target {target} --identity key.txt"));
+        }
+        lines
+    }
+}
+
+fn comment(line: &str) -> String {
+    format!("# {line}").trim_end().to_owned() + "\n"
+}
+
+/// A name on one line: a line break in it would end the comment.
+fn one_line(name: &str) -> String {
+    name.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_whole_sheet_is_an_identity_file() {
+        let identity = pipeline::keys::Identity::generate();
+        let file = secrecy::ExposeSecret::expose_secret(&identity.to_file("now")).to_owned();
+        let sheet = RecoverySheet {
+            profile: "company\nAGE-SECRET-KEY-1FALSE",
+            recipients: &["age1x".to_owned()],
+            identity: &file,
+            date: "2026-11-25",
+            server: "https://backup.example",
+            destinations: &[("Off\nsite".to_owned(), "dropbox:/backups".to_owned())],
+        };
+        let parsed = pipeline::keys::Identity::parse_file(&sheet.text().into()).unwrap();
+        assert_eq!(parsed.len(), 1);
+    }
+}
