@@ -197,18 +197,31 @@ async fn a_role_without_createdb_fills_an_empty_database_and_leaves_the_provider
     assert_eq!(server.sql("tgt", "SELECT a FROM t").trim(), "1");
     let refused = restore(&server.address_as("app2", "new"), &bytes, RestoreOptions::default()).await.unwrap_err();
     assert!(refused.to_string().contains("CREATEDB"), "{refused}");
+    // With CREATEDB, the prepared database is filled in place.
+    server.sql("postgres", "ALTER ROLE app2 CREATEDB");
+    server.sql("tgt", "DROP TABLE t");
+    let findings = review(&address, &bytes, RestoreOptions::default()).await;
+    assert!(findings.iter().any(|finding| finding.code == "superuser-extension"), "{findings:?}");
+    let in_place = RestoreOptions { in_place: true, ..RestoreOptions::default() };
+    let findings = review(&address, &bytes, in_place).await;
+    assert!(!findings.iter().any(|finding| finding.severity == Severity::Blocks), "{findings:?}");
+    restore(&address, &bytes, in_place).await.unwrap();
+    assert_eq!(server.sql("tgt", "SELECT a FROM t").trim(), "1");
 }
 
 #[tokio::test]
-async fn a_target_that_may_only_be_read_is_filled_nevertheless() {
+async fn a_target_that_may_only_be_read_by_default_is_filled_nevertheless() {
     let server = start();
+    server.sql("postgres", "CREATE ROLE tenant LOGIN PASSWORD 'secret'");
     server.sql("postgres", "CREATE DATABASE shop");
     server.sql("shop", "CREATE TABLE t (x int)");
     let bytes = dump(&server.address("shop"), "shop").await;
-    server.sql("postgres", "CREATE DATABASE target");
-    server.sql("postgres", "ALTER DATABASE target SET default_transaction_read_only = on");
-    restore(&server.address("target"), &bytes, RestoreOptions::default()).await.unwrap();
-    assert_eq!(server.sql("target", "SELECT count(*) FROM t").trim(), "0");
+    for (database, address) in [("target", server.address("target")), ("own", server.address_as("tenant", "own"))] {
+        server.sql("postgres", &format!("CREATE DATABASE {database} OWNER tenant"));
+        server.sql("postgres", &format!("ALTER DATABASE {database} SET default_transaction_read_only = on"));
+        restore(&address, &bytes, no_owner()).await.unwrap();
+        assert_eq!(server.sql(database, "SELECT count(*) FROM t").trim(), "0", "{database}");
+    }
 }
 
 #[tokio::test]

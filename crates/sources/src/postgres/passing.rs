@@ -116,7 +116,7 @@ impl Keeper {
     }
 }
 
-async fn lock_database(source: &Postgres) -> Result<&'static str, Error> {
+pub(super) async fn lock_database(source: &Postgres) -> Result<&'static str, Error> {
     let mut first_failure = None;
     for database in LOCK_DATABASES.into_iter().filter(|database| source.database.as_deref() != Some(database)) {
         match query(source, database, "SELECT 1").await {

@@ -3,7 +3,8 @@
 //! - The dump goes into a new database beside the target, which takes the target's place at the end: both renames in one
 //!   transaction. What belongs to the database itself (locale, owner, settings, privileges) comes from the archive.
 //! - What only loads under its own name (pg_cron) is restored in place: the target is moved aside, and back if the restore fails.
-//! - A role that may not create databases fills an empty database directly, in one transaction where the server's locks suffice.
+//! - An empty database is filled directly, in one transaction where the server's locks suffice, if the role may not create databases or
+//!   the restore is in place: a provider has prepared it, perhaps with extensions that only the provider may create.
 
 mod command;
 mod failed;
@@ -77,7 +78,9 @@ impl PostgresRestore {
             return Err(Error::HoldsData(format!("database '{database}'")));
         }
         let server_major = probe::any_server(&source).await?.major;
-        let role = Role::ask(&source, &database).await?;
+        let mut role = Role::ask(&source, &database).await?;
+        // Databases are created and renamed from another one; who may enter no other can only fill their own.
+        role.can_create_databases &= found != Found::Empty || passing::lock_database(&source).await.is_ok();
         let number = Number::draw()?;
         let place = choose_place(&database, found, options, role, number)?;
         let warnings = passing::sweep(&source).await.unwrap_or_default();
@@ -140,6 +143,7 @@ impl PostgresRestore {
             warnings.extend(left_out);
             list = Some(file);
         }
+        command::allow_writing(&mut command, source, database).await?;
         let started = command.start().map_err(|error| Error::of_tool(self.what(), &error, cure))?;
         self.warnings.extend(warnings);
         match started {
@@ -250,7 +254,7 @@ impl PostgresRestore {
                 }
                 Err(Error::Failed {
                     what: format!("database '{database}' was empty and is partly filled now"),
-                    cause: "this role may not create databases, so that it was filled directly".to_owned(),
+                    cause: "it was filled directly, and not in one transaction".to_owned(),
                     cure: Some("Empty it (DROP OWNED, or drop and create it), then restore again"),
                 })
             }
@@ -270,7 +274,7 @@ fn choose_place(
     number: Number,
 ) -> Result<Place, Error> {
     match (found, role.can_create_databases) {
-        (Found::Empty, false) => Ok(Place::Direct { one_transaction: true }),
+        (Found::Empty, can_create) if options.in_place || !can_create => Ok(Place::Direct { one_transaction: true }),
         (_, false) => Err(Error::Failed {
             what: format!("could not restore database '{database}'"),
             cause: "this role may not create databases, and only an empty database can be filled without that"

@@ -1,6 +1,7 @@
 //! How pg_restore is called: what it leaves out, and whether in one transaction.
 
 use domain::Warning;
+use pipeline::process::Command;
 
 use super::super::Postgres;
 use super::super::archive::{Contents, Entry};
@@ -29,6 +30,17 @@ impl Role {
         let is = |index: usize| rows.first().and_then(|row| row.get(index)).is_some_and(|value| value == "t");
         Ok(Self { is_superuser: is(0), can_create_databases: is(0) || is(1) })
     }
+}
+
+/// Lets pg_restore write where sessions may only read by default.
+pub(super) async fn allow_writing(command: &mut Command, source: &Postgres, database: &str) -> Result<(), Error> {
+    let setting = query(source, database, "SHOW default_transaction_read_only").await?;
+    if setting.into_iter().flatten().any(|value| value == "on") {
+        let given = std::env::var("PGOPTIONS").unwrap_or_default();
+        command.environment.retain(|(name, _)| name != "PGOPTIONS");
+        command.environment.push(("PGOPTIONS".into(), format!("{given} -c default_transaction_read_only=off").into()));
+    }
+    Ok(())
 }
 
 /// Returns whether all of an archive can be restored in one transaction, as far as the server's locks go.

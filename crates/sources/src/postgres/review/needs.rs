@@ -176,10 +176,13 @@ impl Needs {
             .filter(|name| !(facts.fills_directly(options) && installed(name)))
             .collect();
         if !facts.is_superuser && !forbidden.is_empty() {
-            let message = format!(
-                "only a superuser may create extension {}: restore as one, or continue past errors",
-                listed(forbidden.iter().copied())
-            );
+            let names = listed(forbidden.iter().copied());
+            let way = if forbidden.iter().all(|name| installed(name)) {
+                "they are in the target already: empty it and restore in place"
+            } else {
+                "restore as one, or continue past errors"
+            };
+            let message = format!("only a superuser may create extension {names}: {way}");
             findings.push(finding(Severity::Blocks, "superuser-extension", message));
         }
         for (name, setting) in BOUND_TO_DATABASE {

@@ -85,9 +85,9 @@ impl TargetFacts {
             || self.locales.iter().any(|known| plain(known) == plain(name))
     }
 
-    /// Returns whether an empty target is filled itself, because this role may not create databases.
-    pub(super) fn fills_directly(&self, _options: RestoreOptions) -> bool {
-        self.found == Some(Contents::Empty) && !self.can_create_databases
+    /// Returns whether an empty target is filled itself.
+    pub(super) fn fills_directly(&self, options: RestoreOptions) -> bool {
+        self.found == Some(Contents::Empty) && (options.in_place || !self.can_create_databases)
     }
 }
 
@@ -124,10 +124,8 @@ pub(super) async fn in_the_way(
         findings.push(with_sql(finding(Severity::Blocks, "no-createdb", message), sql));
     }
     if facts.fills_directly(options) {
-        let message = format!(
-            "'{}' may not create databases: the empty database itself is filled, and keeps its locale",
-            facts.role
-        );
+        let why = if facts.can_create_databases { "in place" } else { "this role may not create databases" };
+        let message = format!("the empty database '{database}' itself is filled, and keeps its locale ({why})");
         findings.push(finding(Severity::Informs, "fills-directly", message));
         return Ok(findings);
     }
