@@ -5,6 +5,7 @@
 
 mod archive;
 mod config;
+mod contents;
 mod definition;
 mod dump;
 mod likeness;
@@ -18,8 +19,8 @@ mod steps;
 mod tools;
 
 use async_trait::async_trait;
-use domain::Engine;
 use domain::probe::Step;
+use domain::{Engine, Warning};
 
 pub(crate) use config::Postgres;
 
@@ -59,8 +60,13 @@ impl Source for Postgres {
         restore::put_in_place(self.clone(), kept).await
     }
 
+    async fn remove_leftovers(&self) -> Vec<Warning> {
+        let swept = passing::sweep(self).await;
+        swept.unwrap_or_else(|error| vec![Warning::new("leftover", error.to_string())])
+    }
+
     async fn contents(&self) -> Result<Contents, Error> {
-        probe::contents(self, &self.named_database()?).await
+        contents::contents(self, &self.named_database()?).await
     }
 
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {

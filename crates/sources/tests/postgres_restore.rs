@@ -415,3 +415,28 @@ async fn a_review_names_what_the_server_lacks_with_the_sql_to_copy() {
         findings.iter().filter(|finding| finding.severity == Severity::Blocks).map(|finding| finding.code).collect();
     assert_eq!(blocking, ["foreign-owner", "superuser-extension"], "{findings:?}");
 }
+
+#[tokio::test]
+async fn a_database_with_pg_cron_has_a_way_back_and_is_told_before_it_is_taken() {
+    let settings = ["shared_preload_libraries=pg_cron", "cron.database_name=jobs", "cron.host=127.0.0.1"];
+    let server = PostgresServer::start_with(PostgresVersion::Debian, &settings);
+    server.sql("postgres", "CREATE DATABASE jobs");
+    server.sql("jobs", "CREATE EXTENSION pg_cron; SELECT cron.schedule('nightly', '0 3 * * *', 'SELECT 1')");
+    let bytes = dump(&server.address("jobs"), "jobs").await;
+    let address = server.address("jobs");
+    let in_place = RestoreOptions { in_place: true, ..overwrite() };
+    let bound = |findings: &[sources::Finding]| findings.iter().any(|finding| finding.code == "bound-extension");
+    assert!(bound(&review(&address, &bytes, overwrite()).await));
+    assert!(!bound(&review(&address, &bytes, in_place).await));
+    // The jobs are data, though every table belongs to an extension.
+    assert!(matches!(restore(&address, &bytes, RestoreOptions::default()).await, Err(Error::HoldsData(_))));
+    let refused = restore(&address, &bytes, overwrite()).await.unwrap_err().to_string();
+    assert!(refused.contains("can only create extension in database jobs"), "{refused}");
+    let jobs = || server.sql("jobs", "SELECT jobname FROM cron.job").trim().to_owned();
+    restore(&address, &bytes, in_place).await.unwrap();
+    assert_eq!(jobs(), "nightly");
+    server.sql("postgres", "DROP DATABASE jobs WITH (FORCE)");
+    restore(&address, &bytes, in_place).await.unwrap();
+    assert_eq!(jobs(), "nightly");
+    assert_eq!(passing_databases(&server), "");
+}

@@ -2,8 +2,9 @@
 
 use super::Postgres;
 use super::tools::{Tool, cure};
+
+use crate::Databases;
 use crate::error::Error;
-use crate::{Contents, Databases};
 
 /// Databases that servers have, for questions about others: the first that is there, and is not itself in question, serves.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
@@ -41,38 +42,6 @@ fn version_of(rows: &[Vec<String>]) -> Result<Server, Error> {
 pub(super) async fn databases(source: &Postgres) -> Result<Databases, Error> {
     let sql = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
     Ok(Databases::all(execute(source, sql).await?.into_iter().flatten().collect()))
-}
-
-/// Looks what lies at a database's name.
-pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Contents, Error> {
-    let exists = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(database));
-    if execute(source, &exists).await?.is_empty() {
-        return Ok(Contents::Absent);
-    }
-    // What initdb and extensions bring is not data.
-    let own = |class: &str, namespace: &str| {
-        format!(
-            "EXISTS (SELECT 1 FROM pg_catalog.{class} o JOIN pg_catalog.pg_namespace n ON n.oid = o.{namespace} \
-             WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT 1 FROM \
-             pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype IN ('e', 'i')))"
-        )
-    };
-    let any = |class: &str| {
-        format!(
-            "EXISTS (SELECT 1 FROM pg_catalog.{class} o WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
-             WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype = 'e'))"
-        )
-    };
-    let sql = format!(
-        "SELECT 1 WHERE {} OR {} OR {} OR {} OR {} OR EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)",
-        own("pg_class", "relnamespace"),
-        own("pg_proc", "pronamespace"),
-        own("pg_type", "typnamespace"),
-        any("pg_publication"),
-        any("pg_foreign_server"),
-    );
-    let holds = !query(source, database, &sql).await?.is_empty();
-    Ok(if holds { Contents::Data } else { Contents::Empty })
 }
 
 /// Runs SQL in one transaction, outside of any database in particular.

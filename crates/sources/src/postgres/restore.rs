@@ -21,6 +21,7 @@ use self::command::Role;
 pub(super) use self::place::Target;
 use super::Postgres;
 use super::archive::{ArchiveReader, Contents};
+use super::contents;
 use super::definition::Definition;
 use super::list_file::ListFile;
 use super::passing::{self, Keeper, Number, Purpose, drop_database};
@@ -73,7 +74,7 @@ impl PostgresRestore {
     /// Looks at the target, and removes what crashed restores left. Changes nothing else.
     pub(super) async fn start(source: Postgres, options: RestoreOptions) -> Result<Self, Error> {
         let database = source.named_database()?;
-        let found = probe::contents(&source, &database).await?;
+        let found = contents::contents(&source, &database).await?;
         if found == Found::Data && !options.overwrite {
             return Err(Error::HoldsData(format!("database '{database}'")));
         }
@@ -228,7 +229,7 @@ impl PostgresRestore {
 
     async fn swap(&self, name: &str) -> Result<Vec<Warning>, Error> {
         // It may have been filled meanwhile.
-        let found = probe::contents(&self.target.source, &self.target.database).await?;
+        let found = contents::contents(&self.target.source, &self.target.database).await?;
         if found == Found::Data && !self.options.overwrite {
             return Err(Error::HoldsData(format!("database '{}'", self.target.database)));
         }

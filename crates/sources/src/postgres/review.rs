@@ -9,7 +9,7 @@ use self::needs::Needs;
 use self::target::TargetFacts;
 use super::Postgres;
 use super::archive::ArchiveReader;
-use super::probe;
+use super::contents;
 use crate::error::Error;
 use crate::{Finding, RestoreOptions, Review, Severity};
 
@@ -45,7 +45,7 @@ impl Review for PostgresReview {
                 "the backup ends within its table of contents",
             ));
         }
-        let found = probe::contents(&source, &database).await?;
+        let found = contents::contents(&source, &database).await?;
         let needs = Needs::of(archive.contents(), options);
         let facts = TargetFacts::ask(&source, &database, found).await?;
         let mut findings = needs.compare(&facts, options);

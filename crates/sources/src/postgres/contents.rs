@@ -1,0 +1,51 @@
+//! Whether a database holds something of its own.
+
+use super::Postgres;
+use super::probe::{execute, literal, query};
+use crate::Contents;
+use crate::error::Error;
+
+/// Returns what lies at a database's name.
+pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Contents, Error> {
+    let exists = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(database));
+    if execute(source, &exists).await?.is_empty() {
+        return Ok(Contents::Absent);
+    }
+    // What initdb and extensions bring is not data.
+    let own = |class: &str, namespace: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM pg_catalog.{class} o JOIN pg_catalog.pg_namespace n ON n.oid = o.{namespace} \
+             WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND NOT EXISTS (SELECT 1 FROM \
+             pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype IN ('e', 'i')))"
+        )
+    };
+    let any = |class: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM pg_catalog.{class} o WHERE NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
+             WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype = 'e'))"
+        )
+    };
+    let sql = format!(
+        "SELECT 1 WHERE {} OR {} OR {} OR {} OR {} OR EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)",
+        own("pg_class", "relnamespace"),
+        own("pg_proc", "pronamespace"),
+        own("pg_type", "typnamespace"),
+        any("pg_publication"),
+        any("pg_foreign_server"),
+    );
+    let holds = !query(source, database, &sql).await?.is_empty() || extensions_hold_data(source, database).await?;
+    Ok(if holds { Contents::Data } else { Contents::Empty })
+}
+
+/// Returns whether a table of an extension holds rows that belong to the user: those that pg_dump dumps, such as the jobs of pg_cron.
+async fn extensions_hold_data(source: &Postgres, database: &str) -> Result<bool, Error> {
+    let sql = "SELECT c.oid::regclass::text || ' ' || coalesce(condition, '') FROM pg_catalog.pg_extension, \
+               unnest(extconfig, extcondition) AS u(relation, condition) JOIN pg_catalog.pg_class c ON c.oid = relation \
+               WHERE relkind IN ('r', 'p') AND has_table_privilege(c.oid, 'SELECT')";
+    let tables: Vec<String> = query(source, database, sql).await?.into_iter().flatten().collect();
+    if tables.is_empty() {
+        return Ok(false);
+    }
+    let any: Vec<String> = tables.iter().map(|table| format!("EXISTS (SELECT 1 FROM {table})")).collect();
+    Ok(!query(source, database, &format!("SELECT 1 WHERE {}", any.join(" OR "))).await?.is_empty())
+}
