@@ -77,7 +77,7 @@ impl From<dropbox::Error> for Failure {
     fn from(error: dropbox::Error) -> Self {
         match error {
             dropbox::Error::Settings(message) => Self::Usage(message),
-            error if error.needs_login() => Self::Failed(format!("{error}. {LOG_IN}")),
+            error if error.needs_login() || error.missing_scope().is_some() => Self::Failed(format!("{error}. {LOG_IN}")),
             error => Self::Failed(error.to_string()),
         }
     }
@@ -136,7 +136,7 @@ pub(crate) fn describe_copy(failure: &runner::backup::Failure) -> String {
 
 fn describe(error: &destinations::Error) -> String {
     match error {
-        destinations::Error::Unauthorized { .. } => format!("{error}. {LOG_IN}"),
+        destinations::Error::Unauthorized { cause, .. } if !cause.invalid_client() => format!("{error}. {LOG_IN}"),
         error => error.to_string(),
     }
 }

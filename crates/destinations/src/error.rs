@@ -32,7 +32,7 @@ pub enum Error {
         /// Why.
         cause: String,
     },
-    /// Only a new authorization helps.
+    /// The storage does not accept the grant, a scope that the act needs is missing, or the app is unknown: `cause` tells which.
     #[error("{destination}: {cause}")]
     Unauthorized {
         /// Which one.

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::faults::Faults;
 use crate::http::shape::Shaper;
 use crate::oauth::grants::Grants;
+use crate::people::Person;
 use crate::persist;
 use crate::random;
 use crate::records::Records;
@@ -24,9 +25,6 @@ use crate::store::{BlobStore, Content};
 use crate::tree::Tree;
 use crate::tree::path::View;
 use crate::weather::Weather;
-
-/// The member's folder in the root namespace of a team.
-const TEAM_HOME: &str = "/Ada Lovelace";
 
 /// The emulator behind its listener.
 pub(crate) struct App {
@@ -45,6 +43,8 @@ pub(crate) struct App {
     /// Held by the one that changes files or folders, if the weather lets that take time.
     namespace: tokio::sync::Mutex<()>,
     account: Mutex<Account>,
+    /// The app's secret; `None` if the app was deleted.
+    secret: Mutex<Option<String>>,
     state_file: Option<PathBuf>,
 }
 
@@ -63,6 +63,9 @@ pub(crate) struct Account {
     pub(crate) links: HashMap<String, Link>,
     /// Results of jobs by their id.
     pub(crate) jobs: HashMap<String, Value>,
+    /// How often the members have changed teams.
+    #[serde(default)]
+    pub(crate) team_changes: u32,
 }
 
 /// A temporary link.
@@ -86,13 +89,15 @@ impl App {
             quota: config.quota,
             links: HashMap::new(),
             jobs: HashMap::new(),
+            team_changes: 0,
         });
         account.quota = config.quota;
         account.grants.add_ready_made(&config.refresh_token, &config.app_key, &SCOPES);
         if config.team_root {
-            account.tree.ensure_folder(TEAM_HOME);
+            account.tree.ensure_folder(&format!("/{}", Person::Ada.name()));
         }
         let account = Mutex::new(account);
+        let secret = Mutex::new(Some(config.app_secret.clone()));
         let (faults, records, shaper, base_url, changed, namespace) = Default::default();
         let weather = Mutex::default();
         let app = App {
@@ -107,6 +112,7 @@ impl App {
             weather,
             namespace,
             account,
+            secret,
             state_file,
         };
         app.set_weather(app.config.weather);
@@ -155,9 +161,22 @@ impl App {
         outcome
     }
 
+    /// The app's secret; `None` if the app was deleted.
+    pub(crate) fn secret(&self) -> Option<String> {
+        self.secret.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Resets the app's secret, or deletes the app.
+    pub(crate) fn set_secret(&self, secret: Option<String>) {
+        *self.secret.lock().unwrap_or_else(PoisonError::into_inner) = secret;
+    }
+
     /// The namespace that a call without `Dropbox-API-Path-Root` sees.
-    pub(crate) fn home(&self) -> View {
-        if self.config.team_root { View::below(TEAM_HOME) } else { View::root() }
+    pub(crate) fn home(&self, person: Person) -> View {
+        match person {
+            Person::Ada if !self.config.team_root => View::root(),
+            person => View::below(&format!("/{}", person.name())),
+        }
     }
 
     /// The address that callers reach the emulator by.

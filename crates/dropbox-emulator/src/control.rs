@@ -9,6 +9,7 @@ use crate::faults::Fault;
 use crate::records::RequestRecord;
 use crate::store::Content;
 use crate::tree::commit::Commit;
+use crate::tree::path::{fold, normalized};
 use crate::weather::Weather;
 
 /// A file as the account has it.
@@ -55,6 +56,27 @@ impl Control {
         self.app.change(|account| account.grants.set_scopes(refresh_token, scopes));
     }
 
+    /// Changes what every refresh token may do.
+    pub fn set_all_scopes(&self, scopes: &[&str]) {
+        self.app.change(|account| account.grants.set_all_scopes(scopes));
+    }
+
+    /// Resets the app's secret: the token endpoint takes the old one no longer.
+    pub fn reset_app_secret(&self, secret: &str) {
+        self.app.set_secret(Some(secret.to_owned()));
+    }
+
+    /// Deletes the app: Dropbox knows neither its key nor its tokens any more.
+    pub fn delete_app(&self) {
+        self.app.set_secret(None);
+    }
+
+    /// Lets the members of the team change to another one, whose root namespace is a new, empty one. With [`Control::files`]
+    /// its files are seen below `/Team 2`, then `/Team 3`, and so on.
+    pub fn change_team(&self) {
+        self.app.change(|account| account.team_changes += 1);
+    }
+
     /// Changes the account's allowance.
     pub fn set_quota(&self, bytes: u64) {
         self.app.change(|account| account.quota = bytes);
@@ -97,7 +119,7 @@ impl Control {
             for (path, bytes) in files {
                 let content = self.app.store.put(&bytes).map_err(|error| error.to_string());
                 let committed = content.and_then(|content| {
-                    let committed = account.tree.commit(&path, &content, &commit, u64::MAX, now);
+                    let committed = account.tree.commit(&normalized(&path), &content, &commit, u64::MAX, now);
                     committed.map_err(|error| format!("{error:?}"))
                 });
                 if let Err(error) = committed {
@@ -109,7 +131,7 @@ impl Control {
 
     /// Deletes a file or a folder, if it is there.
     pub fn remove(&self, path: &str) {
-        let (now, key) = (self.app.clock.now(), path.to_lowercase());
+        let (now, key) = (self.app.clock.now(), fold(path));
         self.app.change(|account| {
             if account.tree.get(&key).is_some() {
                 account.tree.delete(&key, now);
@@ -127,7 +149,7 @@ impl Control {
             Ok(damaged) => damaged,
             Err(error) => panic!("cannot corrupt {path}: {error}"),
         };
-        let key = path.to_lowercase();
+        let key = fold(path);
         self.app.change(|account| {
             let Some((_, _, revision)) = account.tree.file(&key) else { return };
             let claimed = if keep_hash { &revision.content } else { &damaged };
@@ -175,6 +197,6 @@ impl Control {
 
     fn content(&self, path: &str) -> Option<Content> {
         let account = self.app.account();
-        account.tree.file(&path.to_lowercase()).map(|(_, _, revision)| revision.content.clone())
+        account.tree.file(&fold(path)).map(|(_, _, revision)| revision.content.clone())
     }
 }

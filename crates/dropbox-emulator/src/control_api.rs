@@ -12,6 +12,10 @@
 //! | `PUT /emulator/quota` | changes the allowance, in bytes or such as `10MiB` |
 //! | `POST /emulator/tokens/expire` | lets all access tokens expire |
 //! | `POST /emulator/grant/revoke` | unlinks the app: all its tokens are gone |
+//! | `PUT /emulator/scopes` | changes what all tokens may do, separated by spaces |
+//! | `PUT /emulator/app/secret` | resets the app's secret |
+//! | `POST /emulator/app/delete` | deletes the app |
+//! | `POST /emulator/team/change` | lets the members change to another team, with another root |
 
 use std::sync::Arc;
 
@@ -26,6 +30,20 @@ use crate::units::parse_size;
 
 /// What the paths begin with.
 pub(crate) const PREFIX: &str = "/emulator/";
+
+/// What there is.
+const KNOWN: [&str; 10] = [
+    "weather",
+    "faults",
+    "requests",
+    "quota",
+    "tokens/expire",
+    "grant/revoke",
+    "scopes",
+    "app/secret",
+    "app/delete",
+    "team/change",
+];
 
 /// A request that cannot be done, and why.
 type Refusal = (StatusCode, String);
@@ -57,11 +75,15 @@ fn perform(control: &Control, method: &Method, what: &str, text: &str) -> Result
         (&Method::PUT, "quota") => control.set_quota(parse_size(text).map_err(bad)?),
         (&Method::POST, "tokens/expire") => control.expire_access_tokens(),
         (&Method::POST, "grant/revoke") => control.app.change(|account| account.grants.revoke_all()),
-        (_, "weather" | "faults" | "requests" | "quota" | "tokens/expire" | "grant/revoke") => {
+        (&Method::PUT, "scopes") => control.set_all_scopes(&text.split_whitespace().collect::<Vec<_>>()),
+        (&Method::PUT, "app/secret") => control.reset_app_secret(text),
+        (&Method::POST, "app/delete") => control.delete_app(),
+        (&Method::POST, "team/change") => control.change_team(),
+        (_, known) if KNOWN.contains(&known) => {
             return Err((StatusCode::METHOD_NOT_ALLOWED, format!("{what} cannot be {method}")));
         }
         _ => {
-            let known = "weather, faults, requests, quota, tokens/expire, grant/revoke";
+            let known = KNOWN.join(", ");
             return Err((StatusCode::NOT_FOUND, format!("no control is called \"{what}\": there are {known}")));
         }
     }

@@ -30,6 +30,10 @@ pub(crate) enum Failure {
     },
     /// 429, plain text, with the header `Retry-After` in seconds.
     RateLimitedText(u64),
+    /// 503, plain text, with the header `Retry-After` in seconds.
+    Unavailable(u64),
+    /// A web page that is not Dropbox's.
+    Page(StatusCode),
     /// No answer at all: the connection ends here.
     Cut,
     /// No answer at all, while the connection stays open.
@@ -77,6 +81,12 @@ impl Failure {
             }
             Failure::Endpoint(error) => tagged(StatusCode::CONFLICT, &error),
             Failure::PathRoot(error) => tagged(StatusCode::UNPROCESSABLE_ENTITY, &error),
+            Failure::Unavailable(seconds) => {
+                let mut answer = answer::text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable".to_owned());
+                answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+                answer
+            }
+            Failure::Page(status) => answer::page(status, "<!doctype html><title>Sign in to this network</title>".to_owned()),
             Failure::RateLimited { reason, retry_after } => rate_limited(reason, retry_after),
             Failure::RateLimitedText(seconds) => {
                 let mut answer = answer::text(StatusCode::TOO_MANY_REQUESTS, "too_many_requests".to_owned());

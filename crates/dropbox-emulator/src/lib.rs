@@ -28,6 +28,7 @@ mod faults;
 mod hash;
 mod http;
 mod oauth;
+mod people;
 mod persist;
 mod proxy;
 mod random;

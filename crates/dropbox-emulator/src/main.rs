@@ -14,7 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// The other side of the Dropbox API v2, on the loopback.
 ///
 /// While it runs, weather, faults and more can be changed under /emulator/ at the same address, without a token:
-/// GET and PUT weather; GET, POST and DELETE faults; GET requests; PUT quota; POST tokens/expire; POST grant/revoke.
+/// GET and PUT weather; GET, POST and DELETE faults; GET requests; PUT quota; POST tokens/expire; POST grant/revoke;
+/// PUT scopes; PUT app/secret; POST app/delete; POST team/change.
 /// Bodies are plain text, as on this command line.
 #[derive(Parser)]
 #[command(version)]

@@ -49,28 +49,29 @@ impl From<Bytes> for Payload {
 }
 
 /// How far a request's body has come.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Flow {
     began: OnceLock<Instant>,
     moved: AtomicU64,
-    last: Mutex<Instant>,
-}
-
-impl Default for Flow {
-    fn default() -> Self {
-        Self { began: OnceLock::new(), moved: AtomicU64::new(0), last: Mutex::new(Instant::now()) }
-    }
+    /// `None` before the request is sent.
+    last: Mutex<Option<Instant>>,
 }
 
 impl Flow {
+    /// The request is sent now: what was waited for before it is not the connection's doing.
+    pub(crate) fn start(&self) {
+        self.moved.store(0, Ordering::Relaxed);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
     /// Bytes that have been handed to the connection.
     pub(crate) fn moved(&self) -> u64 {
         self.moved.load(Ordering::Relaxed)
     }
 
-    /// When the last of them were.
+    /// When the last of them were, or the request was sent.
     fn last(&self) -> Instant {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_else(Instant::now)
     }
 
     /// Ends when nothing has moved for `idle`, or when everything has been sent and no answer came for `answer`.
@@ -94,7 +95,7 @@ impl Flow {
         let now = Instant::now();
         self.began.get_or_init(|| now);
         self.moved.fetch_add(bytes, Ordering::Relaxed);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
     }
 }
 

@@ -10,11 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::body::{Flow, Payload};
-use crate::error::{AuthError, Error, PathRootError, RouteError, UnspecifiedError};
+use crate::error::{Error, RouteError, UnspecifiedError};
 use crate::grant::Grant;
 use crate::header_arg::header_arg;
+use crate::retry::Attempts;
 use crate::settings::Settings;
-use crate::throttle::Throttle;
+use crate::throttle::{Throttle, Throttles};
 use crate::transport;
 
 mod space;
@@ -33,8 +34,7 @@ struct Inner {
     http: reqwest::Client,
     settings: Settings,
     grant: Arc<Grant>,
-    sending: Arc<Throttle>,
-    receiving: Throttle,
+    throttles: Arc<Throttles>,
     space: space::TeamSpace,
 }
 
@@ -48,8 +48,7 @@ impl Client {
         let inner = Inner {
             http: transport::http_client(&settings)?,
             grant: Grant::of(&settings),
-            sending: Arc::new(Throttle::new(settings.bandwidth)),
-            receiving: Throttle::new(settings.bandwidth),
+            throttles: Throttles::shared(settings.bandwidth),
             space: space::TeamSpace::default(),
             settings,
         };
@@ -135,46 +134,41 @@ impl Client {
 
     /// The limit on what is received.
     pub(crate) fn receiving(&self) -> &Throttle {
-        &self.inner.receiving
+        &self.inner.throttles.receiving
     }
 
     /// See [`crate::RetryPolicy`].
-    pub(crate) async fn wait_after(&self, error: Error, retry: u32) -> Result<(), Error> {
-        self.settings().retry.wait_after(error, retry).await
+    pub(crate) async fn wait_after(&self, error: Error, attempts: &mut Attempts) -> Result<(), Error> {
+        self.settings().retry.wait_after(error, attempts).await
     }
 
     async fn retrying<T: Receive, E>(&self, call: &Call<'_>) -> Result<T, Error>
     where
         E: DeserializeOwned + Into<RouteError>,
     {
-        let mut retry = 0;
+        let mut attempts = Attempts::new();
         loop {
             match self.authorized::<T, E>(call).await {
                 Ok(value) => return Ok(value),
-                Err(error) => self.wait_after(error, retry).await?,
+                Err(error) => self.wait_after(error, &mut attempts).await?,
             }
-            retry += 1;
         }
     }
 
-    /// Calls with an access token and in the right space; if Dropbox refuses one of these, once more with a fresh one.
+    /// Calls with an access token and in the right space; if Dropbox refuses the token, once more with a fresh one.
     async fn authorized<T: Receive, E>(&self, call: &Call<'_>) -> Result<T, Error>
     where
         E: DeserializeOwned + Into<RouteError>,
     {
         let Inner { http, settings, grant, .. } = &*self.inner;
-        let (mut renewed, mut moved) = (false, false);
+        let mut renewed = false;
         loop {
             let token = grant.tokens.access(http, settings).await?;
             let root = self.path_root(call.route).await?;
             match self.exchange::<T, E>(call, &token, root.as_ref()).await {
-                Err(Error::Auth(AuthError::ExpiredAccessToken | AuthError::InvalidAccessToken)) if !renewed => {
+                Err(Error::Auth(error)) if error.is_about_the_token() && !renewed => {
                     grant.tokens.discard(&token).await;
                     renewed = true;
-                }
-                Err(Error::PathRoot(PathRootError::InvalidRoot)) if !moved => {
-                    self.forget_path_root(root).await;
-                    moved = true;
                 }
                 result => return result,
             }
@@ -203,6 +197,7 @@ impl Client {
                     .unwrap_or_else(|_| Err(transport::timed_out(call.route)))
             }
             Kind::Upload { data, flow, .. } => {
+                flow.start();
                 let whole = async { T::receive(call.route, exchange.await?).await };
                 tokio::select! {
                     result = whole => result,
@@ -227,7 +222,7 @@ impl Client {
             Kind::Upload { argument, data, flow } => request
                 .header(ARGUMENT, argument)
                 .header(CONTENT_TYPE, "application/octet-stream")
-                .body(Body::wrap(data.body(Arc::clone(flow), Arc::clone(&self.inner.sending)))),
+                .body(Body::wrap(data.body(Arc::clone(flow), Arc::clone(&self.inner.throttles.sending)))),
             Kind::Download { argument, range } => {
                 let request = request.header(ARGUMENT, argument);
                 range.iter().fold(request, |request, range| request.header(RANGE, range))

@@ -2,8 +2,8 @@
 //!
 //! One type for every call, [`Error`]. What a route itself refuses (HTTP 409) is a [`RouteError`], typed by the union that the
 //! API specification gives for that route ([`unions`]). Tags are matched, never Dropbox's summary text; an unknown tag is
-//! `Other`. A caller asks what to do next by [`Error::needs_login`], [`Error::is_conflict`], [`Error::is_not_found`],
-//! [`Error::is_full`]; trying again has been done already when an error comes out of a call.
+//! `Other`. A caller asks what to do next by [`Error::needs_login`], [`Error::missing_scope`], [`Error::invalid_client`],
+//! [`Error::is_conflict`], [`Error::is_not_found`], [`Error::is_full`]; retries are already behind an error that a call returns.
 
 mod auth;
 mod unions;
@@ -14,14 +14,29 @@ pub use auth::{AccessError, AuthError, OAuthError, PathRootError, RateLimitReaso
 pub use unions::*;
 
 /// Why a call failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// A setting that cannot work.
     #[error("{0}")]
     Settings(String),
     /// There is no grant yet.
-    #[error("Dropbox is not authorized yet: log in first")]
+    #[error("Dropbox is not authorized yet. Authorize it first")]
     NotAuthorized,
+    /// The code was sent, but the answer did not arrive; a code works only once.
+    #[error(
+        "Dropbox's answer to the authorization was lost on the network, and the code cannot be used again. Start the authorization again"
+    )]
+    ExchangeLost,
+    /// A proxy or a network sign-in page answered instead of Dropbox.
+    #[error(
+        "a proxy answered {route} instead of Dropbox (HTTP {status}). Allow access to *.dropboxapi.com in the proxy, or sign in to the network, then try again"
+    )]
+    Intermediary {
+        /// The route or endpoint.
+        route: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// Dropbox could not be reached, or stopped answering.
     #[error("could not reach Dropbox for {route}: {reason}. Check the network, then try again")]
     Network {
@@ -59,17 +74,17 @@ pub enum Error {
     /// 422.
     #[error("{0}")]
     PathRoot(PathRootError),
-    /// 429 until patience ran out.
-    #[error("Dropbox asks to slow down ({reason}) and kept asking. Try again {}", later(.retry_after))]
+    /// 429, after all retries or with a longer wait than the client's limits allow.
+    #[error("Dropbox limits requests of this account ({reason}). Try again {}", later(.retry_after))]
     RateLimited {
         /// Why.
         reason: RateLimitReason,
         /// How long Dropbox wants to be left alone.
         retry_after: Option<Duration>,
     },
-    /// 5xx until patience ran out.
+    /// 5xx, after all retries.
     #[error(
-        "Dropbox has a problem of its own (HTTP {status} for {route}, request {request_id}). Try again later; see status.dropbox.com"
+        "Dropbox has a problem of its own (HTTP {status} for {route}, request {request_id}). Try again {}; see status.dropbox.com", later(.retry_after)
     )]
     Server {
         /// The route.
@@ -78,6 +93,8 @@ pub enum Error {
         status: u16,
         /// Dropbox's id of the request, for its support.
         request_id: String,
+        /// How long Dropbox wants to be left alone.
+        retry_after: Option<Duration>,
     },
     /// 400 and whatever the API does not define: a mistake in this program, or a change at Dropbox.
     #[error("Dropbox did not understand {route} (HTTP {status}, request {request_id}): {text}")]
@@ -110,7 +127,7 @@ pub enum Error {
         reason: String,
     },
     /// A transfer got nowhere for as long as it may.
-    #[error("the transfer got no further for {} minutes and was given up: {cause}", .stalled.as_secs().div_ceil(60))]
+    #[error("the transfer made no progress for {} and was given up: {cause}", in_words(*.stalled))]
     Stalled {
         /// How long.
         stalled: Duration,
@@ -161,15 +178,50 @@ pub enum RouteError {
 }
 
 impl Error {
-    /// Whether only a person who logs in again can help.
+    /// Whether only a new authorization helps: there is none yet, or its grant is gone. A 401 does not say so, nor does a
+    /// missing scope ([`Error::missing_scope`]) or an unknown app ([`Error::invalid_client`]).
     pub fn needs_login(&self) -> bool {
-        match self {
-            Self::NotAuthorized => true,
-            Self::OAuth(error) => error.is_invalid_grant(),
-            Self::Auth(error) => !matches!(error, AuthError::UserSuspended),
-            Self::Stalled { cause, .. } => cause.needs_login(),
-            _ => false,
+        matches!(self.cause(), Self::NotAuthorized) || self.grant_revoked()
+    }
+
+    /// Whether the token endpoint says that the grant is gone (`invalid_grant`). Nothing else proves it.
+    pub fn grant_revoked(&self) -> bool {
+        matches!(self.cause(), Self::OAuth(error) if error.is_invalid_grant())
+    }
+
+    /// The scope that the call needs and the grant lacks.
+    pub fn missing_scope(&self) -> Option<&str> {
+        match self.cause() {
+            Self::Auth(AuthError::MissingScope { required_scope }) => Some(required_scope),
+            _ => None,
         }
+    }
+
+    /// Whether Dropbox does not know the app key, or its secret is another one (`invalid_client`): the app was deleted, or its
+    /// secret was reset.
+    pub fn invalid_client(&self) -> bool {
+        matches!(self.cause(), Self::OAuth(error) if error.is_invalid_client())
+    }
+
+    /// The error behind a transfer that was given up.
+    fn cause(&self) -> &Self {
+        if let Self::Stalled { cause, .. } = self { cause.cause() } else { self }
+    }
+
+    /// How long Dropbox wants to be left alone.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } | Self::Server { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// Whether Dropbox wants fewer requests at once.
+    pub(crate) fn is_overloaded(&self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited { reason: RateLimitReason::TooManyRequests, .. } | Self::Server { status: 503, .. }
+        )
     }
 
     /// Whether the path is taken by a file or folder.
@@ -209,13 +261,19 @@ impl Error {
 
     /// Whether the effect of the call is unknown: it may have happened though no answer came.
     pub(crate) fn is_ambiguous(&self) -> bool {
-        matches!(self, Self::Network { unsent: false, .. } | Self::Server { .. } | Self::UnexpectedAnswer { .. })
+        matches!(
+            self,
+            Self::Network { unsent: false, .. }
+                | Self::Server { .. }
+                | Self::UnexpectedAnswer { .. }
+                | Self::Intermediary { .. }
+        )
     }
 
     /// Whether trying the same again may pass.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Network { .. } | Self::Server { .. } | Self::RateLimited { .. } => true,
+            Self::Network { .. } | Self::Server { .. } | Self::RateLimited { .. } | Self::Intermediary { .. } => true,
             Self::Route {
                 error:
                     RouteError::SessionFinish(UploadSessionFinishError::TooManyWriteOperations)
@@ -255,5 +313,13 @@ fn with_message(message: &Option<String>) -> String {
 }
 
 fn later(retry_after: &Option<Duration>) -> String {
-    retry_after.map_or_else(|| "later".to_owned(), |wait| format!("in {} s", wait.as_secs()))
+    retry_after.map_or_else(|| "later".to_owned(), |wait| format!("in {}", in_words(wait)))
+}
+
+/// Seconds, or minutes from two minutes on.
+fn in_words(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds => format!("{} minutes", seconds.div_ceil(60)),
+    }
 }

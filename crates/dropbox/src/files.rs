@@ -5,8 +5,10 @@ mod download;
 mod folders;
 mod list;
 mod metadata;
+mod path;
 mod upload;
 
 pub use download::Download;
 pub use metadata::{FileMetadata, FolderMetadata, Metadata};
+pub use path::{folded, normalized};
 pub use upload::{Checkpoint, Committed, Companion, Upload};

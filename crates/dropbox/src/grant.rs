@@ -5,7 +5,7 @@
 //! same time, whoever makes them (DOC: data ingress guide).
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
@@ -23,22 +23,18 @@ pub(crate) struct Grant {
     pub(crate) change: tokio::sync::Mutex<()>,
 }
 
-type Known = HashMap<[u8; 32], Weak<Grant>>;
+type Known = HashMap<[u8; 32], Arc<Grant>>;
 
+/// Grants that clients use, and those whose access token is still good: the token endpoint is not asked again for a client that
+/// is made a little later.
 static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 impl Grant {
-    /// The state that belongs to these settings.
+    /// Returns the state that belongs to these settings.
     pub(crate) fn of(settings: &Settings) -> Arc<Self> {
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, grant| grant.strong_count() > 0);
-        let key = identity(settings);
-        if let Some(grant) = known.get(&key).and_then(Weak::upgrade) {
-            return grant;
-        }
-        let grant = Arc::new(Self::default());
-        known.insert(key, Arc::downgrade(&grant));
-        grant
+        known.retain(|_, grant| Arc::strong_count(grant) > 1 || grant.tokens.has_good_token());
+        Arc::clone(known.entry(identity(settings)).or_default())
     }
 }
 

@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::error::{Error, OAuthError};
+use crate::lenient;
+use crate::retry::Attempts;
 use crate::settings::Settings;
 use crate::transport;
 
@@ -79,6 +81,7 @@ pub struct Grant {
     /// For the calls of the next hours.
     pub access_token: SecretString,
     /// The access token's life in seconds.
+    #[serde(default = "four_hours", deserialize_with = "lenient::number")]
     pub expires_in: u64,
     /// Lasts until it is revoked; absent in the answer to a refresh.
     #[serde(default)]
@@ -91,10 +94,17 @@ pub struct Grant {
     pub account_id: Option<String>,
 }
 
-/// Exchanges a code for a grant with a refresh token.
+/// What Dropbox's access tokens last; RFC 6749 lets a server leave it out.
+fn four_hours() -> u64 {
+    14_400
+}
+
+/// Exchanges a code for a grant with a refresh token. A [`crate::Client`] made with that refresh token uses the access token that
+/// came with it.
 ///
 /// # Errors
-/// [`Error::OAuth`] if the code is wrong, used or old, or the app's key or secret is wrong; network errors.
+/// [`Error::OAuth`] if the code is wrong, used or old, or the app's key or secret is wrong; [`Error::ExchangeLost`] if the code may
+/// have been used up without an answer; network errors.
 pub async fn exchange_code(
     settings: &Settings,
     pkce: &Pkce,
@@ -111,9 +121,11 @@ pub async fn exchange_code(
     }
     let http = transport::http_client(settings)?;
     let grant = with_retries(settings, || token_request(&http, settings, &form)).await?;
-    if grant.refresh_token.is_none() {
+    let Some(refresh_token) = grant.refresh_token.clone() else {
         return Err(unexpected("a grant without a refresh token"));
-    }
+    };
+    let granted = Settings { refresh_token: Some(refresh_token), ..settings.clone() };
+    crate::grant::Grant::of(&granted).tokens.put(grant.access_token.clone(), grant.expires_in).await;
     Ok(grant)
 }
 
@@ -132,13 +144,17 @@ async fn with_retries<F: Future<Output = Result<Grant, Error>>>(
     settings: &Settings,
     mut ask: impl FnMut() -> F,
 ) -> Result<Grant, Error> {
-    let mut retry = 0;
+    let (mut attempts, mut ambiguous) = (Attempts::new(), false);
     loop {
         match ask().await {
-            Err(error) => settings.retry.wait_after(error, retry).await?,
             Ok(grant) => return Ok(grant),
+            // The attempt whose answer was lost has used up the code.
+            Err(Error::OAuth(error)) if ambiguous && error.is_invalid_grant() => return Err(Error::ExchangeLost),
+            Err(error) => {
+                ambiguous |= error.is_ambiguous();
+                settings.retry.wait_after(error, &mut attempts).await?;
+            }
         }
-        retry += 1;
     }
 }
 
@@ -153,7 +169,7 @@ async fn token_request(http: &reqwest::Client, settings: &Settings, form: &[(&st
     let request = http.post(url).timeout(settings.timeouts.answer).form(&form);
     let response = request.send().await.map_err(|error| transport::network_error(TOKEN_ROUTE, &error))?;
     let (status, headers) = (response.status(), response.headers().clone());
-    if status.is_success() {
+    if status.is_success() && !transport::is_page(&headers) {
         return transport::parse(TOKEN_ROUTE, &transport::body(TOKEN_ROUTE, response).await?);
     }
     let body = transport::error_body(response).await;

@@ -2,7 +2,7 @@
 //!
 //! It starts with few connections and opens another as soon as the newest one has shown that it moves, so that a slow line
 //! never gets many. From then on it climbs: fewer connections if throughput stays the same, more if it grows. `429 too_many_requests`
-//! takes a quarter of it away, and what succeeds lets it recover. The refused upload waits for as long as Dropbox asks; if another one is
+//! and 503 take a quarter of it away, and what succeeds lets it recover. The refused upload waits for as long as Dropbox asks; if another one is
 //! refused meanwhile, everybody does.
 
 mod climb;
@@ -24,6 +24,8 @@ const ON_ITS_WAY: u64 = 256 * 1024;
 const QUICKLY: Duration = Duration::from_secs(1);
 /// After so many successes a limit that was cut grows by one.
 const RECOVER_AFTER: usize = 2;
+/// No request of Dropbox holds up all uploads for longer, whatever number it sends.
+const LONGEST_HOLD: Duration = Duration::from_secs(300);
 /// How soon the newest connection is looked at again.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -196,10 +198,11 @@ impl Turn {
         }
     }
 
-    /// Dropbox asked to slow down.
+    /// Dropbox asked to slow down, for so long at least. Others are not held up for longer than [`LONGEST_HOLD`].
     pub(crate) fn refused(&self, hold: Duration) {
         let mut state = self.pace.lock();
-        let (now, until) = (Instant::now(), Instant::now() + hold);
+        let now = Instant::now();
+        let until = now + hold.min(LONGEST_HOLD);
         if let Some(other) = state.refused_until.filter(|other| *other > now) {
             state.hold_until = Some(other.max(until));
         }
@@ -287,6 +290,19 @@ mod tests {
         assert!(soon(&pace).await.is_none());
         first.refused(Duration::ZERO);
         assert_eq!(pace.limit(), kept(kept(FIRST)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absurd_wait_holds_nobody_up_for_ever() {
+        let pace = Arc::new(Pace::default());
+        let turns = [pace.turn(MOST).await, pace.turn(MOST).await];
+        for hold in [Duration::MAX, Duration::from_secs(86_400)] {
+            turns.iter().for_each(|turn| turn.refused(hold));
+        }
+        drop(turns);
+        let start = Instant::now();
+        drop(pace.turn(MOST).await);
+        assert!(start.elapsed() <= LONGEST_HOLD, "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,9 @@ use crate::retry::RetryPolicy;
 /// Dropbox takes no larger request; this is the largest multiple of [`crate::BLOCK_SIZE`] below its 150 MiB.
 pub(crate) const LARGEST_CHUNK: usize = 148 * 1024 * 1024;
 
+/// A transfer that makes no progress for this long fails.
+pub(crate) const DEFAULT_STALL: Duration = Duration::from_secs(30 * 60);
+
 const MIB: usize = 1024 * 1024;
 
 /// A client's settings.
@@ -37,12 +40,15 @@ pub struct Settings {
     pub memory: usize,
     /// Connections that move content at once, at most.
     pub parallelism: usize,
-    /// Bytes per second in each direction, for all transfers of the client together; none is no limit.
+    /// Bytes per second in each direction, shared by all clients of the process with the same limit. `None` is no limit.
     pub bandwidth: Option<NonZeroU64>,
     /// How long to wait for what does not come.
     pub timeouts: Timeouts,
     /// Which space paths are in.
     pub space: Space,
+    /// The root namespace of the team space that was chosen ([`crate::users::RootInfo`]), to refuse any other one. `None` takes
+    /// the account's at the client's first call, and refuses any other one from then on.
+    pub team_root: Option<String>,
 }
 
 /// The root of all paths of a client.
@@ -58,6 +64,8 @@ pub enum Space {
 /// Bounds for waiting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
+    /// Maximum time to connect.
+    pub connect: Duration,
     /// A connection over which no byte moves for so long is given up, and the call tried again.
     pub idle: Duration,
     /// So long Dropbox may take to answer once a request is sent.
@@ -68,8 +76,22 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { idle: Duration::from_secs(60), answer: Duration::from_secs(120), stall: Duration::from_secs(30 * 60) }
+        Self {
+            connect: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            answer: Duration::from_secs(120),
+            stall: DEFAULT_STALL,
+        }
     }
+}
+
+/// Whether a user waits for a client's answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Patience {
+    /// A user waits: a Dropbox that cannot be reached fails within seconds.
+    Interactive,
+    /// A scheduled run: its first call is retried for as long as a transfer is.
+    Unattended,
 }
 
 impl Settings {
@@ -88,7 +110,26 @@ impl Settings {
             bandwidth: None,
             timeouts: Timeouts::default(),
             space: Space::default(),
+            team_root: None,
         }
+    }
+
+    /// Sets the retries and timeouts that belong to a patience. Callbacks are kept.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Self {
+        let (retry, timeouts) = match patience {
+            Patience::Interactive => (
+                RetryPolicy::interactive(),
+                Timeouts {
+                    connect: Duration::from_secs(5),
+                    answer: Duration::from_secs(30),
+                    ..Timeouts::default()
+                },
+            ),
+            Patience::Unattended => (RetryPolicy::unattended(), Timeouts::default()),
+        };
+        let RetryPolicy { jitter, on_wait, .. } = self.retry;
+        Self { retry: RetryPolicy { jitter, on_wait, ..retry }, timeouts, ..self }
     }
 
     /// Refuses what cannot work.

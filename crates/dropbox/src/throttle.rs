@@ -1,10 +1,35 @@
-//! The bandwidth that a person allows: each direction of a client is slowed down to it.
+//! The bandwidth limit. It is the process's: all clients with the same limit share it, in each direction.
 
+use std::collections::HashMap;
 use std::num::NonZeroU64;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+/// Both directions of a limit.
+#[derive(Debug)]
+pub(crate) struct Throttles {
+    pub(crate) sending: Arc<Throttle>,
+    pub(crate) receiving: Throttle,
+}
+
+static SHARED: LazyLock<Mutex<HashMap<Option<NonZeroU64>, Weak<Throttles>>>> = LazyLock::new(Mutex::default);
+
+impl Throttles {
+    /// The throttles of everything in this process that has this limit.
+    pub(crate) fn shared(bytes_per_second: Option<NonZeroU64>) -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|_, throttles| throttles.strong_count() > 0);
+        if let Some(throttles) = shared.get(&bytes_per_second).and_then(Weak::upgrade) {
+            return throttles;
+        }
+        let sending = Arc::new(Throttle::new(bytes_per_second));
+        let throttles = Arc::new(Self { sending, receiving: Throttle::new(bytes_per_second) });
+        shared.insert(bytes_per_second, Arc::downgrade(&throttles));
+        throttles
+    }
+}
 
 /// Hands out the time at which so many bytes may move.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::client::Client;
 use crate::error::{Error, UnspecifiedError};
+use crate::lenient;
 
 /// The account (users/get_current_account), as far as it is used.
 #[derive(Debug, Clone, Deserialize)]
@@ -62,6 +63,7 @@ pub struct SpaceUsage {
 
 #[derive(Deserialize)]
 struct RawUsage {
+    #[serde(deserialize_with = "lenient::number")]
     used: u64,
     allocation: Allocation,
 }
@@ -70,13 +72,16 @@ struct RawUsage {
 #[serde(tag = ".tag", rename_all = "snake_case")]
 enum Allocation {
     Individual {
+        #[serde(deserialize_with = "lenient::number")]
         allocated: u64,
     },
     Team {
+        #[serde(deserialize_with = "lenient::number")]
         used: u64,
+        #[serde(deserialize_with = "lenient::number")]
         allocated: u64,
         /// 0 means: no limit of one's own.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "lenient::number")]
         user_within_team_space_allocated: u64,
     },
     #[serde(other)]
@@ -134,6 +139,7 @@ mod tests {
         assert_eq!(usage(&team.replace("OWN", "0")), SpaceUsage { used: 50, allowed: Some(100) });
         assert_eq!(usage(&team.replace("OWN", "8")), SpaceUsage { used: 5, allowed: Some(8) });
         assert_eq!(usage(&team.replace("OWN", "80")), SpaceUsage { used: 50, allowed: Some(100) });
-        assert_eq!(usage(r#"{"used":5,"allocation":{".tag":"new"}}"#).allowed, None);
+        assert_eq!(usage(r#"{"used":"5","allocation":{".tag":"new"}}"#).allowed, None);
+        assert_eq!(usage(r#"{"used":5,"allocation":{".tag":"individual","allocated":"10"}}"#), individual);
     }
 }

@@ -25,7 +25,7 @@ impl Dropbox {
     /// Sorts an error of Dropbox.
     pub(super) fn error(&self, what: String, error: ::dropbox::Error) -> Error {
         let destination = crate::Destination::name(self);
-        if error.needs_login() {
+        if error.needs_login() || error.missing_scope().is_some() || error.invalid_client() {
             return Error::Unauthorized { destination, cause: Box::new(error) };
         }
         if error.is_full() {

@@ -1,6 +1,5 @@
 //! The connection test: token, account, scopes, folder, write, read back, delete, space.
 
-use ::dropbox::error::AuthError;
 use ::dropbox::files::Metadata;
 use domain::probe::{Step, Steps};
 
@@ -71,8 +70,5 @@ impl Dropbox {
 }
 
 fn missing_scope(error: &::dropbox::Error) -> Option<String> {
-    match error {
-        ::dropbox::Error::Auth(AuthError::MissingScope { required_scope }) => Some(required_scope.clone()),
-        _ => None,
-    }
+    error.missing_scope().map(str::to_owned)
 }

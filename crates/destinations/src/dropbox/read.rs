@@ -46,7 +46,14 @@ impl Dropbox {
     pub(super) async fn content_hash(&self, path: &str) -> Result<StoredHash, Error> {
         let full = self.resolve(path)?;
         match self.client.metadata(&full).await {
-            Ok(Some(Metadata::File(file))) => Ok(StoredHash::DropboxContentHash(file.content_hash)),
+            Ok(Some(Metadata::File(file))) => match &file.content_hash {
+                Some(hash) => Ok(StoredHash::DropboxContentHash(hash.clone())),
+                // Optional in Dropbox's specification.
+                None => match self.client.hash_by_reading(&file).await {
+                    Ok(hash) => Ok(StoredHash::DropboxContentHash(hash)),
+                    Err(error) => Err(self.error(format!("could not read {full}"), error)),
+                },
+            },
             Ok(_) => Err(Error::NotFound(full)),
             Err(error) => Err(self.error(format!("could not look up {full}"), error)),
         }

@@ -6,6 +6,8 @@ mod waiting;
 
 pub(crate) use waiting::Faults;
 
+use crate::tree::path::fold;
+
 /// What goes wrong. In brackets: its name on the command line and in the control API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
@@ -15,6 +17,23 @@ pub enum FaultKind {
     Status502,
     /// 503 with a text; nothing was done (`503`).
     Status503,
+    /// The same with the header `Retry-After` (`503` with `retry-after`).
+    Unavailable {
+        /// Seconds.
+        retry_after: u64,
+    },
+    /// 401 with that tag; nothing was done (`401` with `tag`).
+    Unauthorized {
+        /// The tag: one of the specification's, or `of_next_year`.
+        tag: &'static str,
+    },
+    /// A web page with that status, as a proxy or a network's sign-in page has it; nothing was done (`proxy-page`).
+    ProxyPage {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// File metadata in the answer lacks `content_hash`, which the specification calls optional (`no-hash`).
+    NoContentHash,
     /// 429 `too_many_requests` in JSON, with the seconds to wait in body and header; nothing was done (`429`).
     TooManyRequests {
         /// Seconds.
@@ -78,7 +97,7 @@ pub enum FaultKind {
 /// A fault and the calls that it hits.
 ///
 /// On the command line and in the control API: `route=files/upload,kind=503,path=/a*,nth=3,every=20,times=2`, of which
-/// only route and kind must be there; `retry-after=`, `speed=` and `offset=` belong to kinds.
+/// only route and kind must be there; `retry-after=`, `speed=`, `offset=`, `tag=` and `status=` belong to kinds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The route, such as `files/upload` or `oauth2/token`, with or without `files/`; a `*` at its end is any ending.
@@ -127,7 +146,7 @@ impl Fault {
 
     /// Whether such a call is one of those that it counts.
     fn matches(&self, route: &str, paths: &[String]) -> bool {
-        let is_path = |pattern: &String| paths.iter().any(|path| fits(&pattern.to_lowercase(), &path.to_lowercase()));
+        let is_path = |pattern: &String| paths.iter().any(|path| fits(&fold(pattern), &fold(path)));
         names_route(&self.route, route) && self.path.as_ref().is_none_or(is_path)
     }
 }

@@ -11,7 +11,7 @@ use crate::units::{format_speed, parse_number, parse_speed, settings};
 const RETRY_AFTER: u64 = 1;
 
 /// Names of the kinds that have no settings of their own.
-const PLAIN: [(&str, FaultKind); 20] = [
+const PLAIN: [(&str, FaultKind); 21] = [
     ("500", FaultKind::Status500),
     ("502", FaultKind::Status502),
     ("503", FaultKind::Status503),
@@ -32,10 +32,24 @@ const PLAIN: [(&str, FaultKind); 20] = [
     ("cursor-reset", FaultKind::CursorReset),
     ("empty-page", FaultKind::EmptyPage),
     ("repeated-page", FaultKind::RepeatedPage),
+    ("no-hash", FaultKind::NoContentHash),
+];
+
+/// What a 401 can say: the tags of `AuthError`, and one that no client knows yet.
+const AUTH_TAGS: [&str; 9] = [
+    "other",
+    "invalid_access_token",
+    "expired_access_token",
+    "route_access_denied",
+    "missing_scope",
+    "user_suspended",
+    "invalid_select_user",
+    "invalid_select_admin",
+    "of_next_year",
 ];
 
 /// Names of the kinds that have.
-const WITH_SETTINGS: [&str; 4] = ["429", "429-text", "incorrect-offset", "slow-body"];
+const WITH_SETTINGS: [&str; 6] = ["401", "429", "429-text", "incorrect-offset", "slow-body", "proxy-page"];
 
 /// What every fault can say, and what belongs to kinds.
 #[derive(Default)]
@@ -49,6 +63,8 @@ struct Said<'a> {
     retry_after: Option<u64>,
     speed: Option<u64>,
     offset: Option<u64>,
+    tag: Option<&'a str>,
+    status: Option<u16>,
 }
 
 impl<'a> Said<'a> {
@@ -66,10 +82,12 @@ impl<'a> Said<'a> {
                 "retry-after" => said.retry_after = Some(parse_number(value)?),
                 "speed" => said.speed = Some(parse_speed(value)?),
                 "offset" => said.offset = Some(parse_number(value)?),
+                "tag" => said.tag = Some(value),
+                "status" => said.status = Some(parse_number(value)?),
                 _ => {
                     return Err(format!(
                         "a fault has no \"{name}\": there are route, kind, path, nth, every, times, retry-after, \
-                         speed, offset"
+                         speed, offset, tag, status"
                     ));
                 }
             }
@@ -81,6 +99,11 @@ impl<'a> Said<'a> {
     fn kind(&mut self, route: &str) -> Result<FaultKind, String> {
         let name = self.kind.ok_or("a fault needs a kind, such as kind=503")?;
         let kind = match name {
+            "503" if self.retry_after.is_some() => {
+                FaultKind::Unavailable { retry_after: self.retry_after.take().unwrap_or_default() }
+            }
+            "401" => FaultKind::Unauthorized { tag: auth_tag(self.tag.take().unwrap_or("other"))? },
+            "proxy-page" => FaultKind::ProxyPage { status: self.status.take().unwrap_or(403) },
             "429" => FaultKind::TooManyRequests { retry_after: self.retry_after.take().unwrap_or(RETRY_AFTER) },
             "429-text" => {
                 FaultKind::TooManyRequestsText { retry_after: self.retry_after.take().unwrap_or(RETRY_AFTER) }
@@ -99,12 +122,23 @@ impl<'a> Said<'a> {
             }
             _ => find(name)?,
         };
-        let extras = [self.retry_after.is_some(), self.speed.is_some(), self.offset.is_some()];
-        match ["retry-after", "speed", "offset"].iter().zip(extras).find(|(_, is_left)| *is_left) {
+        let extras = [
+            self.retry_after.is_some(),
+            self.speed.is_some(),
+            self.offset.is_some(),
+            self.tag.is_some(),
+            self.status.is_some(),
+        ];
+        match ["retry-after", "speed", "offset", "tag", "status"].iter().zip(extras).find(|(_, is_left)| *is_left) {
             Some((setting, _)) => Err(format!("{name} has no {setting}")),
             None => Ok(kind),
         }
     }
+}
+
+fn auth_tag(tag: &str) -> Result<&'static str, String> {
+    let found = AUTH_TAGS.into_iter().find(|known| *known == tag);
+    found.ok_or_else(|| format!("no 401 is tagged \"{tag}\": there are {}", AUTH_TAGS.join(", ")))
 }
 
 fn find(name: &str) -> Result<FaultKind, String> {
@@ -155,6 +189,9 @@ impl FaultKind {
             FaultKind::TooManyRequestsText { .. } => "429-text",
             FaultKind::IncorrectOffset { .. } => "incorrect-offset",
             FaultKind::SlowBody { .. } => "slow-body",
+            FaultKind::Unavailable { .. } => "503",
+            FaultKind::Unauthorized { .. } => "401",
+            FaultKind::ProxyPage { .. } => "proxy-page",
             _ => PLAIN.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name),
         }
     }
@@ -162,7 +199,11 @@ impl FaultKind {
     /// The settings that belong to it.
     fn setting(self) -> Option<(&'static str, String)> {
         match self {
-            FaultKind::TooManyRequests { retry_after } | FaultKind::TooManyRequestsText { retry_after } => {
+            FaultKind::Unauthorized { tag } => Some(("tag", tag.to_owned())),
+            FaultKind::ProxyPage { status } => Some(("status", status.to_string())),
+            FaultKind::TooManyRequests { retry_after }
+            | FaultKind::TooManyRequestsText { retry_after }
+            | FaultKind::Unavailable { retry_after } => {
                 Some(("retry-after", retry_after.to_string()))
             }
             FaultKind::IncorrectOffset { correct_offset } => Some(("offset", correct_offset.to_string())),

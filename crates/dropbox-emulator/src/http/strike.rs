@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::errors::{FinishError, ListContinueError, SessionError};
 use crate::failure::{Failure, to_value};
 use crate::faults::FaultKind;
+use crate::people::Person;
 use crate::routes::{self, Style, path_root};
 
 /// A call, as far as faults go.
@@ -57,7 +58,7 @@ impl Call<'_> {
             FaultKind::SessionLost => self.app.change(|account| {
                 named::sessions(self.argument).into_iter().for_each(|id| account.sessions.remove(id));
             }),
-            FaultKind::InvalidRoot => return Err(path_root::invalid(self.app)),
+            FaultKind::InvalidRoot => return Err(path_root::invalid(self.app, Person::default())),
             _ => {}
         }
         Ok(None)
@@ -111,6 +112,12 @@ fn refusal(fault: FaultKind) -> Option<Failure> {
         FaultKind::Status500 => text(StatusCode::INTERNAL_SERVER_ERROR),
         FaultKind::Status502 => text(StatusCode::BAD_GATEWAY),
         FaultKind::Status503 => text(StatusCode::SERVICE_UNAVAILABLE),
+        FaultKind::Unavailable { retry_after } => Some(Failure::Unavailable(retry_after)),
+        FaultKind::Unauthorized { tag: "missing_scope" } => {
+            Some(Failure::Unauthorized(json!({ ".tag": "missing_scope", "required_scope": "files.content.write" })))
+        }
+        FaultKind::Unauthorized { tag } => Some(Failure::unauthorized(tag)),
+        FaultKind::ProxyPage { status } => Some(Failure::Page(StatusCode::from_u16(status).unwrap_or_default())),
         FaultKind::TooManyRequests { retry_after } => {
             Some(Failure::RateLimited { reason: "too_many_requests", retry_after: Some(retry_after) })
         }

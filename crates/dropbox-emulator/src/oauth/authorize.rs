@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::config::SCOPES;
 use crate::http::answer::{self, Answer};
 use crate::http::request::{Head, decode_form};
+use crate::people::Person;
 
 /// The longest `state`, in bytes.
 const MAX_STATE: usize = 500;
@@ -19,12 +20,18 @@ const MAX_STATE: usize = 500;
 pub(crate) struct Request {
     pub(crate) consent: Code,
     pub(crate) state: Option<String>,
+    /// The app wants the question to be asked again.
+    force_reapprove: bool,
+    /// The app wants the person to sign in again, possibly as somebody else.
+    pub(crate) force_reauthentication: bool,
 }
 
-/// Shows the consent page, or why there is none.
+/// Shows the consent page, or why there is none. A person who has agreed before is sent back at once, unless the app wants to
+/// ask again (DOC: HTTP documentation, /oauth2/authorize).
 pub(crate) fn ask(app: &App, head: &Head) -> Answer {
     let pairs = head.query();
     match Request::parse(app, &pairs) {
+        Ok(request) if request.is_settled(app) => grant(app, request),
         Ok(request) => answer::page(StatusCode::OK, page::consent(&request, &pairs)),
         Err(problem) => answer::page(StatusCode::BAD_REQUEST, page::problem(&problem)),
     }
@@ -47,6 +54,11 @@ pub(crate) fn decide(app: &App, form: &str) -> Answer {
             }
         };
     }
+    grant(app, request)
+}
+
+fn grant(app: &App, request: Request) -> Answer {
+    let redirect_uri = request.consent.redirect_uri.clone();
     let code = app.change(|account| account.grants.issue_code(request.consent, app.clock.now()));
     match redirect_uri {
         None => answer::page(StatusCode::OK, page::code(&code)),
@@ -73,7 +85,7 @@ impl Request {
     fn parse(app: &App, pairs: &[(String, String)]) -> Result<Request, String> {
         let get = |name| find(pairs, name);
         let client_id = get("client_id").ok_or("Missing client_id.")?;
-        if client_id != app.config.app_key {
+        if client_id != app.config.app_key || app.secret().is_none() {
             return Err(format!("Invalid client_id: \"{client_id}\". This app does not exist."));
         }
         if get("response_type") != Some("code") {
@@ -96,8 +108,17 @@ impl Request {
         if state.as_ref().is_some_and(|state| state.len() > MAX_STATE) {
             return Err(format!("Invalid state: it is longer than {MAX_STATE} bytes."));
         }
-        let consent = Code { client_id: client_id.to_owned(), redirect_uri, challenge, offline, scopes };
-        Ok(Request { consent, state })
+        let is_set = |name| get(name).is_some_and(|value| value == "true");
+        let (force_reapprove, force_reauthentication) = (is_set("force_reapprove"), is_set("force_reauthentication"));
+        let person = get("account").filter(|_| force_reauthentication).and_then(Person::find).unwrap_or_default();
+        let consent = Code { client_id: client_id.to_owned(), redirect_uri, challenge, offline, scopes, person };
+        Ok(Request { consent, state, force_reapprove, force_reauthentication })
+    }
+
+    /// Whether there is nothing to ask. Without a redirect the code is to be seen, so the page is.
+    fn is_settled(&self, app: &App) -> bool {
+        let is_forced = self.force_reapprove || self.force_reauthentication;
+        !is_forced && self.consent.redirect_uri.is_some() && app.account().grants.is_approved(&self.consent)
     }
 }
 

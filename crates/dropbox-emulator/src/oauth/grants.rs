@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::pkce::Challenge;
+use crate::people::Person;
 use crate::random;
 
 /// How long an authorization code can be exchanged.
@@ -24,6 +25,9 @@ pub(crate) struct Grants {
     /// By refresh token; a grant without one has a name that nobody knows.
     grants: HashMap<String, Grant>,
     access_tokens: HashMap<String, AccessToken>,
+    /// What a person has agreed to, by app.
+    #[serde(default)]
+    approved: HashMap<String, Scopes>,
 }
 
 /// A person's consent, waiting to be exchanged.
@@ -34,6 +38,9 @@ pub(crate) struct Code {
     pub(crate) challenge: Option<Challenge>,
     pub(crate) offline: bool,
     pub(crate) scopes: Scopes,
+    /// Who agreed.
+    #[serde(default)]
+    pub(crate) person: Person,
 }
 
 /// A consent that was exchanged.
@@ -43,6 +50,9 @@ pub(crate) struct Grant {
     pub(crate) scopes: Scopes,
     /// Whether it can be refreshed only with the app's secret: so for what the secret was used to get.
     pub(crate) needs_secret: bool,
+    /// Whose Dropbox it is for.
+    #[serde(default)]
+    pub(crate) person: Person,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -50,28 +60,36 @@ struct AccessToken {
     grant: String,
     scopes: Scopes,
     expires: Timestamp,
+    #[serde(default)]
+    person: Person,
 }
 
 /// What an access token is good for.
 pub(crate) enum Access {
     Unknown,
     Expired,
-    Good(Scopes),
+    Good(Scopes, Person),
 }
 
 impl Grants {
     /// Makes a refresh token good that was agreed upon beforehand.
     pub(crate) fn add_ready_made(&mut self, refresh_token: &str, client_id: &str, scopes: &[&str]) {
         let scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
-        let grant = Grant { client_id: client_id.to_owned(), scopes, needs_secret: false };
+        let grant = Grant { client_id: client_id.to_owned(), scopes, needs_secret: false, person: Person::Ada };
         self.grants.entry(refresh_token.to_owned()).or_insert(grant);
     }
 
     /// A code for a consent.
     pub(crate) fn issue_code(&mut self, consent: Code, now: Timestamp) -> String {
+        self.approved.entry(consent.client_id.clone()).or_default().extend(consent.scopes.iter().cloned());
         let code = random::secret();
         self.codes.insert(code.clone(), (consent, now + CODE_LIFETIME));
         code
+    }
+
+    /// Whether the signed-in person has agreed to all of it before, on the consent page, and not disconnected the app since.
+    pub(crate) fn is_approved(&self, consent: &Code) -> bool {
+        self.approved.get(&consent.client_id).is_some_and(|scopes| consent.scopes.is_subset(scopes))
     }
 
     /// Takes a code, which is thereby used up; `None` if there is no such code or it is too old.
@@ -102,14 +120,14 @@ impl Grants {
     pub(crate) fn issue_access_token(
         &mut self,
         grant: &str,
-        scopes: Scopes,
+        (scopes, person): (Scopes, Person),
         lifetime: Duration,
         now: Timestamp,
     ) -> String {
         let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::from_hours(24));
         self.access_tokens.retain(|_, token| token.expires + SignedDuration::from_hours(24) > now);
         let token = format!("sl.u.{}", random::secret());
-        let access = AccessToken { grant: grant.to_owned(), scopes, expires: now + lifetime };
+        let access = AccessToken { grant: grant.to_owned(), scopes, expires: now + lifetime, person };
         self.access_tokens.insert(token.clone(), access);
         token
     }
@@ -119,7 +137,7 @@ impl Grants {
         match self.access_tokens.get(token) {
             None => Access::Unknown,
             Some(access) if access.expires <= now => Access::Expired,
-            Some(access) => Access::Good(access.scopes.clone()),
+            Some(access) => Access::Good(access.scopes.clone(), access.person),
         }
     }
 
@@ -145,12 +163,20 @@ impl Grants {
     pub(crate) fn revoke_all(&mut self) {
         self.grants.clear();
         self.access_tokens.clear();
+        self.approved.clear();
     }
 
     /// Ends the life of every access token.
     pub(crate) fn expire_access_tokens(&mut self, now: Timestamp) {
         for access in self.access_tokens.values_mut() {
             access.expires = access.expires.min(now);
+        }
+    }
+
+    /// Changes the scopes of every grant, and of the access tokens made of them.
+    pub(crate) fn set_all_scopes(&mut self, scopes: &[&str]) {
+        for refresh_token in self.refresh_tokens() {
+            self.set_scopes(&refresh_token, scopes);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The pages that a person sees on the way to an authorization.
 
 use super::authorize::Request;
+use crate::people::Person;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --surface: #f6f6f4; --card: #fff; --text: #1c1c1a; --muted: #5f5f5a; --line: #dddcd7;
@@ -60,13 +61,21 @@ pub(crate) fn consent(request: &Request, pairs: &[(String, String)]) -> String {
         format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value))
     };
     let hidden: String = pairs.iter().map(hidden).collect();
+    let sign_in = if request.force_reauthentication { sign_in() } else { String::new() };
     let body = format!(
         "<p>The app <strong>{app}</strong> would like to:</p>\n<ul>{scopes}</ul>\n\
-         <form method=\"post\" action=\"/oauth2/authorize\">{hidden}\n\
+         <form method=\"post\" action=\"/oauth2/authorize\">{hidden}\n{sign_in}\
          <button name=\"decision\" value=\"deny\">Deny</button>\n\
          <button name=\"decision\" value=\"allow\">Allow</button></form>"
     );
     page(&format!("{app} asks for access to your Dropbox"), &body)
+}
+
+/// Lets a person say who they are.
+fn sign_in() -> String {
+    let option = |person: Person| format!("<option value=\"{}\">{}</option>", person.key(), person.email());
+    let options: String = Person::ALL.into_iter().map(option).collect();
+    format!("<label>Sign in as <select name=\"account\">{options}</select></label>\n")
 }
 
 /// Shows a code to copy, for apps that Dropbox cannot redirect to.

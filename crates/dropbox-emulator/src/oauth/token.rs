@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::http::answer::{self, Answer};
 use crate::http::body::RequestBody;
 use crate::http::request::Head;
-use crate::routes::users::{ACCOUNT_ID, USER_ID};
+use crate::people::Person;
 
 /// An OAuth error: its code and its sentence.
 type Refusal = (&'static str, &'static str);
@@ -26,6 +26,7 @@ struct Tokens {
     access_token: String,
     refresh_token: Option<String>,
     scopes: Scopes,
+    person: Person,
 }
 
 /// Answers the token endpoint.
@@ -56,8 +57,8 @@ fn body_of(app: &App, parameters: &Parameters, tokens: Tokens) -> serde_json::Va
     }
     if parameters.get("grant_type") == Some("authorization_code") {
         body["scope"] = Vec::from_iter(tokens.scopes).join(" ").into();
-        body["uid"] = USER_ID.into();
-        body["account_id"] = ACCOUNT_ID.into();
+        body["uid"] = tokens.person.user_id().into();
+        body["account_id"] = tokens.person.account_id().into();
     }
     body
 }
@@ -66,7 +67,11 @@ fn body_of(app: &App, parameters: &Parameters, tokens: Tokens) -> serde_json::Va
 fn authenticate<'a>(app: &App, parameters: &'a Parameters) -> Result<(&'a str, bool), Refusal> {
     let client_id = parameters.get("client_id").ok_or(("invalid_request", "missing required field \"client_id\""))?;
     let secret = parameters.get("client_secret");
-    if client_id != app.config.app_key || secret.is_some_and(|secret| secret != app.config.app_secret) {
+    let app_secret = app.secret();
+    if client_id != app.config.app_key || app_secret.is_none() {
+        return Err(INVALID_CLIENT);
+    }
+    if secret.is_some() && secret != app_secret.as_deref() {
         return Err(INVALID_CLIENT);
     }
     Ok((client_id, secret.is_some()))
@@ -92,12 +97,12 @@ fn by_code(app: &App, account: &mut Account, parameters: &Parameters) -> Result<
         (None, None) => {}
     }
     let needs_secret = consent.challenge.is_none();
-    let grant = Grant { client_id: client_id.to_owned(), scopes: consent.scopes.clone(), needs_secret };
+    let grant = Grant { client_id: client_id.to_owned(), scopes: consent.scopes.clone(), needs_secret, person: consent.person };
     let refresh_token = account.grants.add(grant);
     let lifetime = app.config.token_lifetime;
-    let access_token = account.grants.issue_access_token(&refresh_token, consent.scopes.clone(), lifetime, now);
+    let access_token = account.grants.issue_access_token(&refresh_token, (consent.scopes.clone(), consent.person), lifetime, now);
     let refresh_token = consent.offline.then_some(refresh_token);
-    Ok(Tokens { access_token, refresh_token, scopes: consent.scopes })
+    Ok(Tokens { access_token, refresh_token, scopes: consent.scopes, person: consent.person })
 }
 
 fn by_refresh_token(app: &App, account: &mut Account, parameters: &Parameters) -> Result<Tokens, Refusal> {
@@ -120,8 +125,8 @@ fn by_refresh_token(app: &App, account: &mut Account, parameters: &Parameters) -
     if wanted.as_ref().is_some_and(|wanted| !wanted.is_subset(&grant.scopes)) {
         return Err(("invalid_scope", "the requested scope exceeds what was granted"));
     }
-    let scopes = wanted.unwrap_or_else(|| grant.scopes.clone());
+    let (scopes, person) = (wanted.unwrap_or_else(|| grant.scopes.clone()), grant.person);
     let (lifetime, now) = (app.config.token_lifetime, app.clock.now());
-    let access_token = account.grants.issue_access_token(token, scopes.clone(), lifetime, now);
-    Ok(Tokens { access_token, refresh_token: None, scopes })
+    let access_token = account.grants.issue_access_token(token, (scopes.clone(), person), lifetime, now);
+    Ok(Tokens { access_token, refresh_token: None, scopes, person })
 }

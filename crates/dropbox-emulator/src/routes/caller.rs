@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::faults::FaultKind;
 use crate::http::request::Head;
 use crate::oauth::grants::Access;
+use crate::people::Person;
 use crate::tree::path::{Fault, Grammar, Place, View};
 
 /// A caller whose token is good for the route.
@@ -18,8 +19,12 @@ pub(crate) struct Caller {
     pub(crate) app: Arc<App>,
     /// Its access token.
     pub(crate) token: String,
+    /// Whose token it is.
+    pub(crate) person: Person,
     /// What its paths start from.
     pub(crate) view: View,
+    /// The root namespace.
+    root: (String, View),
     /// The fault that hits this call.
     pub(crate) fault: Option<FaultKind>,
 }
@@ -33,16 +38,19 @@ impl Caller {
         fault: Option<FaultKind>,
     ) -> Result<Caller, Failure> {
         let token = bearer(head)?;
-        let scopes = match app.account().grants.access(&token, app.clock.now()) {
+        if app.secret().is_none() {
+            return Err(Failure::unauthorized("invalid_access_token"));
+        }
+        let (scopes, person) = match app.account().grants.access(&token, app.clock.now()) {
             Access::Unknown => return Err(Failure::unauthorized("invalid_access_token")),
             Access::Expired => return Err(Failure::unauthorized("expired_access_token")),
-            Access::Good(scopes) => scopes,
+            Access::Good(scopes, person) => (scopes, person),
         };
         if let Some(required) = scope.filter(|&scope| !scopes.contains(scope)) {
             return Err(Failure::Unauthorized(json!({ ".tag": "missing_scope", "required_scope": required })));
         }
-        let view = path_root::view(app, head)?;
-        Ok(Caller { app: app.clone(), token, view, fault })
+        let (view, root) = path_root::view(app, head, person)?;
+        Ok(Caller { app: app.clone(), token, person, view, root, fault })
     }
 
     /// The place that a path names.
@@ -53,7 +61,7 @@ impl Caller {
         path: &str,
         arg: &Arg,
     ) -> Result<Result<Place, Fault>, Failure> {
-        let namespace = |number: &str| path_root::namespace(&self.app, number);
+        let namespace = |number: &str| path_root::namespace(&self.app, self.person, &self.root, number);
         grammar.place(path, &self.view, namespace, &account.tree, arg.place)
     }
 }

@@ -6,29 +6,24 @@ use serde_json::{Value, json};
 use super::{Arg, Caller, path_root};
 use crate::failure::Failure;
 
-/// The account's id; always 40 characters.
-pub(crate) const ACCOUNT_ID: &str = "dbid:AAEmulatedAccountOfAdaLovelace00001";
-
-/// The number that the token endpoint gives.
-pub(crate) const USER_ID: &str = "3001";
-
 /// The longest `query` of `check/user`.
 const MAX_QUERY: usize = 500;
 
 /// `FullAccount`.
 pub(crate) fn get_current_account(caller: &Caller, arg: &Arg) -> Result<Value, Failure> {
     arg.expect_void()?;
-    let team = caller.app.config.team_root;
+    let (team, person) = (caller.app.config.team_root, caller.person);
+    let (given, surname) = (person.given_name(), person.surname());
     let mut account = json!({
-        "account_id": ACCOUNT_ID,
+        "account_id": person.account_id(),
         "name": {
-            "given_name": "Ada",
-            "surname": "Lovelace",
-            "familiar_name": "Ada",
-            "display_name": "Ada Lovelace",
-            "abbreviated_name": "AL",
+            "given_name": given,
+            "surname": surname,
+            "familiar_name": given,
+            "display_name": person.name(),
+            "abbreviated_name": format!("{}{}", &given[..1], &surname[..1]),
         },
-        "email": "ada@example.com",
+        "email": person.email(),
         "email_verified": true,
         "disabled": false,
         "country": "GB",
@@ -36,11 +31,11 @@ pub(crate) fn get_current_account(caller: &Caller, arg: &Arg) -> Result<Value, F
         "referral_link": "https://www.dropbox.com/referrals/emulated",
         "is_paired": false,
         "account_type": { ".tag": if team { "business" } else { "basic" } },
-        "root_info": path_root::root_info(&caller.app),
+        "root_info": path_root::root_info(&caller.app, person),
     });
     if team {
         account["team"] = team_info();
-        account["team_member_id"] = "dbmid:AAEmulatedMemberAdaLovelace".into();
+        account["team_member_id"] = format!("dbmid:AAEmulatedMember{given}{surname}").into();
     }
     Ok(account)
 }

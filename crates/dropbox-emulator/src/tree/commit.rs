@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::path::fold;
 use super::{Kind, Tree, new_id};
 use crate::errors::{Conflict, WriteError};
 use crate::store::Content;
@@ -43,7 +44,7 @@ impl Tree {
         quota: u64,
         now: Timestamp,
     ) -> Result<String, WriteError> {
-        let key = display.to_lowercase();
+        let key = fold(display);
         if key.is_empty() {
             return Err(WriteError::conflict(Conflict::Folder));
         }
@@ -60,7 +61,7 @@ impl Tree {
         if self.used() - freed + content.size > quota {
             return Err(WriteError::InsufficientSpace);
         }
-        let key = display.to_lowercase();
+        let key = fold(&display);
         self.ensure_parents(&display);
         self.supersede(&key, now);
         let client_modified = commit.client_modified.unwrap_or(now);
@@ -103,7 +104,7 @@ impl Tree {
 
     /// The name that an overwritten file keeps, or else the wanted one.
     fn in_place(&self, display: &str) -> String {
-        let key = display.to_lowercase();
+        let key = fold(display);
         if self.get(&key).is_some() { self.display(&key) } else { display.to_owned() }
     }
 
@@ -129,7 +130,7 @@ impl Tree {
                 (false, _) => format!("{opening} {number})"),
             };
             let candidate = format!("{folder}/{stem}{label}{extension}");
-            if self.get(&candidate.to_lowercase()).is_none() {
+            if self.get(&fold(&candidate)).is_none() {
                 return candidate;
             }
             number += 1;

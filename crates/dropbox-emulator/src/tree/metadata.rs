@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::path::View;
+use super::path::{View, fold};
 use super::{Kind, Node, Revision, Tree};
 use crate::clock::format_seconds;
 
@@ -47,7 +47,7 @@ fn place(display: &str, view: &View) -> Fields {
     let mut fields = Fields::new();
     fields.insert("name".to_owned(), display.rsplit('/').next().into());
     if let Some(path) = view.show(display) {
-        fields.insert("path_lower".to_owned(), path.to_lowercase().into());
+        fields.insert("path_lower".to_owned(), fold(path).into());
         fields.insert("path_display".to_owned(), path.into());
     }
     fields

@@ -16,6 +16,7 @@ use std::ops::Bound;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use self::path::fold;
 use crate::random;
 use crate::store::Content;
 
@@ -190,7 +191,7 @@ impl Tree {
     pub(crate) fn ensure_folder(&mut self, display: &str) {
         for (end, _) in display.match_indices('/').skip(1).chain([(display.len(), "")]) {
             let path = &display[..end];
-            if !path.is_empty() && self.get(&path.to_lowercase()).is_none() {
+            if !path.is_empty() && self.get(&fold(path)).is_none() {
                 self.put(path, new_id(), Kind::Folder);
             }
         }
@@ -198,7 +199,7 @@ impl Tree {
 
     /// Puts an entry and numbers the change.
     fn put(&mut self, display: &str, id: String, kind: Kind) {
-        let key = display.to_lowercase();
+        let key = fold(display);
         let name = display.rsplit('/').next().unwrap_or_default().to_owned();
         self.number(&key);
         self.ids.insert(id.clone(), key.clone());

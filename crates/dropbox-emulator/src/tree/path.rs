@@ -1,5 +1,7 @@
 //! Paths as callers write them: their grammar, their namespace, and what makes them malformed.
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use crate::errors::{LookupError, WriteError};
 use crate::failure::Failure;
 use crate::tree::Tree;
@@ -48,9 +50,24 @@ pub(crate) enum Fault {
 }
 
 impl From<Fault> for LookupError {
-    fn from(_: Fault) -> Self {
-        LookupError::MalformedPath
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed => LookupError::MalformedPath,
+            // A name that nothing can have. The specification does not say more.
+            Fault::Disallowed => LookupError::NotFound,
+        }
     }
+}
+
+/// A path as Dropbox keeps it: in Unicode NFC (SRC: maestral pull requests 409, 678).
+pub(crate) fn normalized(path: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfc().normalize(path).into_owned()
+}
+
+/// The key by which paths are told apart: NFC, and lower case for each character by itself, so that "ΣΣΣ" is "σσσ" (SRC: maestral
+/// pull request 409).
+pub(crate) fn fold(path: &str) -> String {
+    normalized(path).chars().filter_map(|character| character.to_lowercase().next()).collect()
 }
 
 impl From<Fault> for WriteError {
@@ -75,7 +92,7 @@ impl View {
 
     /// The key of the namespace's own root.
     pub(crate) fn key(&self) -> String {
-        self.prefix.to_lowercase()
+        fold(&self.prefix)
     }
 
     /// The folder that it is mounted as; empty for the root namespace.
@@ -94,10 +111,10 @@ impl View {
 impl Grammar {
     fn pattern(self) -> &'static str {
         match self {
-            Grammar::Read => r"(/(.|[\r\n])*|id:.*)|(rev:[0-9a-f]{9,})|(ns:[0-9]+(/.*)?)",
-            Grammar::Folder => r"(/(.|[\r\n])*)?|id:.*|(ns:[0-9]+(/.*)?)",
-            Grammar::Write => r"(/(.|[\r\n])*)|(ns:[0-9]+(/.*)?)|(id:.*)",
-            Grammar::Create => r"(/(.|[\r\n])*)|(ns:[0-9]+(/.*)?)",
+            Grammar::Read => r"(/(.|[\r\n])*|id:.*)|(rev:[0-9a-f]{9,})|(ns:[0-9]+(/(.|[\r\n])*)?)",
+            Grammar::Folder => r"(/(.|[\r\n])*)?|id:.*|(ns:[0-9]+(/(.|[\r\n])*)?)",
+            Grammar::Write => r"(/(.|[\r\n])*)|(ns:[0-9]+(/(.|[\r\n])*)?)|(id:.*)",
+            Grammar::Create => r"(/(.|[\r\n])*)|(ns:[0-9]+(/(.|[\r\n])*)?)",
         }
     }
 
@@ -136,13 +153,17 @@ impl Grammar {
         }
         if self == Grammar::Read
             && let Some(rev) = path.strip_prefix("rev:")
-            && rev.len() >= 9
-            && rev.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            && is_rev(rev)
         {
             return Ok(Ok(Place::Revision(rev.to_owned())));
         }
         Err(bad(&format!("'{path}' did not match pattern '{}'", self.pattern())))
     }
+}
+
+/// Whether that can be a revision: `[0-9a-f]+`, nine characters at least.
+pub(crate) fn is_rev(text: &str) -> bool {
+    text.len() >= 9 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
 }
 
 fn digits(text: &str) -> usize {
@@ -151,7 +172,7 @@ fn digits(text: &str) -> usize {
 
 /// Joins `path`, which is empty or begins with a slash, to `prefix`. Doubled slashes count as one.
 fn absolute(prefix: &str, path: &str) -> Result<Place, Fault> {
-    let mut joined = prefix.to_owned();
+    let (mut joined, path) = (prefix.to_owned(), normalized(path));
     if path.ends_with('/') {
         return Err(Fault::Malformed);
     }
@@ -168,7 +189,7 @@ fn check(name: &str) -> Result<(), Fault> {
     if has_bad_character || name == "." || name == ".." || name.chars().count() > MAX_NAME {
         return Err(Fault::Malformed);
     }
-    if DISALLOWED.contains(&name.to_lowercase().as_str()) {
+    if DISALLOWED.contains(&fold(name).as_str()) {
         return Err(Fault::Disallowed);
     }
     if name.ends_with(char::is_whitespace) { Err(Fault::Malformed) } else { Ok(()) }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::path::fold;
 use super::{Kind, Tree, new_id};
 use crate::errors::{Conflict, LookupError, RelocationError, WriteError};
 
@@ -28,11 +29,11 @@ impl Tree {
         }
         let display = self.vacant(display, autorename)?;
         self.ensure_folder(&display);
-        Ok(display.to_lowercase())
+        Ok(fold(&display))
     }
 
     fn vacant(&self, display: &str, autorename: bool) -> Result<String, WriteError> {
-        let key = display.to_lowercase();
+        let key = fold(display);
         self.check_ancestors(&key)?;
         match self.obstacle_at(&key) {
             None => Ok(display.to_owned()),
@@ -54,7 +55,7 @@ impl Tree {
         if self.get(from).is_none() {
             return Err(RelocationError::FromLookup { from_lookup: LookupError::NotFound });
         }
-        if to.to_lowercase().starts_with(&format!("{from}/")) {
+        if fold(&to).starts_with(&format!("{from}/")) {
             return Err(match relocation {
                 Relocation::Move => RelocationError::CantMoveFolderIntoItself,
                 Relocation::Copy => RelocationError::DuplicatedOrNestedPaths,
@@ -77,7 +78,7 @@ impl Tree {
             let display = format!("{to}{}", &self.display(key)[from_display_length..]);
             self.relocate_one(relocation, key, &display, now);
         }
-        Ok(to.to_lowercase())
+        Ok(fold(&to))
     }
 
     fn relocate_one(&mut self, relocation: Relocation, key: &str, display: &str, now: Timestamp) {

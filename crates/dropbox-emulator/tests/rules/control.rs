@@ -196,3 +196,39 @@ async fn the_most_calls_at_once_are_counted_by_route() {
     assert_eq!(api.control().peak_in_progress("files/download"), 2, "both are still on their way");
     assert_eq!(one.bytes().await.unwrap().len() + other.bytes().await.unwrap().len(), 16 << 20);
 }
+
+#[tokio::test]
+async fn members_change_teams_and_scopes_change_from_outside() {
+    let api = Api::start(Config { team_root: true, ..Config::default() }).await;
+    let control = async |method: reqwest::Method, what: &str, text: &str| {
+        let request = api.client.request(method, api.url(&format!("/emulator/{what}"))).body(text.to_owned());
+        assert_eq!(request.send().await.unwrap().status(), 200, "{what}");
+    };
+    let root = async || {
+        let account = api.rpc("users/get_current_account", serde_json::Value::Null).await.1;
+        account["root_info"]["root_namespace_id"].as_str().unwrap().to_owned()
+    };
+    let make = async |root: &str, path: &str| {
+        let header = json!({ ".tag": "root", "root": root }).to_string();
+        let request = api.request("files/create_folder_v2").header("dropbox-api-path-root", header);
+        let request = request.header("content-type", "application/json").body(json!({ "path": path }).to_string());
+        crate::api::read(request.send().await.unwrap()).await
+    };
+    let first = root().await;
+    assert_eq!(make(&first, "/one").await.0, 200);
+    control(reqwest::Method::POST, "team/change", "").await;
+    let (status, answer) = make(&first, "/two").await;
+    let second = root().await;
+    assert_eq!((status, &answer["error"][".tag"]), (422, &json!("invalid_root")));
+    assert_eq!(answer["error"]["invalid_root"]["root_namespace_id"], json!(second));
+    assert_ne!(first, second);
+    assert_eq!(make(&second, "/one").await.0, 200, "the other team's space is another one");
+
+    control(reqwest::Method::PUT, "scopes", "account_info.read files.metadata.read").await;
+    let (status, answer) = make(&second, "/three").await;
+    assert_eq!((status, &answer["error"]["required_scope"]), (401, &json!("files.content.write")));
+    control(reqwest::Method::PUT, "scopes", &dropbox_emulator::SCOPES.join(" ")).await;
+    assert_eq!(make(&second, "/three").await.0, 200);
+    control(reqwest::Method::PUT, "app/secret", "new").await;
+    control(reqwest::Method::POST, "app/delete", "").await;
+}

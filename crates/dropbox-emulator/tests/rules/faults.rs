@@ -46,6 +46,11 @@ async fn statuses_come_instead_of_the_effect() {
         (FaultKind::Status500, 500, None, "text/plain; charset=utf-8"),
         (FaultKind::Status502, 502, None, "text/plain; charset=utf-8"),
         (FaultKind::Status503, 503, None, "text/plain; charset=utf-8"),
+        (FaultKind::Unavailable { retry_after: 4 }, 503, Some("4"), "text/plain; charset=utf-8"),
+        (FaultKind::Unauthorized { tag: "other" }, 401, None, "application/json"),
+        (FaultKind::Unauthorized { tag: "route_access_denied" }, 401, None, "application/json"),
+        (FaultKind::Unauthorized { tag: "of_next_year" }, 401, None, "application/json"),
+        (FaultKind::ProxyPage { status: 403 }, 403, None, "text/html; charset=utf-8"),
         (FaultKind::TooManyRequests { retry_after: 7 }, 429, Some("7"), "application/json"),
         (FaultKind::TooManyWriteOperations, 429, None, "application/json"),
         (FaultKind::TooManyRequestsText { retry_after: 9 }, 429, Some("9"), "text/plain; charset=utf-8"),
@@ -319,4 +324,21 @@ async fn a_fault_on_a_path_hits_whatever_call_names_it() {
     assert_eq!(api.rpc("files/move_v2", relocation).await.0, 200);
     assert_eq!(api.rpc("files/upload_session/finish_batch_v2", batch).await.0, 200);
     assert_eq!(paths(&api), ["/backups/b", "/backups/c"]);
+}
+
+#[tokio::test]
+async fn a_hash_can_be_left_out() {
+    let api = Api::start(Config::default()).await;
+    api.control().write("/there", b"x");
+    for route in ["files/get_metadata", "files/list_folder", UPLOAD, DOWNLOAD] {
+        api.control().inject(Fault::next(route, FaultKind::NoContentHash));
+    }
+    let found = api.rpc("files/get_metadata", json!({ "path": "/there" })).await.1;
+    assert_eq!((&found["size"], &found["content_hash"]), (&json!(1), &Value::Null));
+    let listed = api.rpc("files/list_folder", json!({ "path": "" })).await.1;
+    assert_eq!((&listed["entries"][0]["size"], &listed["entries"][0]["content_hash"]), (&json!(1), &Value::Null));
+    assert_eq!(api.upload(UPLOAD, json!({ "path": "/new" }), "x").await.1["content_hash"], Value::Null);
+    let response = download(&api, "/there").await.unwrap();
+    assert!(!response.headers()["dropbox-api-result"].to_str().unwrap().contains("content_hash"));
+    assert!(api.rpc("files/get_metadata", json!({ "path": "/there" })).await.1["content_hash"].is_string());
 }

@@ -172,3 +172,74 @@ async fn a_refresh_token_is_unknown_malformed_narrowed_or_revoked() {
     let (_, answer) = api.token(&[("grant_type", "password")]).await;
     assert_eq!(answer["error"], "unsupported_grant_type");
 }
+
+/// The person of the account that an authorization in the browser ends with.
+async fn account_of(api: &Api, location: &str) -> String {
+    let url = url::Url::parse(location).unwrap();
+    let code = url.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let (status, tokens) = exchange(api, &code, &[KEY, SECRET, ("redirect_uri", "http://localhost/cb")]).await;
+    assert_eq!(status, 200, "{tokens}");
+    let request = api.client.post(api.url("/2/users/get_current_account"));
+    let answer = request.bearer_auth(tokens["access_token"].as_str().unwrap()).send().await.unwrap();
+    let account = read(answer).await.1;
+    assert_eq!(account["account_id"], tokens["account_id"]);
+    assert_eq!(account["account_id"].as_str().unwrap().len(), 40);
+    account["email"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_approved_app_is_sent_back_at_once_unless_it_asks_again() {
+    let api = Api::start(Config::default()).await;
+    let redirect = [("redirect_uri", "http://localhost/cb"), ("state", "s")];
+    let open = async |more: &[(&str, &str)]| {
+        let query = form(&[&ASK, &redirect[..], more].concat());
+        let response = api.client.get(api.url(&format!("/oauth2/authorize?{query}"))).send().await.unwrap();
+        let location = response.headers().get("location").map(|location| location.to_str().unwrap().to_owned());
+        (location, response.text().await.unwrap())
+    };
+    let allow = async |more: &[(&str, &str)]| {
+        let pairs = [&ASK, &redirect[..], more, &[("decision", "allow")]].concat();
+        let response = api.client.post(api.url("/oauth2/authorize")).body(form(&pairs)).send().await.unwrap();
+        response.headers()["location"].to_str().unwrap().to_owned()
+    };
+    let some = [("scope", "account_info.read")];
+    assert_eq!(open(&some).await.0, None);
+    allow(&some).await;
+    // What was not agreed to is asked for.
+    assert_eq!(open(&[]).await.0, None);
+    let location = open(&some).await.0.unwrap();
+    assert!(location.starts_with("http://localhost/cb?code=") && location.ends_with("&state=s"), "{location}");
+    assert_eq!(account_of(&api, &location).await, "ada@example.com");
+    // Without a redirect there is a code to be shown.
+    assert_eq!(page(&api, &some).await.0, 200);
+
+    let again = [some[0], ("force_reapprove", "true")];
+    let (location, html) = open(&again).await;
+    assert!(location.is_none() && !html.contains("Sign in as"), "{html}");
+    let other = [some[0], ("force_reauthentication", "true")];
+    let (location, html) = open(&other).await;
+    assert!(location.is_none() && html.contains("Sign in as") && html.contains("grace@example.com"), "{html}");
+    let location = allow(&[&other[..], &[("account", "grace")]].concat()).await;
+    assert_eq!(account_of(&api, &location).await, "grace@example.com");
+    // Nobody is somebody else who was not asked to sign in.
+    let location = allow(&[&again[..], &[("account", "grace")]].concat()).await;
+    assert_eq!(account_of(&api, &location).await, "ada@example.com");
+
+    api.control().revoke_all();
+    assert_eq!(open(&some).await.0, None);
+}
+
+#[tokio::test]
+async fn a_reset_secret_and_a_deleted_app_are_no_clients() {
+    let api = Api::start(Config::default()).await;
+    let refresh = [("grant_type", "refresh_token"), ("refresh_token", "emulator-refresh-token"), KEY];
+    api.control().reset_app_secret("new");
+    refused(&api.token(&[&refresh[..], &[SECRET]].concat()).await, "invalid_client", BAD_CLIENT);
+    assert_eq!(api.token(&[&refresh[..], &[("client_secret", "new")]].concat()).await.0, 200);
+    assert_eq!(api.token(&refresh).await.0, 200);
+    api.control().delete_app();
+    refused(&api.token(&refresh).await, "invalid_client", BAD_CLIENT);
+    assert!(page(&api, &[]).await.1.contains("Invalid client_id"));
+    let (status, answer) = api.rpc("files/list_folder", json!({ "path": "" })).await;
+    assert_eq!((status, &answer["error"][".tag"]), (401, &json!("invalid_access_token")));
+}

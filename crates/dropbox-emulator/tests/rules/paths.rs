@@ -114,3 +114,62 @@ async fn write_modes_conflict_as_documented() {
         assert_eq!(renamed["path_display"], expected);
     }
 }
+
+#[tokio::test]
+async fn the_forms_of_a_name_are_one_name() {
+    let api = Api::start(Config::default()).await;
+    let (composed, decomposed) = ("/caf\u{e9}/\u{d55c}", "/Cafe\u{301}/\u{1112}\u{1161}\u{11ab}");
+    let (status, file) = api.upload("files/upload", json!({ "path": decomposed }), "one").await;
+    assert_eq!((status, &file["path_display"]), (200, &json!("/Caf\u{e9}/\u{d55c}")));
+    assert_eq!((&file["name"], &file["path_lower"]), (&json!("\u{d55c}"), &json!(composed)));
+    for path in [composed, decomposed] {
+        assert_eq!(api.rpc("files/get_metadata", json!({ "path": path })).await.1["id"], file["id"]);
+        let conflict = api.upload("files/upload", json!({ "path": path, "strict_conflict": true }), "two").await;
+        assert_eq!(conflict.0, 409);
+    }
+    let listed = api.rpc("files/list_folder", json!({ "path": "/cafe\u{301}" })).await.1;
+    assert_eq!(listed["entries"][0]["id"], file["id"]);
+    assert_eq!(api.control().read(decomposed).unwrap(), b"one");
+
+    // Lower case is each character's own.
+    let (_, sigma) = api.upload("files/upload", json!({ "path": "/\u{3a3}\u{3a3}" }), "x").await;
+    assert_eq!(sigma["path_lower"], "/\u{3c3}\u{3c3}");
+    let final_sigma = api.rpc("files/get_metadata", json!({ "path": "/\u{3c3}\u{3c2}" })).await;
+    refused(&final_sigma, json!({ ".tag": "path", "path": { ".tag": "not_found" } }));
+    let (_, dotted) = api.upload("files/upload", json!({ "path": "/\u{130}" }), "x").await;
+    assert_eq!(dotted["path_lower"], "/i");
+    for (one, other) in [("/stra\u{df}e", "/STRASSE"), ("/\u{fb01}x", "/fix")] {
+        assert_eq!(api.upload("files/upload", json!({ "path": one }), "1").await.0, 200);
+        assert_eq!(api.upload("files/upload", json!({ "path": other, "strict_conflict": true }), "2").await.0, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_a_pattern_or_a_length_of_the_specification_is_a_400() {
+    let api = Api::start(Config::default()).await;
+    let path = json!({ "path": "/a" });
+    let with = |field: &str, value: serde_json::Value| {
+        let mut argument = path.clone();
+        argument[field] = value;
+        argument
+    };
+    for (hash, words) in [("zz", "at least 64"), ("", "at least 64"), (&"a".repeat(65), "at most 64")] {
+        bad(&api.upload("files/upload", with("content_hash", json!(hash)), "x").await, words);
+        bad(&api.upload("files/upload_session/start", json!({ "content_hash": hash }), "x").await, words);
+    }
+    // As long as a hash, and another one.
+    let answer = api.upload("files/upload", with("content_hash", json!("z".repeat(64))), "x").await;
+    refused(&answer, json!({ ".tag": "content_hash_mismatch" }));
+    for (rev, words) in [("xx", "at least 9"), ("0123456789X", "did not match pattern"), ("ABCDEF0123", "did not match")] {
+        bad(&api.upload("files/upload", with("mode", json!({ ".tag": "update", "update": rev })), "x").await, words);
+        bad(&api.rpc("files/delete_v2", with("parent_rev", json!(rev))).await, words);
+    }
+    bad(&api.rpc("files/list_folder/continue", json!({ "cursor": "" })).await, "at least 1");
+    bad(&api.rpc("files/create_folder_v2", json!({ "path": "ns:x/a" })).await, "(ns:[0-9]+(/(.|[\\r\\n])*)?)");
+    for name in ["/desktop.ini", "/.dropbox", "/a/Thumbs.db"] {
+        let answer = api.rpc("files/get_metadata", json!({ "path": name })).await;
+        refused(&answer, json!({ ".tag": "path", "path": { ".tag": "not_found" } }));
+        let (_, answer) = api.upload("files/upload", json!({ "path": name }), "x").await;
+        assert_eq!(answer["error"]["reason"][".tag"], "disallowed_name");
+    }
+}

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-const LOG_IN_AGAIN: &str = "log in again";
+const AUTHORIZE_AGAIN: &str = "Authorize again";
 
 /// The token endpoint's refusal (RFC 6749 section 5.2), HTTP 400 or 401.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -19,61 +19,79 @@ impl OAuthError {
     pub fn is_invalid_grant(&self) -> bool {
         self.error == "invalid_grant"
     }
+
+    /// Whether Dropbox does not know the app key, or its secret is another one.
+    pub fn is_invalid_client(&self) -> bool {
+        matches!(self.error.as_str(), "invalid_client" | "invalid_client_id" | "unauthorized_client")
+    }
+
+    fn cure(&self) -> String {
+        let description = &self.error_description;
+        match self.error.as_str() {
+            _ if description.contains("redirect_uri") => {
+                "The redirect URI is not registered. Add the exact address to the app's settings in the Dropbox App Console".to_owned()
+            }
+            "invalid_grant" if description.contains("code") => {
+                "Dropbox did not accept the authorization code: it is incomplete, was already used, or is older than ten minutes. Start the authorization again".to_owned()
+            }
+            "invalid_grant" => format!(
+                "Dropbox no longer accepts this authorization: it was revoked, or the app was disconnected. {AUTHORIZE_AGAIN}"
+            ),
+            _ if self.is_invalid_client() => {
+                "Dropbox does not know this app key, or the app secret is wrong: the app was deleted, or its secret was reset. Copy both again from the Dropbox App Console".to_owned()
+            }
+            "invalid_scope" => format!(
+                "The app lacks a permission. Enable the scopes on its Permissions tab, and submit. {AUTHORIZE_AGAIN}"
+            ),
+            _ => "Dropbox refused the authorization".to_owned(),
+        }
+    }
 }
 
 impl std::fmt::Display for OAuthError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let description = &self.error_description;
-        let cure = match self.error.as_str() {
-            _ if description.contains("redirect_uri") => {
-                "the redirect URI is not the one registered: add the exact address to the app's settings in the Dropbox App Console"
-                    .to_owned()
-            }
-            "invalid_grant" if description.contains("code") => {
-                "Dropbox does not know this code: it is mistyped, used already or older than ten minutes. Start the login again".to_owned()
-            }
-            "invalid_grant" => format!(
-                "Dropbox no longer accepts this authorization: it was revoked, or the app or its permissions changed; {LOG_IN_AGAIN}"
-            ),
-            "invalid_client" | "invalid_client_id" | "unauthorized_client" => {
-                "Dropbox does not know this app key, or the app secret does not belong to it: copy both again from the Dropbox App Console"
-                    .to_owned()
-            }
-            "invalid_scope" => {
-                "the app lacks a permission: enable the scopes on its Permissions tab, submit, and log in again".to_owned()
-            }
-            _ => "Dropbox refused the authorization".to_owned(),
-        };
-        write!(f, "{cure} ({}: {description})", self.error)
+        write!(f, "{} ({}: {})", self.cure(), self.error, self.error_description)
     }
 }
 
-/// 401: the token does not do.
+/// 401: the access token is not accepted, even after a refresh. It proves nothing about the grant.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, thiserror::Error)]
 #[serde(tag = ".tag", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the variants are the specification's tags; their texts say what they mean")]
 pub enum AuthError {
-    #[error("Dropbox does not accept the access: it was revoked; {LOG_IN_AGAIN}")]
+    #[error("Dropbox rejected a new access token (invalid_access_token). Try again later")]
     InvalidAccessToken,
-    #[error("the access has expired and could not be renewed; {LOG_IN_AGAIN}")]
+    #[error(
+        "Dropbox says that a new access token has expired (expired_access_token). Check this machine's clock, then try again"
+    )]
     ExpiredAccessToken,
     #[error(
-        "the app lacks the permission {required_scope}: enable it on the app's Permissions tab in the Dropbox App Console, submit, then {LOG_IN_AGAIN}"
+        "The app lacks the permission {required_scope}. Enable it on the app's Permissions tab in the Dropbox App Console, and submit. {AUTHORIZE_AGAIN}"
     )]
-    MissingScope { required_scope: String },
+    MissingScope {
+        #[serde(default)]
+        required_scope: String,
+    },
     #[error("Dropbox has suspended this user: see dropbox.com/help")]
     UserSuspended,
-    #[error("the team member that was selected is not valid; {LOG_IN_AGAIN}")]
+    #[error("The selected team member is not valid. {AUTHORIZE_AGAIN}")]
     InvalidSelectUser,
-    #[error("the team administrator that was selected is not valid; {LOG_IN_AGAIN}")]
+    #[error("The selected team administrator is not valid. {AUTHORIZE_AGAIN}")]
     InvalidSelectAdmin,
     #[error(
-        "this app may not use this part of the Dropbox API: check the app's access type in the Dropbox App Console"
+        "Dropbox does not let this app use this part of its API (route_access_denied). Check the app's access type in the Dropbox App Console"
     )]
     RouteAccessDenied,
-    #[error("Dropbox does not accept the access, for a reason it does not name; {LOG_IN_AGAIN}")]
+    #[error("Dropbox rejected the access token without giving a reason. Try again later")]
     #[serde(other)]
     Other,
+}
+
+impl AuthError {
+    /// Whether another access token may be accepted.
+    pub(crate) fn is_about_the_token(&self) -> bool {
+        !matches!(self, Self::MissingScope { .. } | Self::UserSuspended)
+    }
 }
 
 /// 403: the account may not do this.
@@ -99,12 +117,14 @@ pub enum AccessError {
     Other,
 }
 
-/// 422: the path root that was asked for does not exist (any more).
+/// 422: the requested path root does not exist, or no longer does.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, thiserror::Error)]
 #[serde(tag = ".tag", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the variants are the specification's tags; their texts say what they mean")]
 pub enum PathRootError {
-    #[error("the account's team space has changed (it joined or left a team): choose the folder again")]
+    #[error(
+        "The account's team space has changed: it joined or left a team. Nothing was written to the new one. Choose the folder again"
+    )]
     InvalidRoot,
     #[error("the account may not use this team space: choose another folder")]
     NoPermission,

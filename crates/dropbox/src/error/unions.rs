@@ -110,7 +110,7 @@ union! {
         #[error("Dropbox has forgotten the upload session (it keeps one for seven days): run again")]
         NotFound,
         #[error("Dropbox expects the upload to go on at byte {correct_offset}")]
-        IncorrectOffset { correct_offset: u64 },
+        IncorrectOffset { #[serde(deserialize_with = "crate::lenient::number")] correct_offset: u64 },
         #[error("the upload session is closed already")]
         Closed,
         #[error("the file is larger than Dropbox stores (2,199,019,061,248 bytes)")]
@@ -132,7 +132,7 @@ union! {
         #[error("Dropbox has forgotten the upload session (it keeps one for seven days): run again")]
         NotFound,
         #[error("Dropbox holds {correct_offset} bytes of the upload")]
-        IncorrectOffset { correct_offset: u64 },
+        IncorrectOffset { #[serde(deserialize_with = "crate::lenient::number")] correct_offset: u64 },
         #[error("the upload session is closed already")]
         Closed,
         #[error("the upload session was not closed")]
@@ -254,7 +254,7 @@ union! {
         #[error("Dropbox has forgotten the upload session (it keeps one for seven days): run again")]
         NotFound,
         #[error("Dropbox expects the upload to go on at byte {correct_offset}")]
-        IncorrectOffset { correct_offset: u64 },
+        IncorrectOffset { #[serde(deserialize_with = "crate::lenient::number")] correct_offset: u64 },
         #[error("the upload session is closed already")]
         Closed,
         #[error("the file is larger than Dropbox stores (2,199,019,061,248 bytes)")]

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::path::RemotePath;
 use crate::client::Client;
 use crate::error::{DeleteError, Error};
 
 #[derive(Serialize)]
 struct Delete<'a> {
-    path: &'a str,
+    path: RemotePath<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_rev: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -19,7 +22,13 @@ impl Client {
     /// # Errors
     /// As every call.
     pub async fn delete(&self, path: &str) -> Result<(), Error> {
-        match self.rpc::<_, Deleted, DeleteError>("files/delete_v2", &Delete { path }).await {
+        self.delete_revision(path, None).await
+    }
+
+    /// The same, but refused by Dropbox if the file's revision is another one.
+    pub(crate) async fn delete_revision(&self, path: &str, parent_rev: Option<&str>) -> Result<(), Error> {
+        let delete = Delete { path: RemotePath::new(path), parent_rev };
+        match self.rpc::<_, Deleted, DeleteError>("files/delete_v2", &delete).await {
             Ok(Deleted {}) => Ok(()),
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error),

@@ -1,7 +1,8 @@
 //! Downloading in order, from one revision: ranges of it come over several connections at once, each going on where it broke.
 //!
-//! It begins with one connection, and opens more while the reader has to wait for bytes: a reader that is slower than one
-//! connection gets one. Memory is bounded by [`crate::Settings::memory`].
+//! As many ranges are asked for at once as start a fast transfer; more connections open while the reader has to wait for bytes.
+//! A reader that is slower than one connection soon has one request at a time. Memory is bounded by
+//! [`crate::Settings::memory`].
 
 mod segment;
 
@@ -17,15 +18,27 @@ use tokio::time::Instant;
 use self::segment::{Pinned, Segment};
 use super::FileMetadata;
 use crate::client::Client;
-use crate::content_hash::{self, BLOCK_SIZE, BlockDigest};
+use crate::content_hash::{self, BLOCK_SIZE, BlockDigest, ContentHasher};
 use crate::error::Error;
 
-/// Bytes per request; whole blocks, so that each can be hashed where it arrives.
-const SEGMENT: u64 = 2 * BLOCK_SIZE as u64;
-/// The last requests are smaller, so that they end together and leave no connection idle.
-const LAST_SEGMENT: u64 = BLOCK_SIZE as u64;
-/// A reader that has waited so long, all in all, gets another connection.
+const MIB: u64 = 1024 * 1024;
+const BLOCK: u64 = BLOCK_SIZE as u64;
+/// Bytes that are asked for before the reader has shown how fast it is.
+const AT_ONCE: u64 = 32 * MIB;
+/// The last requests are no larger, so that they end together and leave no connection idle.
+const LAST_SEGMENT: u64 = BLOCK;
+/// A reader that has waited for so long in total gets another connection.
 const WAITED: Duration = Duration::from_millis(10);
+
+/// Bytes per request. Small files are spread over several connections; large ones spare calls, of which Dropbox allows only so
+/// many per second.
+fn segment_size(file_size: u64) -> u64 {
+    match file_size / MIB {
+        0..32 => BLOCK / 2,
+        32..256 => BLOCK,
+        _ => 2 * BLOCK,
+    }
+}
 
 /// A download in progress. A whole file is checked against Dropbox's content hash at its end, a range against its length.
 #[derive(Debug)]
@@ -34,13 +47,43 @@ pub struct Download {
     pinned: Arc<Pinned>,
     /// What is being received, in order.
     segments: VecDeque<Segment>,
+    segment_size: u64,
     /// The first byte that nothing has been asked for yet.
     next: u64,
     end: u64,
     /// Connections at once.
     parallel: usize,
     waited: Duration,
-    digests: Option<Vec<BlockDigest>>,
+    hashing: Hashing,
+}
+
+/// How the content hash of what comes is computed.
+#[derive(Debug)]
+enum Hashing {
+    /// Not at all: only a part is read, or everything has been checked.
+    Off,
+    /// Segments are whole blocks, hashed where they arrive.
+    Blocks(Vec<BlockDigest>),
+    /// Segments are smaller: hashed as they are read.
+    Stream(Box<ContentHasher>),
+}
+
+impl Hashing {
+    fn of_whole_file(segment_size: u64) -> Self {
+        if segment_size.is_multiple_of(BLOCK) { Self::Blocks(Vec::new()) } else { Self::Stream(Box::default()) }
+    }
+
+    fn is_by_blocks(&self) -> bool {
+        matches!(self, Self::Blocks(_))
+    }
+
+    fn finish(&mut self) -> Option<String> {
+        match std::mem::replace(self, Self::Off) {
+            Self::Off => None,
+            Self::Blocks(digests) => Some(content_hash::join(&digests)),
+            Self::Stream(hasher) => Some(hasher.finish()),
+        }
+    }
 }
 
 impl Client {
@@ -49,19 +92,52 @@ impl Client {
     /// # Errors
     /// [`Error::is_not_found`] if nothing is there; as every call.
     pub async fn open(&self, path: &str, range: Option<Range<u64>>) -> Result<Download, Error> {
-        let whole = range.is_none();
-        let wanted = range.unwrap_or(0..u64::MAX);
-        let first = wanted.start..wanted.start.saturating_add(SEGMENT).min(wanted.end);
+        let first = range.as_ref().map(|range| range.start..range.start.saturating_add(2 * BLOCK).min(range.end));
+        // A file whose size is not known yet may be empty, and an empty file has no range: the first request has none.
         let (metadata, response) = segment::open_first(self, path, first.clone()).await?;
-        let end = wanted.end.min(metadata.size);
-        let pinned = Arc::new(Pinned::new(self, metadata));
-        let next = first.end.min(end);
-        let mut segments = VecDeque::new();
-        if wanted.start < end {
-            segments.push_back(Segment::receive(Arc::clone(&pinned), wanted.start..next, whole, Some(response)));
+        let mut download = self.open_known(metadata, range);
+        let first_end = first.map_or(download.segment_size, |first| first.end).min(download.end);
+        if download.next < first_end {
+            let hash = download.hashing.is_by_blocks();
+            let range = download.next..first_end;
+            download.next = first_end;
+            download.segments.push_back(Segment::receive(Arc::clone(&download.pinned), range, hash, Some(response)));
         }
-        let (waited, digests) = (Duration::ZERO, whole.then(Vec::new));
-        Ok(Download { client: self.clone(), pinned, segments, next, end, parallel: 1, waited, digests })
+        Ok(download)
+    }
+
+    /// The same for a file that was looked up before: all connections start at once. Nothing is sent before the first
+    /// [`Download::chunk`].
+    pub fn open_known(&self, metadata: FileMetadata, range: Option<Range<u64>>) -> Download {
+        let segment_size = segment_size(metadata.size);
+        let hashing = if range.is_none() { Hashing::of_whole_file(segment_size) } else { Hashing::Off };
+        let range = range.unwrap_or(0..u64::MAX);
+        let parallel = usize::try_from(AT_ONCE / segment_size).unwrap_or(1).min(self.settings().parallelism);
+        Download {
+            client: self.clone(),
+            next: range.start,
+            end: range.end.min(metadata.size),
+            pinned: Arc::new(Pinned::new(self, metadata)),
+            segments: VecDeque::new(),
+            segment_size,
+            parallel,
+            waited: Duration::ZERO,
+            hashing,
+        }
+    }
+}
+
+impl Client {
+    /// Reads a file to compute its content hash, for where Dropbox does not tell it.
+    ///
+    /// # Errors
+    /// As [`Download::chunk`].
+    pub async fn hash_by_reading(&self, file: &FileMetadata) -> Result<String, Error> {
+        let (mut download, mut hasher) = (self.open_known(file.clone(), None), ContentHasher::default());
+        while let Some(piece) = download.chunk().await? {
+            hasher.update(&piece);
+        }
+        Ok(hasher.finish())
     }
 }
 
@@ -71,7 +147,7 @@ impl Download {
         &self.pinned.metadata
     }
 
-    /// The next bytes; none at the end, once everything has been checked.
+    /// The next bytes; `None` at the end, once everything has been checked.
     ///
     /// # Errors
     /// [`Error::ContentMismatch`] if the bytes are not those that Dropbox promised; [`Error::Stalled`] if nothing came for too
@@ -92,12 +168,17 @@ impl Download {
                     piece
                 }
             };
-            if piece.is_some() {
-                return Ok(piece);
+            if let Some(piece) = piece {
+                if let Hashing::Stream(hasher) = &mut self.hashing {
+                    hasher.update(&piece);
+                }
+                return Ok(Some(piece));
             }
             let digests = segment.finish().await?;
             self.segments.pop_front();
-            self.digests.iter_mut().for_each(|all| all.extend(&digests));
+            if let Hashing::Blocks(all) = &mut self.hashing {
+                all.extend(&digests);
+            }
         }
     }
 
@@ -105,7 +186,7 @@ impl Download {
     fn ask_for_more(&mut self) {
         let settings = self.client.settings();
         // Pieces hold on to more of their connection's buffers than their own length.
-        let room = (settings.memory as u64 * 3 / 4 / SEGMENT).max(1) as usize;
+        let room = usize::try_from(settings.memory as u64 * 3 / 4 / self.segment_size).unwrap_or(usize::MAX).max(1);
         if self.waited >= WAITED {
             self.waited = Duration::ZERO;
             self.parallel = (self.parallel * 2).min(settings.parallelism).min(room);
@@ -117,19 +198,22 @@ impl Download {
             && self.segments.len() < room
             && self.segments.iter().filter(|segment| !segment.is_received()).count() < self.parallel
         {
-            let last = self.end - self.next < SEGMENT * self.parallel as u64;
-            let range = self.next..(self.next + if last { LAST_SEGMENT } else { SEGMENT }).min(self.end);
+            let last = self.end - self.next < self.segment_size * self.parallel as u64;
+            let length = if last { self.segment_size.min(LAST_SEGMENT) } else { self.segment_size };
+            let range = self.next..(self.next + length).min(self.end);
             self.next = range.end;
-            self.segments.push_back(Segment::receive(Arc::clone(&self.pinned), range, self.digests.is_some(), None));
+            let hash = self.hashing.is_by_blocks();
+            self.segments.push_back(Segment::receive(Arc::clone(&self.pinned), range, hash, None));
         }
     }
 
     fn check(&mut self) -> Result<(), Error> {
-        let Some(digests) = self.digests.take() else { return Ok(()) };
-        let (expected, found) = (&self.pinned.metadata.content_hash, content_hash::join(&digests));
-        if found == *expected {
-            return Ok(());
+        let Some(found) = self.hashing.finish() else { return Ok(()) };
+        match &self.pinned.metadata.content_hash {
+            // Dropbox does not say what it is; that it is as long as it says has been checked.
+            None => Ok(()),
+            Some(expected) if expected.eq_ignore_ascii_case(&found) => Ok(()),
+            Some(expected) => Err(self.pinned.mismatch(expected.clone(), found)),
         }
-        Err(self.pinned.mismatch(expected.clone(), found))
     }
 }

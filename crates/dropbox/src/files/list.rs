@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Metadata;
+use super::path::RemotePath;
 use crate::client::Client;
 use crate::error::{Error, ListFolderContinueError, ListFolderError, RouteError};
 
@@ -15,7 +16,7 @@ const MAX_RESETS: u32 = 5;
 
 #[derive(Serialize)]
 struct ListFolder<'a> {
-    path: &'a str,
+    path: RemotePath<'a>,
     recursive: bool,
     limit: u32,
 }
@@ -50,7 +51,7 @@ impl Client {
 
     async fn list_once(&self, path: &str, recursive: bool) -> Result<Vec<Metadata>, Error> {
         let (mut entries, mut seen) = (Vec::new(), HashSet::new());
-        let first = ListFolder { path, recursive, limit: PAGE };
+        let first = ListFolder { path: RemotePath::new(path), recursive, limit: PAGE };
         let mut page: Page = self.rpc::<_, _, ListFolderError>("files/list_folder", &first).await?;
         loop {
             entries.extend(page.entries.into_iter().filter(|entry| is_new(entry, &mut seen)));
@@ -63,12 +64,14 @@ impl Client {
     }
 }
 
+/// Entries of places that are not mounted have no path, but an id.
 fn is_new(entry: &Metadata, seen: &mut HashSet<String>) -> bool {
-    match entry {
-        Metadata::File(file) => seen.insert(file.path_lower.clone()),
-        Metadata::Folder(folder) => seen.insert(folder.path_lower.clone()),
-        Metadata::Other => false,
-    }
+    let (path, id) = match entry {
+        Metadata::File(file) => (&file.path_lower, &file.id),
+        Metadata::Folder(folder) => (&folder.path_lower, &folder.id),
+        Metadata::Other => return false,
+    };
+    seen.insert(if path.is_empty() { id.clone() } else { path.clone() })
 }
 
 fn is_reset(error: &Error) -> bool {

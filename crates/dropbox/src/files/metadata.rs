@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::path::RemotePath;
 use crate::client::Client;
 use crate::error::{Error, GetMetadataError};
+use crate::lenient;
 
 /// One entry of a listing, or the answer to a look-up.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -24,6 +26,7 @@ pub struct FileMetadata {
     /// The last component of the path, as its writer spelt it.
     pub name: String,
     /// Stable across renames, starts with `id:`.
+    #[serde(default)]
     pub id: String,
     /// The whole path in lower case: the key by which Dropbox compares.
     #[serde(default)]
@@ -34,12 +37,21 @@ pub struct FileMetadata {
     /// The revision, which every change of the content changes.
     pub rev: String,
     /// Bytes.
+    #[serde(deserialize_with = "lenient::number")]
     pub size: u64,
     /// When Dropbox took it, RFC 3339, UTC.
-    pub server_modified: String,
-    /// See [`crate::ContentHasher`].
     #[serde(default)]
-    pub content_hash: String,
+    pub server_modified: String,
+    /// See [`crate::ContentHasher`]. Optional in the specification: `None` is unknown.
+    #[serde(default)]
+    pub content_hash: Option<String>,
+}
+
+impl FileMetadata {
+    /// Whether the content hash is this one; `None` if Dropbox does not say.
+    pub fn has_hash(&self, content_hash: &str) -> Option<bool> {
+        self.content_hash.as_ref().map(|hash| hash.eq_ignore_ascii_case(content_hash))
+    }
 }
 
 /// A folder.
@@ -47,6 +59,9 @@ pub struct FileMetadata {
 pub struct FolderMetadata {
     /// The last component of the path, as its writer spelt it.
     pub name: String,
+    /// Stable across renames, starts with `id:`.
+    #[serde(default)]
+    pub id: String,
     /// The whole path in lower case.
     #[serde(default)]
     pub path_lower: String,
@@ -57,7 +72,7 @@ pub struct FolderMetadata {
 
 #[derive(Serialize)]
 struct GetMetadata<'a> {
-    path: &'a str,
+    path: RemotePath<'a>,
 }
 
 impl Client {
@@ -66,10 +81,28 @@ impl Client {
     /// # Errors
     /// As every call; that nothing is there is no error.
     pub async fn metadata(&self, path: &str) -> Result<Option<Metadata>, Error> {
-        match self.rpc::<_, Metadata, GetMetadataError>("files/get_metadata", &GetMetadata { path }).await {
+        match self.rpc::<_, Metadata, GetMetadataError>("files/get_metadata", &GetMetadata { path: RemotePath::new(path) }).await {
             Ok(metadata) => Ok(Some(metadata)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_specification_calls_optional_may_be_missing() {
+        let file = r#"{".tag":"file","name":"a","id":"id:1","client_modified":"x","server_modified":"x","rev":"0123456789","size":"5","new":{}}"#;
+        let Metadata::File(file) = serde_json::from_str(file).unwrap() else { panic!("no file") };
+        assert_eq!((file.size, file.has_hash("e3"), file.path_lower.as_str()), (5, None, ""));
+        let known = FileMetadata { content_hash: Some("AB".to_owned()), ..file };
+        assert_eq!((known.has_hash("ab"), known.has_hash("cd")), (Some(true), Some(false)));
+        let folder = r#"{".tag":"folder","name":"a"}"#;
+        assert!(matches!(serde_json::from_str(folder).unwrap(), Metadata::Folder(_)));
+        let unknown = r#"{".tag":"shortcut","name":"a"}"#;
+        assert_eq!(serde_json::from_str::<Metadata>(unknown).unwrap(), Metadata::Other);
     }
 }

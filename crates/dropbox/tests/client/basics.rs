@@ -1,6 +1,6 @@
 //! Every call as it should go, and failures that only a person can cure.
 
-use dropbox::error::{AuthError, Error};
+use dropbox::Error;
 use dropbox::files::Metadata;
 use dropbox::{Client, ContentHasher};
 use dropbox_emulator::{Config, Fault, FaultKind};
@@ -17,7 +17,7 @@ async fn files_of_every_size_come_back_with_the_fewest_calls() {
         let data = sample(length);
         let path = format!("/sizes/{length}");
         let file = upload(&client, &path, &data).await.unwrap();
-        assert_eq!((file.size, file.content_hash), (length as u64, ContentHasher::of(&data)));
+        assert_eq!((file.size, file.content_hash), (length as u64, Some(ContentHasher::of(&data))));
         assert_eq!(count(&emulator, "files/upload_session/append_v2") - before, appends, "{length} bytes");
         assert_eq!(emulator.control().read(&path).unwrap(), data);
         assert_eq!(download(&client, &path).await.unwrap(), data);
@@ -124,8 +124,8 @@ async fn a_revoked_grant_says_to_log_in_again() {
     emulator.control().revoke(&Config::default().refresh_token);
     for _ in 0..2 {
         let error = client.account().await.unwrap_err();
-        assert!(error.needs_login(), "{error}");
-        assert!(error.to_string().contains("log in again"), "{error}");
+        assert!(error.needs_login() && error.grant_revoked(), "{error}");
+        assert!(error.to_string().contains("Authorize again"), "{error}");
     }
     let mut without = settings(&emulator);
     without.refresh_token = None;
@@ -147,10 +147,10 @@ async fn failures_are_typed_and_name_their_cure() {
     let client = client(&emulator);
     emulator.control().set_scopes(&Config::default().refresh_token, &["files.metadata.read", "account_info.read"]);
     let error = upload(&client, "/x", b"x").await.unwrap_err();
-    assert!(
-        matches!(&error, Error::Auth(AuthError::MissingScope { required_scope }) if required_scope == "files.content.write")
-    );
-    assert!(error.needs_login() && error.to_string().contains("files.content.write"), "{error}");
+    assert_eq!(error.missing_scope(), Some("files.content.write"));
+    // A scope that this act needs: others go on.
+    assert!(!error.needs_login() && error.to_string().contains("files.content.write"), "{error}");
+    client.account().await.unwrap();
 
     emulator.control().set_scopes(&Config::default().refresh_token, &dropbox::oauth::SCOPES);
     emulator.control().set_quota(1000);
@@ -219,7 +219,7 @@ async fn patience_ends() {
     assert_eq!(count(&emulator, "users/get_current_account"), 10);
     emulator.control().inject(Fault::next("users/get_space_usage", FaultKind::TooManyRequests { retry_after: 86_400 }));
     let error = client.space_usage().await.unwrap_err();
-    assert!(matches!(error, Error::RateLimited { .. }) && error.to_string().contains("86400 s"), "{error}");
+    assert!(matches!(error, Error::RateLimited { .. }) && error.to_string().contains("1440 minutes"), "{error}");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ pub(crate) fn settings(emulator: &Emulator) -> Settings {
     settings.chunk_size = CHUNK;
     settings.memory = 8 * CHUNK;
     settings.timeouts = Timeouts {
+        connect: Duration::from_secs(5),
         idle: Duration::from_millis(700),
         answer: Duration::from_millis(1500),
         stall: Duration::from_secs(60),

@@ -9,7 +9,7 @@ use crate::app::Account;
 use crate::clock::parse_seconds;
 use crate::errors::WriteError;
 use crate::failure::Failure;
-use crate::routes::{Arg, Caller};
+use crate::routes::{Arg, Caller, strings};
 use crate::store::Content;
 use crate::tree::commit::{Commit, WriteMode};
 use crate::tree::path::Grammar;
@@ -32,7 +32,7 @@ pub(super) struct CommitInfo {
     #[serde(default)]
     strict_conflict: bool,
     /// The hash of the request's body; only in `upload`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strings::hash")]
     pub(super) content_hash: Option<String>,
 }
 
@@ -46,7 +46,10 @@ fn write_mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<WriteMode, D
     match (value.as_str().or_else(|| value[".tag"].as_str()), value["update"].as_str()) {
         (Some("add"), None) => Ok(WriteMode::Add),
         (Some("overwrite"), None) => Ok(WriteMode::Overwrite),
-        (Some("update"), Some(rev)) => Ok(WriteMode::Update(rev.to_owned())),
+        (Some("update"), Some(rev)) => {
+            strings::check_rev(rev).map_err(D::Error::custom)?;
+            Ok(WriteMode::Update(rev.to_owned()))
+        }
         _ => Err(D::Error::custom(format!("mode: invalid write mode {value}"))),
     }
 }

@@ -8,7 +8,7 @@ use crate::app::Account;
 use crate::errors::{Conflict, DeleteError, PollError, WriteError};
 use crate::failure::{Failure, to_value};
 use crate::random;
-use crate::routes::{Arg, Caller};
+use crate::routes::{Arg, Caller, strings};
 use crate::tree::path::Grammar;
 
 /// The most entries of a batch.
@@ -18,6 +18,7 @@ const MAX_ENTRIES: usize = 1000;
 #[serde(deny_unknown_fields)]
 struct DeleteArg {
     path: String,
+    #[serde(default, deserialize_with = "strings::rev")]
     parent_rev: Option<String>,
 }
 

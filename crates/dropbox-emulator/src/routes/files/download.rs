@@ -8,18 +8,20 @@ use serde_json::Value;
 use crate::config::Store;
 use crate::errors::{LookupError, RangeError, RangeProblem, ReadError};
 use crate::failure::Failure;
+use crate::faults::FaultKind;
 use crate::http::answer::{self, Answer};
 use crate::http::request::Head;
-use crate::routes::{Arg, Caller};
+use crate::routes::{Arg, Caller, strings};
 use crate::store::Content;
 use crate::tree::Kind;
 use crate::tree::metadata::Fields;
-use crate::tree::path::{Grammar, Place};
+use crate::tree::path::{Grammar, Place, fold};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DownloadArg {
     path: String,
+    #[serde(default, deserialize_with = "strings::rev")]
     rev: Option<String>,
 }
 
@@ -27,7 +29,10 @@ struct DownloadArg {
 pub(crate) fn download(caller: &Caller, arg: &Arg, head: &Head) -> Result<Answer, Failure> {
     let DownloadArg { path, rev } = arg.parse()?;
     let path = rev.map_or(path, |rev| format!("rev:{rev}"));
-    let (content, fields) = find(caller, arg, &path)?;
+    let (content, mut fields) = find(caller, arg, &path)?;
+    if caller.fault == Some(FaultKind::NoContentHash) {
+        fields.remove("content_hash");
+    }
     let mut answer = serve(&content, head.headers(), caller.app.config.store)?;
     let result = escape(&Value::from(fields).to_string());
     let header = |text: &str| HeaderValue::from_str(text).map_err(|error| arg.refuse(&error.to_string()));
@@ -45,7 +50,7 @@ pub(super) fn find(caller: &Caller, arg: &Arg, path: &str) -> Result<(Content, F
         Place::Nothing => None,
         Place::Revision(rev) => account.tree.revision(rev).zip(account.tree.revision_fields(rev, &caller.view)),
         Place::Path(path) => {
-            let key = path.to_lowercase();
+            let key = fold(path);
             if account.tree.get(&key).is_some_and(|node| node.kind == Kind::Folder) {
                 return Err(refuse(LookupError::NotFile));
             }

@@ -7,10 +7,10 @@ use crate::app::Account;
 use crate::errors::{ListContinueError, LookupError, ReadError};
 use crate::failure::Failure;
 use crate::faults::FaultKind;
-use crate::routes::{Arg, Caller};
+use crate::routes::{Arg, Caller, strings};
 use crate::tree::Kind;
 use crate::tree::listing::{Cursor, Options, Page};
-use crate::tree::path::{Grammar, Place};
+use crate::tree::path::{Grammar, Place, fold};
 
 /// Entries per page, if the caller names no limit.
 const DEFAULT_LIMIT: usize = 500;
@@ -66,7 +66,7 @@ fn open(caller: &Caller, account: &Account, arg: &Arg) -> Result<Cursor, Failure
     }
     let refuse = |path: LookupError| Failure::from(ReadError::Path { path });
     let folder = match caller.place(account, Grammar::Folder, &list.path, arg)? {
-        Ok(Place::Path(path)) => path.to_lowercase(),
+        Ok(Place::Path(path)) => fold(&path),
         Ok(Place::Revision(_) | Place::Nothing) => return Err(refuse(LookupError::NotFound)),
         Err(fault) => return Err(refuse(fault.into())),
     };
@@ -83,6 +83,7 @@ fn open(caller: &Caller, account: &Account, arg: &Arg) -> Result<Cursor, Failure
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ContinueArg {
+    #[serde(deserialize_with = "strings::cursor")]
     cursor: String,
 }
 

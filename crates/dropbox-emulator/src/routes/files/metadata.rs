@@ -7,7 +7,7 @@ use super::{described, tagged};
 use crate::errors::{LookupError, ReadError};
 use crate::failure::Failure;
 use crate::routes::{Arg, Caller};
-use crate::tree::path::{Grammar, Place};
+use crate::tree::path::{Grammar, Place, fold};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +37,7 @@ pub(crate) fn get(caller: &Caller, arg: &Arg) -> Result<Value, Failure> {
             Ok(described(Some(fields)))
         }
         Place::Path(path) => {
-            let key = path.to_lowercase();
+            let key = fold(&path);
             if account.tree.get(&key).is_some() {
                 Ok(tagged(&account, &key, &caller.view))
             } else if get.include_deleted && account.tree.is_deleted(&key) {

@@ -19,7 +19,7 @@ use super::{Arg, Caller};
 use crate::app::Account;
 use crate::errors::{LookupError, WriteError};
 use crate::failure::Failure;
-use crate::tree::path::{Grammar, Place, View};
+use crate::tree::path::{Grammar, Place, View, fold};
 
 /// Entries are answered for only right after they were found or made.
 fn described(fields: Option<impl Into<Value>>) -> Value {
@@ -51,7 +51,7 @@ fn existing(
 ) -> Result<Result<String, LookupError>, Failure> {
     Ok(match caller.place(account, grammar, path, arg)? {
         Ok(Place::Path(path)) => {
-            let key = path.to_lowercase();
+            let key = fold(&path);
             let is_there = key != caller.view.key() && account.tree.get(&key).is_some();
             if is_there { Ok(key) } else { Err(LookupError::NotFound) }
         }

@@ -9,7 +9,7 @@ use crate::errors::{FinishError, SessionError, StartError};
 use crate::failure::Failure;
 use crate::hash::ContentHasher;
 use crate::http::body::{MAX_BODY, Received, RequestBody};
-use crate::routes::{Arg, Caller};
+use crate::routes::{Arg, Caller, strings};
 
 /// `UploadSessionCursor`.
 #[derive(Debug, Deserialize)]
@@ -45,6 +45,7 @@ struct StartArg {
     #[serde(default)]
     close: bool,
     session_type: Option<SessionType>,
+    #[serde(default, deserialize_with = "strings::hash")]
     content_hash: Option<String>,
 }
 
@@ -79,6 +80,7 @@ struct AppendArg {
     cursor: Cursor,
     #[serde(default)]
     close: bool,
+    #[serde(default, deserialize_with = "strings::hash")]
     content_hash: Option<String>,
 }
 
@@ -152,6 +154,7 @@ async fn receive(
 pub(super) struct FinishArg {
     pub(super) cursor: Cursor,
     pub(super) commit: CommitInfo,
+    #[serde(default, deserialize_with = "strings::hash")]
     pub(super) content_hash: Option<String>,
 }
 

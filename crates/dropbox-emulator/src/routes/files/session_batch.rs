@@ -8,7 +8,7 @@ use crate::errors::{AppendBatchError, FinishError, SessionError};
 use crate::failure::{Failure, to_value};
 use crate::hash::{BLOCK, ContentHasher};
 use crate::http::body::{MAX_BODY, Received, RequestBody};
-use crate::routes::{Arg, Caller};
+use crate::routes::{Arg, Caller, strings};
 
 /// The most entries of any of these calls.
 const MAX_ENTRIES: usize = 1000;
@@ -37,6 +37,7 @@ pub(crate) fn start(caller: &Caller, arg: &Arg) -> Result<Value, Failure> {
 #[serde(deny_unknown_fields)]
 struct AppendBatchArg {
     entries: Vec<AppendEntry>,
+    #[serde(default, deserialize_with = "strings::hash")]
     content_hash: Option<String>,
 }
 

@@ -14,9 +14,10 @@ use tokio::task::JoinHandle;
 
 use crate::client::Client;
 use crate::content_hash::{BLOCK_SIZE, BlockDigest};
-use crate::error::{DownloadError, Error, RateLimitReason, RouteError};
+use crate::error::{DownloadError, Error, RouteError};
 use crate::files::FileMetadata;
-use crate::retry::Progress;
+use crate::files::path::RemotePath;
+use crate::retry::{Attempts, Progress};
 use crate::transport;
 
 /// A whole range waits in memory for its reader, unless it comes in very small pieces.
@@ -26,7 +27,7 @@ const ROUTE: &str = "files/download";
 
 #[derive(Serialize)]
 struct DownloadArg<'a> {
-    path: &'a str,
+    path: RemotePath<'a>,
 }
 
 /// The one revision that a download reads.
@@ -196,7 +197,7 @@ impl Pinned {
 
     /// Remembers that Dropbox wants fewer calls.
     fn note(&self, error: &Error) {
-        if matches!(error, Error::RateLimited { reason: RateLimitReason::TooManyRequests, .. }) {
+        if error.is_overloaded() {
             self.slow_down.store(true, Ordering::Relaxed);
         }
     }
@@ -205,12 +206,13 @@ impl Pinned {
     async fn reopen(&self, range: Range<u64>) -> Result<Response, Error> {
         let path = format!("rev:{}", self.metadata.rev);
         let header = Some(format!("bytes={}-{}", range.start, range.end - 1));
-        let argument = DownloadArg { path: &path };
+        let argument = DownloadArg { path: RemotePath::new(&path) };
         let response = self.client.download_once::<_, DownloadError>(ROUTE, &argument, header).await?;
         let metadata = result_header(&response)?;
+        let hashes = [&metadata.content_hash, &self.metadata.content_hash].map(Option::as_ref);
         let same = metadata.rev == self.metadata.rev
             && metadata.size == self.metadata.size
-            && metadata.content_hash == self.metadata.content_hash;
+            && (hashes[0] == hashes[1] || hashes.contains(&None));
         if !same {
             let (expected, found) = (format!("revision {}", self.metadata.rev), format!("revision {}", metadata.rev));
             return Err(self.mismatch(expected, found));
@@ -223,27 +225,27 @@ impl Pinned {
     }
 }
 
-/// Opens a path with its first range, which tells everything about the file, too.
+/// Opens a path, or a range of it; the answer tells everything about the file, too.
 pub(super) async fn open_first(
     client: &Client,
     path: &str,
-    range: Range<u64>,
+    range: Option<Range<u64>>,
 ) -> Result<(FileMetadata, Response), Error> {
-    let mut header = Some(format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
-    let mut retry = 0;
+    let start = range.as_ref().map_or(0, |range| range.start);
+    let mut header = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+    let mut attempts = Attempts::new();
     loop {
-        let argument = DownloadArg { path };
+        let argument = DownloadArg { path: RemotePath::new(path) };
         let error = match client.download_once::<_, DownloadError>(ROUTE, &argument, header.clone()).await {
-            Ok(response) => return Ok((result_header(&response)?, starts_at(range.start, response)?)),
+            Ok(response) => return Ok((result_header(&response)?, starts_at(start, response)?)),
             Err(error) => error,
         };
         // An empty file has no range.
-        if header.is_some() && range.start == 0 && is_unsatisfiable(&error) {
+        if header.is_some() && start == 0 && is_unsatisfiable(&error) {
             header = None;
             continue;
         }
-        client.wait_after(error, retry).await?;
-        retry += 1;
+        client.wait_after(error, &mut attempts).await?;
     }
 }
 

@@ -67,12 +67,18 @@ impl Upload {
         self.seal().await?;
         let (client, progress) = (self.client.clone(), self.fresh_progress());
         let whole = self.whole.as_mut().ok_or_else(|| broken("an upload that is not sealed"))?;
-        if let Content::Here(payload) = &whole.content {
-            whole.content = Content::Session(start(&client, &progress, Some((payload, &whole.content_hash))).await?);
-        }
         let companion_hash = ContentHasher::of(&companion.content);
         let small = Payload::from(companion.content.clone());
-        let companion_session = start(&client, &progress, Some((&small, &companion_hash))).await?;
+        // Neither changes the namespace, so both go at once.
+        let own_session = async {
+            match &whole.content {
+                Content::Here(payload) => start(&client, &progress, Some((payload, &whole.content_hash))).await,
+                Content::Session(id) => Ok(id.clone()),
+            }
+        };
+        let (own_session, companion_session) =
+            tokio::try_join!(own_session, start(&client, &progress, Some((&small, &companion_hash))))?;
+        whole.content = Content::Session(own_session);
         let entries = [
             Entry { path, size: whole.size, content_hash: &whole.content_hash, content: whole.content.clone() },
             Entry {
@@ -114,79 +120,121 @@ async fn prove(
     outcome: Result<FileMetadata, Error>,
 ) -> Result<FileMetadata, Error> {
     let file = outcome?;
-    if file.content_hash == entry.content_hash && file.size == entry.size {
+    let found = match &file.content_hash {
+        Some(hash) => hash.to_ascii_lowercase(),
+        None if file.size == entry.size => client.hash_by_reading(&file).await?,
+        None => format!("{} bytes", file.size),
+    };
+    if found == entry.content_hash && file.size == entry.size {
         return Ok(file);
     }
-    let found = match client.delete(entry.path).await {
-        Ok(()) => file.content_hash,
-        Err(error) => format!("{} (and it could not be removed: {error})", file.content_hash),
+    let found = match client.delete_revision(entry.path, Some(&file.rev)).await {
+        Ok(()) => found,
+        Err(error) => format!("{found} (and it could not be removed: {error})"),
     };
     let expected = entry.content_hash.to_owned();
     Err(Error::ContentMismatch { path: entry.path.to_owned(), transferred: "sent", expected, found })
 }
 
-/// Commits entries until each is there or has met something final. A lost answer leaves open whether a file is there, so that
-/// is looked at before it is tried again.
+/// Commits entries until each is there or has met something final.
 async fn publish(client: &Client, progress: &Progress, entries: &[Entry<'_>]) -> Vec<Outcome> {
-    let mut outcomes: Vec<Outcome> = entries.iter().map(|_| None).collect();
-    let (mut retry, mut ambiguous) = (0, false);
-    loop {
-        let pending: Vec<usize> = (0..entries.len()).filter(|index| outcomes[*index].is_none()).collect();
-        let Some(&first) = pending.first() else { return outcomes };
-        let mut errors = Vec::new();
-        match publish_once(client, pending.iter().map(|index| &entries[*index]).collect()).await {
-            Ok(results) => {
-                for (index, result) in pending.into_iter().zip(results) {
-                    match result {
-                        Ok(file) => outcomes[index] = Some(Ok(file)),
-                        Err(error) => errors.push((index, error)),
-                    }
-                }
-            }
-            Err(error) => errors.push((first, error)),
-        }
-        ambiguous |= errors.iter().any(|(_, error)| error.is_ambiguous());
-        if ambiguous && let Err(error) = settle(client, entries, &mut outcomes).await {
-            outcomes[first] = Some(Err(error));
-            return outcomes;
-        }
-        let mut passing = None;
-        for (index, error) in errors {
-            if outcomes[index].is_some() {
-                continue;
-            }
-            let damaged = error.is_damaged() && retry < client.settings().retry.retries;
-            // Dropbox may still be at the commit whose answer was lost: the session is gone, the file not there yet.
-            if error.is_transient() || error.is_ambiguous() || damaged || ambiguous && is_lookup_failed(&error) {
-                passing = Some(error);
-            } else {
-                outcomes[index] = Some(Err(error));
-            }
-        }
-        // Without the first file the others mean nothing.
-        if matches!(outcomes[0], Some(Err(_))) {
-            return outcomes;
-        }
-        let Some(error) = passing else { continue };
-        if let Err(error) = client.settings().retry.wait_in_transfer(error, retry, progress).await {
-            let open = outcomes.iter().position(Option::is_none).unwrap_or(first);
-            outcomes[open] = Some(Err(error));
-            return outcomes;
-        }
-        retry += 1;
-    }
+    let outcomes = entries.iter().map(|_| None).collect();
+    let publication = Publication { client, progress, entries, outcomes, retry: 0, ambiguous: false };
+    publication.run().await
 }
 
-/// Looks whether unanswered commits happened: the file is there, with our hash.
-async fn settle(client: &Client, entries: &[Entry<'_>], outcomes: &mut [Outcome]) -> Result<(), Error> {
-    for (entry, outcome) in entries.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_none()) {
-        if let Some(Metadata::File(file)) = client.metadata(entry.path).await?
-            && file.content_hash == entry.content_hash
-        {
-            *outcome = Some(Ok(file));
+/// Entries on their way to be visible.
+struct Publication<'a> {
+    client: &'a Client,
+    progress: &'a Progress,
+    entries: &'a [Entry<'a>],
+    outcomes: Vec<Outcome>,
+    retry: u32,
+    /// An answer was lost: what it was about may have happened.
+    ambiguous: bool,
+}
+
+/// Refusals of one attempt, by the entry's index.
+type Refusals = Vec<(usize, Error)>;
+
+impl Publication<'_> {
+    async fn run(mut self) -> Vec<Outcome> {
+        loop {
+            let pending: Vec<usize> =
+                (0..self.entries.len()).filter(|index| self.outcomes[*index].is_none()).collect();
+            let Some(&first) = pending.first() else { return self.outcomes };
+            let refusals = self.attempt(pending).await;
+            self.ambiguous |= refusals.iter().any(|(_, error)| error.is_ambiguous());
+            if self.ambiguous && let Err(error) = self.settle(&refusals).await {
+                self.outcomes[first] = Some(Err(error));
+                return self.outcomes;
+            }
+            let passing = self.sort(refusals);
+            // Without the first file the others mean nothing.
+            if matches!(self.outcomes[0], Some(Err(_))) {
+                return self.outcomes;
+            }
+            let Some(error) = passing else { continue };
+            if let Err(error) = self.client.settings().retry.wait_in_transfer(error, self.retry, self.progress).await {
+                let open = self.outcomes.iter().position(Option::is_none).unwrap_or(first);
+                self.outcomes[open] = Some(Err(error));
+                return self.outcomes;
+            }
+            self.retry = self.retry.saturating_add(1);
         }
     }
-    Ok(())
+
+    async fn attempt(&mut self, pending: Vec<usize>) -> Refusals {
+        let first = pending.first().copied().unwrap_or_default();
+        match publish_once(self.client, pending.iter().map(|index| &self.entries[*index]).collect()).await {
+            Err(error) => vec![(first, error)],
+            Ok(results) => {
+                let mut refusals = Refusals::new();
+                for (index, result) in pending.into_iter().zip(results) {
+                    match result {
+                        Ok(file) => self.outcomes[index] = Some(Ok(file)),
+                        Err(error) => refusals.push((index, error)),
+                    }
+                }
+                refusals
+            }
+        }
+    }
+
+    /// Looks whether an unanswered commit happened. The file is ours if it has our hash. It is ours, too, if it has our size and
+    /// the session is gone, for only the commit ends a session: then its hash is for [`prove`] to judge.
+    async fn settle(&mut self, refusals: &Refusals) -> Result<(), Error> {
+        for (index, entry) in self.entries.iter().enumerate() {
+            if self.outcomes[index].is_some() {
+                continue;
+            }
+            let Some(Metadata::File(file)) = self.client.metadata(entry.path).await? else { continue };
+            let is_gone = refusals.iter().any(|(refused, error)| *refused == index && is_lookup_failed(error));
+            if file.size == entry.size && (is_gone || file.has_hash(entry.content_hash) == Some(true)) {
+                self.outcomes[index] = Some(Ok(file));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes final what is final; returns one of the errors that may pass.
+    fn sort(&mut self, refusals: Refusals) -> Option<Error> {
+        let mut passing = None;
+        for (index, error) in refusals {
+            if self.outcomes[index].is_some() {
+                continue;
+            }
+            let damaged = error.is_damaged() && self.retry < self.client.settings().retry.retries;
+            // Dropbox may still be at the commit whose answer was lost: the session is gone, the file not there yet.
+            let unfinished = self.ambiguous && is_lookup_failed(&error);
+            if error.is_transient() || error.is_ambiguous() || damaged || unfinished {
+                passing = Some(error);
+            } else {
+                self.outcomes[index] = Some(Err(error));
+            }
+        }
+        passing
+    }
 }
 
 /// One try. What befalls one entry of several is in its place.

@@ -8,8 +8,8 @@ use super::wire::{Append, Cursor, Start, Started};
 use crate::body::{Flow, Payload};
 use crate::client::Client;
 use crate::content_hash::{self, BlockDigest};
-use crate::error::{Error, RateLimitReason, RouteError, UploadSessionAppendError, UploadSessionStartError};
-use crate::retry::{Progress, asked};
+use crate::error::{Error, RouteError, UploadSessionAppendError, UploadSessionStartError};
+use crate::retry::Progress;
 
 /// The session and what it takes to append to it.
 #[derive(Debug)]
@@ -79,9 +79,7 @@ impl Session {
             self.client.upload_once::<_, (), UploadSessionAppendError>(route, append, payload, turn.flow()).await;
         match &result {
             Ok(()) => turn.succeeded(payload.len(), most),
-            Err(error @ Error::RateLimited { reason: RateLimitReason::TooManyRequests, .. }) => {
-                turn.refused(asked(error).unwrap_or_default());
-            }
+            Err(error) if error.is_overloaded() => turn.refused(error.retry_after().unwrap_or_default()),
             Err(_) => {}
         }
         result

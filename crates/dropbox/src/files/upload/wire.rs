@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::UploadSessionFinishError;
 use crate::files::FileMetadata;
+use crate::files::path::RemotePath;
 
 /// What becomes visible, and where.
 #[derive(Serialize)]
 pub(super) struct CommitInfo<'a> {
-    path: &'a str,
+    path: RemotePath<'a>,
     mode: &'static str,
     autorename: bool,
     mute: bool,
@@ -18,7 +19,7 @@ pub(super) struct CommitInfo<'a> {
 impl<'a> CommitInfo<'a> {
     /// Adds a file; whatever lies there already, even the same content, is a conflict.
     pub(super) fn add(path: &'a str) -> Self {
-        Self { path, mode: "add", autorename: false, mute: true, strict_conflict: true }
+        Self { path: RemotePath::new(path), mode: "add", autorename: false, mute: true, strict_conflict: true }
     }
 }
 
