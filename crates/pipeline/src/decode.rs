@@ -23,6 +23,8 @@ pub struct Decoded {
     pub plain: Digested,
     /// The file as it came from the destination.
     pub stored: Digested,
+    /// The layers that were found and checked, the outermost first: `age`, then `zstd` or `gzip`.
+    pub layers: Vec<&'static str>,
 }
 
 /// Why a backup cannot be opened.
@@ -79,9 +81,10 @@ pub fn decode<E: Send + 'static>(
         let mut stored = StreamReader::new(input);
         let mut plain = Digester::default();
         let mut held = Bytes::new();
+        let mut layers = Vec::new();
         {
-            let mut layer = decrypt(&mut stored, &keys)?;
-            let mut dump = decompress(&mut layer)?;
+            let mut layer = decrypt(&mut stored, &keys, &mut layers)?;
+            let mut dump = decompress(&mut layer, &mut layers)?;
             loop {
                 let piece = read_piece(&mut dump)?;
                 if piece.is_empty() {
@@ -98,7 +101,7 @@ pub fn decode<E: Send + 'static>(
             expect_end(&mut layer)?;
         }
         expect_end(&mut stored)?;
-        let decoded = Decoded { plain: plain.finish(), stored: stored.digester.finish() };
+        let decoded = Decoded { plain: plain.finish(), stored: stored.digester.finish(), layers };
         if let Err(refused) = verify(&decoded) {
             return Ok(Err(refused));
         }
@@ -110,7 +113,11 @@ pub fn decode<E: Send + 'static>(
     })
 }
 
-fn decrypt<'a>(stored: &'a mut StreamReader, keys: &Keys) -> Result<Box<dyn Read + 'a>, DecodeError> {
+fn decrypt<'a>(
+    stored: &'a mut StreamReader,
+    keys: &Keys,
+    layers: &mut Vec<&'static str>,
+) -> Result<Box<dyn Read + 'a>, DecodeError> {
     let head = read_head(stored, AGE_MAGIC.len())?;
     let is_age = head == AGE_MAGIC;
     let whole = Read::chain(Cursor::new(head), stored);
@@ -120,20 +127,26 @@ fn decrypt<'a>(stored: &'a mut StreamReader, keys: &Keys) -> Result<Box<dyn Read
     if keys.identities.is_empty() {
         return Err(DecodeError::IdentityNeeded);
     }
+    layers.push("age");
     let decryptor = age::Decryptor::new(whole).map_err(|error| undecryptable(&error))?;
     let identities = keys.identities.iter().map(|identity| &identity.0 as &dyn age::Identity);
     Ok(Box::new(decryptor.decrypt(identities).map_err(|error| undecryptable(&error))?))
 }
 
-fn decompress<'a>(layer: &'a mut Box<dyn Read + '_>) -> Result<Box<dyn Read + 'a>, DecodeError> {
+fn decompress<'a>(
+    layer: &'a mut Box<dyn Read + '_>,
+    layers: &mut Vec<&'static str>,
+) -> Result<Box<dyn Read + 'a>, DecodeError> {
     let head = read_head(layer, ZSTD_MAGIC.len())?;
     let (is_zstd, is_gzip) = (head == ZSTD_MAGIC, head.starts_with(GZIP_MAGIC));
     let whole = Read::chain(Cursor::new(head), layer);
     if is_zstd {
+        layers.push("zstd");
         let mut decoder = zstd::stream::read::Decoder::new(whole).map_err(broken)?;
         decoder.window_log_max(MAX_ZSTD_WINDOW_LOG).map_err(broken)?;
         Ok(Box::new(decoder))
     } else if is_gzip {
+        layers.push("gzip");
         Ok(Box::new(flate2::read::MultiGzDecoder::new(whole)))
     } else {
         Ok(Box::new(whole))

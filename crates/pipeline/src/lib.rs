@@ -12,6 +12,7 @@ pub mod decode;
 pub mod digest;
 pub mod encode;
 pub mod fan_out;
+pub mod host;
 pub mod keys;
 pub mod private_file;
 pub mod process;

@@ -1,7 +1,10 @@
 //! Files that nobody else may read or keep until they are whole and published.
 //!
-//! A file is created new, with the given mode, and locked as long as its writer lives. What a killed process left is told by
-//! its lock being free, and the next run removes it.
+//! A file is created new, with the given mode, and locked as long as its writer lives. What a killed process of this machine left
+//! is told by its lock being free, and the next run removes it.
+
+mod abandoned;
+mod publish;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -10,11 +13,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 /// How often a new file may be lost to another run's clean-up.
 const MAX_ATTEMPTS: u32 = 5;
+/// Permissions of a file until its own are set.
+const CREATED_MODE: u32 = 0o600;
 
 /// A locked file that is removed when dropped, unless it was published.
 #[derive(Debug)]
@@ -24,18 +28,17 @@ pub struct PrivateFile {
 }
 
 impl PrivateFile {
-    /// Creates `<folder>/<prefix><random>` with permissions `mode`, after removing what dead processes left under that prefix.
+    /// Creates `<folder>/<prefix><host>-<boot>-<random>` with permissions `mode`, after removing what dead processes left under
+    /// that prefix.
     ///
     /// # Errors
     /// If the folder cannot be read or written.
     pub fn create(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
-        remove_abandoned(folder, prefix)?;
+        abandoned::remove(folder, prefix)?;
         for _ in 0..MAX_ATTEMPTS {
             let created = Self::create_once(folder, prefix, mode)?;
             // Between its creation and its lock another run may have taken it for abandoned.
-            if fs::metadata(&created.path)
-                .is_ok_and(|found| created.file.metadata().is_ok_and(|ours| ours.ino() == found.ino()))
-            {
+            if created.is_at(&created.path) {
                 return Ok(created);
             }
         }
@@ -43,17 +46,18 @@ impl PrivateFile {
     }
 
     fn create_once(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
-        let random = getrandom::u64().map_err(io::Error::other)?;
-        let name = OsString::from_vec([prefix.as_bytes(), format!("{random:016x}").as_bytes()].concat());
-        let path = folder.join(name);
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        let path = folder.join(abandoned::new_name(prefix)?);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(CREATED_MODE).open(&path)?;
         let created = Self { path, file };
         match created.file.lock() {
-            // A file system without locks: then nothing there is ever taken for abandoned either.
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            // Without locks, nothing is taken for abandoned before its time.
+            Err(error) if has_no_locks(&error) => {}
             locked => locked?,
         }
-        created.file.set_permissions(Permissions::from_mode(mode))?;
+        // Some file systems have no permissions to set.
+        if mode != CREATED_MODE {
+            created.file.set_permissions(Permissions::from_mode(mode))?;
+        }
         Ok(created)
     }
 
@@ -82,17 +86,29 @@ impl PrivateFile {
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if the name is taken: the file stays as it was.
     pub fn publish(&self, target: &Path) -> io::Result<()> {
-        self.file.sync_all()?;
-        match renameat_with(CWD, &self.path, CWD, target, RenameFlags::NOREPLACE) {
-            Ok(()) => {}
-            // A file system that cannot do that in one step can make a second name for the file, and refuse if it is taken.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                fs::hard_link(&self.path, target)?;
-                fs::remove_file(&self.path)?;
+        self.publish_by(&[publish::rename, publish::link, publish::reserve], target)
+    }
+
+    /// Goes on to the next way where the file system does not know one.
+    fn publish_by(&self, ways: &[publish::Way], target: &Path) -> io::Result<()> {
+        sync(&self.file)?;
+        let mut published = Err(io::ErrorKind::Unsupported.into());
+        for way in ways {
+            published = way(&self.path, target);
+            match &published {
+                Err(error) if publish::is_unsupported(error) => {}
+                // On a network, the answer can be lost after the effect.
+                Err(_) if self.is_at(target) => published = Ok(()),
+                _ => break,
             }
-            Err(error) => return Err(error.into()),
         }
-        File::open(folder_of(target))?.sync_all()
+        published?;
+        sync_folder(folder_of(target))
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        let (Ok(found), Ok(ours)) = (fs::symlink_metadata(path), self.file.metadata()) else { return false };
+        (found.dev(), found.ino()) == (ours.dev(), ours.ino())
     }
 }
 
@@ -103,26 +119,42 @@ impl Drop for PrivateFile {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+/// Makes a folder's entries durable, where its file system can do that: a rename that succeeded is not undone by a sync that
+/// does not exist.
+///
+/// # Errors
+/// If the disk fails.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder) {
+        Ok(folder) => sync(&folder),
+        // A folder that may be written but not read.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
-fn remove_abandoned(folder: &Path, prefix: &OsStr) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if !entry.file_name().as_bytes().starts_with(prefix.as_bytes()) || !entry.file_type()?.is_file() {
-            continue;
-        }
-        let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
-        if file.try_lock().is_ok() {
-            match fs::remove_file(entry.path()) {
-                // Another run was faster.
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
+fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
+        Err(error) if has_no_sync(&error) => Ok(()),
+        synced => synced,
     }
-    Ok(())
+}
+
+fn has_no_sync(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| {
+        [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::BADF, Errno::ISDIR, Errno::NOTTY, Errno::PERM, Errno::ACCESS]
+            .contains(&errno)
+    })
+}
+
+fn has_no_locks(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP, Errno::INVAL].contains(&errno))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]
@@ -135,7 +167,7 @@ mod tests {
         let database = folder.path().join("shop.db");
         let living = PrivateFile::beside(&database, "copy", 0o640).unwrap();
         assert_eq!(fs::metadata(living.path()).unwrap().permissions().mode() & 0o777, 0o640);
-        let abandoned = folder.path().join("shop.db.copy-dead");
+        let abandoned = folder.path().join(abandoned::new_name("shop.db.copy-".as_ref()).unwrap());
         fs::write(&abandoned, "plaintext").unwrap();
         fs::write(folder.path().join("shop.db.copyright"), "not ours").unwrap();
         let second = PrivateFile::beside(&database, "copy", 0o600).unwrap();
@@ -147,15 +179,59 @@ mod tests {
     }
 
     #[test]
-    fn publishing_never_overwrites() {
+    fn publishing_never_overwrites_in_whichever_way() {
+        let ways: [publish::Way; 3] = [publish::rename, publish::link, publish::reserve];
+        for (index, way) in ways.into_iter().enumerate() {
+            let folder = tempfile::tempdir().unwrap();
+            let file = PrivateFile::create(folder.path(), OsStr::new(".partial-"), 0o600).unwrap();
+            let (taken, free) = (folder.path().join("taken"), folder.path().join("free"));
+            fs::write(&taken, "older").unwrap();
+            let refused = file.publish_by(&[way], &taken).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists, "{index}");
+            file.publish_by(&[way], &free).unwrap();
+            drop(file);
+            assert!(free.exists(), "{index}");
+            assert_eq!(fs::read_to_string(taken).unwrap(), "older");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "{index}");
+        }
+    }
+
+    #[test]
+    fn a_way_that_a_file_system_does_not_know_gives_place_to_the_next() {
+        let way = |errno: Errno| -> io::Error { errno.into() };
+        for unknown in [Errno::INVAL, Errno::NOSYS, Errno::PERM, Errno::OPNOTSUPP, Errno::MLINK] {
+            assert!(publish::is_unsupported(&way(unknown)), "{unknown}");
+        }
+        for failure in [Errno::EXIST, Errno::NOSPC, Errno::IO, Errno::NOENT, Errno::ROFS, Errno::XDEV] {
+            assert!(!publish::is_unsupported(&way(failure)), "{failure}");
+        }
         let folder = tempfile::tempdir().unwrap();
         let file = PrivateFile::create(folder.path(), OsStr::new(".partial-"), 0o600).unwrap();
-        let (taken, free) = (folder.path().join("taken"), folder.path().join("free"));
-        fs::write(&taken, "older").unwrap();
-        assert_eq!(file.publish(&taken).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        file.publish(&free).unwrap();
-        drop(file);
-        assert!(free.exists());
-        assert_eq!(fs::read_to_string(taken).unwrap(), "older");
+        let without: publish::Way = |_, _| Err(Errno::NOSYS.into());
+        let target = folder.path().join("published");
+        file.publish_by(&[without, without, publish::reserve], &target).unwrap();
+        assert!(target.exists());
+        assert!(file.publish_by(&[without], &target).is_err(), "no way is left");
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_after_the_effect_is_a_success() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = PrivateFile::create(folder.path(), OsStr::new(".partial-"), 0o600).unwrap();
+        let lost: publish::Way = |from, to| publish::rename(from, to).and(Err(Errno::NOENT.into()));
+        file.publish_by(&[lost], &folder.path().join("published")).unwrap();
+    }
+
+    #[test]
+    fn file_systems_without_locks_and_syncs_are_told_from_broken_disks() {
+        for errno in [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS] {
+            assert!(has_no_locks(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::BADF] {
+            assert!(has_no_sync(&errno.into()), "{errno}");
+        }
+        for errno in [Errno::IO, Errno::NOSPC, Errno::DQUOT] {
+            assert!(!has_no_sync(&errno.into()) && !has_no_locks(&errno.into()), "{errno}");
+        }
     }
 }

@@ -22,6 +22,9 @@ pub const EXIT_PATIENCE: Duration = Duration::from_secs(120);
 /// After the exit, stderr may be held open by a stray grandchild; it is not waited for longer.
 const STDERR_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Maximum time for a tool that only answers a question; see [`Command::output`].
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Variables that every child gets, if set: what tools need to find programs, files, language and time zone. No secret of ours
 /// is among them.
 const INHERITED: [&str; 10] =
@@ -93,6 +96,14 @@ pub enum ProcessError {
         /// Its last words.
         stderr: String,
     },
+    /// It did not answer in time.
+    #[error("{name} did not answer within {} s and was stopped", .timeout.as_secs())]
+    TimedOut {
+        /// The tool's name.
+        name: String,
+        /// The time it had.
+        timeout: Duration,
+    },
 }
 
 impl Command {
@@ -133,14 +144,32 @@ impl Command {
         Ok((Process { name, child, stderr, stderr_task }, stdin, stdout))
     }
 
-    /// Runs it without input to its end and gives its output.
+    /// Runs it without input, for at most [`ANSWER_TIMEOUT`], and returns its output.
     ///
     /// # Errors
-    /// If it cannot be started, fails, or writes more than `limit` bytes.
+    /// If it cannot be started, fails, takes longer, or writes more than `limit` bytes.
     pub async fn output(&self, limit: u64) -> Result<Vec<u8>, ProcessError> {
-        use tokio::io::AsyncReadExt;
+        self.output_within(limit, ANSWER_TIMEOUT).await
+    }
+
+    /// Runs it as [`Self::output`] does, for at most `timeout`.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub async fn output_within(&self, limit: u64, timeout: Duration) -> Result<Vec<u8>, ProcessError> {
         let (process, stdin, stdout) = self.start()?;
         drop(stdin);
+        let name = process.name.clone();
+        // Dropping the process kills its group.
+        match tokio::time::timeout(timeout, read_output(process, stdout, limit)).await {
+            Ok(output) => output,
+            Err(_) => Err(ProcessError::TimedOut { name, timeout }),
+        }
+    }
+}
+
+async fn read_output(process: Process, stdout: Option<ChildStdout>, limit: u64) -> Result<Vec<u8>, ProcessError> {
+        use tokio::io::AsyncReadExt;
         let mut output = Vec::new();
         if let Some(stdout) = stdout {
             let read = stdout.take(limit + 1).read_to_end(&mut output).await;
@@ -154,7 +183,6 @@ impl Command {
         }
         process.finish(Some(EXIT_PATIENCE)).await?;
         Ok(output)
-    }
 }
 
 impl Process {
@@ -291,6 +319,14 @@ mod tests {
         drop(process);
         // The pipe closes only when the last of the group is gone; left alone, the grandchild would keep it open.
         assert_eq!(lines.next_line().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_tool_that_never_answers_is_stopped() {
+        for script in ["sleep 1000", "exec >&-; sleep 1000", "while :; do echo x; done"] {
+            let error = shell(script).output_within(u64::MAX - 1, Duration::from_millis(300)).await.unwrap_err();
+            assert!(matches!(&error, ProcessError::TimedOut { name, .. } if name == "sh"), "{script}: {error}");
+        }
     }
 
     #[tokio::test]

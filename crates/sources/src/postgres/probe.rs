@@ -1,5 +1,9 @@
 //! Asking a PostgreSQL server: its version, its databases, what one holds.
 
+use std::time::Duration;
+
+use pipeline::process::ANSWER_TIMEOUT;
+
 use super::Postgres;
 use super::tools::{Tool, cure};
 
@@ -11,6 +15,8 @@ const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 const VERSION: &str = "SELECT current_setting('server_version_num'), current_setting('server_version')";
 /// Answers are short; a longer one is no answer.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+/// Maximum time for a statement that changes something: creating or dropping a database waits for checkpoints and files.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// A server's version.
 #[derive(Debug, Clone)]
@@ -62,6 +68,7 @@ pub(super) async fn execute(source: &Postgres, sql: &str) -> Result<Vec<Vec<Stri
 /// Runs SQL through psql; rows of fields. NULL is the empty text.
 pub(super) async fn query(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
     let psql = Tool::find_any("psql").await?;
+    let timeout = if sql.starts_with("SELECT") { ANSWER_TIMEOUT } else { STATEMENT_TIMEOUT };
     let command = psql.command(source).arguments([
         "--no-psqlrc",
         "--quiet",
@@ -75,7 +82,7 @@ pub(super) async fn query(source: &Postgres, database: &str, sql: &str) -> Resul
         &format!("--command={sql}"),
     ]);
     let output = command
-        .output(MAX_ANSWER)
+        .output_within(MAX_ANSWER, timeout)
         .await
         .map_err(|error| Error::of_tool(format!("could not ask {}", source.address()), &error, cure))?;
     let text = String::from_utf8(output).map_err(|error| Error::failed("the server's answer", error))?;
