@@ -29,23 +29,37 @@ impl PrivateFile {
     /// # Errors
     /// If the folder cannot be read or written.
     pub fn create(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
-        remove_abandoned(folder, prefix)?;
+        sweep(folder, prefix)?;
+        Self::create_new(folder, prefix, mode)
+    }
+
+    /// Creates `<folder>/<prefix><random>` with permissions `mode`. The caller has called [`sweep`], or will.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn create_new(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
         for _ in 0..MAX_ATTEMPTS {
-            let created = Self::create_once(folder, prefix, mode)?;
-            // Between its creation and its lock another run may have taken it for abandoned.
-            if fs::metadata(&created.path)
-                .is_ok_and(|found| created.file.metadata().is_ok_and(|ours| ours.ino() == found.ino()))
-            {
+            let random = getrandom::u64().map_err(io::Error::other)?;
+            let name = OsString::from_vec([prefix.as_bytes(), format!("{random:016x}").as_bytes()].concat());
+            if let Some(created) = Self::create_locked(folder.join(name), mode)? {
                 return Ok(created);
             }
         }
         Err(io::Error::other("another process keeps removing the file"))
     }
 
-    fn create_once(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
-        let random = getrandom::u64().map_err(io::Error::other)?;
-        let name = OsString::from_vec([prefix.as_bytes(), format!("{random:016x}").as_bytes()].concat());
-        let path = folder.join(name);
+    /// Creates `<path><suffix>`, private and locked like this file: a journal that belongs to it.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn companion(&self, suffix: &str) -> io::Result<Self> {
+        let path = OsString::from_vec([self.path.as_os_str().as_bytes(), suffix.as_bytes()].concat());
+        let created = Self::create_locked(path.into(), 0o600)?;
+        created.ok_or_else(|| io::Error::other("another process removed the file"))
+    }
+
+    /// Returns `None` if another run took the file for abandoned between its creation and its lock.
+    fn create_locked(path: PathBuf, mode: u32) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         let created = Self { path, file };
         match created.file.lock() {
@@ -54,7 +68,9 @@ impl PrivateFile {
             locked => locked?,
         }
         created.file.set_permissions(Permissions::from_mode(mode))?;
-        Ok(created)
+        let is_there = fs::metadata(&created.path)
+            .is_ok_and(|found| created.file.metadata().is_ok_and(|ours| ours.ino() == found.ino()));
+        Ok(is_there.then_some(created))
     }
 
     /// Creates `<beside>.<purpose>-<random>`, as [`Self::create`].
@@ -62,9 +78,7 @@ impl PrivateFile {
     /// # Errors
     /// If the folder cannot be read or written.
     pub fn beside(path: &Path, purpose: &str, mode: u32) -> io::Result<Self> {
-        let name = path.file_name().unwrap_or_default();
-        let prefix = OsString::from_vec([name.as_bytes(), b".", purpose.as_bytes(), b"-"].concat());
-        Self::create(folder_of(path), &prefix, mode)
+        Self::create(folder_of(path), &prefix_of(path, purpose), mode)
     }
 
     /// Where it lies.
@@ -103,26 +117,41 @@ impl Drop for PrivateFile {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// Returns the folder in which a file lies.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn remove_abandoned(folder: &Path, prefix: &OsStr) -> io::Result<()> {
+/// Returns what the names of the private files begin with that are made for `path`.
+pub fn prefix_of(path: &Path, purpose: &str) -> OsString {
+    let name = path.file_name().unwrap_or_default();
+    OsString::from_vec([name.as_bytes(), b".", purpose.as_bytes(), b"-"].concat())
+}
+
+/// Removes what dead processes left in `folder` under `prefix`. Returns what may be left over and could not be removed.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn sweep(folder: &Path, prefix: &OsStr) -> io::Result<Vec<PathBuf>> {
+    let mut left = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         if !entry.file_name().as_bytes().starts_with(prefix.as_bytes()) || !entry.file_type()?.is_file() {
             continue;
         }
-        let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
-        if file.try_lock().is_ok() {
-            match fs::remove_file(entry.path()) {
-                // Another run was faster.
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        match remove_if_abandoned(&entry.path()) {
+            // Another run was faster.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => left.push(entry.path()),
+            _ => {}
         }
     }
-    Ok(())
+    Ok(left)
+}
+
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path).or_else(|_| File::open(path))?;
+    // A lock that is held, or cannot be had on this file system, belongs to a living writer.
+    if file.try_lock().is_ok() { fs::remove_file(path) } else { Ok(()) }
 }
 
 #[cfg(test)]
