@@ -6,6 +6,8 @@
 mod abandoned;
 mod publish;
 
+pub use abandoned::sweep;
+
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
@@ -34,19 +36,35 @@ impl PrivateFile {
     /// # Errors
     /// If the folder cannot be read or written.
     pub fn create(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
-        abandoned::remove(folder, prefix)?;
+        sweep(folder, prefix)?;
+        Self::create_new(folder, prefix, mode)
+    }
+
+    /// Creates a file like [`Self::create`]. The caller has called [`sweep`], or will.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn create_new(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
         for _ in 0..MAX_ATTEMPTS {
-            let created = Self::create_once(folder, prefix, mode)?;
-            // Between its creation and its lock another run may have taken it for abandoned.
-            if created.is_at(&created.path) {
+            if let Some(created) = Self::create_locked(folder.join(abandoned::new_name(prefix)?), mode)? {
                 return Ok(created);
             }
         }
         Err(io::Error::other("another process keeps removing the file"))
     }
 
-    fn create_once(folder: &Path, prefix: &OsStr, mode: u32) -> io::Result<Self> {
-        let path = folder.join(abandoned::new_name(prefix)?);
+    /// Creates `<path><suffix>`, private and locked like this file: a journal that belongs to it.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn companion(&self, suffix: &str) -> io::Result<Self> {
+        let path = OsString::from_vec([self.path.as_os_str().as_bytes(), suffix.as_bytes()].concat());
+        let created = Self::create_locked(path.into(), CREATED_MODE)?;
+        created.ok_or_else(|| io::Error::other("another process removed the file"))
+    }
+
+    /// Returns `None` if another run took the file for abandoned between its creation and its lock.
+    fn create_locked(path: PathBuf, mode: u32) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(CREATED_MODE).open(&path)?;
         let created = Self { path, file };
         match created.file.lock() {
@@ -58,7 +76,8 @@ impl PrivateFile {
         if mode != CREATED_MODE {
             created.file.set_permissions(Permissions::from_mode(mode))?;
         }
-        Ok(created)
+        let is_there = created.is_at(&created.path);
+        Ok(is_there.then_some(created))
     }
 
     /// Creates `<beside>.<purpose>-<random>`, as [`Self::create`].
@@ -66,9 +85,7 @@ impl PrivateFile {
     /// # Errors
     /// If the folder cannot be read or written.
     pub fn beside(path: &Path, purpose: &str, mode: u32) -> io::Result<Self> {
-        let name = path.file_name().unwrap_or_default();
-        let prefix = OsString::from_vec([name.as_bytes(), b".", purpose.as_bytes(), b"-"].concat());
-        Self::create(folder_of(path), &prefix, mode)
+        Self::create(folder_of(path), &prefix_of(path, purpose), mode)
     }
 
     /// Where it lies.
@@ -153,7 +170,14 @@ fn has_no_locks(error: &io::Error) -> bool {
     errno.is_some_and(|errno| [Errno::NOLCK, Errno::NOSYS, Errno::OPNOTSUPP, Errno::INVAL].contains(&errno))
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// Returns what the names of the private files begin with that are made for `path`.
+pub fn prefix_of(path: &Path, purpose: &str) -> OsString {
+    let name = path.file_name().unwrap_or_default();
+    OsString::from_vec([name.as_bytes(), b".", purpose.as_bytes(), b"-"].concat())
+}
+
+/// Returns the folder in which a file lies.
+pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -101,6 +101,8 @@ pub struct RestoreOptions {
     /// Load into the database itself instead of a new one beside it, for what only loads under its own name (PostgreSQL's pg_cron).
     /// A failure then leaves it half loaded.
     pub in_place: bool,
+    /// Restore a database with damaged pages nevertheless, with a warning (SQLite).
+    pub allow_damaged: bool,
 }
 
 /// What to do about an object that cannot be restored.
@@ -208,6 +210,9 @@ pub struct Versions {
 /// as it was, but perhaps a passing database beside it.
 #[async_trait]
 pub trait Restore: Send {
+    /// Lets damage pass that the backup was made with, knowingly ([`DumpOptions::allow_damaged`]). Before [`Self::finish`].
+    fn accept_damage(&mut self) {}
+
     /// Takes the next bytes of the dump.
     async fn write(&mut self, piece: Bytes) -> Result<(), Error>;
 

@@ -1,16 +1,21 @@
 //! SQLite: a consistent snapshot of a database in use, page by page.
 //!
-//! A database in WAL mode is streamed out of one read transaction, without any copy and without blocking writers. In the other
-//! journal modes a reader would block writers as long as the upload takes, so there a local copy is made first (SQLite's
-//! backup API), beside the database, readable by its owner only, and unlinked
-//! as soon as it is open. Either way the snapshot that is
-//! streamed is the one that `PRAGMA integrity_check` has passed.
+//! A database in WAL mode is streamed out of one read transaction, without any copy and without blocking writers, if that leaves
+//! nothing behind that its application could not write to. Otherwise a private copy is made first: in the other journal modes a
+//! reader would block writers as long as the upload takes. The copy is readable by its owner only, and unlinked as soon as it is
+//! open. Either way the snapshot that is streamed is the one that `PRAGMA integrity_check` has read.
 
 mod config;
 mod connection;
 mod dump;
+mod files;
+mod in_use;
+mod integrity;
+mod private_copy;
 mod probe;
 mod restore;
+mod snapshot;
+mod still_copy;
 
 use std::path::PathBuf;
 
@@ -42,8 +47,8 @@ impl Source for Sqlite {
         Ok(Databases::all(vec![stem.to_string_lossy().into_owned()]))
     }
 
-    async fn dump(&self, _database: &str, _options: DumpOptions) -> Result<Box<dyn Dump>, Error> {
-        Ok(Box::new(dump::SqliteDump::start(self.path.clone()).await?))
+    async fn dump(&self, _database: &str, options: DumpOptions) -> Result<Box<dyn Dump>, Error> {
+        Ok(Box::new(dump::SqliteDump::start(self.path.clone(), options).await?))
     }
 
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
@@ -62,6 +67,7 @@ impl Source for Sqlite {
         let mut steps = Steps::new(on_step);
         steps.take("file", probe::look_at_file(self.path.clone())).await;
         steps.take("open", probe::look_inside(self.path.clone())).await;
+        steps.take("copy", probe::look_at_copy(self.path.clone())).await;
         steps.passed()
     }
 }
@@ -77,4 +83,9 @@ impl Review for NothingToReview {
     async fn finish(self: Box<Self>) -> Result<Vec<Finding>, Error> {
         Ok(Vec::new())
     }
+}
+
+/// Runs what blocks on a thread for that.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::failed("the thread of the database", error)))
 }

@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::has_no_locks;
@@ -21,8 +21,12 @@ pub(super) fn new_name(prefix: &OsStr) -> io::Result<OsString> {
     Ok(OsString::from_vec([prefix.as_bytes(), format!("{host}-{boot}-{random:016x}").as_bytes()].concat()))
 }
 
-/// Removes what dead processes left in a folder.
-pub(super) fn remove(folder: &Path, prefix: &OsStr) -> io::Result<()> {
+/// Removes what dead processes left in `folder` under `prefix`. Returns what is left over and could not be removed.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn sweep(folder: &Path, prefix: &OsStr) -> io::Result<Vec<PathBuf>> {
+    let mut left = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -30,16 +34,19 @@ pub(super) fn remove(folder: &Path, prefix: &OsStr) -> io::Result<()> {
         if !entry.file_type()?.is_file() {
             continue;
         }
-        let Ok(file) = OpenOptions::new().write(true).open(entry.path()) else { continue };
-        if is_abandoned(&entry, &file, &Writer::parse(writer)) {
-            match fs::remove_file(entry.path()) {
-                // Another run was faster.
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        match remove_if_abandoned(&entry, &Writer::parse(writer)) {
+            // Another run was faster.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => left.push(entry.path()),
+            _ => {}
         }
     }
-    Ok(())
+    Ok(left)
+}
+
+fn remove_if_abandoned(entry: &DirEntry, writer: &Writer) -> io::Result<()> {
+    let path = entry.path();
+    let file = OpenOptions::new().write(true).open(&path).or_else(|_| File::open(&path))?;
+    if is_abandoned(entry, &file, writer) { fs::remove_file(path) } else { Ok(()) }
 }
 
 /// Who writes a file, by its name.
@@ -97,7 +104,7 @@ mod tests {
         let file = File::create(&path).unwrap();
         file.set_modified(SystemTime::now() - age).unwrap();
         drop(file);
-        remove(folder.path(), PREFIX.as_ref()).unwrap();
+        assert!(sweep(folder.path(), PREFIX.as_ref()).unwrap().is_empty());
         path.exists()
     }
 

@@ -13,40 +13,26 @@ use crate::error::Error;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What to do with a damaged database.
-const SALVAGE: &str = "Restore an older backup, or salvage what is left with the sqlite3 shell's .recover";
+pub(super) const SALVAGE: &str =
+    "Restore an older backup, or salvage what is left with the .recover command of the sqlite3 shell";
 
-/// What SQLite answers to a reader who would have to write first (SQLITE_READONLY_ROLLBACK, _RECOVERY, _CANTINIT).
-const NEEDS_RECOVERY: [i32; 3] =
-    [ffi::SQLITE_READONLY_ROLLBACK, ffi::SQLITE_READONLY_RECOVERY, ffi::SQLITE_READONLY_CANTINIT];
-
-/// Opens an existing database for reading.
-pub(super) fn open_read_only(path: &Path) -> Result<Connection, Error> {
-    try_open_read_only(path).map_err(|error| failed("open", path, &error))
-}
-
-/// The same, for those who know better what its failure means.
-pub(super) fn try_open_read_only(path: &Path) -> rusqlite::Result<Connection> {
-    let name = path.as_os_str().as_bytes();
-    let opened = open(name, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(|connection| {
-        connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
-        Ok(connection)
-    });
-    match opened {
-        // A crashed process left a journal: SQLite plays it back for whoever may write.
-        Err(rusqlite::Error::SqliteFailure(error, _)) if NEEDS_RECOVERY.contains(&error.extended_code) => {
-            open(name, OpenFlags::SQLITE_OPEN_READ_WRITE)
-        }
-        opened => opened,
-    }
+/// Opens an existing database for reading. `parameters` are those of SQLite's URIs.
+pub(super) fn open_read_only(path: &Path, parameters: &str) -> rusqlite::Result<Connection> {
+    open(path, parameters, OpenFlags::SQLITE_OPEN_READ_ONLY)
 }
 
 /// Opens an existing database for writing.
-pub(super) fn open_read_write(path: &Path) -> Result<Connection, Error> {
-    open(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(|error| failed("open", path, &error))
+pub(super) fn open_read_write(path: &Path) -> rusqlite::Result<Connection> {
+    open(path, "mode=rw", OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
-/// Opens a file that nobody else knows of: no locks, no journal, nothing made beside it.
-pub(super) fn open_immutable(path: &Path) -> Result<Connection, Error> {
+/// Opens a file without locks, without reading its journals, and without creating anything beside it: a private file, or a glance
+/// at what may change meanwhile.
+pub(super) fn open_immutable(path: &Path) -> rusqlite::Result<Connection> {
+    open(path, "immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+fn open(path: &Path, parameters: &str, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let mut uri = String::from("file:");
     for byte in path.as_os_str().as_bytes() {
         if byte.is_ascii_alphanumeric() || *byte == b'/' {
@@ -56,61 +42,55 @@ pub(super) fn open_immutable(path: &Path) -> Result<Connection, Error> {
             let _ = write!(uri, "%{byte:02X}");
         }
     }
-    uri.push_str("?immutable=1");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    open(uri.as_bytes(), flags).map_err(|error| failed("open", path, &error))
-}
-
-fn open(name: &[u8], flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let connection =
-        Connection::open_with_flags(std::ffi::OsStr::from_bytes(name), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    uri.push('?');
+    uri.push_str(parameters);
+    let flags = flags | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(uri, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 
-/// Checks every page and index of what this connection sees. Gives a remark if that cannot be done here: an index may be ordered
-/// or computed by a function that only the application has.
-pub(super) fn check_integrity(connection: &Connection, path: &Path) -> Result<Option<String>, Error> {
-    let checked = connection.prepare("PRAGMA integrity_check(5)").and_then(|mut statement| {
-        statement.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
-    });
-    let problems = match checked {
-        Err(error) if is_foreign_function(&error) => {
-            return Ok(Some(format!("its integrity could not be checked here: {error}")));
-        }
-        checked => checked.map_err(|error| failed("check", path, &error))?,
-    };
-    if problems == ["ok"] {
-        return Ok(None);
-    }
-    Err(Error::Failed {
-        what: format!("{} is damaged", path.display()),
-        cause: problems.join("; "),
-        cure: Some(SALVAGE),
-    })
+/// Reads past what is wrong in the schema or in the file's length, so that every page can be copied.
+pub(super) fn tolerate_damage(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch("PRAGMA writable_schema = ON")
 }
 
-fn is_foreign_function(error: &rusqlite::Error) -> bool {
-    let text = error.to_string();
-    ["no such collation sequence", "unknown function", "no such function", "no such module"]
-        .iter()
-        .any(|sign| text.contains(sign))
+/// Reads whether the header names WAL mode, on a connection of any kind.
+pub(super) fn header_names_wal(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT substr(data, 19, 2) = x'0202' FROM sqlite_dbpage WHERE pgno = 1", [], |row| row.get(0))
 }
 
-/// What failed, on which file, and the cure for what SQLite's code tells.
+/// Reads the number of pages.
+pub(super) fn page_count(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA page_count", [], |row| row.get(0))
+}
+
+/// Returns whether a reader failed because it would have to write first: to play back a crashed process's journal, or to create
+/// the files of WAL mode.
+pub(super) fn needs_to_write(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied))
+}
+
+/// Returns whether a disk without room was the cause.
+pub(super) fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+        || error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
+}
+
+/// Describes what failed, on which file, with the cure for SQLite's code.
 pub(super) fn failed(what: &str, path: &Path, error: &rusqlite::Error) -> Error {
     let cure = match error.sqlite_error_code() {
         Some(ErrorCode::CannotOpen) => {
-            Some("Does the file exist, and may this user read it (and, in WAL mode, write in its folder)?")
+            Some("Check the path, and give this user the right to read the file and to enter its folder")
         }
         Some(ErrorCode::DatabaseCorrupt) => Some(SALVAGE),
-        Some(ErrorCode::NotADatabase) => Some("The file is not a SQLite database, or it is encrypted"),
+        Some(ErrorCode::NotADatabase) => Some("The file is not a SQLite database, or it is encrypted. Check the path"),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            Some("Another process holds the database: let it finish, or stop it, then try again")
+            Some("Wait until the process that holds the database is done, or stop it, then try again")
         }
         Some(ErrorCode::DiskFull) => Some("Free some space on that disk, then try again"),
         Some(ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
-            Some("Give this user the right to the file and its folder")
+            Some("Give this user the right to write to the file and to its folder")
         }
         _ => None,
     };

@@ -1,41 +1,39 @@
-//! What is in a SQLite file.
+//! What is in a SQLite file, without leaving anything beside it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use domain::size::counted;
-use rusqlite::ErrorCode;
+use domain::size::{counted, human};
+use rusqlite::{Connection, ErrorCode};
 
-use super::connection::{failed, open_read_only, try_open_read_only};
-use super::restore::blocking;
+use super::blocking;
+use super::connection::{failed, needs_to_write, open_immutable, open_read_only};
+use super::files::{self, Reading, beside};
+use super::private_copy;
 use crate::Contents;
 use crate::error::Error;
 
 /// What lies at a path.
 pub(super) async fn contents(path: PathBuf) -> Result<Contents, Error> {
-    blocking(move || match path.exists() {
-        false => Ok(Contents::Absent),
-        true => Ok(if holds_data(&path)? { Contents::Data } else { Contents::Empty }),
+    blocking(move || {
+        if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+            return Ok(Contents::Absent);
+        }
+        Ok(if holds_data(&path)? { Contents::Data } else { Contents::Empty })
     })
     .await
 }
 
 /// Whether there is a file, and how large.
 pub(super) async fn look_at_file(path: PathBuf) -> Result<((), Option<String>), Error> {
-    blocking(move || match std::fs::metadata(&path) {
-        Ok(metadata) if metadata.is_file() => Ok(((), Some(domain::size::human(metadata.len())))),
-        Ok(_) => Err(Error::failed(path.display().to_string(), "it is not a file: name the database file itself")),
-        Err(error) => Err(Error::failed(
-            path.display().to_string(),
-            format!("{error}: check the path, and that this server's user may read it"),
-        )),
-    })
-    .await
+    blocking(move || files::resolve(&path).map(|(_, metadata)| ((), Some(human(metadata.len()))))).await
 }
 
 /// Whether it is a database, and how many tables it has.
 pub(super) async fn look_inside(path: PathBuf) -> Result<((), Option<String>), Error> {
     blocking(move || {
-        let connection = open_read_only(&path)?;
+        let (database, _) = files::resolve(&path)?;
+        let connection = glance(&database)?;
         let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
         let tables: u32 =
             connection.query_row(count, [], |row| row.get(0)).map_err(|error| failed("read", &path, &error))?;
@@ -44,17 +42,70 @@ pub(super) async fn look_inside(path: PathBuf) -> Result<((), Option<String>), E
     .await
 }
 
+/// Whether a consistent copy can be had, and what that costs the application.
+pub(super) async fn look_at_copy(path: PathBuf) -> Result<((), Option<String>), Error> {
+    blocking(move || {
+        let (database, metadata) = files::resolve(&path)?;
+        let detail = match Reading::of(&database, &metadata)? {
+            Reading::SharedLog { .. } => {
+                "read in place (WAL mode). Writers do not wait, but the -wal file grows until the upload is done".to_owned()
+            }
+            reading => {
+                let size = metadata.len();
+                let folder = private_copy::create(&database, size, |_, folder| Ok(folder.to_owned()))?;
+                let wait = if reading == Reading::Locked { ". Writers wait while it is copied" } else { "" };
+                format!("copied first, to {} ({}){wait}", folder.display(), human(size))
+            }
+        };
+        Ok(((), Some(detail)))
+    })
+    .await
+}
+
 /// Whether a path holds a database with anything in it. An empty file is an empty database to SQLite.
 pub(super) fn holds_data(path: &Path) -> Result<bool, Error> {
-    let answer = try_open_read_only(path).and_then(|connection| {
-        connection.query_row("SELECT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+    let (database, metadata) = files::resolve(path)?;
+    // What is in a journal that nobody has open is not read here, but it is data.
+    let journaled = |suffix| files::size(&beside(&database, suffix)).is_some_and(|size| size > 0);
+    if metadata.len() == 0 {
+        return Ok(journaled("-wal"));
+    }
+    let answer = glance(&database).and_then(|connection| {
+        let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema)";
+        connection.query_row(exists, [], |row| row.get::<_, bool>(0)).map_err(|error| refused(path, &error))
     });
-    answer.map_err(|error| match error.sqlite_error_code() {
+    Ok(answer? || journaled("-wal") || journaled("-journal"))
+}
+
+/// Opens the database for one question.
+fn glance(database: &Path) -> Result<Connection, Error> {
+    let is_shared = ["-wal", "-shm"].iter().all(|suffix| files::size(&beside(database, suffix)).is_some());
+    let open = || {
+        let connection = open_immutable(database)?;
+        connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+        Ok(connection)
+    };
+    let opened = match is_shared {
+        false => open(),
+        true => open_read_only(database, "mode=ro&readonly_shm=1").and_then(|connection| {
+            connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+            Ok(connection)
+        }),
+    };
+    let opened = match opened {
+        Err(error) if is_shared && needs_to_write(&error) => open(),
+        opened => opened,
+    };
+    opened.map_err(|error| refused(database, &error))
+}
+
+fn refused(path: &Path, error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Failed {
-            what: format!("{} cannot be replaced", path.display()),
+            what: format!("could not read {}", path.display()),
             cause: error.to_string(),
-            cure: Some("Move it away, with its -wal and -journal if there are any, then restore again"),
+            cure: Some("Check the path. To restore here, first move the file away, with its -wal and -journal if there are any"),
         },
-        _ => failed("read", path, &error),
-    })
+        _ => failed("read", path, error),
+    }
 }

@@ -1,0 +1,164 @@
+//! One unchanging state of a database that is in use.
+//!
+//! Nothing is left beside the database that its application could not write to: in WAL mode a reader creates `-wal` and `-shm` in
+//! its own name, and as long as they exist, other users can only read. So the database is read in place where the files exist or
+//! would belong to its owner; otherwise, as in the other journal modes, from a private copy.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+use pipeline::PrivateFile;
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use super::connection::{failed, needs_to_write, open_read_only, open_read_write, page_count, tolerate_damage};
+use super::files::{self, Reading, beside};
+use super::in_use::InUse;
+use super::private_copy::{self, Unmade};
+use super::still_copy;
+use crate::error::Error;
+
+/// Pages copied before writers get their turn.
+const PAGES_PER_STEP: i32 = 1024;
+/// A copy that writers made start over so often is finished in one step, during which they wait.
+const MAX_RESTARTS: u32 = 3;
+
+/// A connection that sees one state of the database until it is dropped. Fields are dropped in this order.
+pub(super) struct Snapshot {
+    /// In a read transaction.
+    pub(super) connection: Connection,
+    _log: Option<CreatedLog>,
+    _use: Option<InUse>,
+}
+
+impl Snapshot {
+    /// Takes a snapshot. Damage does not stop it if `allow_damaged`.
+    pub(super) fn take(path: &Path, allow_damaged: bool) -> Result<Self, Error> {
+        let (database, metadata) = files::resolve(path)?;
+        refuse_nothing(path, metadata.len())?;
+        let unreadable = |error: rusqlite::Error| failed("read", path, &error);
+        let snapshot = match Reading::of(&database, &metadata)? {
+            Reading::Copy => Self::of_copy(still_copy::make(&database)?),
+            reading => match Self::in_place(&database, &metadata, reading, allow_damaged)? {
+                Opened::Snapshot(snapshot) => snapshot,
+                Opened::NeedsCopy => Self::of_copy(still_copy::make(&database)?),
+            },
+        };
+        if allow_damaged {
+            tolerate_damage(&snapshot.connection).map_err(unreadable)?;
+        }
+        refuse_nothing(path, page_count(&snapshot.connection).map_err(unreadable)?.try_into().unwrap_or_default())?;
+        // The transaction's first read fixes what it sees.
+        let begin = snapshot.connection.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;");
+        begin.map_err(unreadable)?;
+        Ok(snapshot)
+    }
+
+    fn of_copy(connection: Connection) -> Self {
+        Self { connection, _log: None, _use: None }
+    }
+
+    fn in_place(database: &Path, metadata: &Metadata, reading: Reading, tolerant: bool) -> Result<Opened, Error> {
+        let in_use = InUse::by_sqlite(database, metadata)?;
+        // Not even for a moment may a file appear that the application could not write to.
+        let parameters =
+            if reading == (Reading::SharedLog { as_owner: true }) { "mode=ro" } else { "mode=ro&readonly_shm=1" };
+        let log = CreatedLog::watch(database, reading);
+        let opened = open_read_only(database, parameters).and_then(|connection| {
+            if tolerant {
+                tolerate_damage(&connection)?;
+            }
+            connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
+            Ok(connection)
+        });
+        match opened {
+            Ok(connection) if reading == Reading::Locked => {
+                online_copy(&connection, database, metadata.len()).map(|copy| Opened::Snapshot(Self::of_copy(copy)))
+            }
+            Ok(connection) => Ok(Opened::Snapshot(Self { connection, _log: log, _use: Some(in_use) })),
+            Err(error) if needs_to_write(&error) => Ok(Opened::NeedsCopy),
+            Err(error) => Err(failed("open", database, &error)),
+        }
+    }
+}
+
+enum Opened {
+    Snapshot(Snapshot),
+    /// A crashed process left a journal that a reader cannot play back, or the log's files are out of reach.
+    NeedsCopy,
+}
+
+/// The write-ahead log's files that reading creates for the owner; removed when dropped.
+struct CreatedLog(PathBuf);
+
+impl CreatedLog {
+    fn watch(database: &Path, reading: Reading) -> Option<Self> {
+        let is_new = files::size(&beside(database, "-wal")).is_none();
+        (reading == (Reading::SharedLog { as_owner: true }) && is_new).then(|| Self(database.to_owned()))
+    }
+}
+
+impl Drop for CreatedLog {
+    fn drop(&mut self) {
+        // What the application wrote meanwhile is its own to move into the database.
+        if files::size(&beside(&self.0, "-wal")) != Some(0) {
+            return;
+        }
+        // SQLite removes the files when the last connection that may write is closed, under the lock that makes that safe.
+        if let Ok(connection) = open_read_write(&self.0) {
+            let _ = connection.query_row("PRAGMA schema_version", [], |_| Ok(()));
+        }
+    }
+}
+
+/// An empty file is an empty database to SQLite, but hardly what anybody wants to keep.
+fn refuse_nothing(path: &Path, size: u64) -> Result<(), Error> {
+    if size > 0 {
+        return Ok(());
+    }
+    Err(Error::Failed {
+        what: format!("could not back up {}", path.display()),
+        cause: "the file is empty".to_owned(),
+        cure: Some("Check the path: a database that was ever written to has at least one page"),
+    })
+}
+
+/// Copies the database under SQLite's locks. The copy has no name by the time this returns.
+fn online_copy(database: &Connection, path: &Path, size: u64) -> Result<Connection, Error> {
+    private_copy::create(path, size, |file, _| {
+        let failed = |error: &rusqlite::Error| Unmade::of_sqlite(path, error);
+        let mut copy = open_read_write(file.path()).map_err(|error| failed(&error))?;
+        drop::<PrivateFile>(file);
+        let copied = copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").and_then(|()| {
+            let backup = Backup::new(database, &mut copy)?;
+            copy_pages(&backup)
+        });
+        copied.map_err(|error| failed(&error))?;
+        Ok(copy)
+    })
+}
+
+/// Copies step by step, so that writers get their turn between two steps. A write starts the copy over.
+fn copy_pages(backup: &Backup<'_, '_>) -> rusqlite::Result<()> {
+    let (mut restarts, mut remaining, mut refused) = (0, i32::MAX, 0);
+    loop {
+        let pages = if restarts < MAX_RESTARTS { PAGES_PER_STEP } else { -1 };
+        match backup.step(pages)? {
+            StepResult::Done => return Ok(()),
+            // Each refusal has waited for the lock as long as is bearable already.
+            StepResult::Busy | StepResult::Locked if refused > 0 => return Err(busy()),
+            StepResult::Busy | StepResult::Locked => refused += 1,
+            _ => refused = 0,
+        }
+        let left = backup.progress().remaining;
+        if left >= remaining {
+            restarts += 1;
+        }
+        remaining = left;
+        std::thread::yield_now();
+    }
+}
+
+fn busy() -> rusqlite::Error {
+    rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY), None)
+}
