@@ -79,7 +79,9 @@ impl App {
         ));
         let key = (destination.id.clone(), fingerprint.hash(), space == Space::Team, patience);
         let mut clients = self.clients.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&key) {
+        // A client keeps to the team's root that it found first. A user who looks, or chooses a folder, sees the present one.
+        let is_kept = space == Space::Home || patience == Patience::Long;
+        if let Some(client) = clients.get(&key).filter(|_| is_kept) {
             return Ok(client.clone());
         }
         settings.space = space;
@@ -94,6 +96,11 @@ impl App {
         }
         clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    /// Forgets a destination's clients: a team's root, which they never change, may have been chosen anew.
+    pub(crate) fn forget_dropbox_clients(&self, destination_id: &str) {
+        self.clients.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, ..), _| id != destination_id);
     }
 
     /// Notes that a destination's grant is gone, if that is what an error says (M-08).
