@@ -5,13 +5,17 @@ All talk over TLS to the same kind of emulator on this machine, in turn, several
 largest. "WAN" is the emulator's weather below. CPU seconds are the client's own. What was uploaded is compared by its content
 hash, what was downloaded byte by byte. From the environment:
 
+Rows 6 to 8 are of the sizes that most databases have. There the start of a program counts for more than the transfer, so the
+start-up of every client (a run of it that does nothing) is measured beside it and taken off its wall time.
+
 RUNS       how often dbackup and its fast peers run (3)
 PEER_RUNS  how often peers slower than 20 MiB/s run (1)
 SIZE_MIB   the size of the file (1024); row 3 takes 4 times that, row 5 also 16 times
-ROWS       which rows (1,2,3,4,5); "peers" tries the settings that the best ones of rclone and the SDK were chosen from
+ROWS       which rows (1,2,3,4,5,6,7,8); "peers" tries the settings that the best ones of rclone and the SDK were chosen from
 TMPDIR     where the files lie, up to 36 times the size at once in row 5
 """
 import filecmp
+import functools
 import hashlib
 import itertools
 import json
@@ -29,13 +33,15 @@ from measure import GIB, MIB, RELEASE, TOOLS, Emulator, measure, temporary_folde
 RUNS = int(os.environ.get("RUNS", "3"))
 PEER_RUNS = int(os.environ.get("PEER_RUNS", "1"))
 SIZE = int(os.environ.get("SIZE_MIB", "1024")) * MIB
-ROWS = os.environ.get("ROWS", "1,2,3,4,5").split(",")
+ROWS = os.environ.get("ROWS", "1,2,3,4,5,6,7,8").split(",")
 
 WAN = "latency=80ms,connection=12MiB/s,total=100MiB/s,append=500ms"
 # Together 5 % of the requests.
 FAULTS = ("kind=503", "kind=429,retry-after=1", "kind=reset-mid-body")
 FAULT_EVERY = 60
 SLOW = 20 * MIB
+# Row: size, and what dbackup is to reach in MiB/s up.
+SMALL = {"6": (1 * MIB, None), "7": (20 * MIB, None), "8": (128 * MIB, 55)}
 NOISE = 0.01
 PEAK_LIMIT = 160
 BLOCK = 4 * MIB
@@ -74,6 +80,9 @@ class Dbackup:
     def down(self, emulator, target):
         return self.run(emulator, ["get", "dropbox:/bench", NAME, "--raw", "--output", target])
 
+    def idle(self, emulator):
+        return self.run(emulator, ["--version"])
+
     def run(self, emulator, arguments):
         environment = emulator.dbackup_environment
         if self.through_proxy:
@@ -95,6 +104,9 @@ class Rclone:
     def down(self, emulator, target):
         return self.run(emulator, f"dropbox:{STORED}", target)
 
+    def idle(self, emulator):
+        return measure(emulator.rclone("version"), emulator.rclone_environment)
+
     def run(self, emulator, origin, target):
         return measure(emulator.rclone("copyto", *self.options, origin, target), emulator.rclone_environment)
 
@@ -111,6 +123,10 @@ class Sdk:
 
     def down(self, emulator, target):
         return self.run(emulator, "down", target, STORED)
+
+    def idle(self, emulator):
+        """Its own wall time begins after the start of Python."""
+        return 0.0, 0.0, 0.0
 
     def run(self, emulator, direction, local, remote):
         host = urlsplit(emulator.urls["api"]).netloc
@@ -132,6 +148,7 @@ RCLONE_UP_BEST = Rclone("--dropbox-batch-mode off --dropbox-chunk-size 144M")
 RCLONE_DOWN_BEST = Rclone("--multi-thread-streams 16 --multi-thread-cutoff 16M --multi-thread-chunk-size 32M")
 SDK_UP = [Sdk(8, 8), Sdk(16, 16), Sdk(48, 4)]
 SDK_DOWN_BEST = Sdk(16)
+SDK_DOWN = [Sdk(8), SDK_DOWN_BEST]
 
 UP_SETTINGS = [
     RCLONE_DEFAULTS,
@@ -169,7 +186,7 @@ class Table:
     def add(self, row, transfer, client, figures, *goals):
         self.met += [is_met for _, is_met in goals]
         goals = "; ".join(f"{goal}: {'met' if is_met else '**missed**'}" for goal, is_met in goals)
-        self.lines.append((str(row), transfer, client.name, str(figures.runs), f"{figures.wall:.1f}", f"{figures.speed / MIB:.1f}",
+        self.lines.append((str(row), transfer, client.name, str(figures.runs), f"{figures.wall:.2f}", f"{figures.speed / MIB:.1f}",
                            f"{figures.cpu:.2f}", f"{figures.peak:.0f}", goals))
 
     def skip(self, row, transfer, why):
@@ -230,6 +247,10 @@ class Bench:
             paths.append(path)
             return run
         return in_turn(clients, source.size, transfer, runs), paths
+
+    def start_ups(self, emulator, clients):
+        """The wall time of each client that does nothing: the median of several runs."""
+        return {client: statistics.median(client.idle(emulator)[0] for _ in range(5)) for client in clients}
 
     def download(self, emulator, source, clients, runs=RUNS):
         """The figures of each client; all have got the same content then."""
@@ -329,6 +350,28 @@ class Bench:
             self.store(emulator, source)
             peak(transfer, self.download(emulator, source, [DBACKUP], runs=1))
 
+    def small_row(self, row):
+        """Both ways, without start-up."""
+        size, speed = SMALL[row]
+        source, rclone = self.source(size), [RCLONE_DEFAULTS, RCLONE_UP_BEST]
+        with self.emulator("--store", "bytes", "--weather", WAN) as emulator:
+            clients = [DBACKUP, *rclone, *SDK_UP]
+            start_ups = self.start_ups(emulator, clients)
+            up = without(self.upload(emulator, source, clients), start_ups, size)
+        with self.emulator("--store", "bytes") as emulator:
+            self.store(emulator, source)
+            emulator.control("PUT", "weather", WAN)
+            clients = [DBACKUP, RCLONE_DEFAULTS, RCLONE_DOWN_BEST, *SDK_DOWN]
+            start_ups = self.start_ups(emulator, clients)
+            down = without(self.download(emulator, source, clients), start_ups, size)
+        sdk_up, sdk_down = fastest(up, SDK_UP), fastest(down, SDK_DOWN)
+        goals = {sdk_up: [no_slower(up, sdk_up, "the SDK's best")]}
+        if speed:
+            goals[DBACKUP] = [fast_enough(up[DBACKUP], speed)]
+        self.add(row, f"{human(size)} up, WAN, without start-up", up, goals)
+        goals = {sdk_down: [no_slower(down, sdk_down, "the SDK's best")]}
+        self.add(row, f"{human(size)} down, WAN, without start-up", down, goals)
+
     def row_peers(self):
         source = self.source(SIZE)
         with self.emulator("--store", "hash", "--weather", WAN) as emulator:
@@ -355,6 +398,14 @@ def in_turn(clients, size, transfer, runs):
             print(f"{client.name}: {size / run[0] / MIB:.1f} MiB/s, {run[1]:.1f} CPU s, {run[2]:.0f} MiB", file=sys.stderr)
             before.append(run)
     return {client: Figures(size, runs) for client, runs in results.items()}
+
+
+def without(figures, start_ups, size):
+    """The figures without each client's start-up."""
+    for client, own in figures.items():
+        own.wall = max(own.wall - start_ups[client], 0.001)
+        own.speed = size / own.wall
+    return figures
 
 
 def fastest(figures, clients):
@@ -405,6 +456,7 @@ def main():
     with temporary_folder() as folder:
         bench = Bench(folder, table)
         rows = {"1": bench.row_1, "2": bench.row_2, "3": bench.row_3, "4": bench.row_4, "5": bench.row_5, PEERS: bench.row_peers}
+        rows |= {row: functools.partial(bench.small_row, row) for row in SMALL}
         for row in ROWS:
             if row not in rows:
                 sys.exit(f"ROWS: there is no {row}, only {', '.join(rows)}")

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use destinations::Destination;
-use dropbox::{Client, Endpoints, Settings, Space};
+use dropbox::{Client, Endpoints, Patience, Settings, Space};
 use pipeline::keys::Identity;
 use secrecy::SecretString;
 use server::DropboxNetwork;
@@ -96,8 +96,16 @@ pub(crate) fn dropbox_client(space: Space) -> Result<Client, Failure> {
     Ok(client)
 }
 
+/// A client for a command whose only business is an answer from Dropbox: an unreachable one fails within seconds.
+pub(crate) fn interactive_dropbox_client() -> Result<Client, Failure> {
+    with_grant(dropbox_settings()?.with_patience(Patience::Interactive))
+}
+
 fn new_dropbox_client(space: Space) -> Result<Client, Failure> {
-    let settings = Settings { space, ..dropbox_settings()? };
+    with_grant(Settings { space, ..dropbox_settings()? })
+}
+
+fn with_grant(settings: Settings) -> Result<Client, Failure> {
     if settings.refresh_token.is_none() {
         return Err(Failure::failed(
             "Dropbox is not authorized yet: run dbackup dropbox login, then set DROPBOX_REFRESH_TOKEN to what it prints",

@@ -77,7 +77,9 @@ impl From<dropbox::Error> for Failure {
     fn from(error: dropbox::Error) -> Self {
         match error {
             dropbox::Error::Settings(message) => Self::Usage(message),
-            error if error.needs_login() || error.missing_scope().is_some() => Self::Failed(format!("{error}. {LOG_IN}")),
+            error if error.needs_login() || error.missing_scope().is_some() => {
+                Self::Failed(format!("{error}. {LOG_IN}"))
+            }
             error => Self::Failed(error.to_string()),
         }
     }

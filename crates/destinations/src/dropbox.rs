@@ -6,9 +6,14 @@ mod probe;
 mod read;
 mod write;
 
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
 use ::dropbox::Space;
+use ::dropbox::files::FileMetadata;
 use async_trait::async_trait;
 use domain::probe::Step;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::{Checkpoint, Destination, Download, Folder, Object, StoredHash, Upload, Usage};
@@ -23,9 +28,38 @@ pub(crate) struct Dropbox {
     client: ::dropbox::Client,
     /// Starts with a slash, ends without; empty for the root.
     folder: String,
+    /// The file whose hash was asked for last: opening it next needs no look-up, and reads the revision that has this hash.
+    looked_up: Arc<Mutex<Option<LookedUp>>>,
 }
 
+/// What Dropbox said of a file, and when.
+#[derive(Debug)]
+struct LookedUp {
+    path: String,
+    file: FileMetadata,
+    at: Instant,
+}
+
+/// A look-up that is older is not used.
+const FRESH: Duration = Duration::from_secs(60);
+
 impl Dropbox {
+    fn new(client: ::dropbox::Client, folder: String) -> Self {
+        Self { client, folder, looked_up: Arc::default() }
+    }
+
+    fn remember(&self, path: &str, file: &FileMetadata) {
+        let looked_up = LookedUp { path: path.to_owned(), file: file.clone(), at: Instant::now() };
+        *self.looked_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(looked_up);
+    }
+
+    /// What was looked up a moment ago; it is used once.
+    fn recall(&self, path: &str) -> Option<FileMetadata> {
+        let mut looked_up = self.looked_up.lock().unwrap_or_else(PoisonError::into_inner);
+        let looked_up = looked_up.take_if(|looked_up| looked_up.path == path)?;
+        (looked_up.at.elapsed() < FRESH).then_some(looked_up.file)
+    }
+
     fn scheme(&self) -> &'static str {
         match self.client.settings().space {
             Space::Home => SCHEME,
@@ -65,6 +99,7 @@ impl Destination for Dropbox {
 
     async fn delete(&self, path: &str) -> Result<(), Error> {
         let full = self.resolve(path)?;
+        self.recall(&full);
         self.client.delete(&full).await.map_err(|error| self.error(format!("could not delete {full}"), error))
     }
 

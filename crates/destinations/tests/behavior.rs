@@ -241,3 +241,37 @@ async fn folders_are_found_by_their_absolute_path() {
         assert!(matches!(destination.folders("/a/../b").await, Err(Error::Usage(_))));
     }
 }
+
+#[tokio::test]
+async fn what_is_read_after_a_look_up_is_the_revision_that_was_looked_up() {
+    let emulator = Emulator::start(Config::default()).await.unwrap();
+    let destination = destinations::parse("dropbox:/b", |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    emulator.control().write("/b/job/x", b"older");
+    destination.stored_hash("job/x").await.unwrap();
+    emulator.control().write("/b/job/x", b"newer");
+    assert_eq!(destination.read("job/x", 10).await.unwrap().unwrap(), b"older");
+    // Once: what is opened without a look-up is what is there.
+    assert_eq!(destination.read("job/x", 10).await.unwrap().unwrap(), b"newer");
+    destination.stored_hash("job/x").await.unwrap();
+    assert_eq!(destination.read("job/other", 10).await.unwrap(), None);
+    destination.delete("job/x").await.unwrap();
+    assert_eq!(destination.read("job/x", 10).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_folder_and_a_job_are_found_in_either_form_of_their_name() {
+    // M-12
+    let emulator = Emulator::start(Config::default()).await.unwrap();
+    let at = |folder: &str| {
+        destinations::parse(&format!("dropbox:/{folder}"), |_| Ok::<_, Error>(client(&emulator))).unwrap()
+    };
+    let forms = ["caf\u{e9}", "cafe\u{301}"];
+    put(&*at(forms[1]), &format!("{}/backup", forms[1]), Bytes::from_static(b"x")).await.unwrap();
+    for folder in forms {
+        for job in forms {
+            let destination = at(folder);
+            assert_eq!(paths(&*destination, job).await, [format!("{}/backup", forms[0])], "{folder}, {job}");
+            assert_eq!(destination.read(&format!("{job}/backup"), 10).await.unwrap().unwrap(), b"x");
+        }
+    }
+}

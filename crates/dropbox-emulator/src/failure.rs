@@ -86,7 +86,9 @@ impl Failure {
                 answer.headers_mut().insert(RETRY_AFTER, seconds.into());
                 answer
             }
-            Failure::Page(status) => answer::page(status, "<!doctype html><title>Sign in to this network</title>".to_owned()),
+            Failure::Page(status) => {
+                answer::page(status, "<!doctype html><title>Sign in to this network</title>".to_owned())
+            }
             Failure::RateLimited { reason, retry_after } => rate_limited(reason, retry_after),
             Failure::RateLimitedText(seconds) => {
                 let mut answer = answer::text(StatusCode::TOO_MANY_REQUESTS, "too_many_requests".to_owned());

@@ -120,11 +120,7 @@ impl Settings {
         let (retry, timeouts) = match patience {
             Patience::Interactive => (
                 RetryPolicy::interactive(),
-                Timeouts {
-                    connect: Duration::from_secs(5),
-                    answer: Duration::from_secs(30),
-                    ..Timeouts::default()
-                },
+                Timeouts { connect: Duration::from_secs(5), answer: Duration::from_secs(30), ..Timeouts::default() },
             ),
             Patience::Unattended => (RetryPolicy::unattended(), Timeouts::default()),
         };

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::oauth;
+use crate::retry::RetryPolicy;
 use crate::settings::Settings;
 
 /// Dropbox's own SDKs renew five minutes before expiry.
@@ -40,8 +41,8 @@ struct Failed {
     at: Instant,
     /// How many failed in a row.
     times: u32,
-    /// Until then the error is returned instead of another refresh; `None` if it does not pass by itself.
-    retry_at: Option<Instant>,
+    /// For so long the error is returned instead of another refresh; `None` if it does not pass by itself.
+    wait: Option<Duration>,
 }
 
 impl AccessToken {
@@ -63,7 +64,7 @@ impl Tokens {
         if let Some(token) = state.current.as_ref().filter(|token| token.is_good()) {
             return Ok(token.secret.clone());
         }
-        if let Some(failed) = state.failed.as_ref().filter(|failed| failed.answers(asked)) {
+        if let Some(failed) = state.failed.as_ref().filter(|failed| failed.answers(asked, &settings.retry)) {
             return Err(failed.error.clone());
         }
         let refresh_token = settings.refresh_token.as_ref().ok_or(Error::NotAuthorized)?;
@@ -103,17 +104,14 @@ impl Tokens {
 
 impl Failed {
     fn new(error: Error, before: u32, settings: &Settings) -> Self {
-        let now = Instant::now();
-        let retry_at = error.is_transient().then(|| {
-            let wait = settings.retry.paced(before, error.retry_after());
-            now + wait.min(settings.retry.longest_obeyed)
-        });
-        Self { error, at: now, times: before.saturating_add(1), retry_at }
+        let wait = error.is_transient().then(|| settings.retry.paced(before, error.retry_after()));
+        Self { error, at: Instant::now(), times: before.saturating_add(1), wait }
     }
 
     /// Whether it is the answer to a caller who asked at that time: it was waiting for this refresh, or it is too soon for
-    /// another.
-    fn answers(&self, asked: Instant) -> bool {
-        self.at >= asked || self.retry_at.is_some_and(|retry_at| Instant::now() < retry_at)
+    /// another. A caller that may not wait for long does not wait for what others were told either.
+    fn answers(&self, asked: Instant, retry: &RetryPolicy) -> bool {
+        let longest = if self.error.retry_after().is_some() { retry.longest_obeyed } else { retry.longest_wait };
+        self.at >= asked || self.wait.is_some_and(|wait| self.at.elapsed() < wait.min(longest))
     }
 }

@@ -282,7 +282,9 @@ mod tests {
         assert_eq!(wait(refused(503, &[header], "busy")), Some(7));
         assert_eq!(wait(refused(503, &[], "busy")), None);
         assert_eq!(wait(refused(429, &[header], "too_many_requests")), Some(7));
-        for body in [r#"{"error":{"reason":{".tag":"too_many_requests"},"retry_after":9}}"#, r#"{"error":{"retry_after":"9"}}"#] {
+        for body in
+            [r#"{"error":{"reason":{".tag":"too_many_requests"},"retry_after":9}}"#, r#"{"error":{"retry_after":"9"}}"#]
+        {
             assert_eq!(wait(refused(429, &[json], body)), Some(9), "{body}");
         }
         assert_eq!(wait(refused(429, &[("retry-after", "18446744073709551615")], "")), Some(u64::MAX));

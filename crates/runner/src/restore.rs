@@ -139,8 +139,8 @@ impl OpenedBackup {
 /// # Errors
 /// [`OpenError::Altered`] if the destination's hash is not the sidecar's.
 pub async fn inspect(destination: &dyn Destination, path: &str) -> Result<Option<Sidecar>, OpenError> {
-    let hash = destination.stored_hash(path).await?;
-    let Some(sidecar) = read_sidecar(destination, path).await? else { return Ok(None) };
+    let (hash, sidecar) = tokio::join!(destination.stored_hash(path), read_sidecar(destination, path));
+    let (hash, Some(sidecar)) = (hash?, sidecar?) else { return Ok(None) };
     let (what, expected, found) = match hash {
         StoredHash::Sha256(found) => ("SHA-256", Some(sidecar.checksum.sha256_stored.clone()), found),
         StoredHash::DropboxContentHash(found) => ("content hash", sidecar.checksum.dropbox_content_hash.clone(), found),

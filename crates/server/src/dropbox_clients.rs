@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use catalog::{AuthorizationState, Destination};
-use dropbox::{Client, RetryPolicy, Settings, Space};
+use dropbox::{Client, Settings, Space};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::App;
@@ -42,9 +41,7 @@ impl App {
         settings.bandwidth = network.bandwidth;
         settings.memory = network.memory.unwrap_or(settings.memory);
         settings.parallelism = network.parallelism.unwrap_or(settings.parallelism);
-        settings.retry = short_patience();
-        settings.timeouts.answer = Duration::from_secs(30);
-        settings
+        settings.with_patience(dropbox::Patience::Interactive)
     }
 
     /// The settings of a destination's app.
@@ -82,14 +79,15 @@ impl App {
         ));
         let key = (destination.id.clone(), fingerprint.hash(), space == Space::Team, patience);
         let mut clients = self.clients.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&key) {
+        // A client keeps to the team's root that it found first. A user who looks, or chooses a folder, sees the present one.
+        let is_kept = space == Space::Home || patience == Patience::Long;
+        if let Some(client) = clients.get(&key).filter(|_| is_kept) {
             return Ok(client.clone());
         }
         settings.space = space;
         settings.refresh_token = Some(grant);
         if patience == Patience::Long {
-            settings.retry = RetryPolicy::default();
-            settings.timeouts = dropbox::Timeouts::default();
+            settings = settings.with_patience(dropbox::Patience::Unattended);
         }
         let client = Client::new(settings)?;
         clients.retain(|other, _| (&other.0, other.2, other.3) != (&key.0, key.2, key.3));
@@ -98,6 +96,11 @@ impl App {
         }
         clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    /// Forgets a destination's clients: a team's root, which they never change, may have been chosen anew.
+    pub(crate) fn forget_dropbox_clients(&self, destination_id: &str) {
+        self.clients.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, ..), _| id != destination_id);
     }
 
     /// Notes that a destination's grant is gone, if that is what an error says (M-08).
@@ -122,14 +125,5 @@ impl App {
             let _: catalog::Error = error;
             tracing::error!(%error, destination_id, "could not note that the authorization is gone");
         }
-    }
-}
-
-fn short_patience() -> RetryPolicy {
-    RetryPolicy {
-        retries: 3,
-        longest_wait: Duration::from_secs(2),
-        longest_obeyed: Duration::from_secs(5),
-        ..RetryPolicy::default()
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use domain::size::human;
-use dropbox::Space;
+use dropbox::Patience;
 use dropbox::oauth::{self, Pkce};
 use secrecy::ExposeSecret;
 
@@ -13,7 +13,7 @@ use crate::output;
 
 /// Without a redirect: for machines that Dropbox could not send a browser back to.
 pub(crate) async fn login() -> Result<Outcome, Failure> {
-    let settings = environment::dropbox_settings()?;
+    let settings = environment::dropbox_settings()?.with_patience(Patience::Interactive);
     let mut entropy = [0; 48];
     getrandom::fill(&mut entropy).map_err(|error| Failure::failed(format!("no randomness: {error}")))?;
     let pkce = Pkce::new(entropy);
@@ -37,7 +37,7 @@ pub(crate) async fn login() -> Result<Outcome, Failure> {
 }
 
 pub(crate) async fn account() -> Result<Outcome, Failure> {
-    let client = environment::dropbox_client(Space::Home)?;
+    let client = environment::interactive_dropbox_client()?;
     let account = client.account().await?;
     let usage = client.space_usage().await?;
     let team = account.team.map(|team| format!(", team {}", team.name)).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(crate) async fn account() -> Result<Outcome, Failure> {
 }
 
 pub(crate) async fn logout() -> Result<Outcome, Failure> {
-    environment::dropbox_client(Space::Home)?.revoke().await?;
+    environment::interactive_dropbox_client()?.revoke().await?;
     output::line("Logged out: the refresh token is revoked. Backups in Dropbox stay where they are.");
     Ok(Outcome::Succeeded)
 }

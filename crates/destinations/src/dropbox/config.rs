@@ -9,10 +9,10 @@ impl Dropbox {
     pub(crate) fn parse(folder: &str, client: ::dropbox::Client) -> Result<Self, Error> {
         let folder = folder.trim_end_matches('/');
         if folder.is_empty() {
-            return Ok(Self { client, folder: String::new() });
+            return Ok(Self::new(client, String::new()));
         }
         match folder.strip_prefix('/').map(path::check) {
-            Some(Ok(inner)) => Ok(Self { client, folder: format!("/{inner}") }),
+            Some(Ok(inner)) => Ok(Self::new(client, format!("/{inner}"))),
             _ => Err(Error::Usage(format!("'{folder}' is not a folder in Dropbox: write dropbox:/folder"))),
         }
     }

@@ -22,6 +22,13 @@ impl Dropbox {
     pub(super) async fn start_download(&self, path: &str) -> Result<impl Download + use<>, Error> {
         let full = self.resolve(path)?;
         let what = format!("could not read {full}");
+        if let Some(file) = self.recall(&full) {
+            return Ok(DropboxDownload {
+                destination: self.clone(),
+                what,
+                download: self.client.open_known(file, None),
+            });
+        }
         match self.client.open(&full, None).await {
             Ok(download) => Ok(DropboxDownload { destination: self.clone(), what, download }),
             Err(error) if error.is_not_found() => Err(Error::NotFound(full)),
@@ -47,7 +54,10 @@ impl Dropbox {
         let full = self.resolve(path)?;
         match self.client.metadata(&full).await {
             Ok(Some(Metadata::File(file))) => match &file.content_hash {
-                Some(hash) => Ok(StoredHash::DropboxContentHash(hash.clone())),
+                Some(hash) => {
+                    self.remember(&full, &file);
+                    Ok(StoredHash::DropboxContentHash(hash.clone()))
+                }
                 // Optional in Dropbox's specification.
                 None => match self.client.hash_by_reading(&file).await {
                     Ok(hash) => Ok(StoredHash::DropboxContentHash(hash)),

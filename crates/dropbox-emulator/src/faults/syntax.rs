@@ -203,9 +203,7 @@ impl FaultKind {
             FaultKind::ProxyPage { status } => Some(("status", status.to_string())),
             FaultKind::TooManyRequests { retry_after }
             | FaultKind::TooManyRequestsText { retry_after }
-            | FaultKind::Unavailable { retry_after } => {
-                Some(("retry-after", retry_after.to_string()))
-            }
+            | FaultKind::Unavailable { retry_after } => Some(("retry-after", retry_after.to_string())),
             FaultKind::IncorrectOffset { correct_offset } => Some(("offset", correct_offset.to_string())),
             FaultKind::SlowBody { bytes_per_second } => Some(("speed", format_speed(bytes_per_second))),
             _ => None,
@@ -242,6 +240,9 @@ mod tests {
             "route=upload_session/*,kind=incorrect-offset,offset=5",
             "route=files/download,kind=slow-body,speed=100KiB/s",
             "route=files/download,kind=reset-mid-answer,nth=3",
+            "route=*,kind=401,tag=other",
+            "route=files/list_folder,kind=503,retry-after=4",
+            "route=*,kind=proxy-page,status=302",
         ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }

@@ -97,10 +97,12 @@ fn by_code(app: &App, account: &mut Account, parameters: &Parameters) -> Result<
         (None, None) => {}
     }
     let needs_secret = consent.challenge.is_none();
-    let grant = Grant { client_id: client_id.to_owned(), scopes: consent.scopes.clone(), needs_secret, person: consent.person };
+    let grant =
+        Grant { client_id: client_id.to_owned(), scopes: consent.scopes.clone(), needs_secret, person: consent.person };
     let refresh_token = account.grants.add(grant);
     let lifetime = app.config.token_lifetime;
-    let access_token = account.grants.issue_access_token(&refresh_token, (consent.scopes.clone(), consent.person), lifetime, now);
+    let access_token =
+        account.grants.issue_access_token(&refresh_token, (consent.scopes.clone(), consent.person), lifetime, now);
     let refresh_token = consent.offline.then_some(refresh_token);
     Ok(Tokens { access_token, refresh_token, scopes: consent.scopes, person: consent.person })
 }

@@ -55,7 +55,7 @@ impl Tree {
         if self.get(from).is_none() {
             return Err(RelocationError::FromLookup { from_lookup: LookupError::NotFound });
         }
-        if fold(&to).starts_with(&format!("{from}/")) {
+        if fold(to).starts_with(&format!("{from}/")) {
             return Err(match relocation {
                 Relocation::Move => RelocationError::CantMoveFolderIntoItself,
                 Relocation::Copy => RelocationError::DuplicatedOrNestedPaths,

@@ -176,6 +176,11 @@ from common import CA  # noqa: E402
 link = dbx.files_get_temporary_link("/Kopie/" + written.name)
 assert requests.get(link.link, verify=CA).content == b"newest" and link.metadata.name == written.name
 
+# Names are kept in Unicode NFC, and found in every form.
+composed = dbx.files_upload(b"e", "/cafe\u0301")
+assert composed.name == "caf\u00e9" and composed.path_display == "/caf\u00e9"
+assert dbx.files_get_metadata("/CAF\u00c9").id == dbx.files_get_metadata("/cafe\u0301").id == composed.id
+
 assert dbx.users_get_space_usage().used > 0
 dbx.files_delete_v2("/Kopie")
 assert refused(dbx.files_get_metadata, "/Kopie/" + written.name).get_path().is_not_found()

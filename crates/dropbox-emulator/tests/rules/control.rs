@@ -205,7 +205,7 @@ async fn members_change_teams_and_scopes_change_from_outside() {
         assert_eq!(request.send().await.unwrap().status(), 200, "{what}");
     };
     let root = async || {
-        let account = api.rpc("users/get_current_account", serde_json::Value::Null).await.1;
+        let account = api.rpc("users/get_current_account", json!(null)).await.1;
         account["root_info"]["root_namespace_id"].as_str().unwrap().to_owned()
     };
     let make = async |root: &str, path: &str| {

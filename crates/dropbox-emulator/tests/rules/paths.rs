@@ -160,7 +160,9 @@ async fn what_breaks_a_pattern_or_a_length_of_the_specification_is_a_400() {
     // As long as a hash, and another one.
     let answer = api.upload("files/upload", with("content_hash", json!("z".repeat(64))), "x").await;
     refused(&answer, json!({ ".tag": "content_hash_mismatch" }));
-    for (rev, words) in [("xx", "at least 9"), ("0123456789X", "did not match pattern"), ("ABCDEF0123", "did not match")] {
+    for (rev, words) in
+        [("xx", "at least 9"), ("0123456789X", "did not match pattern"), ("ABCDEF0123", "did not match")]
+    {
         bad(&api.upload("files/upload", with("mode", json!({ ".tag": "update", "update": rev })), "x").await, words);
         bad(&api.rpc("files/delete_v2", with("parent_rev", json!(rev))).await, words);
     }

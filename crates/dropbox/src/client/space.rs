@@ -33,7 +33,8 @@ impl Client {
                 let root_info = Box::pin(self.account()).await?.root_info;
                 if !root_info.has_team_space() {
                     return Err(Error::Settings(
-                        "this Dropbox account has no team space. Use its own folder instead (dropbox:/folder)".to_owned(),
+                        "this Dropbox account has no team space. Use its own folder instead (dropbox:/folder)"
+                            .to_owned(),
                     ));
                 }
                 root_info.root_namespace_id

@@ -237,94 +237,6 @@ union! {
 }
 
 union! {
-    /// `files/upload_session/append_batch`, as a whole.
-    UploadSessionAppendBatchError {
-        #[error("the request was larger than Dropbox takes in one piece (150 MiB)")]
-        PayloadTooLarge,
-        #[error("the data was damaged on its way to Dropbox")]
-        ContentHashMismatch,
-        #[error("the pieces are not as long together as the request")]
-        LengthMismatch,
-    }
-}
-
-union! {
-    /// `files/upload_session/append_batch`, one entry.
-    UploadSessionAppendBatchEntryError {
-        #[error("Dropbox has forgotten the upload session (it keeps one for seven days): run again")]
-        NotFound,
-        #[error("Dropbox expects the upload to go on at byte {correct_offset}")]
-        IncorrectOffset { #[serde(deserialize_with = "crate::lenient::number")] correct_offset: u64 },
-        #[error("the upload session is closed already")]
-        Closed,
-        #[error("the file is larger than Dropbox stores (2,199,019,061,248 bytes)")]
-        TooLarge,
-        #[error("the piece does not start at a multiple of 4 MiB")]
-        ConcurrentSessionInvalidOffset,
-        #[error("the piece is not a multiple of 4 MiB")]
-        ConcurrentSessionInvalidDataSize,
-    }
-}
-
-union! {
-    /// `files/move_v2`, `files/copy_v2`.
-    RelocationError {
-        #[error("could not look up the source: {from_lookup}")]
-        FromLookup { from_lookup: LookupError },
-        #[error("could not change the source: {from_write}")]
-        FromWrite { from_write: WriteError },
-        #[error("could not write the target: {to}")]
-        To { to: WriteError },
-        #[error("a shared folder cannot be copied")]
-        CantCopySharedFolder,
-        #[error("a shared folder cannot lie in another")]
-        CantNestSharedFolder,
-        #[error("a folder cannot be moved into itself")]
-        CantMoveFolderIntoItself,
-        #[error("the folder holds more files than Dropbox moves at once (10,000)")]
-        TooManyFiles,
-        #[error("source and target are the same, or one lies in the other")]
-        DuplicatedOrNestedPaths,
-        #[error("only its owner can move this folder")]
-        CantTransferOwnership,
-        #[error("Dropbox is full: free space or enlarge the plan, then try again")]
-        InsufficientQuota,
-        #[error("Dropbox has a problem of its own: try again later")]
-        InternalError,
-        #[error("this shared folder cannot be moved there")]
-        CantMoveSharedFolder,
-        #[error("this cannot be moved into the vault")]
-        CantMoveIntoVault,
-        #[error("this cannot be moved into the family's folder")]
-        CantMoveIntoFamily,
-    }
-}
-
-union! {
-    /// `files/get_temporary_link`.
-    GetTemporaryLinkError {
-        #[error("could not look up: {path}")]
-        Path { path: LookupError },
-        #[error("the account's e-mail address is not verified: verify it at dropbox.com")]
-        EmailNotVerified,
-        #[error("Dropbox cannot hand out this kind of file")]
-        UnsupportedFile,
-        #[error("Dropbox does not hand out a link to this file")]
-        NotAllowed,
-    }
-}
-
-union! {
-    /// The `check` routes of asynchronous jobs.
-    PollError {
-        #[error("Dropbox does not know this job (any more)")]
-        InvalidAsyncJobId,
-        #[error("Dropbox has a problem of its own: try again later")]
-        InternalError,
-    }
-}
-
-union! {
     /// The refusal of a route that defines none.
     UnspecifiedError {}
 }
@@ -369,10 +281,8 @@ mod tests {
             "concurrent_session_invalid_offset",
             "concurrent_session_invalid_data_size",
         ];
-        knows::<UploadSessionAppendBatchEntryError>(&append);
         knows::<UploadSessionAppendError>(&[&append[..], &["payload_too_large", "content_hash_mismatch"]].concat());
         knows::<UploadSessionLookupError>(&[&append[..], &["not_closed", "payload_too_large"]].concat());
-        knows::<UploadSessionAppendBatchError>(&["payload_too_large", "content_hash_mismatch", "length_mismatch"]);
         knows::<UploadSessionStartError>(&[
             "concurrent_session_data_not_allowed",
             "concurrent_session_close_not_allowed",
@@ -426,24 +336,6 @@ mod tests {
         knows::<DownloadError>(&["path", "unsupported_file"]);
         knows::<ListFolderError>(&["path", "template_error"]);
         knows::<ListFolderContinueError>(&["path", "reset"]);
-        knows::<GetTemporaryLinkError>(&["path", "email_not_verified", "unsupported_file", "not_allowed"]);
-        knows::<PollError>(&["invalid_async_job_id", "internal_error"]);
-        knows::<RelocationError>(&[
-            "from_lookup",
-            "from_write",
-            "to",
-            "cant_copy_shared_folder",
-            "cant_nest_shared_folder",
-            "cant_move_folder_into_itself",
-            "too_many_files",
-            "duplicated_or_nested_paths",
-            "cant_transfer_ownership",
-            "insufficient_quota",
-            "internal_error",
-            "cant_move_shared_folder",
-            "cant_move_into_vault",
-            "cant_move_into_family",
-        ]);
         knows::<AuthError>(&[
             "invalid_access_token",
             "invalid_select_user",

@@ -23,8 +23,9 @@ impl Client {
     /// # Errors
     /// [`Error::is_conflict`] if the path is taken; as every call.
     pub async fn create_folder(&self, path: &str) -> Result<FolderMetadata, Error> {
-        let created: Created =
-            self.rpc::<_, _, CreateFolderError>("files/create_folder_v2", &CreateFolder { path: RemotePath::new(path) }).await?;
+        let created: Created = self
+            .rpc::<_, _, CreateFolderError>("files/create_folder_v2", &CreateFolder { path: RemotePath::new(path) })
+            .await?;
         Ok(created.metadata)
     }
 }

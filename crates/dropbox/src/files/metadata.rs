@@ -81,7 +81,10 @@ impl Client {
     /// # Errors
     /// As every call; that nothing is there is no error.
     pub async fn metadata(&self, path: &str) -> Result<Option<Metadata>, Error> {
-        match self.rpc::<_, Metadata, GetMetadataError>("files/get_metadata", &GetMetadata { path: RemotePath::new(path) }).await {
+        match self
+            .rpc::<_, Metadata, GetMetadataError>("files/get_metadata", &GetMetadata { path: RemotePath::new(path) })
+            .await
+        {
             Ok(metadata) => Ok(Some(metadata)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod basics;
+mod calls;
 mod faults;
+mod odd_answers;
 mod soak;
 mod support;
 mod transfers;

@@ -50,7 +50,11 @@ async fn a_slow_reader_gets_no_more_connections() {
 #[tokio::test]
 async fn dropbox_is_left_alone_for_as_long_as_it_asks() {
     let emulator = emulator().await;
-    for kind in [FaultKind::TooManyRequests { retry_after: 1 }, FaultKind::TooManyRequestsText { retry_after: 1 }] {
+    for kind in [
+        FaultKind::TooManyRequests { retry_after: 1 },
+        FaultKind::TooManyRequestsText { retry_after: 1 },
+        FaultKind::Unavailable { retry_after: 1 },
+    ] {
         for (route, at) in [(APPEND, 5), ("files/upload_session/finish", 1), ("files/download", 2)] {
             emulator.control().inject(Fault::next(route, kind).nth(at));
             let (client, data, start) = (client(&emulator), sample(10 * CHUNK), Instant::now());

@@ -160,12 +160,13 @@ type Refusals = Vec<(usize, Error)>;
 impl Publication<'_> {
     async fn run(mut self) -> Vec<Outcome> {
         loop {
-            let pending: Vec<usize> =
-                (0..self.entries.len()).filter(|index| self.outcomes[*index].is_none()).collect();
+            let pending: Vec<usize> = (0..self.entries.len()).filter(|index| self.outcomes[*index].is_none()).collect();
             let Some(&first) = pending.first() else { return self.outcomes };
             let refusals = self.attempt(pending).await;
             self.ambiguous |= refusals.iter().any(|(_, error)| error.is_ambiguous());
-            if self.ambiguous && let Err(error) = self.settle(&refusals).await {
+            if self.ambiguous
+                && let Err(error) = self.settle(&refusals).await
+            {
                 self.outcomes[first] = Some(Err(error));
                 return self.outcomes;
             }

@@ -228,6 +228,7 @@ pub(crate) async fn update(
     let has_app_key = before.secrets_set.iter().any(|name| name == APP_KEY);
     let app_key = app.catalog.destination_secrets(&before)?.settings.remove(APP_KEY);
     let changed = app.catalog.update_destination(&id, &input.check(has_app_key)?, app.now()).await?;
+    app.forget_dropbox_clients(&id);
     let mut changed = changed.ok_or_else(gone)?;
     let app_key_now = app.catalog.destination_secrets(&changed)?.settings.remove(APP_KEY);
     let exposed = |key: &Option<secrecy::SecretString>| {
