@@ -2,6 +2,8 @@
 
 mod browse;
 mod config;
+mod folder;
+mod grant_fault;
 mod probe;
 mod read;
 mod write;
@@ -10,6 +12,8 @@ use ::dropbox::Space;
 use async_trait::async_trait;
 use domain::probe::Step;
 
+pub use self::folder::dropbox_folder;
+pub use self::grant_fault::GrantFault;
 use crate::error::Error;
 use crate::{Checkpoint, Destination, Download, Folder, Object, StoredHash, Upload, Usage};
 
@@ -23,6 +27,7 @@ pub(crate) struct Dropbox {
     client: ::dropbox::Client,
     /// Starts with a slash, ends without; empty for the root.
     folder: String,
+    stops_when_full: bool,
 }
 
 impl Dropbox {
@@ -39,6 +44,10 @@ impl Destination for Dropbox {
     fn name(&self) -> String {
         let folder = if self.folder.is_empty() { "/" } else { &self.folder };
         format!("{}{folder}", self.scheme())
+    }
+
+    fn stops_when_full(&self) -> bool {
+        self.stops_when_full
     }
 
     async fn create(&self) -> Result<Box<dyn Upload>, Error> {
