@@ -1,4 +1,7 @@
-//! OAuth flows that have begun: a random `state`, single-use, bound to whoever began it and to the destination.
+//! OAuth flows that have begun: a random `state`, single-use, bound to the session or token that began it and to the destination.
+//!
+//! A flow that was completed leaves its outcome under the same `state` until it expires, so that the page that began it can
+//! ask what became of it, wherever the browser ended up.
 
 use jiff::Timestamp;
 use sea_orm::{DbErr, FromQueryResult, QueryResult};
@@ -18,9 +21,9 @@ pub struct Authorization {
     pub destination_id: String,
     /// Who began it: the id of a session or an API token.
     pub credential: String,
-    /// `redirect` or `code`.
+    /// `redirect` or `code` while it can be completed; then `confirm`, `done` or `failed`.
     pub mode: String,
-    /// The PKCE verifier.
+    /// The PKCE verifier; then what is known of the outcome.
     pub verifier: SecretString,
     /// Until when it may be completed.
     pub expires_at: Moment,
@@ -88,14 +91,49 @@ impl Catalog {
         sql::run(&self.db, text, values).await.map(drop)
     }
 
-    /// Takes the flow of a `state`, which nobody gets a second time. None if there is none (any more).
+    /// Removes and returns the flow of a `state` that can still be completed. Returns `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn take_authorization(&self, state: &Token) -> Result<Option<Authorization>, Error> {
-        let text = "DELETE FROM authorizations WHERE state_hash = $1 \
+        let text = "DELETE FROM authorizations WHERE state_hash = $1 AND mode IN ('redirect', 'code') \
                     RETURNING id, destination_id, credential, mode, secret_verifier, expires_at";
-        let Some(row): Option<Row> = sql::one(&self.db, text, values![state.hash()]).await? else { return Ok(None) };
+        self.opened(sql::one(&self.db, text, values![state.hash()]).await?)
+    }
+
+    /// Removes and returns a grant that waits for its confirmation under a `state`. Returns `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn take_unconfirmed(&self, state: &Token) -> Result<Option<Authorization>, Error> {
+        let text = "DELETE FROM authorizations WHERE state_hash = $1 AND mode = 'confirm' \
+                    RETURNING id, destination_id, credential, mode, secret_verifier, expires_at";
+        self.opened(sql::one(&self.db, text, values![state.hash()]).await?)
+    }
+
+    /// Removes and returns the grants of a destination that nobody confirmed.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn take_all_unconfirmed(&self, destination_id: &str) -> Result<Vec<Authorization>, Error> {
+        let text = "DELETE FROM authorizations WHERE destination_id = $1 AND mode = 'confirm' \
+                    RETURNING id, destination_id, credential, mode, secret_verifier, expires_at";
+        let rows: Vec<Row> = sql::all(&self.db, text, values![destination_id]).await?;
+        rows.into_iter().filter_map(|row| self.opened(Some(row)).transpose()).collect()
+    }
+
+    /// Returns the flow of a `state`, or what became of it. Nothing is used up.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn authorization(&self, state: &Token) -> Result<Option<Authorization>, Error> {
+        let text = "SELECT id, destination_id, credential, mode, secret_verifier, expires_at \
+                    FROM authorizations WHERE state_hash = $1";
+        self.opened(sql::one(&self.db, text, values![state.hash()]).await?)
+    }
+
+    fn opened(&self, row: Option<Row>) -> Result<Option<Authorization>, Error> {
+        let Some(row) = row else { return Ok(None) };
         let verifier = self.vault.open(place(&row.id), &row.secret_verifier)?;
         let Row { destination_id, credential, mode, expires_at, .. } = row;
         Ok(Some(Authorization { destination_id, credential, mode, verifier, expires_at }))

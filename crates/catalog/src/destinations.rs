@@ -58,8 +58,14 @@ pub struct AuthorizationState {
     pub authorized_at: Timestamp,
     /// When the account and its space were last looked at.
     pub checked_at: Timestamp,
-    /// Why it must be authorized again; none while it stands.
+    /// Why Dropbox refuses every call; `None` while the authorization stands.
     pub broken: Option<String>,
+    /// Whether `broken` is about the app instead of the authorization: authorizing again would not help.
+    #[serde(default)]
+    pub app_refused: bool,
+    /// Scopes that calls needed and lacked, sorted.
+    #[serde(default)]
+    pub missing_scopes: Vec<String>,
 }
 
 /// A destination's secrets, opened.

@@ -116,7 +116,7 @@ impl From<runner::OpenError> for Failure {
 impl From<runner::CopyError> for Failure {
     fn from(error: runner::CopyError) -> Self {
         match error {
-            runner::CopyError::Destination(error) => error.into(),
+            runner::CopyError::Source(error) | runner::CopyError::Destination(error) => error.into(),
             error => Self::Failed(error.to_string()),
         }
     }
@@ -138,7 +138,11 @@ pub(crate) fn describe_copy(failure: &runner::backup::Failure) -> String {
 
 fn describe(error: &destinations::Error) -> String {
     match error {
-        destinations::Error::Unauthorized { cause, .. } if !cause.invalid_client() => format!("{error}. {LOG_IN}"),
+        destinations::Error::Unauthorized { cause, .. }
+            if destinations::GrantFault::of(cause) != Some(destinations::GrantFault::AppNotRecognized) =>
+        {
+            format!("{error}. {LOG_IN}")
+        }
         error => error.to_string(),
     }
 }

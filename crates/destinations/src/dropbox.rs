@@ -2,6 +2,8 @@
 
 mod browse;
 mod config;
+mod folder;
+mod grant_fault;
 mod probe;
 mod read;
 mod write;
@@ -15,6 +17,8 @@ use async_trait::async_trait;
 use domain::probe::Step;
 use tokio::time::Instant;
 
+pub use self::folder::dropbox_folder;
+pub use self::grant_fault::GrantFault;
 use crate::error::Error;
 use crate::{Checkpoint, Destination, Download, Folder, Object, StoredHash, Upload, Usage};
 
@@ -30,6 +34,7 @@ pub(crate) struct Dropbox {
     folder: String,
     /// The file whose hash was asked for last: opening it next needs no look-up, and reads the revision that has this hash.
     looked_up: Arc<Mutex<Option<LookedUp>>>,
+    stops_when_full: bool,
 }
 
 /// What Dropbox said of a file, and when.
@@ -44,10 +49,6 @@ struct LookedUp {
 const FRESH: Duration = Duration::from_secs(60);
 
 impl Dropbox {
-    fn new(client: ::dropbox::Client, folder: String) -> Self {
-        Self { client, folder, looked_up: Arc::default() }
-    }
-
     fn remember(&self, path: &str, file: &FileMetadata) {
         let looked_up = LookedUp { path: path.to_owned(), file: file.clone(), at: Instant::now() };
         *self.looked_up.lock().unwrap_or_else(PoisonError::into_inner) = Some(looked_up);
@@ -73,6 +74,10 @@ impl Destination for Dropbox {
     fn name(&self) -> String {
         let folder = if self.folder.is_empty() { "/" } else { &self.folder };
         format!("{}{folder}", self.scheme())
+    }
+
+    fn stops_when_full(&self) -> bool {
+        self.stops_when_full
     }
 
     async fn create(&self) -> Result<Box<dyn Upload>, Error> {

@@ -32,8 +32,8 @@ pub enum Error {
         /// Why.
         cause: String,
     },
-    /// The storage does not accept the grant, a scope that the act needs is missing, or the app is unknown: `cause` tells which.
-    #[error("{destination}: {cause}")]
+    /// The authorization needs its user; see [`crate::GrantFault`].
+    #[error("{destination}: {}", words(.cause))]
     Unauthorized {
         /// Which one.
         destination: String,
@@ -48,6 +48,11 @@ pub enum Error {
         /// Why it failed, with the cure where that is known.
         cause: String,
     },
+}
+
+/// What is wrong with the authorization, in words that fit every program.
+fn words(cause: &::dropbox::Error) -> String {
+    crate::GrantFault::of(cause).map_or_else(|| cause.to_string(), |fault| fault.to_string())
 }
 
 impl Error {

@@ -18,12 +18,17 @@ use crate::{Destination, Download, Folder, Object, StoredHash, Upload, Usage};
 #[derive(Debug, Clone)]
 pub(crate) struct FileSystem {
     folder: PathBuf,
+    stops_when_full: bool,
 }
 
 #[async_trait]
 impl Destination for FileSystem {
     fn name(&self) -> String {
-        format!("file://{}", self.folder.display())
+        crate::folder_address(&self.folder)
+    }
+
+    fn stops_when_full(&self) -> bool {
+        self.stops_when_full
     }
 
     async fn create(&self) -> Result<Box<dyn Upload>, Error> {

@@ -9,6 +9,7 @@ mod file;
 mod path;
 mod probe;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::dropbox::Space;
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use domain::probe::Step;
 use pipeline::Digested;
 
+pub use dropbox::{GrantFault, dropbox_folder};
 pub use error::Error;
 
 /// A place that keeps backups.
@@ -33,6 +35,11 @@ pub trait Destination: Send + Sync {
     async fn resume(&self, _checkpoint: &Checkpoint) -> Result<Box<dyn Upload>, Error> {
         let cause = format!("{} does not keep parts of an upload", self.name());
         Err(Error::NotResumable { destination: self.name(), cause })
+    }
+
+    /// Returns whether a backup is refused before its dump starts if the last one would not fit; otherwise it only warns.
+    fn stops_when_full(&self) -> bool {
+        false
     }
 
     /// What is left of its room; none if it cannot tell.
@@ -272,6 +279,43 @@ pub async fn put(destination: &dyn Destination, path: &str, content: Bytes) -> R
 /// Nothing is published that has not been proved.
 fn check_sealed(sealed: bool, path: &str) -> Result<(), Error> {
     if sealed { Ok(()) } else { Err(Error::failed(format!("could not publish {path}"), "it was not sealed")) }
+}
+
+/// What to do with a backup that is not expected to fit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Back up anyway, and warn.
+    #[default]
+    Warn,
+    /// Refuse the destination before the dump starts.
+    Stop,
+}
+
+/// Opens a folder of this machine. The path is taken as it is, not as part of an address.
+///
+/// # Errors
+/// [`Error::Usage`] if the path is not absolute.
+pub fn folder(path: PathBuf, when_full: WhenFull) -> Result<Arc<dyn Destination>, Error> {
+    Ok(Arc::new(file::FileSystem::new(path, when_full)?))
+}
+
+/// Returns the address of a folder of this machine, which [`parse`] reads back.
+pub fn folder_address(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt;
+    // A percent sign has a meaning of its own there; what is not ASCII stays readable if it is UTF-8.
+    const ESCAPED: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');
+    match path.to_str() {
+        Some(text) => format!("file://{}", text.replace('%', "%25")),
+        None => format!("file://{}", percent_encoding::percent_encode(path.as_os_str().as_bytes(), ESCAPED)),
+    }
+}
+
+/// Opens a folder of a Dropbox. The client decides on the account and its space.
+///
+/// # Errors
+/// [`Error::Usage`] if Dropbox cannot have such a folder; see [`dropbox_folder`].
+pub fn in_dropbox(client: ::dropbox::Client, folder: &str, when_full: WhenFull) -> Result<Arc<dyn Destination>, Error> {
+    Ok(Arc::new(dropbox::Dropbox::new(client, folder, when_full)?))
 }
 
 /// Reads a destination's address: `dropbox:/folder`, `dropbox-team:/folder` (in the team's space), `file:///folder`. The Dropbox

@@ -53,7 +53,15 @@ impl Pkce {
 /// The address of the consent page.
 ///
 /// `redirect_uri` must be registered with the app to the letter. `state` comes back unchanged (at most 500 bytes).
-pub fn authorize_url(settings: &Settings, pkce: &Pkce, redirect_uri: Option<&str>, state: Option<&str>) -> Url {
+/// `ask_again` keeps Dropbox from redirecting a user who has approved the app before without a question, and lets another
+/// account sign in.
+pub fn authorize_url(
+    settings: &Settings,
+    pkce: &Pkce,
+    redirect_uri: Option<&str>,
+    state: Option<&str>,
+    ask_again: bool,
+) -> Url {
     let mut url = settings.endpoints.web.clone();
     url.set_path("/oauth2/authorize");
     {
@@ -70,6 +78,9 @@ pub fn authorize_url(settings: &Settings, pkce: &Pkce, redirect_uri: Option<&str
         }
         if let Some(state) = state {
             query.append_pair("state", state);
+        }
+        if ask_again {
+            query.append_pair("force_reapprove", "true").append_pair("force_reauthentication", "true");
         }
     }
     url
@@ -192,7 +203,7 @@ mod tests {
     fn pkce_follows_the_rfc_and_the_url_asks_for_offline_access() {
         let pkce = Pkce::new([7; 48]);
         assert_eq!(pkce.verifier().expose_secret().len(), 64);
-        let url = authorize_url(&Settings::new("key"), &pkce, Some("http://localhost:3000/cb"), Some("st&ate"));
+        let url = authorize_url(&Settings::new("key"), &pkce, Some("http://localhost:3000/cb"), Some("st&ate"), false);
         let pairs: std::collections::HashMap<_, _> = url.query_pairs().into_owned().collect();
         assert_eq!(url.origin().ascii_serialization(), "https://www.dropbox.com");
         assert_eq!(pairs["token_access_type"], "offline");
@@ -201,5 +212,8 @@ mod tests {
         assert_eq!(pairs["code_challenge"], URL_SAFE_NO_PAD.encode(Sha256::digest(pkce.verifier().expose_secret())));
         assert_eq!(pairs["scope"].split(' ').count(), 5);
         assert!(!url.as_str().contains(pkce.verifier().expose_secret()));
+        assert!(!url.as_str().contains("force_"));
+        let again = authorize_url(&Settings::new("key"), &pkce, None, None, true);
+        assert!(again.as_str().ends_with("&force_reapprove=true&force_reauthentication=true"), "{again}");
     }
 }

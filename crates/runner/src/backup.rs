@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use destinations::{Destination, Upload};
 use domain::outcome::RunState;
+use domain::size::human;
 use domain::{Compression, Warning};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -118,7 +119,8 @@ async fn copy_database(
         copy
     });
     let copies = join_all(publishing).await;
-    let warnings = streamed.dump.map(|dump| dump.warnings).unwrap_or_default();
+    let mut warnings = streamed.foreseen;
+    warnings.extend(streamed.dump.into_iter().flat_map(|dump| dump.warnings));
     Ok(DatabaseReport { database: database.to_owned(), failure: None, warnings, copies })
 }
 
@@ -126,6 +128,8 @@ async fn copy_database(
 struct Streamed {
     /// None if no destination was left to dump for.
     dump: Option<ProvedDump>,
+    /// What was known before the dump began.
+    foreseen: Vec<Warning>,
     copies: Vec<Copy<(TakenNames, Box<dyn Upload>)>>,
 }
 
@@ -143,11 +147,15 @@ async fn dump_to_all(
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Streamed, Failure> {
     let prepared = join_all(request.destinations.iter().map(|destination| prepare(destination, &request.job))).await;
-    let (mut copies, mut ready, mut uploads) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut copies, mut ready, mut uploads, mut foreseen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (destination, outcome) in prepared {
-        match outcome {
-            Ok((taken, upload)) => {
-                foresee(request, database, &*destination, &taken, on_event).await;
+        let foreseeing = match &outcome {
+            Ok((taken, _)) => foresee(request, database, &*destination, taken, on_event).await,
+            Err(_) => Ok(None),
+        };
+        match outcome.and_then(|prepared| Ok((prepared, foreseeing?))) {
+            Ok(((taken, upload), warning)) => {
+                foreseen.extend(warning);
                 ready.push((destination, taken));
                 uploads.push(upload);
             }
@@ -155,7 +163,7 @@ async fn dump_to_all(
         }
     }
     if ready.is_empty() {
-        return Ok(Streamed { dump: None, copies });
+        return Ok(Streamed { dump: None, foreseen, copies });
     }
     let dump = request.source.dump(database, request.dump_options).await?;
     let versions = dump.versions();
@@ -164,7 +172,7 @@ async fn dump_to_all(
         (destination, upload.map(|upload| (taken, upload)).map_err(Failure::from))
     }));
     let dump = stream.encoded.map(|encoded| ProvedDump { versions, warnings: stream.warnings, encoded });
-    Ok(Streamed { dump, copies })
+    Ok(Streamed { dump, foreseen, copies })
 }
 
 /// Looks at the job's folder, which proves that the destination can be reached before a dump starts, and begins an upload.
@@ -176,20 +184,33 @@ async fn prepare(destination: &Arc<dyn Destination>, job: &str) -> Copy<(TakenNa
     (Arc::clone(destination), prepared.await)
 }
 
-/// Warns of a destination that the last backup would not fit into: it may still do, or something may be deleted in time.
+/// Compares a destination's free space with the size of the database's last backup. If that would not fit, returns a warning,
+/// or refuses the destination if its setting says so: space may still be freed in time, or the backup may be smaller.
 async fn foresee(
     request: &BackupRequest<'_>,
     database: &str,
     destination: &dyn Destination,
     taken: &TakenNames,
     on_event: &(dyn Fn(Event<'_>) + Sync),
-) {
-    let Some(last_size) = taken.last_size(&publish::first_name(request, database)) else { return };
-    // Whoever may not look at the space can still write: the backup itself will tell.
-    let Ok(Some(usage)) = destination.usage().await else { return };
-    if usage.free().is_some_and(|free| free < last_size) {
-        on_event(Event::MayNotFit { database, destination: destination.name(), last_size, usage });
+) -> Result<Option<Warning>, Failure> {
+    let Some(last_size) = taken.last_size(&publish::first_name(request, database)) else { return Ok(None) };
+    // A grant that may not look at the space can still write: the upload itself will tell.
+    let Ok(Some(usage)) = destination.usage().await else { return Ok(None) };
+    if usage.free().is_none_or(|free| free >= last_size) {
+        return Ok(None);
     }
+    if destination.stops_when_full() {
+        return Err(Failure::WouldNotFit { destination: destination.name(), last_size, usage });
+    }
+    on_event(Event::MayNotFit { database, destination: destination.name(), last_size, usage });
+    let message = format!(
+        "the backup may not fit into {}: the last one was {}, and {} is free ({usage})",
+        destination.name(),
+        human(last_size),
+        human(usage.free().unwrap_or_default())
+    );
+    let warning = Warning::new("may-not-fit", message).about(destination.name());
+    Ok(Some(warning.with_cure("Free space there, or enlarge it")))
 }
 
 /// Where a destination stands in the request.

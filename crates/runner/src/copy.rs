@@ -51,9 +51,12 @@ pub enum Copied {
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// A destination failed.
-    #[error(transparent)]
-    Destination(#[from] Error),
+    /// The destination that the backup is read from failed.
+    #[error("{0}")]
+    Source(#[source] Error),
+    /// The destination that the copy goes to failed.
+    #[error("{0}")]
+    Destination(#[source] Error),
     /// What was read is not what the sidecar describes.
     #[error(
         "{path} at {source_name} is not the file that was backed up: its {what} is not the one in its sidecar. Copy another backup"
@@ -76,6 +79,14 @@ pub enum CopyError {
     },
 }
 
+fn from(error: Error) -> CopyError {
+    CopyError::Source(error)
+}
+
+fn to(error: Error) -> CopyError {
+    CopyError::Destination(error)
+}
+
 /// Copies a backup with its sidecar. Nothing is visible at the destination before everything has been proved.
 ///
 /// # Errors
@@ -86,15 +97,15 @@ pub async fn copy(
     on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> Result<Copied, CopyError> {
     let CopyRequest { source, path, destination, checkpoint } = request;
-    if let Some(there) = stored_hash(destination, path).await? {
-        return if holds(source, path, &there).await? {
+    if let Some(there) = stored_hash(destination, path).await.map_err(to)? {
+        return if holds(source, path, &there).await.map_err(from)? {
             copy_missing_sidecar(source, path, destination).await?;
             Ok(Copied::AlreadyThere)
         } else {
-            Err(Error::Taken(format!("{path} at {}", destination.name())).into())
+            Err(to(Error::Taken(format!("{path} at {}", destination.name()))))
         };
     }
-    let sidecar = source.read(&sidecar_path(path), sidecar::MAX_SIZE).await?;
+    let sidecar = source.read(&sidecar_path(path), sidecar::MAX_SIZE).await.map_err(from)?;
     let transfer = Transfer { source, path, destination, sidecar, progress, on_event };
     if let Some(checkpoint) = checkpoint {
         match transfer.run(Some(&checkpoint)).await {
@@ -119,23 +130,24 @@ struct Transfer<'a> {
 impl Transfer<'_> {
     async fn run(&self, checkpoint: Option<&Checkpoint>) -> Result<Copied, CopyError> {
         let mut upload = match checkpoint {
-            Some(checkpoint) => self.destination.resume(checkpoint).await?,
-            None => self.destination.create().await?,
+            Some(checkpoint) => self.destination.resume(checkpoint).await.map_err(to)?,
+            None => self.destination.create().await.map_err(to)?,
         };
         if checkpoint.is_some() {
             (self.on_event)(CopyEvent::Resumed);
         }
         let read = self.stream(&mut *upload).await?;
-        let sealed = upload.seal(&read).await?;
+        let sealed = upload.seal(&read).await.map_err(to)?;
         self.keep(&*upload);
         self.compare(&read, sealed.dropbox_content_hash.as_deref())?;
         match self.sidecar_for(sealed.dropbox_content_hash) {
-            None => upload.commit(self.path).await?,
+            None => upload.commit(self.path).await.map_err(to)?,
             Some(content) => {
                 let companion = Companion { path: sidecar_path(self.path), content };
                 upload
                     .commit_with(self.path, companion)
-                    .await?
+                    .await
+                    .map_err(to)?
                     .map_err(|cause| CopyError::Sidecar { path: self.path.to_owned(), cause })?;
             }
         }
@@ -143,15 +155,15 @@ impl Transfer<'_> {
     }
 
     async fn stream(&self, upload: &mut dyn Upload) -> Result<Expected, CopyError> {
-        let mut download = self.source.open(self.path).await?;
+        let mut download = self.source.open(self.path).await.map_err(from)?;
         // Hashing is most of the work: the storages' own hash is enough where the sidecar knows it.
         let known = self.parsed().is_none_or(|sidecar| sidecar.checksum.dropbox_content_hash.is_some());
         let mut digester = (upload.needs_sha256() || !known).then(Digester::default);
         let (mut size, mut kept) = (0, 0);
-        while let Some(piece) = download.next().await? {
+        while let Some(piece) = download.next().await.map_err(from)? {
             digester.iter_mut().for_each(|digester| digester.update(&piece));
             let length = piece.len();
-            upload.write(piece).await?;
+            upload.write(piece).await.map_err(to)?;
             self.progress.add_sent(length);
             size += length as u64;
             if size - kept >= CHECKPOINT_EVERY.max(size / CHECKPOINT_FRACTION) {
@@ -235,10 +247,10 @@ async fn copy_missing_sidecar(
     destination: &dyn Destination,
 ) -> Result<(), CopyError> {
     let beside = sidecar_path(path);
-    if destination.read(&beside, sidecar::MAX_SIZE).await?.is_some() {
+    if destination.read(&beside, sidecar::MAX_SIZE).await.map_err(to)?.is_some() {
         return Ok(());
     }
-    let Some(content) = source.read(&beside, sidecar::MAX_SIZE).await? else { return Ok(()) };
+    let Some(content) = source.read(&beside, sidecar::MAX_SIZE).await.map_err(from)? else { return Ok(()) };
     destinations::put(destination, &beside, content.into())
         .await
         .map_err(|cause| CopyError::Sidecar { path: path.to_owned(), cause })

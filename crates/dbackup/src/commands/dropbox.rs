@@ -18,7 +18,7 @@ pub(crate) async fn login() -> Result<Outcome, Failure> {
     getrandom::fill(&mut entropy).map_err(|error| Failure::failed(format!("no randomness: {error}")))?;
     let pkce = Pkce::new(entropy);
     output::note("1. Open this address in a browser, sign in to Dropbox and allow the access:\n");
-    output::note(&format!("   {}\n", oauth::authorize_url(&settings, &pkce, None, None)));
+    output::note(&format!("   {}\n", oauth::authorize_url(&settings, &pkce, None, None, false)));
     output::note("2. Dropbox shows a code. Paste it here:");
     let code = read_code()?;
     let grant = oauth::exchange_code(&settings, &pkce, &code, None).await?;

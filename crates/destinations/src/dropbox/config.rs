@@ -1,20 +1,25 @@
 //! `dropbox:/folder`; `dropbox:` and `dropbox:/` are the root, or the app's own folder.
 
-use super::Dropbox;
+use std::sync::Arc;
+
+use super::{Dropbox, GrantFault, dropbox_folder};
 use crate::error::Error;
-use crate::path;
+use crate::{WhenFull, path};
 
 impl Dropbox {
     /// Reads what follows `dropbox:`.
     pub(crate) fn parse(folder: &str, client: ::dropbox::Client) -> Result<Self, Error> {
-        let folder = folder.trim_end_matches('/');
-        if folder.is_empty() {
-            return Ok(Self::new(client, String::new()));
+        if !folder.is_empty() && !folder.starts_with('/') {
+            return Err(Error::Usage(format!("'{folder}' is not a folder in Dropbox: write dropbox:/folder")));
         }
-        match folder.strip_prefix('/').map(path::check) {
-            Some(Ok(inner)) => Ok(Self::new(client, format!("/{inner}"))),
-            _ => Err(Error::Usage(format!("'{folder}' is not a folder in Dropbox: write dropbox:/folder"))),
-        }
+        Self::new(client, folder, WhenFull::Warn)
+    }
+
+    /// Creates the destination of a folder as a person typed it.
+    pub(crate) fn new(client: ::dropbox::Client, folder: &str, when_full: WhenFull) -> Result<Self, Error> {
+        let kept = dropbox_folder(folder)
+            .map_err(|wrong| Error::Usage(format!("'{folder}' is not a folder in Dropbox: it {wrong}")))?;
+        Ok(Self { client, folder: kept, looked_up: Arc::default(), stops_when_full: when_full == WhenFull::Stop })
     }
 
     /// The whole path in Dropbox of a path of ours.
@@ -25,7 +30,7 @@ impl Dropbox {
     /// Sorts an error of Dropbox.
     pub(super) fn error(&self, what: String, error: ::dropbox::Error) -> Error {
         let destination = crate::Destination::name(self);
-        if error.needs_login() || error.missing_scope().is_some() || error.invalid_client() {
+        if GrantFault::of(&error).is_some() || error.needs_login() {
             return Error::Unauthorized { destination, cause: Box::new(error) };
         }
         if error.is_full() {

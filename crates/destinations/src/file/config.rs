@@ -6,20 +6,25 @@ use std::path::PathBuf;
 
 use super::FileSystem;
 use crate::error::Error;
-use crate::path;
+use crate::{WhenFull, path};
 
 impl FileSystem {
     /// Reads what follows `file://`.
     pub(crate) fn parse(folder: &str) -> Result<Self, Error> {
         let bytes = percent_encoding::percent_decode_str(folder).collect();
         let folder = PathBuf::from(OsString::from_vec(bytes));
+        Self::new(folder, WhenFull::Warn)
+    }
+
+    /// Creates the destination of a folder, whose path is taken as it is.
+    pub(crate) fn new(folder: PathBuf, when_full: WhenFull) -> Result<Self, Error> {
         if !folder.is_absolute() {
             return Err(Error::Usage(format!(
                 "'file://{}' is not an absolute path: write file:///path/to/folder",
                 folder.display()
             )));
         }
-        Ok(Self { folder })
+        Ok(Self { folder, stops_when_full: when_full == WhenFull::Stop })
     }
 
     /// The absolute path of a path of ours.

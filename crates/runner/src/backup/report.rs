@@ -4,6 +4,7 @@ use destinations::Usage;
 use domain::Warning;
 use domain::outcome::RunState;
 use domain::sidecar::Sidecar;
+use domain::size::human;
 
 /// What happens, as it happens.
 #[derive(Debug)]
@@ -13,7 +14,7 @@ pub enum Event<'a> {
         /// Its name.
         database: &'a str,
     },
-    /// A destination has less room left than the last backup of this database took.
+    /// A destination has less room left than the last backup of this database took. Its warning is in the report, too.
     MayNotFit {
         /// The database's name.
         database: &'a str,
@@ -31,7 +32,7 @@ pub enum Event<'a> {
         /// Bytes of the dump.
         size: u64,
     },
-    /// The dump succeeded, but lacks something, or something could not be checked.
+    /// The dump lacks something, or something could not be checked.
     Warned {
         /// The database's name.
         database: &'a str,
@@ -119,6 +120,19 @@ pub enum Failure {
         path: String,
         /// Why there is no sidecar.
         cause: destinations::Error,
+    },
+    /// The last backup would not fit, and the destination's setting is to stop then.
+    #[error(
+        "{destination} has no room for this backup: the last one was {}, and {} is free ({usage}). Free space there or enlarge it, then run again",
+        human(*.last_size), human(.usage.free().unwrap_or_default())
+    )]
+    WouldNotFit {
+        /// The destination's name.
+        destination: String,
+        /// Bytes of the last backup.
+        last_size: u64,
+        /// The room there is.
+        usage: Usage,
     },
     /// The dump ended early because every other upload had failed, too.
     #[error("the dump was stopped")]
