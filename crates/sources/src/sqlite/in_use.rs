@@ -13,7 +13,7 @@ use crate::error::Error;
 
 type FileId = (u64, u64);
 
-/// A locking process-wide table, as the locks themselves are the process's.
+/// Global, as the locks themselves belong to the whole process.
 static USES: LazyLock<Mutex<HashMap<FileId, Use>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl InUse {
         let Some(use_) = next(uses.get(&id).copied()) else {
             return Err(Error::Failed {
                 what: format!("could not open {}", path.display()),
-                cause: "another run on this machine is reading it".to_owned(),
+                cause: "another run of this process is reading it".to_owned(),
                 cure: Some("Wait until that run has ended, then try again"),
             });
         };

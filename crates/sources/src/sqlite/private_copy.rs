@@ -1,6 +1,6 @@
 //! Where private copies of a database are created, and what dead processes left there.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use domain::Warning;
@@ -96,7 +96,8 @@ pub(super) fn remove_leftovers(database: &Path) -> Vec<Warning> {
     places.sort_unstable();
     places.dedup();
     // A folder that cannot be read holds nothing that this user left there, or says so when it is written to.
-    let left = places.iter().flat_map(|(folder, purpose)| sweep(folder, &prefix_of(database, purpose)).unwrap_or_default());
+    let left =
+        places.iter().flat_map(|(folder, purpose)| sweep(folder, &prefix_of(database, purpose)).unwrap_or_default());
     left.map(|file| leftover(&file)).collect()
 }
 

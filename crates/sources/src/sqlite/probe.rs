@@ -48,7 +48,8 @@ pub(super) async fn look_at_copy(path: PathBuf) -> Result<((), Option<String>), 
         let (database, metadata) = files::resolve(&path)?;
         let detail = match Reading::of(&database, &metadata)? {
             Reading::SharedLog { .. } => {
-                "read in place (WAL mode). Writers do not wait, but the -wal file grows until the upload is done".to_owned()
+                "read in place (WAL mode). Writers do not wait, but the -wal file grows until the upload is done"
+                    .to_owned()
             }
             reading => {
                 let size = metadata.len();
@@ -104,7 +105,9 @@ fn refused(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Failed {
             what: format!("could not read {}", path.display()),
             cause: error.to_string(),
-            cure: Some("Check the path. To restore here, first move the file away, with its -wal and -journal if there are any"),
+            cure: Some(
+                "Check the path. To restore here, first move the file away, with its -wal and -journal if there are any",
+            ),
         },
         _ => failed("read", path, error),
     }

@@ -69,7 +69,8 @@ impl SqliteRestore {
             if !self.options.overwrite && holds_data(&self.target)? {
                 return Err(Error::HoldsData(self.target.display().to_string()));
             }
-            let restored = open_immutable(self.file.path()).map_err(|error| failed("open", self.file.path(), &error))?;
+            let restored =
+                open_immutable(self.file.path()).map_err(|error| failed("open", self.file.path(), &error))?;
             self.warnings.extend(replace(&restored, &self.target)?);
         } else {
             self.warnings.extend(ownership::adopt(self.file.file(), &self.target));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pipeline::PrivateFile;
 use rusqlite::Connection;
 
-use super::connection::{failed, open_immutable, open_read_write};
+use super::connection::{open_immutable, open_read_write};
 use super::files::beside;
 use super::in_use::InUse;
 use super::private_copy::{self, Unmade};

@@ -49,7 +49,9 @@ fn is_of_index(finding: &str) -> bool {
     // "row 7 missing from index i", "row 7 values differ from index i", "rowid not at end-of-record for row 7 of index i"
     let of_row = of_row.and_then(|rest| rest.split_once(' ')).is_some_and(|(number, rest)| {
         number.parse::<u64>().is_ok()
-            && ["missing from index ", "values differ from index ", "of index "].iter().any(|words| rest.starts_with(words))
+            && ["missing from index ", "values differ from index ", "of index "]
+                .iter()
+                .any(|words| rest.starts_with(words))
     });
     of_row
         || finding.starts_with("wrong # of entries in index ")

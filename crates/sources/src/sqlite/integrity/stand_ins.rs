@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Null;
-use rusqlite::Connection;
 
 use super::{check_of_table, is_of_the_file};
 
@@ -147,9 +147,8 @@ impl Missing {
         match self {
             Self::Collation(name) => connection.create_collation(name.as_str(), Ord::cmp),
             Self::Function(name) => {
-                let flags = FunctionFlags::SQLITE_UTF8
-                    | FunctionFlags::SQLITE_DETERMINISTIC
-                    | FunctionFlags::SQLITE_INNOCUOUS;
+                let flags =
+                    FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
                 connection.create_scalar_function(name.as_str(), -1, flags, |_| Ok(Null))
             }
             // Gives a tokenizer that SQLite has a second name. What is bound was made by SQLite itself a moment ago.
