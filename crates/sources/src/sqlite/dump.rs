@@ -33,12 +33,13 @@ impl SqliteDump {
             Ok((Snapshot::take(&opened, options.allow_damaged)?, warnings))
         })
         .await?;
-        let interrupt = snapshot.connection.get_interrupt_handle();
+        let interrupt = snapshot.connection().get_interrupt_handle();
         let (sender, pieces) = stream::channel();
         let reader = tokio::task::spawn_blocking(move || {
-            let report = integrity::check(&snapshot.connection, &path)?;
+            let connection = snapshot.connection();
+            let report = integrity::check(connection, &path)?;
             warnings.extend(report.warnings(&path, options.allow_damaged)?);
-            stream_pages(&snapshot.connection, &path, sender)?;
+            stream_pages(connection, &path, sender)?;
             Ok(warnings)
         });
         Ok(Self { pieces, reader: Some(reader), interrupt })

@@ -25,13 +25,17 @@ const MAX_RESTARTS: u32 = 3;
 
 /// A connection that sees one state of the database until it is dropped. Fields are dropped in this order.
 pub(super) struct Snapshot {
-    /// In a read transaction.
-    pub(super) connection: Connection,
+    connection: Connection,
     _log: Option<CreatedLog>,
     _use: Option<InUse>,
 }
 
 impl Snapshot {
+    /// Returns the connection, which is in a read transaction.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Takes a snapshot. Damage does not stop it if `allow_damaged`.
     pub(super) fn take(path: &Path, allow_damaged: bool) -> Result<Self, Error> {
         let (database, metadata) = files::resolve(path)?;
