@@ -203,6 +203,7 @@ async fn a_read_only_medium_and_a_full_disk_have_their_copy_elsewhere() {
     filler.fill(1);
     let mut full = fs::File::create(folder.join("filler")).unwrap();
     while std::io::Write::write_all(&mut full, &filler).is_ok() {}
+    drop(full);
     let reads = async |name: &str| {
         let path = folder.join(name);
         assert_eq!(failed_steps(&path).await, [""; 0]);
