@@ -43,6 +43,11 @@ pub trait Source: Send + Sync {
         Err(Error::Usage(format!("{} keeps no restored databases ({kept})", self.engine())))
     }
 
+    /// Removes what runs that were killed left at this source. Returns a warning per thing that is still there.
+    async fn remove_leftovers(&self) -> Vec<Warning> {
+        Vec::new()
+    }
+
     /// Returns what lies where [`Self::restore`] would put its database.
     async fn contents(&self) -> Result<Contents, Error>;
 

@@ -29,7 +29,7 @@ impl SqliteDump {
     pub(super) async fn start(path: PathBuf, options: DumpOptions) -> Result<Self, Error> {
         let opened = path.clone();
         let (snapshot, mut warnings) = blocking(move || {
-            let warnings = remove_leftovers(&std::fs::canonicalize(&opened).unwrap_or(opened.clone()));
+            let warnings = remove_leftovers(&opened);
             Ok((Snapshot::take(&opened, options.allow_damaged)?, warnings))
         })
         .await?;
