@@ -149,7 +149,10 @@ fn online_copy(database: &Connection, path: &Path, size: u64) -> Result<Connecti
         let failed = |error: &rusqlite::Error| Unmade::of_sqlite(path, error);
         let mut copy = open_read_write(file.path()).map_err(|error| failed(&error))?;
         drop::<PrivateFile>(file);
-        let copied = copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").and_then(|()| {
+        // A lock that is never given up: SQLite would look for a journal of this name whenever it takes one, and where everybody
+        // may write, anybody could have put one there.
+        let settings = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;";
+        let copied = copy.execute_batch(settings).and_then(|()| {
             let backup = Backup::new(database, &mut copy)?;
             copy_pages(&backup)
         });
