@@ -81,6 +81,8 @@ impl Snapshot {
             Ok(connection) if reading == Reading::Locked => {
                 online_copy(&connection, database, metadata.len()).map(|copy| Opened::Snapshot(Self::of_copy(copy)))
             }
+            // Root's files are not given to the owner where root may not do that: in some containers and on NFS.
+            Ok(_) if log.as_ref().is_some_and(CreatedLog::bars_the_owner) => Ok(Opened::NeedsCopy),
             Ok(connection) => Ok(Opened::Snapshot(Self { connection, _log: log, _use: Some(in_use) })),
             Err(error) if needs_to_write(&error) => Ok(Opened::NeedsCopy),
             Err(error) => Err(failed("open", database, &error)),
@@ -108,6 +110,11 @@ impl CreatedLog {
         let Reading::SharedLog { as_owner } = reading else { return None };
         let before = fs::metadata(beside(database, "-wal")).ok().map(|log| log.ino());
         Some(Self { database: database.to_owned(), owner: metadata.uid(), as_owner, before })
+    }
+
+    fn bars_the_owner(&self) -> bool {
+        let log = fs::metadata(beside(&self.database, "-wal"));
+        log.is_ok_and(|log| self.before != Some(log.ino()) && log.uid() != self.owner)
     }
 }
 
