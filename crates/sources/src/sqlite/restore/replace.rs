@@ -34,7 +34,7 @@ pub(super) fn replace(restored: &Connection, target: &Path) -> Result<Option<War
     }
     if let Err(error) = copy(restored, &mut database, target) {
         if leaves_wal && !set_wal(&database, true).unwrap_or(false) {
-            return Err(not_set_back(error, target));
+            return Err(not_set_back(&error, target));
         }
         return Err(error);
     }
@@ -59,7 +59,7 @@ fn held(target: &Path) -> Error {
     }
 }
 
-fn not_set_back(cause: Error, target: &Path) -> Error {
+fn not_set_back(cause: &Error, target: &Path) -> Error {
     Error::Failed {
         what: format!("{} has its old content, but is no longer in WAL mode", target.display()),
         cause: cause.to_string(),
