@@ -292,6 +292,9 @@ pub(crate) struct BackupArguments {
     /// Encrypt to this age public key; may be repeated
     #[arg(long = "recipient", value_name = "AGE1...")]
     pub(crate) recipients: Vec<String>,
+    /// Back up a damaged SQLite database as it is, with a warning
+    #[arg(long)]
+    pub(crate) allow_damaged: bool,
     /// One JSON object per line, the last one the result
     #[arg(long)]
     pub(crate) json: bool,
@@ -358,6 +361,9 @@ pub(crate) struct RestoreArguments {
     /// Let everything belong to the restoring role, for servers that lack the original ones (PostgreSQL)
     #[arg(long)]
     pub(crate) no_owner: bool,
+    /// Restore a damaged SQLite database as it is, with a warning
+    #[arg(long)]
+    pub(crate) allow_damaged: bool,
 }
 
 #[derive(Debug, Args)]

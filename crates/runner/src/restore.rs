@@ -89,6 +89,8 @@ pub enum OpenError {
 pub struct OpenedBackup {
     /// The dump, decrypted and decompressed; its last piece comes only after everything was checked.
     pub pieces: Receiver,
+    /// Whether its database was already damaged when it was backed up, and that was allowed.
+    pub damaged: bool,
     reading: JoinHandle<Result<(), destinations::Error>>,
     decoding: JoinHandle<Result<Result<Decoded, OpenError>, DecodeError>>,
     path: String,
@@ -108,10 +110,12 @@ pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<Opene
     let reading = tokio::spawn(read(download, stored, progress.clone()));
     let owned_path = path.to_owned();
     let keys = Keys { identities, must_be_encrypted };
+    let damaged =
+        sidecar.as_ref().is_some_and(|sidecar| sidecar.warnings.iter().any(|warning| warning.code == "damaged"));
     let decoding = decode(keys, decoder_input, decoder_output, progress.clone(), move |decoded| {
         sidecar.map_or(Ok(()), |sidecar| compare(&owned_path, &sidecar, decoded))
     });
-    Ok(OpenedBackup { pieces, reading, decoding, path: path.to_owned() })
+    Ok(OpenedBackup { pieces, damaged, reading, decoding, path: path.to_owned() })
 }
 
 impl OpenedBackup {
@@ -120,7 +124,7 @@ impl OpenedBackup {
     /// # Errors
     /// The cause that lies deepest: the destination's before the layers'.
     pub async fn finish(self) -> Result<Decoded, OpenError> {
-        let Self { pieces, reading, decoding, path } = self;
+        let Self { pieces, reading, decoding, path, .. } = self;
         drop(pieces);
         let decoded = decoding.await.map_err(|error| OpenError::Internal(error.to_string()))?;
         let read = reading.await.map_err(|error| OpenError::Internal(error.to_string()))?;
@@ -225,6 +229,9 @@ async fn load(
 ) -> Result<Decoded, OpenError> {
     let path = request.path;
     let mut opened = open(request, progress).await?;
+    if opened.damaged {
+        restoring.accept_damage();
+    }
     match feed(&mut opened.pieces, restoring, format, path).await {
         Ok(()) => {
             let decoded = opened.finish().await?;

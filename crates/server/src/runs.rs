@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod executor;
+mod leftovers;
 pub(crate) mod live;
 pub(crate) mod log;
 pub(crate) mod restore;

@@ -43,7 +43,7 @@ pub trait Source: Send + Sync {
         Err(Error::Usage(format!("{} keeps no restored databases ({kept})", self.engine())))
     }
 
-    /// Removes what interrupted restores left here. Returns a warning for each thing that is still there.
+    /// Removes what runs that were killed left at this source. Returns a warning per thing that is still there.
     async fn remove_leftovers(&self) -> Vec<Warning> {
         Vec::new()
     }

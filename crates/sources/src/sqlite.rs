@@ -20,8 +20,8 @@ mod still_copy;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use domain::Engine;
 use domain::probe::{Step, Steps};
+use domain::{Engine, Warning};
 
 use crate::error::Error;
 use crate::{Contents, Databases, Dump, DumpOptions, Finding, Restore, RestoreOptions, Review, Source};
@@ -57,6 +57,11 @@ impl Source for Sqlite {
 
     async fn review(&self, _options: RestoreOptions) -> Result<Box<dyn Review>, Error> {
         Ok(Box::new(NothingToReview))
+    }
+
+    async fn remove_leftovers(&self) -> Vec<Warning> {
+        let path = self.path.clone();
+        blocking(move || Ok(private_copy::remove_leftovers(&path))).await.unwrap_or_default()
     }
 
     async fn contents(&self) -> Result<Contents, Error> {

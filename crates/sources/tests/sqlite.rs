@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -88,7 +87,6 @@ async fn every_journal_mode_comes_back_identical() {
         let copy = folder.path().join("copy.db");
         restore(&copy, &bytes, false).await.unwrap();
         assert_eq!(all_rows(&copy), all_rows(&path), "{mode}");
-        assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
         drop(writer);
         assert!(!names(&folder).iter().any(|name| name.contains("dbackup")), "{:?}", names(&folder));
     }
@@ -155,20 +153,20 @@ async fn a_damaged_database_is_not_backed_up() {
     bytes[middle..middle + 64].fill(0xff);
     fs::write(&path, &bytes).unwrap();
     let error = dump(&path).await.unwrap_err().to_string();
-    assert!(error.contains("malformed") && error.contains("Restore an older backup"), "{error}");
+    assert!(error.contains("is damaged") && error.contains("Restore an older backup"), "{error}");
 }
 
 #[tokio::test]
 async fn what_is_no_database_says_so() {
     let (folder, path) = folder();
     let error = dump(&path).await.unwrap_err().to_string();
-    assert!(error.contains("Does the file exist"), "{error}");
+    assert!(error.contains("Check the path"), "{error}");
     fs::write(&path, "no database, but long enough to be looked at ".repeat(100)).unwrap();
     let error = dump(&path).await.unwrap_err().to_string();
     assert!(error.contains("not a SQLite database"), "{error}");
     fs::write(&path, "").unwrap();
     let error = dump(&path).await.unwrap_err().to_string();
-    assert!(error.contains("is empty"), "{error}");
+    assert!(error.contains("the file is empty"), "{error}");
     let relative = parse("sqlite://relative.db", Origin::Argument, None);
     assert!(matches!(relative, Err(Error::Usage(_))));
     drop(folder);
@@ -255,7 +253,7 @@ async fn a_database_whose_index_needs_its_application_is_dumped_with_a_remark() 
     let mut dump = source(&path).dump("a shop", DumpOptions::default()).await.unwrap();
     while dump.next().await.unwrap().is_some() {}
     let remark = dump.finish().await.unwrap().remove(0).message;
-    assert!(remark.contains("could not be checked"), "{remark}");
+    assert!(remark.contains("could not be checked") && remark.contains("own()"), "{remark}");
 }
 
 #[tokio::test]
@@ -266,7 +264,7 @@ async fn a_target_that_is_no_database_is_moved_away_by_its_owner() {
     let target = folder.path().join("broken.db");
     fs::write(&target, "not a database at all, but somebody's file".repeat(100)).unwrap();
     let error = restore(&target, &bytes, true).await.unwrap_err().to_string();
-    assert!(error.contains("Move it away"), "{error}");
+    assert!(error.contains("move the file away"), "{error}");
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         source: &*source,
         databases: databases.names,
         left_out: databases.left_out,
-        dump_options: DumpOptions::default(),
+        dump_options: DumpOptions { allow_damaged: arguments.allow_damaged },
         host: None,
         destinations,
         job,

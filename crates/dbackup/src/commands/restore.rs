@@ -29,8 +29,12 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         (None, Some(job)) => latest(&*destination, job, arguments.database.as_deref()).await?,
         (None, None) => return Err(Failure::usage("say which backup: its PATH, or --job NAME --latest")),
     };
-    let options =
-        RestoreOptions { overwrite: arguments.overwrite, no_owner: arguments.no_owner, ..RestoreOptions::default() };
+    let options = RestoreOptions {
+        overwrite: arguments.overwrite,
+        no_owner: arguments.no_owner,
+        allow_damaged: arguments.allow_damaged,
+        ..RestoreOptions::default()
+    };
     let cancel = signals::cancelled_by_signals()?;
     let progress = Progress::default();
     output::note(&format!("Restoring {}", output::printable(&path)));
@@ -39,6 +43,9 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     let restored = runner::restore(request, &*target, options, &progress, &cancel).await;
     drop(display);
     let report = restored?;
+    for warning in &report.restored.warnings {
+        output::note(&format!("Warning: {warning}"));
+    }
     let seconds = clock.elapsed().as_secs_f64();
     output::line(&format!(
         "Restored {} into {} ({seconds:.1} s)",

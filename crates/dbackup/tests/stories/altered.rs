@@ -146,3 +146,26 @@ fn a_local_backup_that_was_altered_is_refused_before_a_byte_is_restored() {
     let mut restore = world.command(&["restore", &disk, path, "--target", &address]);
     Ran::of(&mut restore).failed_saying(&["is not the file that was backed up", "SHA-256"]);
 }
+
+#[test]
+fn a_damaged_database_is_backed_up_and_restored_as_it_is_only_when_told_to() {
+    let world = World::new();
+    let (path, source) = world.sqlite("shop.db", 20_000);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 64].fill(0xff);
+    fs::write(&path, &bytes).unwrap();
+    let arguments = ["backup", "--source", &source, "--to", "dropbox:/b", "--json"];
+    world.run(&arguments).ended_with(1);
+    assert!(world.stored().is_empty());
+    let backup = world.run(&[&arguments[..], &["--allow-damaged"]].concat()).succeeded();
+    assert_eq!(backup.result()["status"], "succeededWithWarnings");
+    assert!(backup.stdout.contains("\"code\":\"damaged\""), "{}", backup.stdout);
+    // Its sidecar says that this was meant.
+    let target = world.path("target.db");
+    let address = format!("sqlite://{}", target.display());
+    let restore = ["restore", "dropbox:/b", "--job", "shop", "--latest", "--target", &address];
+    let restored = world.run(&restore).succeeded();
+    assert!(restored.stderr.contains("damaged"), "{}", restored.stderr);
+    assert_eq!(fs::read(&target).unwrap(), bytes);
+}

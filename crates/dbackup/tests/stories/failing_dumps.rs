@@ -133,6 +133,6 @@ fn a_damaged_sqlite_database_and_one_that_is_not_there() {
         .failed_saying(&["malformed", "Restore an older backup"]);
     world
         .run(&["backup", "--source", "sqlite:///nowhere.db", "--to", "dropbox:/b"])
-        .failed_saying(&["/nowhere.db", "Does the file exist"]);
+        .failed_saying(&["/nowhere.db", "Check the path"]);
     assert!(world.stored().is_empty());
 }

@@ -42,8 +42,12 @@ fn kill_9_in_the_middle_of_a_run_is_told_at_the_next_start() {
     assert_sound(&world);
     assert!(world.stored().is_empty());
     world.dropbox().set_weather(Weather::default());
+    // What a run that is killed at a worse moment leaves.
+    let left = world.path("shop.db.dbackup-copy-0123456789abcdef");
+    std::fs::write(&left, "plaintext").unwrap();
     let mut server = Serving::start(&world, &[]);
     server.token = token;
+    assert!(!left.exists());
     let run = server.get(&path);
     assert_eq!(run["state"], "interrupted");
     assert!(run["error"].as_str().unwrap().contains("nothing unfinished counts"), "{run}");

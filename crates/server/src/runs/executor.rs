@@ -47,6 +47,7 @@ impl App {
         for run in self.catalog.interrupt_abandoned(self.now(), every).await? {
             let words = "interrupted: the server stopped in the middle of this run. What it had not finished does not count as a backup";
             self.log(&run.id, Level::Error, words).await;
+            self.remove_leftovers(&run).await;
             self.runs.tell(LiveEvent::State(Box::new(run.clone())));
             self.begin_again(&run).await?;
         }

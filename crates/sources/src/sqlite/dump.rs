@@ -29,16 +29,17 @@ impl SqliteDump {
     pub(super) async fn start(path: PathBuf, options: DumpOptions) -> Result<Self, Error> {
         let opened = path.clone();
         let (snapshot, mut warnings) = blocking(move || {
-            let warnings = remove_leftovers(&std::fs::canonicalize(&opened).unwrap_or(opened.clone()));
+            let warnings = remove_leftovers(&opened);
             Ok((Snapshot::take(&opened, options.allow_damaged)?, warnings))
         })
         .await?;
-        let interrupt = snapshot.connection.get_interrupt_handle();
+        let interrupt = snapshot.connection().get_interrupt_handle();
         let (sender, pieces) = stream::channel();
         let reader = tokio::task::spawn_blocking(move || {
-            let report = integrity::check(&snapshot.connection, &path)?;
+            let connection = snapshot.connection();
+            let report = integrity::check(connection, &path)?;
             warnings.extend(report.warnings(&path, options.allow_damaged)?);
-            stream_pages(&snapshot.connection, &path, sender)?;
+            stream_pages(connection, &path, sender)?;
             Ok(warnings)
         });
         Ok(Self { pieces, reader: Some(reader), interrupt })

@@ -13,12 +13,12 @@ use crate::error::Error;
 
 type FileId = (u64, u64);
 
-/// A locking process-wide table, as the locks themselves are the process's.
-static USES: LazyLock<Mutex<HashMap<FileId, Use>>> = LazyLock::new(Mutex::default);
+/// Global, as the locks themselves belong to the whole process.
+static USES: LazyLock<Mutex<HashMap<FileId, (Use, u32)>>> = LazyLock::new(Mutex::default);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
-    Sqlite(u32),
+    Sqlite,
     Bytes,
 }
 
@@ -29,33 +29,26 @@ pub(super) struct InUse(FileId);
 impl InUse {
     /// Announces that SQLite opens the file.
     pub(super) fn by_sqlite(path: &Path, metadata: &Metadata) -> Result<Self, Error> {
-        Self::announce(path, metadata, |present| match present {
-            None => Some(Use::Sqlite(1)),
-            Some(Use::Sqlite(count)) => Some(Use::Sqlite(count + 1)),
-            Some(Use::Bytes) => None,
-        })
+        Self::announce(path, metadata, Use::Sqlite)
     }
 
     /// Announces that the file is read as bytes.
     pub(super) fn as_bytes(path: &Path, metadata: &Metadata) -> Result<Self, Error> {
-        Self::announce(path, metadata, |present| present.is_none().then_some(Use::Bytes))
+        Self::announce(path, metadata, Use::Bytes)
     }
 
-    fn announce(
-        path: &Path,
-        metadata: &Metadata,
-        next: impl FnOnce(Option<Use>) -> Option<Use>,
-    ) -> Result<Self, Error> {
+    fn announce(path: &Path, metadata: &Metadata, wanted: Use) -> Result<Self, Error> {
         let id = (metadata.dev(), metadata.ino());
         let mut uses = uses();
-        let Some(use_) = next(uses.get(&id).copied()) else {
+        let (present, count) = uses.entry(id).or_insert((wanted, 0));
+        if *present != wanted {
             return Err(Error::Failed {
                 what: format!("could not open {}", path.display()),
-                cause: "another run on this machine is reading it".to_owned(),
+                cause: "another run of this process is reading it".to_owned(),
                 cure: Some("Wait until that run has ended, then try again"),
             });
-        };
-        uses.insert(id, use_);
+        }
+        *count += 1;
         Ok(Self(id))
     }
 }
@@ -63,19 +56,33 @@ impl InUse {
 impl Drop for InUse {
     fn drop(&mut self) {
         let mut uses = uses();
-        match uses.get(&self.0) {
-            Some(Use::Sqlite(count)) if *count > 1 => {
-                let left = Use::Sqlite(count - 1);
-                uses.insert(self.0, left);
-            }
-            _ => {
+        if let Some((_, count)) = uses.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
                 uses.remove(&self.0);
             }
         }
     }
 }
 
-fn uses() -> MutexGuard<'static, HashMap<FileId, Use>> {
-    // A panic elsewhere leaves the table as it was: each change is one insertion or removal.
+fn uses() -> MutexGuard<'static, HashMap<FileId, (Use, u32)>> {
+    // A panic elsewhere leaves the table as it was: each change is complete before the lock is given up.
     USES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_and_sqlite_exclude_each_other_and_share_among_themselves() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let (path, metadata) = (file.path(), file.as_file().metadata().unwrap());
+        let first = InUse::as_bytes(path, &metadata).unwrap();
+        let second = InUse::as_bytes(path, &metadata).unwrap();
+        assert!(InUse::by_sqlite(path, &metadata).is_err());
+        drop((first, second));
+        let _sqlite = (InUse::by_sqlite(path, &metadata).unwrap(), InUse::by_sqlite(path, &metadata).unwrap());
+        assert!(InUse::as_bytes(path, &metadata).is_err());
+    }
 }

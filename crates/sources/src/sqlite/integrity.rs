@@ -4,6 +4,8 @@
 //! constraints, and indexes that differ from their table, both on sound pages; and an error, because this program lacks a
 //! collation, a function or a tokenizer that only the application has. Stand-ins take the place of those, so that the pages and
 //! b-trees are checked nevertheless.
+//!
+//! SQLite ignores CHECK constraints on connections that may not write: of a database that is read in place, they are not checked.
 
 mod findings;
 mod stand_ins;
@@ -16,7 +18,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use self::findings::{Findings, Kind};
 use self::stand_ins::StandIns;
-use super::connection::{SALVAGE, failed};
+use super::connection::{SALVAGE, failed, tolerate_damage};
 use crate::error::Error;
 
 /// Maximum findings of a check of the whole database. Further ones stay unknown.
@@ -37,10 +39,13 @@ pub(super) struct Report {
 /// Checks every page, index and table of what this connection sees.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<Report, Error> {
     let mut report = Report::default();
-    match report.fill(connection) {
+    // What the snapshot was opened with despite damage must not hide it here.
+    let checked = connection.execute_batch("PRAGMA writable_schema = RESET").and_then(|()| report.fill(connection));
+    match checked {
         Ok(()) => Ok(report),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
             report.findings.add(&error.to_string());
+            tolerate_damage(connection).map_err(|error| failed("read", path, &error))?;
             Ok(report)
         }
         Err(error) => Err(failed("check", path, &error)),

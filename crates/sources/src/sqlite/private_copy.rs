@@ -1,6 +1,6 @@
 //! Where private copies of a database are created, and what dead processes left there.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use domain::Warning;
@@ -90,6 +90,9 @@ fn folders(database: &Path) -> Vec<PathBuf> {
 
 /// Removes what dead processes left of copies and restores of this database. Returns a warning per file that is still there.
 pub(super) fn remove_leftovers(database: &Path) -> Vec<Warning> {
+    // Private files lie beside the file itself, not beside a link to it.
+    let database = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    let database = database.as_path();
     let beside = folder_of(database).to_owned();
     let copies = folders(database).into_iter().chain([beside.clone()]).map(|folder| (folder, COPY));
     let mut places: Vec<_> = copies.chain([(beside, RESTORE)]).collect();

@@ -111,9 +111,6 @@ impl Restore for SqliteRestore {
             let what = format!("could not write {}", file.path().display());
             file.file().sync_all().map_err(|error| Error::failed(what, error))?;
             let restored = open_immutable(file.path()).map_err(|error| failed("open", file.path(), &error))?;
-            if allow_damaged {
-                super::connection::tolerate_damage(&restored).map_err(|error| failed("open", file.path(), &error))?;
-            }
             integrity::check(&restored, file.path())?.warnings(file.path(), allow_damaged)
         });
         self.warnings.extend(warnings.await?);

@@ -4,12 +4,14 @@
 //! its own name, and as long as they exist, other users can only read. So the database is read in place where the files exist or
 //! would belong to its owner; otherwise, as in the other journal modes, from a private copy.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use pipeline::PrivateFile;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rustix::process::geteuid;
 
 use super::connection::{failed, needs_to_write, open_read_only, open_read_write, page_count, tolerate_damage};
 use super::files::{self, Reading, beside};
@@ -25,13 +27,17 @@ const MAX_RESTARTS: u32 = 3;
 
 /// A connection that sees one state of the database until it is dropped. Fields are dropped in this order.
 pub(super) struct Snapshot {
-    /// In a read transaction.
-    pub(super) connection: Connection,
+    connection: Connection,
     _log: Option<CreatedLog>,
     _use: Option<InUse>,
 }
 
 impl Snapshot {
+    /// Returns the connection, which is in a read transaction.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// Takes a snapshot. Damage does not stop it if `allow_damaged`.
     pub(super) fn take(path: &Path, allow_damaged: bool) -> Result<Self, Error> {
         let (database, metadata) = files::resolve(path)?;
@@ -63,7 +69,7 @@ impl Snapshot {
         // Not even for a moment may a file appear that the application could not write to.
         let parameters =
             if reading == (Reading::SharedLog { as_owner: true }) { "mode=ro" } else { "mode=ro&readonly_shm=1" };
-        let log = CreatedLog::watch(database, reading);
+        let log = CreatedLog::watch(database, metadata, reading);
         let opened = open_read_only(database, parameters).and_then(|connection| {
             if tolerant {
                 tolerate_damage(&connection)?;
@@ -75,6 +81,8 @@ impl Snapshot {
             Ok(connection) if reading == Reading::Locked => {
                 online_copy(&connection, database, metadata.len()).map(|copy| Opened::Snapshot(Self::of_copy(copy)))
             }
+            // Root's files are not given to the owner where root may not do that: in some containers and on NFS.
+            Ok(_) if log.as_ref().is_some_and(CreatedLog::bars_the_owner) => Ok(Opened::NeedsCopy),
             Ok(connection) => Ok(Opened::Snapshot(Self { connection, _log: log, _use: Some(in_use) })),
             Err(error) if needs_to_write(&error) => Ok(Opened::NeedsCopy),
             Err(error) => Err(failed("open", database, &error)),
@@ -88,25 +96,44 @@ enum Opened {
     NeedsCopy,
 }
 
-/// The write-ahead log's files that reading creates for the owner; removed when dropped.
-struct CreatedLog(PathBuf);
+/// The write-ahead log's files that reading may create; removed when dropped.
+struct CreatedLog {
+    database: PathBuf,
+    owner: u32,
+    as_owner: bool,
+    /// The log that was there before.
+    before: Option<u64>,
+}
 
 impl CreatedLog {
-    fn watch(database: &Path, reading: Reading) -> Option<Self> {
-        let is_new = files::size(&beside(database, "-wal")).is_none();
-        (reading == (Reading::SharedLog { as_owner: true }) && is_new).then(|| Self(database.to_owned()))
+    fn watch(database: &Path, metadata: &Metadata, reading: Reading) -> Option<Self> {
+        let Reading::SharedLog { as_owner } = reading else { return None };
+        let before = fs::metadata(beside(database, "-wal")).ok().map(|log| log.ino());
+        Some(Self { database: database.to_owned(), owner: metadata.uid(), as_owner, before })
+    }
+
+    fn bars_the_owner(&self) -> bool {
+        let log = fs::metadata(beside(&self.database, "-wal"));
+        log.is_ok_and(|log| self.before != Some(log.ino()) && log.uid() != self.owner)
     }
 }
 
 impl Drop for CreatedLog {
     fn drop(&mut self) {
+        let path = beside(&self.database, "-wal");
+        let Ok(log) = fs::metadata(&path) else { return };
         // What the application wrote meanwhile is its own to move into the database.
-        if files::size(&beside(&self.0, "-wal")) != Some(0) {
+        if log.len() > 0 || self.before == Some(log.ino()) {
             return;
         }
-        // SQLite removes the files when the last connection that may write is closed, under the lock that makes that safe.
-        if let Ok(connection) = open_read_write(&self.0) {
-            let _ = connection.query_row("PRAGMA schema_version", [], |_| Ok(()));
+        if self.as_owner {
+            // SQLite removes the files when the last connection that may write is closed, under the lock that makes that safe.
+            if let Ok(connection) = open_read_write(&self.database) {
+                let _ = connection.query_row("PRAGMA schema_version", [], |_| Ok(()));
+            }
+        } else if log.uid() == geteuid().as_raw() && log.uid() != self.owner {
+            // The application closed the database just before it was opened here. It could not write to this log.
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -129,7 +156,10 @@ fn online_copy(database: &Connection, path: &Path, size: u64) -> Result<Connecti
         let failed = |error: &rusqlite::Error| Unmade::of_sqlite(path, error);
         let mut copy = open_read_write(file.path()).map_err(|error| failed(&error))?;
         drop::<PrivateFile>(file);
-        let copied = copy.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;").and_then(|()| {
+        // A lock that is never given up: SQLite would look for a journal of this name whenever it takes one, and where everybody
+        // may write, anybody could have put one there.
+        let settings = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;";
+        let copied = copy.execute_batch(settings).and_then(|()| {
             let backup = Backup::new(database, &mut copy)?;
             copy_pages(&backup)
         });

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pipeline::PrivateFile;
 use rusqlite::Connection;
 
-use super::connection::{failed, open_immutable, open_read_write};
+use super::connection::{open_immutable, open_read_write};
 use super::files::beside;
 use super::in_use::InUse;
 use super::private_copy::{self, Unmade};
@@ -30,14 +30,14 @@ pub(super) fn make(database: &Path) -> Result<Connection, Error> {
     let journals: u64 = JOURNALS.iter().filter_map(|suffix| super::files::size(&beside(database, suffix))).sum();
     private_copy::create(database, metadata.len() + journals, |file, _| {
         let companions = copy_unchanged(database, &file)?;
-        if !companions.is_empty() {
+        if companions.iter().any(|journal| journal.file().metadata().map_or(true, |metadata| metadata.len() > 0)) {
             play_back(file.path()).map_err(|error| Unmade::of_sqlite(database, &error))?;
         }
         open_immutable(file.path()).map_err(|error| Unmade::of_sqlite(database, &error))
     })
 }
 
-/// Copies until nothing has changed during the copy. Returns the copies of the journals.
+/// Copies until nothing has changed during the copy. Returns the journals of the copy.
 fn copy_unchanged(database: &Path, copy: &PrivateFile) -> Result<Vec<PrivateFile>, Unmade> {
     for attempt in 0..MAX_ATTEMPTS {
         if attempt > 0 {
@@ -73,11 +73,12 @@ fn copy_files(database: &Path, copy: &PrivateFile) -> Result<Vec<PrivateFile>, U
     let mut companions = Vec::new();
     for suffix in JOURNALS {
         let journal = beside(database, suffix);
+        // An empty one keeps its name from others: SQLite plays back what it finds.
+        let companion = copy.companion(suffix).map_err(|error| Unmade::of_file(&error))?;
         if super::files::size(&journal).is_some_and(|size| size > 0) {
-            let companion = copy.companion(suffix).map_err(|error| Unmade::of_file(&error))?;
             copy_bytes(&journal, &companion)?;
-            companions.push(companion);
         }
+        companions.push(companion);
     }
     Ok(companions)
 }

@@ -51,8 +51,7 @@ impl StandIns {
             }
         }
         for table in tables {
-            let sql = check_of_table(table, stand_ins.affects(table));
-            if let Err(error) = stand_ins.compile(connection, &sql) {
+            if let Err(error) = stand_ins.compile(connection, &check_of_table(table, false)) {
                 if is_of_the_file(&error) {
                     return Err(error);
                 }

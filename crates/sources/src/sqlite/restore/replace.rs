@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use domain::Warning;
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, ErrorCode};
 
 use super::super::connection::{failed, header_names_wal, open_read_write, tolerate_damage};
 use super::super::in_use::InUse;
@@ -25,12 +25,16 @@ pub(super) fn replace(restored: &Connection, target: &Path) -> Result<Option<War
     let had_wal = is_wal(&database).map_err(unwritable)?;
     // A database in WAL mode cannot change its page size; leaving the mode needs the database to ourselves.
     let leaves_wal = had_wal && page_size(restored).map_err(unwritable)? != page_size(&database).map_err(unwritable)?;
-    if leaves_wal && set_wal(&database, false).map_err(unwritable)? {
-        return Err(held(target));
+    if leaves_wal {
+        match set_wal(&database, false) {
+            Ok(false) => {}
+            Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => return Err(unwritable(error)),
+            _ => return Err(held(target)),
+        }
     }
     if let Err(error) = copy(restored, &mut database, target) {
         if leaves_wal && !set_wal(&database, true).unwrap_or(false) {
-            return Err(not_set_back(error, target));
+            return Err(not_set_back(&error, target));
         }
         return Err(error);
     }
@@ -55,7 +59,7 @@ fn held(target: &Path) -> Error {
     }
 }
 
-fn not_set_back(cause: Error, target: &Path) -> Error {
+fn not_set_back(cause: &Error, target: &Path) -> Error {
     Error::Failed {
         what: format!("{} has its old content, but is no longer in WAL mode", target.display()),
         cause: cause.to_string(),
