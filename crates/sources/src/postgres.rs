@@ -5,13 +5,19 @@
 
 mod archive;
 mod config;
+mod cures;
 mod dump;
 mod likeness;
+mod listing;
 mod probe;
+mod query;
+mod reach;
 mod restore;
 mod review;
+mod rights;
 mod steps;
 mod tools;
+mod uri;
 
 use async_trait::async_trait;
 use domain::Engine;
@@ -35,7 +41,7 @@ impl Source for Postgres {
     async fn databases(&self) -> Result<Databases, Error> {
         match &self.database {
             Some(database) => Ok(Databases::all(vec![database.clone()])),
-            None => probe::databases(self).await,
+            None => listing::databases(self).await,
         }
     }
 
