@@ -46,7 +46,7 @@ impl Error {
     pub(crate) fn of_tool(
         what: impl Into<String>,
         error: &ProcessError,
-        cure: fn(&str) -> Option<&'static str>,
+        cure: impl Fn(&str) -> Option<&'static str>,
     ) -> Self {
         let cause = error.to_string();
         let cure = cure(&cause);

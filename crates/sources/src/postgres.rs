@@ -6,17 +6,23 @@
 mod archive;
 mod config;
 mod contents;
+mod cures;
 mod definition;
 mod dump;
 mod likeness;
 mod list_file;
+mod listing;
 mod passing;
 mod probe;
+mod query;
+mod reach;
 mod restore;
 mod review;
+mod rights;
 mod sql;
 mod steps;
 mod tools;
+mod uri;
 
 use async_trait::async_trait;
 use domain::probe::Step;
@@ -40,7 +46,7 @@ impl Source for Postgres {
     async fn databases(&self) -> Result<Databases, Error> {
         match &self.database {
             Some(database) => Ok(Databases::all(vec![database.clone()])),
-            None => probe::databases(self).await,
+            None => listing::databases(self).await,
         }
     }
 

@@ -53,27 +53,86 @@ pub struct PostgresServer {
     folder: TempDir,
 }
 
+/// The superuser needs no password, everybody else does.
+const ACCESS: &str = "local all all trust
+host all postgres 127.0.0.1/32 trust
+host replication postgres 127.0.0.1/32 trust
+host all all 127.0.0.1/32 scram-sha-256
+";
+
 impl PostgresServer {
-    /// Makes a cluster and starts it.
+    /// Makes a cluster in UTF-8 and starts it.
     pub fn start(version: PostgresVersion) -> Self {
         Self::start_with(version, &[])
     }
 
-    /// Makes a cluster and starts it with settings, such as `wal_level=logical`.
-    pub fn start_with(version: PostgresVersion, more: &[&str]) -> Self {
+    /// Makes a cluster in UTF-8 and starts it with settings, such as `wal_level=logical`.
+    pub fn start_with(version: PostgresVersion, settings: &[&str]) -> Self {
+        Self::make(version, "UTF8", settings)
+    }
+
+    /// Makes a cluster whose own databases have that encoding, and starts it.
+    pub fn start_in(version: PostgresVersion, encoding: &str) -> Self {
+        Self::make(version, encoding, &[])
+    }
+
+    fn make(version: PostgresVersion, encoding: &str, settings: &[&str]) -> Self {
         let bin = version.bin();
         let folder = tempfile::tempdir().unwrap();
         if getuid().is_root() {
             run(Command::new("chown").arg("postgres").arg(folder.path()));
         }
         let data = folder.path().join("data");
-        let initdb = ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--pgdata"];
-        run(as_postgres(&bin.join("initdb")).args(initdb).arg(&data));
-        let access = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
-        fs::write(data.join("pg_hba.conf"), access).unwrap();
+        let initdb = ["--no-sync", "--auth=trust", "--username=postgres", "--locale=C", "--pgdata"];
+        run(as_postgres(&bin.join("initdb")).args(initdb).arg(&data).arg(format!("--encoding={encoding}")));
+        fs::write(data.join("pg_hba.conf"), ACCESS).unwrap();
+        Self::run_cluster(bin, folder, settings)
+    }
+
+    /// Makes a hot standby of this server and starts it. It has what the server has now.
+    pub fn standby(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        if getuid().is_root() {
+            run(Command::new("chown").arg("postgres").arg(folder.path()));
+        }
+        let mut copy = as_postgres(&self.bin.join("pg_basebackup"));
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"])
+            .arg(folder.path().join("data"));
+        run(copy.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string()]));
+        Self::run_cluster(self.bin.clone(), folder, &[])
+    }
+
+    /// Rejects a role's connections to a database in pg_hba.conf.
+    pub fn reject(&self, database: &str, role: &str) {
+        let rules = self.folder.path().join("data/pg_hba.conf");
+        let before = fs::read_to_string(&rules).unwrap();
+        fs::write(&rules, format!("host {database} {role} 127.0.0.1/32 reject\n{before}")).unwrap();
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        wait_until("the access rules hold", || {
+            let mut psql = self.psql(database, "SELECT 1");
+            let output = psql.args(["--no-password", "--username", role]).output().unwrap();
+            String::from_utf8_lossy(&output.stderr).contains("pg_hba.conf rejects")
+        });
+    }
+
+    /// Overwrites the start of a file in the data folder, as a failing disk would.
+    pub fn damage(&self, file: &str) {
+        use std::os::unix::fs::FileExt;
+        let file = fs::OpenOptions::new().write(true).open(self.folder.path().join("data").join(file)).unwrap();
+        file.write_all_at(&[0xa5; 64], 0).unwrap();
+    }
+
+    /// The folder of its socket.
+    pub fn socket_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run_cluster(bin: PathBuf, folder: TempDir, more: &[&str]) -> Self {
+        let data = folder.path().join("data");
         let port = free_port();
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let settings = ["fsync=off", "listen_addresses=127.0.0.1", "unix_socket_directories="];
+        let sockets = format!("unix_socket_directories={}", folder.path().display());
+        let settings = ["fsync=off", "listen_addresses=127.0.0.1", &sockets];
         let mut command = as_postgres(&bin.join("postgres"));
         command
             .arg("-D")

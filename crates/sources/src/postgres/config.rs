@@ -1,25 +1,47 @@
 //! `postgres://user@host:port/database?sslmode=require`, and how it is handed to PostgreSQL's tools.
 
 use std::ffi::OsString;
+use std::sync::{Arc, OnceLock};
 
-use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
 
+use super::uri::{self, Uri};
 use crate::Origin;
 use crate::error::Error;
 
-/// Connection parameters that an address may carry after its `?` (libpq's names). `host` is for socket folders.
-const PARAMETERS: [&str; 8] = [
-    "host",
+/// Connection parameters that an address may carry after its `?` besides `host`, `port`, `user` and `dbname` (libpq's names).
+const PARAMETERS: [&str; 22] = [
+    "hostaddr",
+    "service",
+    "passfile",
     "sslmode",
     "sslrootcert",
     "sslcert",
     "sslkey",
+    "sslcrl",
+    "sslnegotiation",
     "channel_binding",
+    "require_auth",
+    "gssencmode",
+    "krbsrvname",
     "target_session_attrs",
+    "load_balance_hosts",
     "connect_timeout",
+    "application_name",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_count",
+    "tcp_user_timeout",
 ];
+
+/// Detects a server that is gone without a word within a minute and a half, unless the address says otherwise. No
+/// `tcp_user_timeout`: it would also end a restore whose server does not read for a minute.
+const KEEPALIVES: [(&str, &str); 3] =
+    [("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "6")];
+
+/// What every session of ours that only asks and reads adds: sent bytes are acknowledged within a minute, in milliseconds.
+const USER_TIMEOUT: (&str, &str) = ("tcp_user_timeout", "60000");
 
 /// What lets a role read everything, and nothing more.
 pub(super) const GRANT: &str = "Run as a superuser: GRANT pg_read_all_data TO <role> (PostgreSQL 14 or later)";
@@ -32,23 +54,33 @@ const CONNECT_TIMEOUT: &str = "15";
 /// A PostgreSQL server and how to log in to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Postgres {
+    /// Several are separated by commas, as libpq has it.
     host: Option<String>,
-    port: Option<u16>,
+    /// One for all hosts, or one per host, separated by commas.
+    port: Option<String>,
     user: Option<String>,
     pub(super) database: Option<String>,
     parameters: Vec<(String, String)>,
     password: Option<SecretString>,
+    /// The database through which questions about the server were answered.
+    pub(super) entry: Arc<OnceLock<String>>,
+}
+
+/// One of the places where a server can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The folder of a socket.
+    Socket(String),
+    /// Name or address, and port.
+    Network(String, u16),
+    /// Only libpq knows: a service's.
+    Service(String),
 }
 
 impl Postgres {
     /// Reads an address. A password in it is refused where others could have read it.
     pub(crate) fn parse(address: &str, origin: Origin, password: Option<SecretString>) -> Result<Self, Error> {
-        let url = Url::parse(address).map_err(|error| {
-            Error::Usage(format!(
-                "the PostgreSQL address cannot be read ({error}): write postgres://user@host:port/database"
-            ))
-        })?;
-        let inner = url.password().map(|password| decode(password, "password")).transpose()?.map(SecretString::from);
+        let Uri { hosts, ports, user, password: inner, database, parameters } = uri::parse(address)?;
         if inner.is_some() && origin == Origin::Argument {
             return Err(Error::Usage(
                 "a password in an argument can be read by every user of this machine: put it into PGPASSWORD, ~/.pgpass or a \
@@ -56,19 +88,66 @@ impl Postgres {
                     .to_owned(),
             ));
         }
-        if url.fragment().is_some() {
-            return Err(Error::Usage("write # in a name as %23".to_owned()));
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let mut source = Self {
+            host: given(hosts).filter(|hosts| hosts.split(',').any(|host| !host.is_empty())),
+            port: given(ports),
+            user: given(user),
+            database: given(database),
+            parameters: Vec::new(),
+            password: inner.map(SecretString::from).or(password),
+            entry: Arc::default(),
+        };
+        for (name, value) in parameters {
+            source.set(name, value)?;
         }
-        let parameters = url.query_pairs().into_owned().map(known_parameter).collect::<Result<Vec<_>, _>>()?;
-        let database = decode(url.path().trim_start_matches('/'), "database")?;
-        Ok(Self {
-            host: url.host_str().filter(|host| !host.is_empty()).map(decode_host).transpose()?,
-            port: url.port(),
-            user: Some(decode(url.username(), "user")?).filter(|user| !user.is_empty()),
-            database: Some(database).filter(|database| !database.is_empty()),
-            parameters,
-            password: inner.or(password),
-        })
+        source.check_ports()?;
+        Ok(source)
+    }
+
+    /// Takes a parameter from after the `?`, which overrides what stands before it.
+    fn set(&mut self, name: String, value: String) -> Result<(), Error> {
+        match name.as_str() {
+            "host" => self.host = Some(value),
+            "port" => {
+                for port in value.split(',') {
+                    uri::checked_port(port)?;
+                }
+                self.port = Some(value);
+            }
+            "user" => self.user = Some(value),
+            "dbname" => self.database = Some(value).filter(|database| !database.is_empty()),
+            "password" => {
+                return Err(Error::Usage(
+                    "a password does not belong into the address's parameters: use PGPASSWORD".to_owned(),
+                ));
+            }
+            known if PARAMETERS.contains(&known) => self.parameters.push((name, value)),
+            unknown => {
+                let known = PARAMETERS.join(", ");
+                return Err(Error::Usage(format!(
+                    "'{unknown}' is not a parameter that can be given here: host, port, user, dbname, {known} can"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_ports(&self) -> Result<(), Error> {
+        let count = |list: &Option<String>| list.as_ref().map_or(1, |list| list.split(',').count());
+        match (count(&self.port), count(&self.host)) {
+            (ports, hosts) if ports == 1 || ports == hosts => Ok(()),
+            (ports, hosts) => Err(Error::Usage(format!("the address has {ports} ports for {hosts} hosts"))),
+        }
+    }
+
+    fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The role that logs in, where the address says so.
+    pub(super) fn role(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     /// The one database that a restore goes into.
@@ -78,35 +157,68 @@ impl Postgres {
         })
     }
 
-    /// Name or address of the server, and its port; none for a socket.
-    pub(super) fn server(&self) -> Option<(String, u16)> {
-        let given = self.parameters.iter().find(|(name, _)| name == "host").map(|(_, host)| host.clone());
-        let host = self.host.clone().or(given).filter(|host| !host.starts_with('/'))?;
-        Some((host, self.port.unwrap_or(DEFAULT_PORT)))
+    /// Returns where the server can be, in the order in which libpq tries the hosts.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let service = self.parameter("service").map(str::to_owned).or_else(|| variable("PGSERVICE"));
+        let address = self.parameter("hostaddr").map(str::to_owned);
+        let host = address.or_else(|| self.host.clone());
+        if let (None, Some(service)) = (&host, service) {
+            return vec![Place::Service(service)];
+        }
+        let host = host.or_else(|| variable("PGHOSTADDR")).or_else(|| variable("PGHOST")).unwrap_or_default();
+        let port = self.port.clone().or_else(|| variable("PGPORT")).unwrap_or_default();
+        let ports: Vec<&str> = port.split(',').collect();
+        let port = |index: usize| {
+            let port = if ports.len() > 1 { ports.get(index) } else { ports.first() };
+            port.and_then(|port| port.parse().ok()).unwrap_or(DEFAULT_PORT)
+        };
+        let places = host.split(',').enumerate().map(|(index, host)| match host {
+            socket if socket.is_empty() || socket.starts_with(['/', '@']) => Place::Socket(socket.to_owned()),
+            name => Place::Network(name.to_owned(), port(index)),
+        });
+        places.collect()
     }
 
     /// How much encryption is wanted, as libpq understands it.
     pub(super) fn ssl_mode(&self) -> String {
-        let given = self.parameters.iter().find(|(name, _)| name == "sslmode").map(|(_, mode)| mode.clone());
+        let given = self.parameter("sslmode").map(str::to_owned);
         given.or_else(|| std::env::var("PGSSLMODE").ok()).unwrap_or_else(|| "prefer".to_owned())
     }
 
     /// What a person calls it, without password and parameters.
     pub(super) fn address(&self) -> String {
         let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-        let host = self.host.clone().unwrap_or_default();
-        let port = self.port.map(|port| format!(":{port}")).unwrap_or_default();
-        let database = self.database.clone().unwrap_or_default();
-        format!("postgres://{user}{host}{port}/{database}")
+        let (host, port) = (self.host.clone().unwrap_or_default(), self.port.clone().unwrap_or_default());
+        let ports: Vec<&str> = port.split(',').collect();
+        let servers = host.split(',').enumerate().map(|(index, host)| {
+            let port = if ports.len() > 1 { ports.get(index) } else { ports.first() };
+            let port = port.filter(|port| !port.is_empty()).map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{host}{port}")
+        });
+        let servers = servers.collect::<Vec<_>>().join(",");
+        let service = self.parameter("service").filter(|_| self.host.is_none());
+        let service = service.map(|service| format!("?service={service}")).unwrap_or_default();
+        format!("postgres://{user}{servers}/{}{service}", self.database.clone().unwrap_or_default())
     }
 
     /// libpq's connection string for one database. Quoted, so that a database may be called anything. No password.
     pub(super) fn conninfo(&self, database: &str) -> String {
-        let port = self.port.map(|port| port.to_string());
-        let own = [("host", self.host.as_deref()), ("port", port.as_deref()), ("user", self.user.as_deref())];
-        let own = own.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        self.conninfo_with(database, &KEEPALIVES)
+    }
+
+    /// The connection string for sessions that ask and read.
+    pub(super) fn reading_conninfo(&self, database: &str) -> String {
+        self.conninfo_with(database, &[&KEEPALIVES[..], &[USER_TIMEOUT]].concat())
+    }
+
+    fn conninfo_with(&self, database: &str, defaults: &[(&str, &str)]) -> String {
+        let own = [("host", &self.host), ("port", &self.port), ("user", &self.user)];
+        let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
         let given = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let defaults = defaults.iter().copied().filter(|(name, _)| self.parameter(name).is_none());
         own.chain(given)
+            .chain(defaults)
             .chain([("dbname", database)])
             .map(|(name, value)| format!("{name}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'")))
             .collect::<Vec<_>>()
@@ -133,32 +245,6 @@ impl Postgres {
     }
 }
 
-fn known_parameter((name, value): (String, String)) -> Result<(String, String), Error> {
-    if PARAMETERS.contains(&name.as_str()) {
-        return Ok((name, value));
-    }
-    if name == "password" {
-        return Err(Error::Usage(
-            "a password does not belong into the address's parameters: use PGPASSWORD".to_owned(),
-        ));
-    }
-    Err(Error::Usage(format!("'{name}' is not a parameter that can be given here: {} can", PARAMETERS.join(", "))))
-}
-
-/// IPv6 addresses come in brackets.
-fn decode_host(host: &str) -> Result<String, Error> {
-    decode(host.trim_start_matches('[').trim_end_matches(']'), "host")
-}
-
-fn decode(text: &str, what: &str) -> Result<String, Error> {
-    let decoded = percent_decode_str(text).decode_utf8();
-    let name = decoded.map_err(|_| Error::Usage(format!("the {what} in the address is not UTF-8")))?.into_owned();
-    if name.contains('\0') {
-        return Err(Error::Usage(format!("the {what} in the address holds a zero byte")));
-    }
-    Ok(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,10 +266,55 @@ mod tests {
         ] {
             let source = parse(address).unwrap();
             let conninfo = source.conninfo(source.database.as_deref().unwrap());
-            assert_eq!(conninfo, format!("host='db' port='5433' user='me' {dbname}"), "{address}");
+            assert_eq!(conninfo, format!("host='db' port='5433' user='me' {KEPT} {dbname}"), "{address}");
         }
-        assert_eq!(parse("postgres:///shop?host=/run/pg").unwrap().conninfo("shop"), "host='/run/pg' dbname='shop'");
-        assert_eq!(parse("postgres://[::1]/").unwrap().conninfo("x"), "host='::1' dbname='x'");
+        let conninfo = |address: &str| parse(address).unwrap().conninfo("x");
+        assert_eq!(conninfo("postgres://[::1]/"), format!("host='::1' {KEPT} dbname='x'"));
+        assert_eq!(conninfo("postgres:///?host=/run/pg"), format!("host='/run/pg' {KEPT} dbname='x'"));
+        assert_eq!(conninfo("postgres://?service=shop"), format!("service='shop' {KEPT} dbname='x'"));
+    }
+
+    const KEPT: &str = "keepalives_idle='30' keepalives_interval='10' keepalives_count='6'";
+
+    #[test]
+    fn a_dead_connection_is_noticed_unless_the_address_says_otherwise() {
+        let source = parse("postgres://db/x?keepalives_idle=7&tcp_user_timeout=5").unwrap();
+        for conninfo in [source.conninfo("x"), source.reading_conninfo("x")] {
+            assert!(conninfo.contains("keepalives_idle='7' tcp_user_timeout='5'"), "{conninfo}");
+            assert_eq!(conninfo.matches("keepalives_idle").count() + conninfo.matches("tcp_user_timeout").count(), 2);
+        }
+        let plain = parse("postgres://db/x").unwrap();
+        assert!(plain.reading_conninfo("x").contains("tcp_user_timeout='60000'"));
+        assert!(!plain.conninfo("x").contains("tcp_user_timeout"), "a restore's server may be busy for a minute");
+    }
+
+    #[test]
+    fn sockets_and_several_hosts_are_given_in_libpqs_forms() {
+        let network = |host: &str, port| Place::Network(host.to_owned(), port);
+        let socket = |folder: &str| Place::Socket(folder.to_owned());
+        for (address, conninfo, places) in [
+            ("postgres://me@/db?host=/run/pg", "host='/run/pg' user='me'", vec![socket("/run/pg")]),
+            ("postgres://me@:5433/db?host=/run/pg", "host='/run/pg' port='5433' user='me'", vec![socket("/run/pg")]),
+            (
+                "postgres://me@/db?host=/run/pg&port=5433",
+                "host='/run/pg' port='5433' user='me'",
+                vec![socket("/run/pg")],
+            ),
+            ("postgres://me@%2Frun%2Fpg/db", "host='/run/pg' user='me'", vec![socket("/run/pg")]),
+            ("postgres://a,b:2/db", "host='a,b' port=',2'", vec![network("a", 5432), network("b", 2)]),
+            ("postgres://a,b/db?port=7", "host='a,b' port='7'", vec![network("a", 7), network("b", 7)]),
+            ("postgres://a/db?host=b&user=u", "host='b' user='u'", vec![network("b", 5432)]),
+            ("postgres://a/db?hostaddr=10.0.0.1", "host='a' hostaddr='10.0.0.1'", vec![network("10.0.0.1", 5432)]),
+            ("postgres:///db?service=s", "service='s'", vec![Place::Service("s".to_owned())]),
+        ] {
+            let source = parse(address).unwrap();
+            assert_eq!(source.conninfo("db"), format!("{conninfo} {KEPT} dbname='db'"), "{address}");
+            assert_eq!(source.places(), places, "{address}");
+            assert_eq!(source.database.as_deref(), Some("db"), "{address}");
+        }
+        assert_eq!(parse("postgres://me@a:1,b/db").unwrap().address(), "postgres://me@a:1,b/db");
+        assert_eq!(parse("postgres://?dbname=x&service=s").unwrap().address(), "postgres:///x?service=s");
+        assert!(parse("postgres://a,b,c/db?port=1,2").is_err(), "two ports for three hosts");
     }
 
     #[test]

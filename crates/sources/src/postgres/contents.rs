@@ -2,15 +2,30 @@
 
 use super::Postgres;
 use super::probe::{execute, literal, query};
+use super::query::{self as questions, Encoding};
 use crate::Contents;
 use crate::error::Error;
 
 /// Returns what lies at a database's name.
 pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Contents, Error> {
-    let exists = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(database));
-    if execute(source, &exists).await?.is_empty() {
-        return Ok(Contents::Absent);
+    match questions::ask(source, database, &holds_something(), Encoding::AsStored).await {
+        Ok(rows) if rows.is_empty() && !extensions_hold_data(source, database).await? => Ok(Contents::Empty),
+        Ok(_) => Ok(Contents::Data),
+        Err(error) if error.is_absent_database(database) => Ok(Contents::Absent),
+        // The server may have said the same in another language.
+        Err(error) if error.is_refused_database() => {
+            let exists = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(database));
+            match execute(source, &exists).await {
+                Ok(rows) if rows.is_empty() => Ok(Contents::Absent),
+                _ => Err(error.into_error(source)),
+            }
+        }
+        Err(error) => Err(error.into_error(source)),
     }
+}
+
+/// SQL that returns a row if the database holds anything that neither initdb nor an extension brought.
+pub(super) fn holds_something() -> String {
     // What initdb and extensions bring is not data.
     let own = |class: &str, namespace: &str| {
         format!(
@@ -25,16 +40,14 @@ pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Conten
              WHERE d.classid = 'pg_catalog.{class}'::regclass AND d.objid = o.oid AND d.deptype = 'e'))"
         )
     };
-    let sql = format!(
+    format!(
         "SELECT 1 WHERE {} OR {} OR {} OR {} OR {} OR EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)",
         own("pg_class", "relnamespace"),
         own("pg_proc", "pronamespace"),
         own("pg_type", "typnamespace"),
         any("pg_publication"),
         any("pg_foreign_server"),
-    );
-    let holds = !query(source, database, &sql).await?.is_empty() || extensions_hold_data(source, database).await?;
-    Ok(if holds { Contents::Data } else { Contents::Empty })
+    )
 }
 
 /// Returns whether a table of an extension holds rows that belong to the user: those that pg_dump dumps, such as the jobs of pg_cron.

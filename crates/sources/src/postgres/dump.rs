@@ -1,16 +1,20 @@
 //! Dumping PostgreSQL: pg_dump's custom format, uncompressed, as it comes.
 
+use std::ffi::OsString;
+
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::Warning;
-use pipeline::process::{EXIT_PATIENCE, Process};
+use pipeline::process::{Command, EXIT_PATIENCE, Process};
 use pipeline::stream::PIECE_SIZE;
 use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
 
+use super::Postgres;
 use super::archive::ArchiveReader;
-use super::tools::{Tool, cure};
-use super::{Postgres, probe};
+use super::cures::{self, Operation};
+use super::rights::Look;
+use super::tools::Tool;
 use crate::error::Error;
 use crate::{Dump, Versions};
 
@@ -21,29 +25,65 @@ const LOCK_TIMEOUT: &str = "--lock-wait-timeout=10min";
 pub(super) struct PostgresDump {
     what: String,
     versions: Versions,
+    /// What the dump leaves out, as a look before it found.
+    warnings: Vec<Warning>,
     process: Process,
     output: ChildStdout,
     archive: ArchiveReader,
 }
 
 impl PostgresDump {
-    /// Matches the versions and starts pg_dump.
+    /// Looks at the database, matches the versions and starts pg_dump.
     pub(super) async fn start(source: &Postgres, database: &str) -> Result<Self, Error> {
-        let server = probe::server(source, database).await?;
-        let tool = Tool::find("pg_dump", server.major, 0).await?;
+        let look = Look::for_dump(source, database).await?;
+        let tool = Tool::find("pg_dump", look.server.major, 0).await?;
         let what = format!("could not dump database '{database}'");
-        let command = tool.command(source).arguments([
+        let mut command = tool.command(source).arguments([
             "--format=custom",
             "--compress=0",
             "--no-password",
             LOCK_TIMEOUT,
-            &format!("--dbname={}", source.conninfo(database)),
+            // The database's own, whatever client_encoding says: the archive's becomes that of the restored database.
+            &format!("--encoding={}", look.encoding),
+            &format!("--dbname={}", source.reading_conninfo(database)),
         ]);
+        switch_off(&mut command, &look.to_switch_off());
         let (process, _, output) = command.start().map_err(|error| Error::of_tool(&what, &error, cure))?;
         let output = output.ok_or_else(|| Error::failed(&what, "pg_dump has no output"))?;
-        let versions = Versions { engine: server.version, tool: tool.version };
-        Ok(Self { what, versions, process, output, archive: ArchiveReader::default() })
+        let warnings = look.warnings();
+        let versions = Versions { engine: look.server.version, tool: tool.version };
+        Ok(Self { what, versions, warnings, process, output, archive: ArchiveReader::default() })
     }
+}
+
+fn cure(words: &str) -> Option<&'static str> {
+    cures::fixed(Operation::Dump, words)
+}
+
+/// Switches settings off for the tool's session, besides what `PGOPTIONS` says already.
+fn switch_off(command: &mut Command, settings: &[&str]) {
+    if settings.is_empty() {
+        return;
+    }
+    let mut options = OsString::new();
+    command.environment.retain(|(name, value)| {
+        let is_options = name == "PGOPTIONS";
+        if is_options {
+            options.push(value);
+        }
+        !is_options
+    });
+    for setting in settings {
+        options.push(format!(" -c {setting}=off"));
+    }
+    command.environment.push(("PGOPTIONS".into(), options));
+}
+
+/// What pg_dump said, without what the look before it said better.
+fn remarks(words: &str) -> Option<Warning> {
+    let known = "subscriptions not dumped because current user is not a superuser";
+    let lines: Vec<&str> = words.lines().filter(|line| !line.contains(known)).collect();
+    (!lines.is_empty()).then(|| Warning::new("tool", format!("pg_dump says: {}", lines.join("\n"))))
 }
 
 #[async_trait]
@@ -70,10 +110,11 @@ impl Dump for PostgresDump {
     }
 
     async fn finish(self: Box<Self>) -> Result<Vec<Warning>, Error> {
-        let Self { what, process, output, archive, .. } = *self;
+        let Self { what, process, output, archive, mut warnings, .. } = *self;
         drop(output);
         let said = process.finish(Some(EXIT_PATIENCE)).await.map_err(|error| Error::of_tool(&what, &error, cure))?;
         archive.finish().map_err(|error| Error::failed(&what, error))?;
-        Ok(said.map(|words| Warning::new("tool", format!("pg_dump says: {words}"))).into_iter().collect())
+        warnings.extend(said.as_deref().and_then(remarks));
+        Ok(warnings)
     }
 }

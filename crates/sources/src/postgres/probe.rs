@@ -1,22 +1,13 @@
-//! Asking a PostgreSQL server: its version, its databases, what one holds.
-
-use std::time::Duration;
-
-use pipeline::process::ANSWER_TIMEOUT;
+//! Asking a PostgreSQL server: its version, what a database holds, and SQL in general.
 
 use super::Postgres;
-use super::tools::{Tool, cure};
-
-use crate::Databases;
+use super::cures::{self, Operation};
+use super::query::{self, Encoding, QueryError, Rows};
 use crate::error::Error;
 
-/// Databases that servers have, for questions about others: the first that is there, and is not itself in question, serves.
+/// Databases that servers have, for questions about others.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
 const VERSION: &str = "SELECT current_setting('server_version_num'), current_setting('server_version')";
-/// Answers are short; a longer one is no answer.
-const MAX_ANSWER: u64 = 16 * 1024 * 1024;
-/// Maximum time for a statement that changes something: creating or dropping a database waits for checkpoints and files.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// A server's version.
 #[derive(Debug, Clone)]
@@ -27,70 +18,104 @@ pub(super) struct Server {
     pub(super) version: String,
 }
 
+impl Server {
+    /// Reads `server_version_num` and `server_version`.
+    pub(super) fn parse(number: &str, version: &str) -> Result<Self, Error> {
+        let number: u32 = number.parse().map_err(|error| Error::failed("the server's version", error))?;
+        Ok(Self { major: number / 10_000, version: version.to_owned() })
+    }
+}
+
 /// Asks the server for its version, through `database`.
 pub(super) async fn server(source: &Postgres, database: &str) -> Result<Server, Error> {
     version_of(&query(source, database, VERSION).await?)
 }
 
-/// Asks for the version through a maintenance database.
+/// Asks for the version through the database that the address names, or else a maintenance database.
 pub(super) async fn any_server(source: &Postgres) -> Result<Server, Error> {
+    if let Some(own) = &source.database {
+        match query::ask(source, own, VERSION, Encoding::AsStored).await {
+            Ok(rows) => return version_of(&readable(rows)),
+            Err(error) if error.is_refused_database() => {}
+            Err(error) => return Err(error.into_error(source)),
+        }
+    }
     version_of(&execute(source, VERSION).await?)
 }
 
 fn version_of(rows: &[Vec<String>]) -> Result<Server, Error> {
     let fields = rows.first().map(Vec::as_slice);
     let Some([number, version]) = fields else { return Err(Error::failed("the server's version", "no answer")) };
-    let number: u32 = number.parse().map_err(|error| Error::failed("the server's version", error))?;
-    Ok(Server { major: number / 10_000, version: version.clone() })
-}
-
-/// Every database that takes connections, templates aside.
-pub(super) async fn databases(source: &Postgres) -> Result<Databases, Error> {
-    let sql = "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname";
-    Ok(Databases::all(execute(source, sql).await?.into_iter().flatten().collect()))
+    Server::parse(number, version)
 }
 
 /// Runs SQL in one transaction, outside of any database in particular.
 pub(super) async fn execute(source: &Postgres, sql: &str) -> Result<Vec<Vec<String>>, Error> {
-    for database in MAINTENANCE {
-        if source.database.as_deref() == Some(database) {
-            continue;
-        }
-        let absent = format!("database \"{database}\" does not exist");
-        match query(source, database, sql).await {
-            Err(Error::Failed { cause, .. }) if cause.contains(&absent) => {}
-            result => return result,
-        }
-    }
-    Err(Error::failed(source.address(), "there is no database to ask through (postgres or template1)"))
+    execute_raw(source, sql).await.map(readable)
 }
 
-/// Runs SQL through psql; rows of fields. NULL is the empty text.
+/// Runs SQL in one transaction through the first database that lets the role in: `postgres`, `template1`, and last the one that
+/// the address names.
+pub(super) async fn execute_raw(source: &Postgres, sql: &str) -> Result<Rows, Error> {
+    let mut refusals = Vec::new();
+    for database in entries(source) {
+        match query::ask(source, &database, sql, Encoding::AsStored).await {
+            Ok(rows) => {
+                // Only a hint: whichever answers first is remembered.
+                let _ = source.entry.set(database);
+                return Ok(rows);
+            }
+            Err(error) if error.is_refused_database() => refusals.push((database, error)),
+            Err(error) => return Err(error.into_error(source)),
+        }
+    }
+    Err(no_entry(source, refusals))
+}
+
+fn entries(source: &Postgres) -> Vec<String> {
+    let own = source.database.as_deref();
+    let maintenance = MAINTENANCE.into_iter().filter(|database| own != Some(database));
+    let known = source.entry.get().map(String::as_str);
+    let mut entries: Vec<String> = Vec::new();
+    for database in known.into_iter().chain(maintenance).chain(own) {
+        if !entries.iter().any(|entry| entry == database) {
+            entries.push(database.to_owned());
+        }
+    }
+    entries
+}
+
+/// No database lets the role in: the refusal that tells most is the last that is not about an absent database.
+fn no_entry(source: &Postgres, refusals: Vec<(String, QueryError)>) -> Error {
+    let present = refusals.into_iter().rev().find(|(database, error)| !error.is_absent_database(database));
+    let Some((_, QueryError::Connect(words))) = present else {
+        return Error::Failed {
+            what: format!("could not ask {}", source.address()),
+            cause: "there is no database to ask through (postgres or template1)".to_owned(),
+            cure: Some("Create one (CREATE DATABASE postgres), or name a database that exists"),
+        };
+    };
+    let cure = cures::fixed(Operation::Ask, &words).unwrap_or(cures::ENTRY);
+    Error::Failed { what: format!("could not ask {}", source.address()), cause: words, cure: Some(cure) }
+}
+
+/// Runs SQL through one database, in one transaction; rows of fields. NULL is the empty text.
 pub(super) async fn query(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
-    let psql = Tool::find_any("psql").await?;
-    let timeout = if sql.starts_with("SELECT") { ANSWER_TIMEOUT } else { STATEMENT_TIMEOUT };
-    let command = psql.command(source).arguments([
-        "--no-psqlrc",
-        "--quiet",
-        "--tuples-only",
-        "--no-align",
-        "--no-password",
-        "--set=ON_ERROR_STOP=1",
-        "--field-separator=\u{1f}",
-        "--record-separator-zero",
-        &format!("--dbname={}", source.conninfo(database)),
-        &format!("--command={sql}"),
-    ]);
-    let output = command
-        .output_within(MAX_ANSWER, timeout)
-        .await
-        .map_err(|error| Error::of_tool(format!("could not ask {}", source.address()), &error, cure))?;
-    let text = String::from_utf8(output).map_err(|error| Error::failed("the server's answer", error))?;
-    Ok(text
-        .split('\0')
-        .filter(|row| !row.is_empty())
-        .map(|row| row.split('\u{1f}').map(str::to_owned).collect())
-        .collect())
+    let rows = query::ask(source, database, sql, Encoding::AsStored).await;
+    rows.map(readable).map_err(|error| error.into_error(source))
+}
+
+/// Runs SQL through one database, with names converted for people to read.
+pub(super) async fn query_readable(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
+    let rows = query::ask(source, database, sql, Encoding::Readable).await;
+    rows.map(readable).map_err(|error| error.into_error(source))
+}
+
+fn readable(rows: Rows) -> Vec<Vec<String>> {
+    let text = |field: Vec<u8>| {
+        String::from_utf8(field).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    };
+    rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect()
 }
 
 /// A text as SQL, whatever it holds.

@@ -1,11 +1,14 @@
 //! Finding PostgreSQL's tools and the right major version among them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use pipeline::process::Command;
 
 use super::Postgres;
+use super::cures::{self, Operation};
 use crate::error::Error;
 
 /// Names the only folder to look in, for whoever keeps the tools elsewhere.
@@ -120,7 +123,23 @@ fn version_folders(parent: &Path) -> BTreeSet<PathBuf> {
         .collect()
 }
 
+/// What each program said of itself, and when the file was written: an upgrade under way is noticed.
+static KNOWN: Mutex<BTreeMap<PathBuf, (SystemTime, Tool)>> = Mutex::new(BTreeMap::new());
+
+/// Asks a program for its version, once.
 async fn examine(path: &Path) -> Option<Tool> {
+    let written = tokio::fs::metadata(path).await.and_then(|metadata| metadata.modified()).ok()?;
+    if let Some((when, tool)) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(path)
+        && *when == written
+    {
+        return Some(tool.clone());
+    }
+    let tool = ask_version(path).await?;
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), (written, tool.clone()));
+    Some(tool)
+}
+
+async fn ask_version(path: &Path) -> Option<Tool> {
     let output = Command::new(path).arguments(["--version"]).output(1000).await.ok()?;
     let version = String::from_utf8(output).ok()?.trim().to_owned();
     let number = version.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
@@ -128,57 +147,7 @@ async fn examine(path: &Path) -> Option<Tool> {
     Some(Tool { major, version, path: path.to_owned() })
 }
 
-/// What to do about what a tool says. Its words are PostgreSQL's, in English unless the server is set otherwise.
+/// Returns what to do about what pg_restore says.
 pub(super) fn cure(words: &str) -> Option<&'static str> {
-    let cures = [
-        ("permission denied to create database", "Give the role CREATEDB, or restore into an existing empty database"),
-        (
-            "permission denied to terminate process",
-            "Restore as a superuser, or end the database's other sessions first",
-        ),
-        ("is being accessed by other users", "End the database's other sessions, then try again"),
-        (
-            "no password supplied",
-            "The role needs its password (on the command line: PGPASSWORD, ~/.pgpass or --password-file)",
-        ),
-        (
-            "password authentication failed",
-            "Check the user and the password (on the command line: PGPASSWORD, ~/.pgpass or --password-file)",
-        ),
-        (
-            "certificate verify failed",
-            "Let root.crt in ~/.postgresql of whoever runs dbackup hold the authority that the server's certificate comes from",
-        ),
-        (
-            "root certificate file",
-            "Put the authority's certificate there, or choose an encryption that does not check it",
-        ),
-        ("server certificate for", "Use the host name that the certificate is for"),
-        ("server does not support SSL", "Switch TLS on at the server (ssl = on), or do without encryption"),
-        ("no pg_hba.conf entry", "Allow this user and address in the server's pg_hba.conf"),
-        ("Connection refused", "Is the server running, and are host and port right?"),
-        ("could not translate host name", "Check the host's name"),
-        ("timeout expired", "Is the server reachable from here?"),
-        ("server version mismatch", "Install the server's major version of the PostgreSQL client tools"),
-        ("unsupported version", "The backup comes from a newer pg_dump: install client tools of that version"),
-        ("lock timeout", "Another session held a table's lock for ten minutes: end it, then try again"),
-        (
-            "permission denied",
-            "Give the role the right to read everything: GRANT pg_read_all_data TO <role> (PostgreSQL 14 and later)",
-        ),
-        ("must be owner", "Restore as the owner or a superuser, or with --no-owner"),
-        ("No space left on device", "Free space on the server, then try again"),
-        ("server closed the connection", "The server went away: see its log, then try again"),
-        ("terminating connection", "The server ended the connection: see its log, then try again"),
-    ];
-    if words.contains("FATAL:  role \"") {
-        return Some("Check the user");
-    }
-    if words.contains("role \"") && words.contains("does not exist") {
-        return Some("Create the role first, or restore with --no-owner");
-    }
-    if words.contains("database \"") && words.contains("does not exist") {
-        return Some("Check the database's name");
-    }
-    cures.iter().find(|(sign, _)| words.contains(sign)).map(|(_, cure)| *cure)
+    cures::fixed(Operation::Restore, words)
 }

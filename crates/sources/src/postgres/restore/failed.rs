@@ -1,7 +1,7 @@
 //! What pg_restore says about objects that it could not restore.
 
 use super::super::archive::Contents;
-use super::super::tools::cure;
+use super::super::cures::{self, Operation};
 use crate::FailedObject;
 
 /// Maximum number of objects that a result lists.
@@ -37,12 +37,12 @@ pub(super) fn objects(stderr: &str, contents: &Contents) -> Vec<FailedObject> {
             let error = error.strip_prefix("could not execute query: ").unwrap_or(error).to_owned();
             // What follows from an object's first error is no news.
             if failed.last().is_none_or(|last| last.object != object) {
-                failed.push(FailedObject { object, cure: cure(&error).map(str::to_owned), error });
+                failed.push(FailedObject { object, cure: cures::of(Operation::Restore, &error), error });
             }
         } else if let (Some(last), Some(rest)) = (failed.last_mut(), detail(line)) {
             last.error.push_str("; ");
             last.error.push_str(rest);
-            last.cure = cure(&last.error).map(str::to_owned);
+            last.cure = cures::of(Operation::Restore, &last.error);
         }
     }
     failed.iter_mut().for_each(|object| truncate(&mut object.error));

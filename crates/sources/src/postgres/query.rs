@@ -1,0 +1,269 @@
+//! Asks a PostgreSQL server through psql: SQL on its standard input, CSV on its output, errors with their SQLSTATE.
+
+use std::time::Duration;
+
+use pipeline::process::{Command, EXIT_PATIENCE, Process, ProcessError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, ChildStdout};
+
+use super::Postgres;
+use super::cures::{self, Operation};
+use super::tools::Tool;
+use crate::error::Error;
+
+/// Maximum size of an answer in bytes.
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+/// Maximum time for a statement that only reads, as PostgreSQL writes it.
+const STATEMENT_TIMEOUT: &str = "30s";
+/// Maximum time for a question with its connection.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(90);
+/// Maximum time for statements that change something: creating or dropping a large database takes its time.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Rows of fields, as the server has them. NULL is the empty field.
+pub(super) type Rows = Vec<Vec<Vec<u8>>>;
+
+/// In which encoding names and texts travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// Byte by byte as they are stored: a database is found by the same bytes with which one connects to it.
+    AsStored,
+    /// Converted where the server can, for people to read.
+    Readable,
+}
+
+/// An error that the server reported for a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SqlError {
+    /// Its class and kind, five characters (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+    pub(super) sqlstate: String,
+    /// What happened, in the server's language.
+    pub(super) message: String,
+}
+
+/// Why a question has no answer.
+#[derive(Debug)]
+pub(super) enum QueryError {
+    /// There is no session: libpq's words.
+    Connect(String),
+    /// The server refused a statement.
+    Sql(SqlError),
+    /// psql could not be run, or broke off.
+    Tool(Error),
+}
+
+impl SqlError {
+    /// Finds the error in what psql says with `VERBOSITY=verbose`: `ERROR:  42P01: relation "x" does not exist`.
+    fn parse(words: &str) -> Option<Self> {
+        let mut lines = words.lines().skip_while(|line| sqlstate_of(line).is_none_or(is_notice));
+        let (sqlstate, message) = sqlstate_of(lines.next()?)?;
+        let mut message = message.to_owned();
+        // The message may go on for lines; every field after it has a label of its own.
+        for line in lines.take_while(|line| !is_field(line)) {
+            message.push('\n');
+            message.push_str(line);
+        }
+        Some(Self { sqlstate: sqlstate.to_owned(), message })
+    }
+}
+
+/// Splits `SEVERITY:  SQLSTATE: message`, whatever stands before it.
+fn sqlstate_of(line: &str) -> Option<(&str, &str)> {
+    let (_, rest) = line.split_once(":  ")?;
+    let (sqlstate, message) = rest.split_once(": ")?;
+    let is_sqlstate = sqlstate.len() == 5 && sqlstate.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+    is_sqlstate.then_some((sqlstate, message))
+}
+
+/// Success, warnings and "no data" are no errors.
+fn is_notice((sqlstate, _): (&str, &str)) -> bool {
+    ["00", "01", "02"].iter().any(|class| sqlstate.starts_with(class)) || sqlstate == "25P01"
+}
+
+fn is_field(line: &str) -> bool {
+    let label = line.split_once(':').map_or("", |(label, _)| label);
+    ["DETAIL", "HINT", "QUERY", "CONTEXT", "LOCATION"].contains(&label) || label.starts_with("LINE ")
+}
+
+impl QueryError {
+    /// Returns whether the server answered and refused this database (or knows none of that name), so that another may serve.
+    pub(super) fn is_refused_database(&self) -> bool {
+        let Self::Connect(words) = self else { return false };
+        words.contains("FATAL") && !words.contains("password authentication failed")
+    }
+
+    /// Returns whether the server says that it has no such database.
+    pub(super) fn is_absent_database(&self, database: &str) -> bool {
+        matches!(self, Self::Connect(words) if words.contains(&format!("FATAL:  database \"{database}\" does not exist")))
+    }
+
+    /// The error for the caller, with its cure.
+    pub(super) fn into_error(self, source: &Postgres) -> Error {
+        let what = format!("could not ask {}", source.address());
+        let (cause, cure) = match self {
+            Self::Tool(error) => return error,
+            Self::Connect(words) => (words.clone(), cures::fixed(Operation::Ask, &words)),
+            Self::Sql(SqlError { sqlstate, message }) => {
+                let cause = format!("{message} (SQLSTATE {sqlstate})");
+                let cure = cures::fixed(Operation::Ask, &cause);
+                (cause, cure)
+            }
+        };
+        Error::Failed { what, cause, cure }
+    }
+}
+
+/// Runs SQL through `database`. Several statements are one transaction.
+pub(super) async fn ask(source: &Postgres, database: &str, sql: &str, encoding: Encoding) -> Result<Rows, QueryError> {
+    let psql = Tool::find_any("psql").await.map_err(QueryError::Tool)?;
+    let mut command = psql.command(source).arguments([
+        "--no-psqlrc",
+        "--quiet",
+        "--tuples-only",
+        "--csv",
+        "--no-password",
+        "--set=ON_ERROR_STOP=1",
+        // A transaction begins with the first statement, except for those that take none (CREATE DATABASE).
+        "--set=AUTOCOMMIT=off",
+        "--set=VERBOSITY=verbose",
+        "--set=SHOW_CONTEXT=never",
+        &format!("--dbname={}", source.reading_conninfo(database)),
+    ]);
+    let client_encoding = if encoding == Encoding::AsStored { "SQL_ASCII" } else { "UTF8" };
+    command.environment.push(("PGCLIENTENCODING".into(), client_encoding.into()));
+    let limit = if is_question(sql) { QUESTION_TIMEOUT } else { CHANGE_TIMEOUT };
+    let output = tokio::time::timeout(limit, run(&command, &script(sql))).await;
+    let output = output.map_err(|_| {
+        QueryError::Connect(format!("timeout expired: no answer from the server within {} s", limit.as_secs()))
+    })?;
+    output.map(|bytes| parse_csv(&bytes)).map_err(|error| failure(source, &error))
+}
+
+/// One statement that only reads has a time limit, and needs none of the session's settings.
+fn is_question(sql: &str) -> bool {
+    let first = sql.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    ["SELECT", "WITH", "SHOW"].contains(&first.as_str()) && !sql.contains(';')
+}
+
+fn script(sql: &str) -> String {
+    let before = if is_question(sql) {
+        format!("SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; SET LOCAL search_path = pg_catalog;\n")
+    } else {
+        // Settings of the role or the database that would bar a change which was asked for.
+        "SET statement_timeout = 0; SET default_transaction_read_only = off; COMMIT;\n".to_owned()
+    };
+    format!("{before}{sql}\n;\nCOMMIT;\n")
+}
+
+async fn run(command: &Command, script: &str) -> Result<Vec<u8>, ProcessError> {
+    let (process, stdin, stdout) = command.start()?;
+    // A psql that has failed does not read on: its exit tells why.
+    let ((), output) = tokio::join!(feed(stdin, script), read(stdout));
+    match output {
+        Some(output) => process.finish(Some(EXIT_PATIENCE)).await.map(|_| output),
+        None => Err(oversized(&process)),
+    }
+}
+
+async fn feed(stdin: Option<ChildStdin>, script: &str) {
+    if let Some(mut stdin) = stdin {
+        let _ = stdin.write_all(script.as_bytes()).await;
+        let _ = stdin.shutdown().await;
+    }
+}
+
+/// Returns `None` if the answer is too long.
+async fn read(stdout: Option<ChildStdout>) -> Option<Vec<u8>> {
+    let mut output = Vec::new();
+    stdout?.take(MAX_ANSWER + 1).read_to_end(&mut output).await.ok()?;
+    (output.len() as u64 <= MAX_ANSWER).then_some(output)
+}
+
+fn oversized(_killed_when_dropped: &Process) -> ProcessError {
+    ProcessError::Failed {
+        name: "psql".to_owned(),
+        status: "its output cannot be used".to_owned(),
+        stderr: format!("more than {MAX_ANSWER} bytes"),
+    }
+}
+
+fn failure(source: &Postgres, error: &ProcessError) -> QueryError {
+    if let ProcessError::Failed { stderr, .. } = error {
+        if let Some(words) = stderr.strip_prefix("psql: error: ") {
+            return QueryError::Connect(words.to_owned());
+        }
+        if let Some(error) = SqlError::parse(stderr) {
+            return QueryError::Sql(error);
+        }
+    }
+    let what = format!("could not ask {}", source.address());
+    QueryError::Tool(Error::of_tool(what, error, |words| cures::fixed(Operation::Ask, words)))
+}
+
+/// Parses psql's CSV: lines end with a line feed; fields with a comma, a quote or a line end in them are quoted.
+fn parse_csv(bytes: &[u8]) -> Rows {
+    let (mut rows, mut row, mut field) = (Vec::new(), Vec::new(), Vec::new());
+    let mut quoted = false;
+    let mut bytes = bytes.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' if quoted && bytes.next_if_eq(&b'"').is_some() => field.push(b'"'),
+            b'"' => quoted = !quoted,
+            b',' if !quoted => row.push(std::mem::take(&mut field)),
+            b'\n' if !quoted => {
+                row.push(std::mem::take(&mut field));
+                rows.push(std::mem::take(&mut row));
+            }
+            byte => field.push(byte),
+        }
+    }
+    // Functions that return nothing leave empty lines.
+    rows.retain(|row| row.len() > 1 || row.iter().any(|field| !field.is_empty()));
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_hold_anything() {
+        let rows = parse_csv(b"a,\"b\"\"c,d\ne\",,x\x1fy\n\n\"\"\n7\n");
+        assert_eq!(rows, [vec![b"a".to_vec(), b"b\"c,d\ne".to_vec(), vec![], b"x\x1fy".to_vec()], vec![b"7".to_vec()]]);
+        assert_eq!(parse_csv(b"\xe9,1\n"), [[b"\xe9".to_vec(), b"1".to_vec()]]);
+    }
+
+    #[test]
+    fn errors_carry_their_sqlstate_in_any_language() {
+        for (words, sqlstate, message) in [
+            (
+                "ERROR:  42P01: relation \"x\" does not exist\nLINE 1: SELECT * FROM x\nLOCATION:  f, g.c:1",
+                "42P01",
+                "relation \"x\" does not exist",
+            ),
+            (
+                "WARNING:  25P01: there is no transaction in progress\nLOCATION:  f, g.c:1\npsql:<stdin>:2: FEHLER:  42501: keine Berechtigung für Tabelle t",
+                "42501",
+                "keine Berechtigung für Tabelle t",
+            ),
+            ("NOTICE:  00000: a notice\nERROR:  P0001: two\nlines\nDETAIL:  d\nHINT:  h", "P0001", "two\nlines"),
+            (
+                "FATAL:  57P01: terminating connection due to administrator command",
+                "57P01",
+                "terminating connection due to administrator command",
+            ),
+        ] {
+            let error = SqlError::parse(words).unwrap();
+            assert_eq!((error.sqlstate.as_str(), error.message.as_str()), (sqlstate, message), "{words}");
+        }
+        assert_eq!(SqlError::parse("server closed the connection unexpectedly"), None);
+    }
+
+    #[test]
+    fn only_reading_has_a_time_limit() {
+        assert!(is_question("SELECT 1") && is_question("\n with x AS (SELECT 1) SELECT * FROM x"));
+        for change in ["CREATE DATABASE x", "SELECT pg_terminate_backend(1); ALTER DATABASE a RENAME TO b"] {
+            assert!(!is_question(change) && !script(change).contains("30s"), "{change}");
+        }
+    }
+}
