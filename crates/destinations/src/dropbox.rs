@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use domain::probe::Step;
 
 use crate::error::Error;
-use crate::{Checkpoint, Destination, Download, Folder, Object, StoredHash, Upload, Usage};
+use crate::{Checkpoint, Destination, Download, Entry, Folder, Object, StoredHash, Upload, Usage};
 
 /// Addresses in the account's own space, and in its team's.
 pub(crate) const SCHEME: &str = "dropbox:";
@@ -32,6 +32,18 @@ impl Dropbox {
             Space::Team => TEAM_SCHEME,
         }
     }
+
+    /// Returns a digest that tells one grant from another, and tells nothing else.
+    fn grant(&self) -> String {
+        use secrecy::ExposeSecret;
+        let settings = self.client.settings();
+        let mut digester = pipeline::Digester::default();
+        digester.update(settings.app_key.as_bytes());
+        if let Some(token) = &settings.refresh_token {
+            digester.update(token.expose_secret().as_bytes());
+        }
+        digester.finish().sha256
+    }
 }
 
 #[async_trait]
@@ -39,6 +51,11 @@ impl Destination for Dropbox {
     fn name(&self) -> String {
         let folder = if self.folder.is_empty() { "/" } else { &self.folder };
         format!("{}{folder}", self.scheme())
+    }
+
+    fn identity(&self) -> String {
+        // Dropbox does not distinguish case.
+        format!("{}{} of {}", self.scheme(), self.folder.to_lowercase(), self.grant())
     }
 
     async fn create(&self) -> Result<Box<dyn Upload>, Error> {
@@ -61,6 +78,10 @@ impl Destination for Dropbox {
 
     async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
         self.list_files(folder).await
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
+        self.look_up(path).await
     }
 
     async fn delete(&self, path: &str) -> Result<(), Error> {
