@@ -11,6 +11,7 @@ pub(crate) mod dropbox;
 pub(crate) mod get;
 pub(crate) mod key;
 pub(crate) mod keygen;
+mod latest;
 pub(crate) mod list;
 pub(crate) mod resources;
 pub(crate) mod restore;

@@ -122,6 +122,16 @@ impl From<runner::CopyError> for Failure {
     }
 }
 
+impl From<runner::DeleteError> for Failure {
+    fn from(error: runner::DeleteError) -> Self {
+        match error {
+            runner::DeleteError::Destination(error) => error.into(),
+            error @ runner::DeleteError::NotABackup(_) => Self::Usage(error.to_string()),
+            error @ runner::DeleteError::Locked(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Failed(error.to_string())

@@ -27,7 +27,8 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(run(cli.command));
     // What was cancelled gets time to remove its files; a thread that waits for a dead peer does not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(5));
-    report(outcome)
+    // A result that nobody could read is no success.
+    report(outcome.and_then(|outcome| output::failure().map_or(Ok(outcome), Err)))
 }
 
 async fn run(command: Command) -> Result<Outcome, Failure> {

@@ -2,15 +2,33 @@
 
 mod progress;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
+use crate::failure::Failure;
+
 pub(crate) use progress::ProgressDisplay;
+
+/// The first error of standard output.
+static FAILURE: Mutex<Option<std::io::Error>> = Mutex::new(None);
 
 /// A line of the result.
 pub(crate) fn line(text: &str) {
-    write_line(&mut std::io::stdout().lock(), text);
+    let written = writeln!(std::io::stdout().lock(), "{text}");
+    // A reader that closed the pipe has read what it wanted; the exit code still tells the rest.
+    if let Err(error) = written
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        FAILURE.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+}
+
+/// Returns why a part of the result could not be written to standard output, if it could not.
+pub(crate) fn failure() -> Option<Failure> {
+    let error = FAILURE.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    Some(Failure::failed(format!("could not write the result to standard output: {error}")))
 }
 
 /// An object of `--json` output.
@@ -22,7 +40,8 @@ pub(crate) fn json(object: &Value) {
 pub(crate) fn note(text: &str) {
     // A live progress line may stand there.
     let clear = if is_watched() { "\r\x1b[K" } else { "" };
-    write_line(&mut std::io::stderr().lock(), &format!("{clear}{text}"));
+    // Where remarks cannot be written, there is no place to say so.
+    let _ = writeln!(std::io::stderr().lock(), "{clear}{text}");
 }
 
 /// What went wrong.
@@ -42,9 +61,4 @@ pub(crate) fn printable(text: &str) -> String {
             |character| if character.is_control() { character.escape_default().collect() } else { vec![character] },
         )
         .collect()
-}
-
-fn write_line(target: &mut dyn Write, text: &str) {
-    // Whoever closed the pipe does not want to read any more; the exit code still tells.
-    let _ = writeln!(target, "{text}");
 }

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 pub use self::folder::dropbox_folder;
 pub use self::grant_fault::GrantFault;
 use crate::error::Error;
-use crate::{Checkpoint, Destination, Download, Folder, Object, StoredHash, Upload, Usage};
+use crate::{Checkpoint, Destination, Download, Entry, Folder, Object, StoredHash, Upload, Usage};
 
 /// Addresses in the account's own space, and in its team's.
 pub(crate) const SCHEME: &str = "dropbox:";
@@ -67,6 +67,18 @@ impl Dropbox {
             Space::Team => TEAM_SCHEME,
         }
     }
+
+    /// Returns a digest that tells one grant from another, and tells nothing else.
+    fn grant(&self) -> String {
+        use secrecy::ExposeSecret;
+        let settings = self.client.settings();
+        let mut digester = pipeline::Digester::default();
+        digester.update(settings.app_key.as_bytes());
+        if let Some(token) = &settings.refresh_token {
+            digester.update(token.expose_secret().as_bytes());
+        }
+        digester.finish().sha256
+    }
 }
 
 #[async_trait]
@@ -78,6 +90,11 @@ impl Destination for Dropbox {
 
     fn stops_when_full(&self) -> bool {
         self.stops_when_full
+    }
+
+    fn identity(&self) -> String {
+        // Dropbox does not distinguish case.
+        format!("{}{} of {}", self.scheme(), self.folder.to_lowercase(), self.grant())
     }
 
     async fn create(&self) -> Result<Box<dyn Upload>, Error> {
@@ -100,6 +117,10 @@ impl Destination for Dropbox {
 
     async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
         self.list_files(folder).await
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
+        self.look_up(path).await
     }
 
     async fn delete(&self, path: &str) -> Result<(), Error> {

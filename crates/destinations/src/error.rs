@@ -16,6 +16,20 @@ pub enum Error {
     /// There is no such file.
     #[error("{0} does not exist")]
     NotFound(String),
+    /// It has more bytes than what it should be can have.
+    #[error("could not read {path}: it is larger than {limit} bytes")]
+    TooLarge {
+        /// Which file.
+        path: String,
+        /// Bytes.
+        limit: u64,
+    },
+    /// The user that dbackup runs as may not do that.
+    #[error("{what}: permission denied: give this user the right to the folder")]
+    Denied {
+        /// What was being done, on what.
+        what: String,
+    },
     /// No room is left.
     #[error("{destination} is full{}: free space there or enlarge it, then run again", .usage.map(|usage| format!(" ({usage})")).unwrap_or_default())]
     Full {
@@ -66,9 +80,7 @@ impl Error {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 Self::Full { destination: destination.to_owned(), usage: None }
             }
-            io::ErrorKind::PermissionDenied => {
-                Self::failed(what, "permission denied: give this user the right to the folder")
-            }
+            io::ErrorKind::PermissionDenied => Self::Denied { what },
             _ => Self::failed(what, error),
         }
     }

@@ -2,6 +2,7 @@
 
 mod browse;
 mod config;
+mod list;
 mod read;
 mod write;
 
@@ -12,7 +13,7 @@ use domain::probe::{Step, Steps};
 
 use crate::error::Error;
 use crate::probe::{space, write_read_delete};
-use crate::{Destination, Download, Folder, Object, StoredHash, Upload, Usage};
+use crate::{Destination, Download, Entry, Folder, Listing, Object, StoredHash, Upload, Usage};
 
 /// A folder.
 #[derive(Debug, Clone)]
@@ -31,8 +32,16 @@ impl Destination for FileSystem {
         self.stops_when_full
     }
 
+    fn identity(&self) -> String {
+        self.place()
+    }
+
     async fn create(&self) -> Result<Box<dyn Upload>, Error> {
-        Ok(Box::new(self.start_upload().await?))
+        self.create_in("").await
+    }
+
+    async fn create_in(&self, folder: &str) -> Result<Box<dyn Upload>, Error> {
+        Ok(Box::new(self.start_upload(folder).await?))
     }
 
     async fn open(&self, path: &str) -> Result<Box<dyn Download>, Error> {
@@ -40,7 +49,15 @@ impl Destination for FileSystem {
     }
 
     async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
+        self.list_all_files(folder).await
+    }
+
+    async fn list_readable(&self, folder: &str) -> Result<Listing, Error> {
         self.list_files(folder).await
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
+        self.look_up(path).await
     }
 
     async fn delete(&self, path: &str) -> Result<(), Error> {

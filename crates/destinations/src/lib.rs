@@ -4,8 +4,10 @@
 //! folder and one line in [`parse`]. Paths are relative to the destination's folder, with `/` between segments.
 
 mod dropbox;
+mod entry;
 mod error;
 mod file;
+mod hash;
 mod path;
 mod probe;
 
@@ -19,7 +21,9 @@ use domain::probe::Step;
 use pipeline::Digested;
 
 pub use dropbox::{GrantFault, dropbox_folder};
+pub use entry::{Entry, Listing, Object, Unreadable};
 pub use error::Error;
+pub use hash::{StoredHash, StoredHasher};
 
 /// A place that keeps backups.
 #[async_trait]
@@ -27,8 +31,16 @@ pub trait Destination: Send + Sync {
     /// What a person calls it: `dropbox:/backups`, `file:///backups`.
     fn name(&self) -> String;
 
+    /// Returns what tells this place from others: two addresses of one place have the same.
+    fn identity(&self) -> String;
+
     /// Starts an upload. Nothing is visible before [`Upload::commit`].
     async fn create(&self) -> Result<Box<dyn Upload>, Error>;
+
+    /// Starts an upload of a file that will lie in `folder`, which may be on another disk than the destination's own.
+    async fn create_in(&self, _folder: &str) -> Result<Box<dyn Upload>, Error> {
+        self.create().await
+    }
 
     /// Goes on with an upload that was interrupted. Write the same bytes again, from the first one.
     /// [`Error::NotResumable`], now or later, if it has to start anew.
@@ -54,10 +66,19 @@ pub trait Destination: Send + Sync {
     /// not exist is empty. A listing is whole or an error.
     async fn list(&self, folder: &str) -> Result<Vec<Object>, Error>;
 
+    /// Lists as [`Self::list`] does, for display only: a folder below that cannot be read is reported, and bars nothing else.
+    async fn list_readable(&self, folder: &str) -> Result<Listing, Error> {
+        Ok(Listing { objects: self.list(folder).await?, unreadable: Vec::new() })
+    }
+
+    /// Looks a file up without reading it. Returns `None` if it does not exist.
+    async fn stat(&self, path: &str) -> Result<Option<Entry>, Error>;
+
     /// Deletes a file. What is gone already is deleted.
     async fn delete(&self, path: &str) -> Result<(), Error>;
 
-    /// The storage's own hash of what it holds now: from its metadata, or by reading where that costs nothing.
+    /// Returns the hash of what the storage holds now: from its metadata, or by reading all of the file. To find out whether a
+    /// file exists, use [`Self::stat`].
     async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error>;
 
     /// Tests the storage step by step, each told as soon as it is known. True if all passed.
@@ -74,7 +95,8 @@ pub trait Destination: Send + Sync {
         Err(Error::Usage(format!("{} cannot be browsed", self.name())))
     }
 
-    /// Reads a small file. None if nothing is there; an error, never none, if that cannot be told.
+    /// Reads a file of at most `limit` bytes. `Ok(None)` means that the file does not exist; if that cannot be determined, returns
+    /// an error.
     async fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {
         let mut download = match self.open(path).await {
             Ok(download) => download,
@@ -85,10 +107,7 @@ pub trait Destination: Send + Sync {
         while let Some(piece) = download.next().await? {
             content.extend_from_slice(&piece);
             if content.len() as u64 > limit {
-                return Err(Error::failed(
-                    format!("could not read {path}"),
-                    format!("it is larger than {limit} bytes"),
-                ));
+                return Err(Error::TooLarge { path: path.to_owned(), limit });
             }
         }
         Ok(Some(content))
@@ -194,15 +213,6 @@ pub trait Download: Send {
     async fn next(&mut self) -> Result<Option<Bytes>, Error>;
 }
 
-/// A file at a destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// Relative to the destination's folder, spelt as its writer did.
-    pub path: String,
-    /// Bytes.
-    pub size: u64,
-}
-
 /// A folder of a storage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
@@ -218,51 +228,6 @@ fn sorted(mut folders: Vec<Folder>) -> Vec<Folder> {
     folders
 }
 
-/// A hash that a storage can give of a stored file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoredHash {
-    /// SHA-256, lower-case hexadecimal.
-    Sha256(String),
-    /// See [`::dropbox::ContentHasher`].
-    DropboxContentHash(String),
-}
-
-impl StoredHash {
-    /// Computes a hash of the same kind.
-    pub fn hasher(&self) -> StoredHasher {
-        match self {
-            Self::Sha256(_) => StoredHasher::Sha256(pipeline::Digester::default()),
-            Self::DropboxContentHash(_) => StoredHasher::DropboxContentHash(::dropbox::ContentHasher::default()),
-        }
-    }
-}
-
-/// Computes a [`StoredHash`].
-pub enum StoredHasher {
-    /// SHA-256.
-    Sha256(pipeline::Digester),
-    /// Dropbox's own.
-    DropboxContentHash(::dropbox::ContentHasher),
-}
-
-impl StoredHasher {
-    /// Takes the next bytes.
-    pub fn update(&mut self, data: &[u8]) {
-        match self {
-            Self::Sha256(hasher) => hasher.update(data),
-            Self::DropboxContentHash(hasher) => hasher.update(data),
-        }
-    }
-
-    /// The hash of everything taken.
-    pub fn finish(self) -> StoredHash {
-        match self {
-            Self::Sha256(hasher) => StoredHash::Sha256(hasher.finish().sha256),
-            Self::DropboxContentHash(hasher) => StoredHash::DropboxContentHash(hasher.finish()),
-        }
-    }
-}
-
 /// Writes a whole small file.
 ///
 /// # Errors
@@ -270,7 +235,8 @@ impl StoredHasher {
 pub async fn put(destination: &dyn Destination, path: &str, content: Bytes) -> Result<(), Error> {
     let mut digester = pipeline::Digester::default();
     digester.update(&content);
-    let mut upload = destination.create().await?;
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut upload = destination.create_in(folder).await?;
     upload.write(content).await?;
     upload.seal(&digester.finish().into()).await?;
     upload.commit(path).await

@@ -34,6 +34,11 @@ pub fn job_of_folder(folder: &str) -> String {
     segment::decode(folder).unwrap_or_else(|| folder.to_owned())
 }
 
+/// A database's name as one part of a file name.
+pub fn database_segment(database: &str) -> String {
+    segment::encode(database, MAX_DATABASE_BYTES)
+}
+
 /// The parts of a backup's file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupName {
@@ -63,7 +68,7 @@ impl BackupName {
         Self {
             time: to_the_second(time),
             ordinal: 1,
-            database: database.map(|name| segment::encode(name, MAX_DATABASE_BYTES)),
+            database: database.map(database_segment),
             format,
             compression: compression.extension(),
             encrypted,

@@ -98,6 +98,14 @@ impl PrivateFile {
         &self.file
     }
 
+    /// Makes its content durable, where its file system can do that.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn sync(&self) -> io::Result<()> {
+        sync(&self.file)
+    }
+
     /// Makes it durable and gives it its final name, in the same folder tree. Nothing is ever overwritten.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Backing up: each database in one pass through the pipeline to every destination at once.
 
+mod place;
 mod publish;
 mod report;
 mod stream;
@@ -8,7 +9,6 @@ use std::sync::Arc;
 
 use destinations::{Destination, Upload};
 use domain::outcome::RunState;
-use domain::size::human;
 use domain::{Compression, Warning};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -18,9 +18,9 @@ use sources::{DumpOptions, Source, Versions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::place::{Place, same_places};
 use self::publish::publish;
 pub use self::report::{CopyReport, DatabaseReport, Event, Failure, RunReport, Stored};
-use crate::naming::TakenNames;
 
 /// What to back up, and how.
 pub struct BackupRequest<'a> {
@@ -60,10 +60,11 @@ pub async fn back_up(
     cancel: &CancellationToken,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> RunReport {
+    let mut places: Vec<Place> = request.destinations.iter().map(Place::new).collect();
     let mut databases = Vec::with_capacity(request.databases.len());
     for database in &request.databases {
         on_event(Event::Started { database });
-        let report = match copy_database(request, database, progress, cancel, on_event).await {
+        let report = match copy_database(request, database, &mut places, progress, cancel, on_event).await {
             Ok(report) => report,
             Err(failure) => {
                 on_event(Event::Failed { database, failure: &failure });
@@ -73,25 +74,19 @@ pub async fn back_up(
         };
         databases.push(report);
     }
-    let warned = databases.iter().any(|report| !report.warnings.is_empty()) || !request.left_out.is_empty();
+    let warnings = [request.left_out.clone(), same_places(&request.destinations)].concat();
+    let warned = databases.iter().any(|report| !report.warnings.is_empty()) || !warnings.is_empty();
     let whole = databases.iter().flat_map(|report| {
         let dumped = report.failure.is_some().then_some(false);
         dumped.into_iter().chain(report.copies.iter().map(|copy| copy.result.is_ok()))
     });
-    RunReport {
-        run_id: request.run_id.clone(),
-        state: RunState::of(whole, warned),
-        warnings: request.left_out.clone(),
-        databases,
-    }
+    RunReport { run_id: request.run_id.clone(), state: RunState::of(whole, warned), warnings, databases }
 }
-
-/// A destination and how far a database's copy has come there.
-type Copy<T> = (Arc<dyn Destination>, Result<T, Failure>);
 
 async fn copy_database(
     request: &BackupRequest<'_>,
     database: &str,
+    places: &mut [Place],
     progress: &Progress,
     cancel: &CancellationToken,
     on_event: &(dyn Fn(Event<'_>) + Sync),
@@ -99,7 +94,7 @@ async fn copy_database(
     let streamed = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(Failure::Cancelled),
-        streamed = dump_to_all(request, database, progress, on_event) => streamed?,
+        streamed = dump_to_all(request, database, places, progress, on_event) => streamed?,
     };
     if let Some(dump) = &streamed.dump {
         on_event(Event::Dumped { database, size: dump.encoded.plain.size });
@@ -108,13 +103,13 @@ async fn copy_database(
         }
     }
     let dump = streamed.dump.as_ref();
-    let publishing = streamed.copies.into_iter().map(|(destination, upload)| async move {
-        let result = match (upload, dump) {
-            (Ok((taken, upload)), Some(dump)) => publish(request, database, dump, taken, upload, cancel).await,
-            (Ok(_), None) => Err(Failure::NoDump),
-            (Err(failure), _) => Err(failure),
+    let publishing = places.iter_mut().zip(streamed.uploads).enumerate().map(|(index, (place, upload))| async move {
+        let result = match (upload, dump, &mut place.taken) {
+            (Ok(upload), Some(dump), Some(taken)) => publish(request, database, dump, taken, upload, cancel).await,
+            (Ok(_), ..) => Err(Failure::NoDump),
+            (Err(failure), ..) => Err(failure),
         };
-        let copy = CopyReport { index: position(request, &destination), destination: destination.name(), result };
+        let copy = CopyReport { index, destination: place.destination.name(), result };
         on_event(Event::Copied { database, copy: &copy });
         copy
     });
@@ -126,11 +121,12 @@ async fn copy_database(
 
 /// What each destination has of a dump, still invisible.
 struct Streamed {
-    /// None if no destination was left to dump for.
+    /// `None` if no destination was left to dump for.
     dump: Option<ProvedDump>,
     /// What was known before the dump began.
     foreseen: Vec<Warning>,
-    copies: Vec<Copy<(TakenNames, Box<dyn Upload>)>>,
+    /// Per destination.
+    uploads: Vec<Result<Box<dyn Upload>, Failure>>,
 }
 
 /// A dump that has proved its end.
@@ -143,79 +139,42 @@ struct ProvedDump {
 async fn dump_to_all(
     request: &BackupRequest<'_>,
     database: &str,
+    places: &mut [Place],
     progress: &Progress,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Streamed, Failure> {
-    let prepared = join_all(request.destinations.iter().map(|destination| prepare(destination, &request.job))).await;
-    let (mut copies, mut ready, mut uploads, mut foreseen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (destination, outcome) in prepared {
+    let prepared = join_all(places.iter_mut().map(|place| place.prepare(&request.job))).await;
+    let (mut failures, mut uploads, mut foreseen) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, outcome) in places.iter().zip(prepared) {
         let foreseeing = match &outcome {
-            Ok((taken, _)) => foresee(request, database, &*destination, taken, on_event).await,
+            Ok(_) => place.foresee(request, database, on_event).await,
             Err(_) => Ok(None),
         };
-        match outcome.and_then(|prepared| Ok((prepared, foreseeing?))) {
-            Ok(((taken, upload), warning)) => {
+        failures.push(match outcome.and_then(|upload| Ok((upload, foreseeing?))) {
+            Ok((upload, warning)) => {
                 foreseen.extend(warning);
-                ready.push((destination, taken));
                 uploads.push(upload);
+                None
             }
-            Err(failure) => copies.push((destination, Err(failure))),
-        }
+            Err(failure) => Some(failure),
+        });
     }
-    if ready.is_empty() {
-        return Ok(Streamed { dump: None, foreseen, copies });
+    if uploads.is_empty() {
+        let uploads = failures.into_iter().flatten().map(Err).collect();
+        return Ok(Streamed { dump: None, foreseen, uploads });
     }
     let dump = request.source.dump(database, request.dump_options).await?;
     let versions = dump.versions();
     let stream = stream::run(dump, request.compression, request.recipients.clone(), uploads, progress).await?;
-    copies.extend(ready.into_iter().zip(stream.uploads).map(|((destination, taken), upload)| {
-        (destination, upload.map(|upload| (taken, upload)).map_err(Failure::from))
-    }));
+    let mut streamed = stream.uploads.into_iter();
+    let uploads = failures.into_iter().map(|failure| match failure {
+        Some(failure) => Err(failure),
+        // As many as were handed over.
+        None => streamed.next().map_or(Err(Failure::NoDump), |upload| upload.map_err(Failure::from)),
+    });
+    let uploads = uploads.collect();
     let dump = stream.encoded.map(|encoded| ProvedDump { versions, warnings: stream.warnings, encoded });
-    Ok(Streamed { dump, foreseen, copies })
-}
-
-/// Looks at the job's folder, which proves that the destination can be reached before a dump starts, and begins an upload.
-async fn prepare(destination: &Arc<dyn Destination>, job: &str) -> Copy<(TakenNames, Box<dyn Upload>)> {
-    let prepared = async {
-        let taken = TakenNames::of_job(&**destination, job).await?;
-        Ok((taken, destination.create().await?))
-    };
-    (Arc::clone(destination), prepared.await)
-}
-
-/// Compares a destination's free space with the size of the database's last backup. If that would not fit, returns a warning,
-/// or refuses the destination if its setting says so: space may still be freed in time, or the backup may be smaller.
-async fn foresee(
-    request: &BackupRequest<'_>,
-    database: &str,
-    destination: &dyn Destination,
-    taken: &TakenNames,
-    on_event: &(dyn Fn(Event<'_>) + Sync),
-) -> Result<Option<Warning>, Failure> {
-    let Some(last_size) = taken.last_size(&publish::first_name(request, database)) else { return Ok(None) };
-    // A grant that may not look at the space can still write: the upload itself will tell.
-    let Ok(Some(usage)) = destination.usage().await else { return Ok(None) };
-    if usage.free().is_none_or(|free| free >= last_size) {
-        return Ok(None);
-    }
-    if destination.stops_when_full() {
-        return Err(Failure::WouldNotFit { destination: destination.name(), last_size, usage });
-    }
-    on_event(Event::MayNotFit { database, destination: destination.name(), last_size, usage });
-    let message = format!(
-        "the backup may not fit into {}: the last one was {}, and {} is free ({usage})",
-        destination.name(),
-        human(last_size),
-        human(usage.free().unwrap_or_default())
-    );
-    let warning = Warning::new("may-not-fit", message).about(destination.name());
-    Ok(Some(warning.with_cure("Free space there, or enlarge it")))
-}
-
-/// Where a destination stands in the request.
-fn position(request: &BackupRequest<'_>, destination: &Arc<dyn Destination>) -> usize {
-    request.destinations.iter().position(|other| Arc::ptr_eq(other, destination)).unwrap_or_default()
+    Ok(Streamed { dump, foreseen, uploads })
 }
 
 /// A new run's id: a UUID of version 7, which sorts by the run's start.

@@ -1,15 +1,27 @@
 //! The backups at a destination, read from the storage itself.
 
-use std::collections::HashSet;
+mod delete;
 
-use destinations::{Destination, Error, Object};
+use std::collections::HashSet;
+use std::time::Duration;
+
+use destinations::{Destination, Error, Object, Unreadable};
 use domain::BackupName;
 use domain::naming::{SIDECAR_SUFFIX, job_folder, job_of_folder};
-use domain::sidecar::{self, Sidecar};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use tokio::time::{MissedTickBehavior, interval};
 
-/// Sidecars that are read at once.
-const PARALLEL_READS: usize = 8;
+pub use self::delete::{DeleteError, delete};
+pub use crate::sidecars::{SidecarState, read_sidecar};
+
+/// Maximum number of sidecars read at once.
+const PARALLEL_READS: usize = 4;
+/// Minimum time between two reads: storages slow a client down that asks more often.
+const READ_INTERVAL: Duration = Duration::from_millis(100);
+
+/// A file in a job's folder that says that a job of another spelling writes there, too; see docs/FORMAT.md.
+pub(crate) const SHARED_MARKER: &str = "shared-folder.txt";
 
 /// A backup as its name and its listing tell.
 #[derive(Debug, Clone)]
@@ -22,74 +34,135 @@ pub struct Backup {
     pub name: BackupName,
     /// Bytes.
     pub size: u64,
+    /// When the storage took it, where it tells.
+    pub modified: Option<Timestamp>,
     /// Whether a sidecar lies beside it.
     pub has_sidecar: bool,
-    /// Where its data came from, if its sidecar was read for the listing (as it is for a named job).
-    pub source: Option<String>,
 }
 
-/// Lists the backups at a destination, oldest first; of one job if it is named.
-///
-/// Two jobs whose names differ only by case share a folder in Dropbox; for a named job the sidecars tell them apart.
+/// The backups at a destination, oldest first, and what could not be read.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// The backups.
+    pub backups: Vec<Backup>,
+    /// The folders that could not be read; of a job's own folder, none.
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Lists the backups at a destination; of one job if it is named.
 ///
 /// # Errors
-/// As [`Destination::list`]: a listing is whole or an error.
-pub async fn list(destination: &dyn Destination, job: Option<&str>) -> Result<Vec<Backup>, Error> {
-    let folder = job.map(job_folder).unwrap_or_default();
-    let objects = destination.list(&folder).await?;
-    let sidecars: HashSet<String> =
-        objects.iter().filter_map(|object| Some(object.path.strip_suffix(SIDECAR_SUFFIX)?.to_lowercase())).collect();
-    let mut backups: Vec<Backup> = objects.iter().filter_map(|object| recognize(object, &sidecars)).collect();
-    if let Some(job) = job {
-        backups = only_of_job(destination, job, backups).await?;
+/// As [`Destination::list`]; a job's own folder is listed as a whole or not at all.
+pub async fn list(destination: &dyn Destination, job: Option<&str>) -> Result<Listing, Error> {
+    match job {
+        Some(job) => Ok(Listing { backups: of_job(destination, job).await?, unreadable: Vec::new() }),
+        None => {
+            let listed = destination.list_readable("").await?;
+            Ok(Listing { backups: sorted(recognize(&listed.objects)), unreadable: listed.unreadable })
+        }
     }
-    backups.sort_by(|one, other| {
-        (one.name.time, one.name.ordinal, &one.path).cmp(&(other.name.time, other.name.ordinal, &other.path))
-    });
-    Ok(backups)
 }
 
-/// Reads the sidecar of a backup; none if there is none, or it is of no use.
-///
-/// # Errors
-/// If it cannot be told whether there is one.
-pub async fn read_sidecar(destination: &dyn Destination, path: &str) -> Result<Option<Sidecar>, Error> {
-    let content = destination.read(&format!("{path}{SIDECAR_SUFFIX}"), sidecar::MAX_SIZE).await?;
-    Ok(content.and_then(|json| serde_json::from_slice(&json).ok()))
-}
-
-/// Deletes a backup, then its sidecar. A backup that cannot be deleted keeps its sidecar.
-///
-/// # Errors
-/// [`Error::NotFound`] if nothing is there; as [`Destination::delete`].
-pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), Error> {
-    destination.stored_hash(path).await.map(drop)?;
-    destination.delete(path).await?;
-    destination.delete(&format!("{path}{SIDECAR_SUFFIX}")).await
-}
-
-/// What a backup's path says of it: the job, and the parts of the file's name. None if it is not a backup's.
-pub fn parse_path(path: &str) -> Option<(String, BackupName)> {
-    let (folder, file_name) = path.rsplit_once('/')?;
-    Some((job_of_folder(folder.rsplit('/').next()?), BackupName::parse(file_name)?))
-}
-
-fn recognize(object: &Object, sidecars: &HashSet<String>) -> Option<Backup> {
-    let (job, name) = parse_path(&object.path)?;
-    let has_sidecar = sidecars.contains(&object.path.to_lowercase());
-    Some(Backup { path: object.path.clone(), job, name, size: object.size, has_sidecar, source: None })
-}
-
-async fn only_of_job(destination: &dyn Destination, job: &str, backups: Vec<Backup>) -> Result<Vec<Backup>, Error> {
-    let judged: Vec<Option<Backup>> = stream::iter(backups)
-        .map(|backup| async move {
-            let sidecar = if backup.has_sidecar { read_sidecar(destination, &backup.path).await? } else { None };
-            let is_ours = sidecar.as_ref().map_or(backup.job == job, |sidecar| sidecar.job_name == job);
-            let source = sidecar.map(|sidecar| sidecar.source_name);
-            Ok::<_, Error>(is_ours.then(|| Backup { job: job.to_owned(), source, ..backup }))
+/// The backups of a job, oldest first. Two jobs whose names differ only by case share a folder in Dropbox: there, and only there,
+/// the sidecars tell them apart.
+async fn of_job(destination: &dyn Destination, job: &str) -> Result<Vec<Backup>, Error> {
+    let folder = JobFolder::list(destination, job).await?;
+    if !folder.is_shared {
+        return Ok(folder.backups);
+    }
+    let pace = tokio::sync::Mutex::new(interval(READ_INTERVAL));
+    pace.lock().await.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let judged: Vec<Option<Backup>> = stream::iter(folder.backups)
+        .map(|backup| async {
+            let sidecar = if backup.has_sidecar {
+                pace.lock().await.tick().await;
+                read_sidecar(destination, &backup.path).await?
+            } else {
+                SidecarState::Missing
+            };
+            let is_ours = belongs_to(job, &sidecar).unwrap_or(folder.is_spelt_so);
+            Ok::<_, Error>(is_ours.then(|| Backup { job: job.to_owned(), ..backup }))
         })
         .buffered(PARALLEL_READS)
         .try_collect()
         .await?;
     Ok(judged.into_iter().flatten().collect())
+}
+
+/// Returns whether a sidecar says that its backup is the job's, or of a job that only its case tells apart; `None` if it does not
+/// say.
+pub fn belongs_to(job: &str, sidecar: &SidecarState) -> Option<bool> {
+    let name = &sidecar.sidecar()?.job_name;
+    match name == job {
+        true => Some(true),
+        // A folder can have been renamed since: then its name counts.
+        false => (name.to_lowercase() == job.to_lowercase()).then_some(false),
+    }
+}
+
+/// A job's folder, as one listing shows it.
+#[derive(Debug)]
+pub struct JobFolder {
+    /// The backups in it, oldest first.
+    pub backups: Vec<Backup>,
+    /// Whether backups of another job, whose name differs only by case, can be among them.
+    pub is_shared: bool,
+    /// Whether its name is spelt as this job's.
+    pub is_spelt_so: bool,
+}
+
+impl JobFolder {
+    /// Lists it; no sidecar is read.
+    ///
+    /// # Errors
+    /// As [`Destination::list`].
+    pub async fn list(destination: &dyn Destination, job: &str) -> Result<Self, Error> {
+        let folder = job_folder(job);
+        let objects = destination.list(&folder).await?;
+        let mut backups = recognize(&objects);
+        backups.retain(|backup| {
+            backup.path.rsplit_once('/').is_some_and(|(found, _)| found.to_lowercase() == folder.to_lowercase())
+        });
+        let is_spelt_so = is_spelt(&folder, &objects);
+        if is_spelt_so {
+            // A name that was cut is whole here.
+            backups.iter_mut().for_each(|backup| job.clone_into(&mut backup.job));
+        }
+        let is_shared = !is_spelt_so || objects.iter().any(is_shared_marker);
+        Ok(Self { backups: sorted(backups), is_shared, is_spelt_so })
+    }
+}
+
+/// Returns whether a folder's files lie in a folder of just this spelling; true for an empty one.
+pub(crate) fn is_spelt(folder: &str, objects: &[Object]) -> bool {
+    objects.iter().all(|object| object.path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+}
+
+pub(crate) fn is_shared_marker(object: &Object) -> bool {
+    object.path.rsplit('/').next() == Some(SHARED_MARKER)
+}
+
+/// What a backup's path says of it: the job, and the parts of the file's name. `None` if it is not a backup's.
+pub fn parse_path(path: &str) -> Option<(String, BackupName)> {
+    let (folder, file_name) = path.rsplit_once('/')?;
+    Some((job_of_folder(folder.rsplit('/').next()?), BackupName::parse(file_name)?))
+}
+
+fn sorted(mut backups: Vec<Backup>) -> Vec<Backup> {
+    backups.sort_by(|one, other| {
+        (one.name.time, one.name.ordinal, &one.path).cmp(&(other.name.time, other.name.ordinal, &other.path))
+    });
+    backups
+}
+
+fn recognize(objects: &[Object]) -> Vec<Backup> {
+    let sidecars: HashSet<String> =
+        objects.iter().filter_map(|object| Some(object.path.strip_suffix(SIDECAR_SUFFIX)?.to_lowercase())).collect();
+    let backup = |object: &Object| {
+        let (job, name) = parse_path(&object.path)?;
+        let has_sidecar = sidecars.contains(&object.path.to_lowercase());
+        let Object { path, size, modified } = object.clone();
+        Some(Backup { path, job, name, size, modified, has_sidecar })
+    };
+    objects.iter().filter_map(backup).collect()
 }

@@ -2,9 +2,10 @@
 
 use bytes::Bytes;
 use destinations::{Checkpoint, Companion, Destination, Error, Expected, StoredHash, Upload};
-use domain::naming::SIDECAR_SUFFIX;
-use domain::sidecar::{self, Sidecar};
 use pipeline::{Digester, Progress};
+
+use crate::checks::Checks;
+use crate::sidecars::{SidecarState, read_content, sidecar_path};
 
 /// Bytes after which the state is worth keeping anew; for long files, a fraction of what went before, since the state grows too.
 const CHECKPOINT_EVERY: u64 = 8 * 1024 * 1024;
@@ -39,10 +40,12 @@ pub enum CopyEvent<'a> {
 /// How a copy ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Copied {
-    /// It is there, provably the same.
+    /// It is there, the same bytes as at the source.
     Done {
         /// Bytes.
         size: u64,
+        /// What they were compared with besides.
+        checks: Checks,
     },
     /// It was there already, with the same content.
     AlreadyThere,
@@ -105,8 +108,12 @@ pub async fn copy(
             Err(to(Error::Taken(format!("{path} at {}", destination.name()))))
         };
     }
-    let sidecar = source.read(&sidecar_path(path), sidecar::MAX_SIZE).await.map_err(from)?;
-    let transfer = Transfer { source, path, destination, sidecar, progress, on_event };
+    let (sidecar, state) = match read_content(source, path).await.map_err(from)? {
+        Ok(content) => (content.clone(), SidecarState::parse(content.as_deref())),
+        // The backup is worth a copy nevertheless.
+        Err(cause) => (None, SidecarState::Unreadable(cause)),
+    };
+    let transfer = Transfer { source, path, destination, sidecar, state, progress, on_event };
     if let Some(checkpoint) = checkpoint {
         match transfer.run(Some(&checkpoint)).await {
             Err(CopyError::Destination(cause @ Error::NotResumable { .. })) => {
@@ -123,6 +130,7 @@ struct Transfer<'a> {
     path: &'a str,
     destination: &'a dyn Destination,
     sidecar: Option<Vec<u8>>,
+    state: SidecarState,
     progress: &'a Progress,
     on_event: &'a (dyn Fn(CopyEvent<'_>) + Sync),
 }
@@ -131,7 +139,7 @@ impl Transfer<'_> {
     async fn run(&self, checkpoint: Option<&Checkpoint>) -> Result<Copied, CopyError> {
         let mut upload = match checkpoint {
             Some(checkpoint) => self.destination.resume(checkpoint).await.map_err(to)?,
-            None => self.destination.create().await.map_err(to)?,
+            None => self.destination.create_in(folder_of(self.path)).await.map_err(to)?,
         };
         if checkpoint.is_some() {
             (self.on_event)(CopyEvent::Resumed);
@@ -139,7 +147,7 @@ impl Transfer<'_> {
         let read = self.stream(&mut *upload).await?;
         let sealed = upload.seal(&read).await.map_err(to)?;
         self.keep(&*upload);
-        self.compare(&read, sealed.dropbox_content_hash.as_deref())?;
+        let checks = self.compare(&read, sealed.dropbox_content_hash.as_deref())?;
         match self.sidecar_for(sealed.dropbox_content_hash) {
             None => upload.commit(self.path).await.map_err(to)?,
             Some(content) => {
@@ -151,13 +159,13 @@ impl Transfer<'_> {
                     .map_err(|cause| CopyError::Sidecar { path: self.path.to_owned(), cause })?;
             }
         }
-        Ok(Copied::Done { size: read.size })
+        Ok(Copied::Done { size: read.size, checks })
     }
 
     async fn stream(&self, upload: &mut dyn Upload) -> Result<Expected, CopyError> {
         let mut download = self.source.open(self.path).await.map_err(from)?;
         // Hashing is most of the work: the storages' own hash is enough where the sidecar knows it.
-        let known = self.parsed().is_none_or(|sidecar| sidecar.checksum.dropbox_content_hash.is_some());
+        let known = self.state.sidecar().is_none_or(|sidecar| sidecar.checksum.dropbox_content_hash.is_some());
         let mut digester = (upload.needs_sha256() || !known).then(Digester::default);
         let (mut size, mut kept) = (0, 0);
         while let Some(piece) = download.next().await.map_err(from)? {
@@ -181,49 +189,54 @@ impl Transfer<'_> {
     }
 
     /// Compares what was read with what was once backed up.
-    fn compare(&self, read: &Expected, content_hash: Option<&str>) -> Result<(), CopyError> {
-        let Some(sidecar) = self.parsed() else { return Ok(()) };
+    fn compare(&self, read: &Expected, content_hash: Option<&str>) -> Result<Checks, CopyError> {
+        let mut checks = Checks { passed: Vec::new(), missing: self.state.problem() };
+        let Some(sidecar) = self.state.sidecar() else { return Ok(checks) };
         let altered =
             |what| Err(CopyError::Altered { path: self.path.to_owned(), source_name: self.source.name(), what });
         if sidecar.size.stored != read.size {
             return altered("size");
         }
-        if read.sha256.as_ref().is_some_and(|found| *found != sidecar.checksum.sha256_stored) {
-            return altered("SHA-256");
+        if let Some(found) = &read.sha256 {
+            if *found != sidecar.checksum.sha256_stored {
+                return altered("SHA-256");
+            }
+            checks.passed("the sidecar's SHA-256");
         }
-        match (content_hash, &sidecar.checksum.dropbox_content_hash) {
-            (Some(found), Some(expected)) if found != expected => altered("content hash"),
-            _ => Ok(()),
+        if let (Some(found), Some(expected)) = (content_hash, &sidecar.checksum.dropbox_content_hash) {
+            if found != expected {
+                return altered("content hash");
+            }
+            checks.passed("the sidecar's content hash");
         }
+        Ok(checks)
     }
 
     /// The sidecar as it is, but for Dropbox's hash, which a backup that comes from elsewhere does not have yet.
     fn sidecar_for(&self, content_hash: Option<String>) -> Option<Bytes> {
         let content = self.sidecar.as_ref()?;
         let completed =
-            self.parsed().filter(|sidecar| sidecar.checksum.dropbox_content_hash.is_none()).and_then(|mut sidecar| {
-                sidecar.checksum.dropbox_content_hash = Some(content_hash?);
-                serde_json::to_vec_pretty(&sidecar).ok()
-            });
+            self.state.sidecar().filter(|sidecar| sidecar.checksum.dropbox_content_hash.is_none()).and_then(
+                |sidecar| {
+                    let mut sidecar = sidecar.clone();
+                    sidecar.checksum.dropbox_content_hash = Some(content_hash?);
+                    serde_json::to_vec_pretty(&sidecar).ok()
+                },
+            );
         Some(completed.unwrap_or_else(|| content.clone()).into())
     }
-
-    /// A sidecar of another program, or of a later version, is copied as it is.
-    fn parsed(&self) -> Option<Sidecar> {
-        serde_json::from_slice(self.sidecar.as_ref()?).ok()
-    }
 }
 
-fn sidecar_path(path: &str) -> String {
-    format!("{path}{SIDECAR_SUFFIX}")
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
+/// Returns the hash of what lies at a path, if anything does.
 async fn stored_hash(destination: &dyn Destination, path: &str) -> Result<Option<StoredHash>, Error> {
-    match destination.stored_hash(path).await {
-        Ok(hash) => Ok(Some(hash)),
-        Err(Error::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
+    if destination.stat(path).await?.is_none() {
+        return Ok(None);
     }
+    destination.stored_hash(path).await.map(Some)
 }
 
 /// Whether the file at the source has this hash; read only if the source does not know it.
@@ -247,10 +260,10 @@ async fn copy_missing_sidecar(
     destination: &dyn Destination,
 ) -> Result<(), CopyError> {
     let beside = sidecar_path(path);
-    if destination.read(&beside, sidecar::MAX_SIZE).await.map_err(to)?.is_some() {
+    if destination.stat(&beside).await.map_err(to)?.is_some() {
         return Ok(());
     }
-    let Some(content) = source.read(&beside, sidecar::MAX_SIZE).await.map_err(from)? else { return Ok(()) };
+    let Ok(Some(content)) = read_content(source, path).await.map_err(from)? else { return Ok(()) };
     destinations::put(destination, &beside, content.into())
         .await
         .map_err(|cause| CopyError::Sidecar { path: path.to_owned(), cause })

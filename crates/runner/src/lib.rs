@@ -6,11 +6,14 @@
 
 pub mod backup;
 pub mod catalog;
+mod checks;
 pub mod copy;
 pub mod naming;
 pub mod restore;
+mod sidecars;
 
 pub use backup::{BackupRequest, Event, RunReport, back_up};
-pub use catalog::{Backup, delete, list};
+pub use catalog::{Backup, DeleteError, JobFolder, Listing, SidecarState, delete, list};
+pub use checks::Checks;
 pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
 pub use restore::{OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};

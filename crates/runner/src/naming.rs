@@ -2,15 +2,20 @@
 
 use std::collections::HashSet;
 
-use destinations::{Destination, Error, Object};
+use bytes::Bytes;
+use destinations::{Destination, Error, Object, put};
 use domain::BackupName;
 use domain::naming::job_folder;
+
+use crate::catalog::{SHARED_MARKER, is_shared_marker, is_spelt};
 
 /// The names in a job's folder at one destination. Compared in lower case, as Dropbox does.
 #[derive(Debug)]
 pub struct TakenNames {
     folder: String,
     lower: HashSet<String>,
+    /// Whether the folder is another job's, whose name differs only by case, and nothing there says so yet.
+    marker_is_missing: bool,
     backups: Vec<(BackupName, u64)>,
 }
 
@@ -23,11 +28,28 @@ impl TakenNames {
         let folder = job_folder(job);
         let objects = destination.list(&folder).await?;
         let backup = |object: &Object| Some((BackupName::parse(object.path.rsplit('/').next()?)?, object.size));
+        let marker_is_missing = !is_spelt(&folder, &objects) && !objects.iter().any(is_shared_marker);
         Ok(Self {
             folder,
+            marker_is_missing,
             lower: objects.iter().map(|object| object.path.to_lowercase()).collect(),
             backups: objects.iter().filter_map(backup).collect(),
         })
+    }
+
+    /// Says in a folder that another job's backups lie there, too, so that its listing reads their sidecars. Without that, only
+    /// a listing of the other job would show too much: a failure is tried again by the next run.
+    pub(crate) async fn mark_as_shared(&mut self, destination: &dyn Destination) {
+        if self.marker_is_missing {
+            let words = "Jobs whose names differ only by case share this folder. Their sidecars tell them apart.\n";
+            let written = put(destination, &self.path(SHARED_MARKER), Bytes::from_static(words.as_bytes())).await;
+            self.marker_is_missing = written.is_err();
+        }
+    }
+
+    /// The folder.
+    pub(crate) fn folder(&self) -> &str {
+        &self.folder
     }
 
     /// Bytes of the newest backup of the same database in the same layers: what `name` may come to.

@@ -1,14 +1,15 @@
 //! Reading a backup back: checked as early as can be, and never a half for a whole.
 //!
-//! Before a byte is read: the size and the destination's own hash against the sidecar's. With the first bytes: the key, and
-//! what the dump is. At the end, before the last piece is handed on: age's last chunk, the compression's checksum, Dropbox's
+//! Before a byte is read: the size, and the destination's own hash where it knows one, against the sidecar's. With the first bytes:
+//! the key, and what the dump is. At the end, before the last piece is handed on: age's last chunk, the compression's checksum, Dropbox's
 //! content hash, and both SHA-256 of the sidecar.
 
+mod examine;
+
 use bytes::Bytes;
-use destinations::{Destination, Download, StoredHash};
+use destinations::{Destination, Download};
 use domain::DumpFormat;
 use domain::naming::BackupName;
-use domain::sidecar::Sidecar;
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Interrupted, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode};
@@ -16,7 +17,10 @@ use sources::{RestoreOptions, Restored, Source};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::catalog::read_sidecar;
+use self::examine::equal;
+pub use self::examine::{Examined, examine, verify};
+use crate::checks::Checks;
+use crate::sidecars::SidecarState;
 
 /// What to open.
 pub struct OpenRequest<'a> {
@@ -94,6 +98,7 @@ pub struct OpenedBackup {
     reading: JoinHandle<Result<(), destinations::Error>>,
     decoding: JoinHandle<Result<Result<Decoded, OpenError>, DecodeError>>,
     path: String,
+    checks: Checks,
 }
 
 /// Starts to read a backup.
@@ -102,24 +107,36 @@ pub struct OpenedBackup {
 /// If it cannot be read, or is found to be altered before the first byte.
 pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<OpenedBackup, OpenError> {
     let OpenRequest { destination, path, identities } = request;
-    let sidecar = inspect(destination, path).await?;
+    let examined = examine(destination, path).await?;
     let download = destination.open(path).await?;
+    let (checks, sidecar) = (examined.checks(), examined.sidecar);
     let named_encrypted = path.rsplit('/').next().and_then(BackupName::parse).is_some_and(|name| name.encrypted);
-    let must_be_encrypted = named_encrypted || sidecar.as_ref().is_some_and(|sidecar| sidecar.encryption.is_some());
+    let must_be_encrypted = named_encrypted || sidecar.sidecar().is_some_and(|sidecar| sidecar.encryption.is_some());
     let ((stored, decoder_input), (decoder_output, pieces)) = (stream::channel(), stream::channel());
     let reading = tokio::spawn(read(download, stored, progress.clone()));
     let owned_path = path.to_owned();
     let keys = Keys { identities, must_be_encrypted };
     let damaged =
-        sidecar.as_ref().is_some_and(|sidecar| sidecar.warnings.iter().any(|warning| warning.code == "damaged"));
+        sidecar.sidecar().is_some_and(|sidecar| sidecar.warnings.iter().any(|warning| warning.code == "damaged"));
     let decoding = decode(keys, decoder_input, decoder_output, progress.clone(), move |decoded| {
-        sidecar.map_or(Ok(()), |sidecar| compare(&owned_path, &sidecar, decoded))
+        compare(&owned_path, &sidecar, decoded)
     });
-    Ok(OpenedBackup { pieces, damaged, reading, decoding, path: path.to_owned() })
+    Ok(OpenedBackup { pieces, damaged, reading, decoding, path: path.to_owned(), checks })
 }
 
 impl OpenedBackup {
-    /// Says whether all of it came, whole.
+    /// Returns what was read and what it was checked with, once all of it came.
+    ///
+    /// # Errors
+    /// The cause that lies deepest: the destination's before the layers'.
+    pub async fn finish_checked(mut self) -> Result<(Decoded, Checks), OpenError> {
+        let mut checks = std::mem::take(&mut self.checks);
+        let decoded = self.finish().await?;
+        decoded.layers.iter().for_each(|layer| checks.passed(*layer));
+        Ok((decoded, checks))
+    }
+
+    /// As [`Self::finish_checked`].
     ///
     /// # Errors
     /// The cause that lies deepest: the destination's before the layers'.
@@ -138,31 +155,10 @@ impl OpenedBackup {
     }
 }
 
-/// What can be known without reading the backup: gives its sidecar, if there is one.
-///
-/// # Errors
-/// [`OpenError::Altered`] if the destination's hash is not the sidecar's.
-pub async fn inspect(destination: &dyn Destination, path: &str) -> Result<Option<Sidecar>, OpenError> {
-    let (hash, sidecar) = tokio::join!(destination.stored_hash(path), read_sidecar(destination, path));
-    let (hash, Some(sidecar)) = (hash?, sidecar?) else { return Ok(None) };
-    let (what, expected, found) = match hash {
-        StoredHash::Sha256(found) => ("SHA-256", Some(sidecar.checksum.sha256_stored.clone()), found),
-        StoredHash::DropboxContentHash(found) => ("content hash", sidecar.checksum.dropbox_content_hash.clone(), found),
-    };
-    equal(path, what, expected.as_ref().unwrap_or(&found), &found)?;
-    Ok(Some(sidecar))
-}
-
-fn compare(path: &str, sidecar: &Sidecar, decoded: &Decoded) -> Result<(), OpenError> {
+fn compare(path: &str, sidecar: &SidecarState, decoded: &Decoded) -> Result<(), OpenError> {
+    let Some(sidecar) = sidecar.sidecar() else { return Ok(()) };
     equal(path, "SHA-256", &sidecar.checksum.sha256_stored, &decoded.stored.sha256)?;
     equal(path, "SHA-256 of the dump", &sidecar.checksum.sha256_plain, &decoded.plain.sha256)
-}
-
-fn equal(path: &str, what: &'static str, expected: &str, found: &str) -> Result<(), OpenError> {
-    if expected.eq_ignore_ascii_case(found) {
-        return Ok(());
-    }
-    Err(OpenError::Altered { path: path.to_owned(), what, expected: expected.to_owned(), found: found.to_owned() })
 }
 
 /// Moves the stored bytes into the stages; says that they ended only after the destination has checked them.

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use runner::Backup;
+use runner::Listing as Backups;
 
 /// Whoever takes longer for a page gets a new listing.
 const KEPT: SignedDuration = SignedDuration::from_secs(60);
@@ -20,12 +20,12 @@ struct Listing {
     destination_id: String,
     job: Option<String>,
     at: Timestamp,
-    backups: Arc<Vec<Backup>>,
+    backups: Arc<Backups>,
 }
 
 impl Listings {
     /// Keeps one, in the place of the one before.
-    pub(crate) fn keep(&self, destination_id: &str, job: Option<&str>, backups: Arc<Vec<Backup>>, now: Timestamp) {
+    pub(crate) fn keep(&self, destination_id: &str, job: Option<&str>, backups: Arc<Backups>, now: Timestamp) {
         let mut listings = self.lock();
         listings.retain(|listing| !listing.is(destination_id, job) && listing.is_recent(now));
         if listings.len() == MOST {
@@ -36,7 +36,7 @@ impl Listings {
     }
 
     /// The one that was kept lately, if any.
-    pub(crate) fn recent(&self, destination_id: &str, job: Option<&str>, now: Timestamp) -> Option<Arc<Vec<Backup>>> {
+    pub(crate) fn recent(&self, destination_id: &str, job: Option<&str>, now: Timestamp) -> Option<Arc<Backups>> {
         let listings = self.lock();
         let listing = listings.iter().find(|listing| listing.is(destination_id, job) && listing.is_recent(now))?;
         Some(Arc::clone(&listing.backups))

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use domain::RunState;
 use domain::size::human;
+use domain::{RunState, Warning};
 use pipeline::Progress;
 use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, DatabaseReport, Stored, new_run_id};
@@ -32,9 +32,9 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
     let recipients = recipients.map_err(|error| Failure::usage(error.to_string()))?;
     let destinations =
         arguments.to.iter().map(|address| environment::destination(address)).collect::<Result<Vec<_>, _>>()?;
-    let mut names = HashSet::new();
-    if let Some(twice) = destinations.iter().find(|destination| !names.insert(destination.name())) {
-        return Err(Failure::usage(format!("{} is named twice", twice.name())));
+    let mut places = HashSet::new();
+    if let Some(twice) = destinations.iter().find(|destination| !places.insert(destination.identity())) {
+        return Err(Failure::usage(format!("{} is named twice: a second copy belongs in another place", twice.name())));
     }
     let cancel = signals::cancelled_by_signals()?;
     let databases = tokio::select! {
@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         databases: databases.names,
         left_out: databases.left_out,
         dump_options: DumpOptions { allow_damaged: arguments.allow_damaged },
-        host: None,
+        host: pipeline::host::name(),
         destinations,
         job,
         compression: arguments.compression,
@@ -109,9 +109,8 @@ fn tell_event(event: &Event<'_>) {
             human(usage.free().unwrap_or_default())
         )),
         Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
-        Event::Warned { warning, .. } => output::note(&format!("Warning: {warning}")),
         // The result says so, once the run has ended.
-        Event::Failed { .. } | Event::Copied { .. } => {}
+        Event::Warned { .. } | Event::Failed { .. } | Event::Copied { .. } => {}
     }
 }
 
@@ -127,6 +126,10 @@ fn tell_result(report: &RunReport, seconds: f64) {
             }
         }
     }
+    for (database, warning) in warnings(report) {
+        let database = database.map(|database| format!("{}: ", output::printable(database))).unwrap_or_default();
+        output::note(&format!("Warning: {database}{}", output::printable(&warning.to_string())));
+    }
     let word = match report.state {
         RunState::Succeeded => "Succeeded",
         RunState::SucceededWithWarnings => "Succeeded with warnings, see above",
@@ -134,6 +137,23 @@ fn tell_result(report: &RunReport, seconds: f64) {
         RunState::Failed => "Failed",
     };
     output::note(&format!("{word} ({seconds:.1} s)"));
+}
+
+/// The run's own warnings, then those of each database with its name.
+fn warnings(report: &RunReport) -> impl Iterator<Item = (Option<&str>, &Warning)> {
+    let of_databases = report
+        .databases
+        .iter()
+        .flat_map(|database| database.warnings.iter().map(|warning| (Some(&*database.database), warning)));
+    report.warnings.iter().map(|warning| (None, warning)).chain(of_databases)
+}
+
+fn warning_object((database, warning): (Option<&str>, &Warning)) -> Value {
+    let mut object = json!(warning);
+    if let Some(database) = database {
+        object["database"] = json!(database);
+    }
+    object
 }
 
 fn tell_stored(copy: &CopyReport, stored: &Stored) {
@@ -169,8 +189,10 @@ fn print_event(event: &Event<'_>) {
 
 fn print_result(job: &str, report: &RunReport, seconds: f64) {
     let backups: Vec<Value> = report.databases.iter().flat_map(database_objects).collect();
+    let warnings: Vec<Value> = warnings(report).map(warning_object).collect();
     output::json(&json!({
         "event": "result", "status": report.state, "runId": report.run_id, "job": job, "seconds": seconds, "backups": backups,
+        "warnings": warnings,
     }));
 }
 

@@ -18,7 +18,7 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     let clock = Instant::now();
     let source = environment::destination(&arguments.source)?;
     let destination = environment::destination(&arguments.to)?;
-    if source.name() == destination.name() {
+    if source.identity() == destination.identity() {
         return Err(Failure::usage(format!("{} is both ends of the copy: name another destination", source.name())));
     }
     let file = CheckpointFile::of(&source.name(), &arguments.path, &destination.name());
@@ -42,9 +42,9 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
         Copied::AlreadyThere => {
             output::note(&format!("{path} is at {} already, with the same content", destination.name()));
         }
-        Copied::Done { size } => {
+        Copied::Done { size, checks } => {
             let seconds = clock.elapsed().as_secs_f64();
-            output::note(&format!("{} copied and checked ({seconds:.1} s)", human(size)));
+            output::note(&format!("{} copied: the same bytes at both ends ({seconds:.1} s). {checks}", human(size)));
         }
     }
     output::line(&format!("{} {path}", destination.name()));

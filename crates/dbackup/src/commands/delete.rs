@@ -10,6 +10,10 @@ use crate::output;
 pub(crate) async fn run(arguments: DeleteArguments) -> Result<Outcome, Failure> {
     let destination = environment::destination(&arguments.destination)?;
     let path = output::printable(&arguments.path);
+    // Before anybody is asked about it.
+    if runner::catalog::parse_path(&arguments.path).is_none() {
+        return Err(runner::DeleteError::NotABackup(path).into());
+    }
     if !arguments.yes && !confirmed(&format!("Delete {path} at {} for good?", destination.name()))? {
         return Err(Failure::failed("nothing was deleted"));
     }

@@ -9,7 +9,7 @@ use destinations::Destination;
 use domain::naming::PARTIAL_PREFIX;
 use domain::size::human;
 use pipeline::{Digester, PrivateFile, Progress};
-use runner::{OpenError, OpenRequest};
+use runner::{Checks, OpenRequest};
 
 use crate::cli::GetArguments;
 use crate::failure::{Failure, Outcome};
@@ -31,24 +31,24 @@ pub(crate) async fn run(arguments: GetArguments) -> Result<Outcome, Failure> {
             fetch_dump(request, &mut target, &progress).await
         }
     };
-    let size = tokio::select! {
-        size = fetching => size?,
+    let (size, checks) = tokio::select! {
+        fetched = fetching => fetched?,
         () = cancel.cancelled() => return Err(Failure::failed("cancelled: nothing was kept")),
     };
     drop(display);
     target.finish()?;
-    output::note(&format!("{} fetched and checked", human(size)));
+    output::note(&format!("{} fetched. {checks}", human(size)));
     Ok(Outcome::Succeeded)
 }
 
-/// The stored file, checked against its sidecar and the destination's own hash.
+/// Fetches the stored file, and compares it with what there is to compare it with.
 async fn fetch_stored(
     destination: &dyn Destination,
     path: &str,
     target: &mut Target,
     progress: &Progress,
-) -> Result<u64, Failure> {
-    let sidecar = runner::restore::inspect(destination, path).await?;
+) -> Result<(u64, Checks), Failure> {
+    let examined = runner::restore::examine(destination, path).await?;
     let mut download = destination.open(path).await?;
     let mut digester = Digester::default();
     while let Some(piece) = download.next().await? {
@@ -57,24 +57,21 @@ async fn fetch_stored(
         target.write(&piece)?;
     }
     let found = digester.finish();
-    match sidecar {
-        Some(sidecar) if sidecar.checksum.sha256_stored != found.sha256 => Err(OpenError::Altered {
-            path: path.to_owned(),
-            what: "SHA-256",
-            expected: sidecar.checksum.sha256_stored,
-            found: found.sha256,
-        }
-        .into()),
-        _ => Ok(found.size),
-    }
+    let checks = examined.compare(path, &found.sha256)?;
+    Ok((found.size, checks))
 }
 
-async fn fetch_dump(request: OpenRequest<'_>, target: &mut Target, progress: &Progress) -> Result<u64, Failure> {
+async fn fetch_dump(
+    request: OpenRequest<'_>,
+    target: &mut Target,
+    progress: &Progress,
+) -> Result<(u64, Checks), Failure> {
     let mut opened = runner::open(request, progress).await?;
     while let Ok(Some(piece)) = opened.pieces.receive().await {
         target.write(&piece)?;
     }
-    Ok(opened.finish().await?.plain.size)
+    let (decoded, checks) = opened.finish_checked().await?;
+    Ok((decoded.plain.size, checks))
 }
 
 /// Where a backup is fetched to. A file gets its name only when it is whole.

@@ -1,14 +1,13 @@
 //! `dbackup restore`
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
-use destinations::Destination;
 use domain::size::human;
 use pipeline::Progress;
 use runner::OpenRequest;
 use sources::RestoreOptions;
 
+use super::latest::{Wanted, latest};
 use crate::cli::RestoreArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, ProgressDisplay};
@@ -26,7 +25,10 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     let destination = environment::destination(&arguments.destination)?;
     let path = match (&arguments.path, &arguments.job) {
         (Some(path), _) => path.clone(),
-        (None, Some(job)) => latest(&*destination, job, arguments.database.as_deref()).await?,
+        (None, Some(job)) => {
+            let database = arguments.database.as_deref();
+            latest(&*destination, &Wanted { job, database, engine: target.engine() }).await?
+        }
         (None, None) => return Err(Failure::usage("say which backup: its PATH, or --job NAME --latest")),
     };
     let options = RestoreOptions {
@@ -53,43 +55,4 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         report.restored.target
     ));
     Ok(Outcome::Succeeded)
-}
-
-/// The newest backup of a job, of one database.
-async fn latest(destination: &dyn Destination, job: &str, database: Option<&str>) -> Result<String, Failure> {
-    let mut backups = runner::list(destination, Some(job)).await?;
-    if let Some(database) = database {
-        backups.retain(|backup| backup.name.database_name().as_deref() == Some(database));
-    } else {
-        let databases: BTreeSet<_> = backups.iter().map(|backup| backup.name.database.clone()).collect();
-        if databases.len() > 1 {
-            let names: Vec<String> = backups
-                .iter()
-                .filter_map(|backup| backup.name.database_name())
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect();
-            return Err(Failure::usage(format!(
-                "job '{job}' has several databases: name one with --database ({})",
-                names.join(", ")
-            )));
-        }
-    }
-    // Two databases that are called the same and share a job's folder must not be taken for each other.
-    let sources: BTreeSet<&str> = backups.iter().filter_map(|backup| backup.source.as_deref()).collect();
-    if sources.len() > 1 {
-        let sources = sources.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(Failure::usage(format!(
-            "job '{job}' has backups of several sources ({sources}): give the PATH of the one you mean, as dbackup list shows it"
-        )));
-    }
-    match backups.pop() {
-        Some(newest) => Ok(newest.path),
-        None => Err(Failure::failed(format!(
-            "no backup of job '{job}'{} at {}: dbackup list {} shows what is there",
-            database.map(|database| format!(", database '{database}',")).unwrap_or_default(),
-            destination.name(),
-            destination.name()
-        ))),
-    }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use ::dropbox::files::Metadata;
+use ::dropbox::files::{FileMetadata, Metadata};
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::Dropbox;
 use crate::error::Error;
-use crate::{Download, Object, StoredHash};
+use crate::{Download, Entry, Object, StoredHash};
 
 /// A download from Dropbox.
 struct DropboxDownload {
@@ -49,25 +49,41 @@ impl Dropbox {
         Ok(objects)
     }
 
-    /// Asks Dropbox for its hash.
-    pub(super) async fn content_hash(&self, path: &str) -> Result<StoredHash, Error> {
+    /// Looks a file up.
+    pub(super) async fn look_up(&self, path: &str) -> Result<Option<Entry>, Error> {
         let full = self.resolve(path)?;
         match self.client.metadata(&full).await {
-            Ok(Some(Metadata::File(file))) => match &file.content_hash {
-                Some(hash) => {
-                    self.remember(&full, &file);
-                    Ok(StoredHash::DropboxContentHash(hash.clone()))
-                }
-                // Optional in Dropbox's specification.
-                None => match self.client.hash_by_reading(&file).await {
-                    Ok(hash) => Ok(StoredHash::DropboxContentHash(hash)),
-                    Err(error) => Err(self.error(format!("could not read {full}"), error)),
-                },
-            },
-            Ok(_) => Err(Error::NotFound(full)),
+            Ok(Some(Metadata::File(file))) => {
+                self.remember(&full, &file);
+                Ok(Some(entry(&file)))
+            }
+            Ok(_) => Ok(None),
             Err(error) => Err(self.error(format!("could not look up {full}"), error)),
         }
     }
+
+    /// Returns Dropbox's own hash, or computes it where Dropbox does not say it.
+    pub(super) async fn content_hash(&self, path: &str) -> Result<StoredHash, Error> {
+        match self.look_up(path).await? {
+            Some(Entry { hash: Some(hash), .. }) => Ok(hash),
+            Some(_) => self.compute_hash(path).await,
+            None => Err(Error::NotFound(self.resolve(path)?)),
+        }
+    }
+
+    async fn compute_hash(&self, path: &str) -> Result<StoredHash, Error> {
+        let mut download = self.start_download(path).await?;
+        let mut hasher = ::dropbox::ContentHasher::default();
+        while let Some(piece) = download.next().await? {
+            hasher.update(&piece);
+        }
+        Ok(StoredHash::DropboxContentHash(hasher.finish()))
+    }
+}
+
+fn entry(file: &FileMetadata) -> Entry {
+    let hash = file.content_hash.clone().map(StoredHash::DropboxContentHash);
+    Entry { size: file.size, modified: file.server_modified.parse().ok(), hash }
 }
 
 /// Paths without their first `depth` segments. Dropbox is sure only of the case of each entry's own name, so a path is put
@@ -85,7 +101,7 @@ fn relative_to(depth: usize, entries: &[Metadata]) -> Vec<Object> {
         .filter_map(|entry| match entry {
             Metadata::File(file) => {
                 let path = spelt(&file.path_lower, &file.path_display, &file.name, depth, &folders);
-                Some(Object { path, size: file.size })
+                Some(Object { path, size: file.size, modified: file.server_modified.parse().ok() })
             }
             _ => None,
         })

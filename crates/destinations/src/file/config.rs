@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::FileSystem;
@@ -25,6 +26,14 @@ impl FileSystem {
             )));
         }
         Ok(Self { folder, stops_when_full: when_full == WhenFull::Stop })
+    }
+
+    /// Returns which folder of which file system this is, whatever the spelling; its path if it does not exist.
+    pub(super) fn place(&self) -> String {
+        match std::fs::metadata(&self.folder) {
+            Ok(folder) => format!("folder {} of file system {}", folder.ino(), folder.dev()),
+            Err(_) => self.folder.components().collect::<PathBuf>().display().to_string(),
+        }
     }
 
     /// The absolute path of a path of ours.

@@ -1,18 +1,18 @@
-//! Listing, reading, hashing.
+//! Looking up, reading, hashing.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::naming::PARTIAL_PREFIX;
+use jiff::Timestamp;
 
 use super::write::digest;
 use super::{FileSystem, blocking};
 use crate::error::Error;
-use crate::{Download, Object, StoredHash};
+use crate::{Download, Entry, StoredHash};
 
 /// Bytes read at a time: each read is a way to another thread and back.
 const READ_SIZE: usize = 1024 * 1024;
@@ -36,21 +36,18 @@ impl FileSystem {
         .await
     }
 
-    /// Lists files below a folder.
-    pub(super) async fn list_files(&self, folder: &str) -> Result<Vec<Object>, Error> {
-        let destination = self.clone();
-        let start = if folder.is_empty() { self.folder.clone() } else { self.resolve(folder)? };
-        let must_exist = folder.is_empty();
-        let prefix = folder.to_owned();
-        blocking(move || {
-            let mut objects = Vec::new();
-            let there = must_exist || start.symlink_metadata().is_ok();
-            if there {
-                walk(&start, &prefix, &mut objects)
-                    .map_err(|error| destination.io_error("could not list", &start, &error))?;
+    /// Looks a file up; no byte of it is read.
+    pub(super) async fn look_up(&self, path: &str) -> Result<Option<Entry>, Error> {
+        let (destination, path) = (self.clone(), self.resolve(path)?);
+        blocking(move || match fs::metadata(&path) {
+            Ok(found) if found.is_file() => {
+                Ok(Some(Entry { size: found.len(), modified: modified(&found), hash: None }))
             }
-            objects.sort_by(|one, other| one.path.cmp(&other.path));
-            Ok(objects)
+            Ok(_) => Ok(None),
+            Err(error) => match destination.read_error(&path, &error) {
+                Error::NotFound(_) => Ok(None),
+                error => Err(error),
+            },
         })
         .await
     }
@@ -67,7 +64,7 @@ impl FileSystem {
 
     fn read_error(&self, path: &Path, error: &io::Error) -> Error {
         match error.kind() {
-            io::ErrorKind::NotFound => Error::NotFound(path.display().to_string()),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NotFound(path.display().to_string()),
             _ => self.io_error("could not read", path, error),
         }
     }
@@ -91,23 +88,7 @@ impl Download for FileDownload {
     }
 }
 
-/// Links are not followed: they could lead outside, or in a circle.
-fn walk(folder: &Path, prefix: &str, objects: &mut Vec<Object>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
-        let kind = entry.file_type()?;
-        if kind.is_dir() {
-            walk(&entry.path(), &path, objects)?;
-        } else if kind.is_file() && !name.starts_with(PARTIAL_PREFIX) {
-            match entry.metadata() {
-                Ok(metadata) => objects.push(Object { path, size: metadata.len() }),
-                // Deleted since its folder was read.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(())
+/// Returns when a file was last written; `None` where that is no time.
+pub(super) fn modified(found: &Metadata) -> Option<Timestamp> {
+    Timestamp::try_from(found.modified().ok()?).ok()
 }

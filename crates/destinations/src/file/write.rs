@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::naming::PARTIAL_PREFIX;
+use pipeline::private_file::sync_folder;
 use pipeline::{Digested, Digester, PrivateFile};
 
 use super::{FileSystem, blocking};
@@ -24,9 +25,11 @@ struct FileUpload {
 }
 
 impl FileSystem {
-    /// Makes the private file. The destination's folder must exist: a missing one may be a disk that is not mounted.
-    pub(super) async fn start_upload(&self) -> Result<impl Upload + use<>, Error> {
+    /// Creates the private file: in the folder that the file will lie in, since that may be on another file system, or in the
+    /// destination's own while that one does not exist. The latter must exist: a missing one may be a disk that is not mounted.
+    pub(super) async fn start_upload(&self, folder: &str) -> Result<impl Upload + use<>, Error> {
         let destination = self.clone();
+        let place = if folder.is_empty() { self.folder.clone() } else { self.resolve(folder)? };
         blocking(move || {
             let folder = &destination.folder;
             if !folder.is_dir() {
@@ -35,8 +38,16 @@ impl FileSystem {
                     "create it, or mount the disk that it lies on",
                 ));
             }
-            let file = PrivateFile::create(folder, PARTIAL_PREFIX.as_ref(), 0o600)
-                .map_err(|error| destination.io_error("could not write to", folder, &error))?;
+            let place = match fs::symlink_metadata(&place) {
+                Ok(_) if place.is_dir() => &place,
+                Ok(_) => {
+                    let cause = "it is not a folder, or a link that leads nowhere: move it out of the way";
+                    return Err(Error::failed(format!("could not write to {}", place.display()), cause));
+                }
+                Err(_) => folder,
+            };
+            let file = PrivateFile::create(place, PARTIAL_PREFIX.as_ref(), 0o600)
+                .map_err(|error| destination.io_error("could not write to", place, &error))?;
             Ok(FileUpload { destination, file: Arc::new(file), sealed: false })
         })
         .await
@@ -76,7 +87,7 @@ impl Upload for FileUpload {
         let (destination, file, expected) = (self.destination.clone(), Arc::clone(&self.file), expected.clone());
         blocking(move || {
             let cannot = |error: io::Error| destination.io_error("could not write to", &destination.folder, &error);
-            file.file().sync_all().map_err(cannot)?;
+            file.sync().map_err(cannot)?;
             let found = read_back(file.file()).map_err(cannot)?;
             if Expected::from(found) != expected {
                 return Err(Error::failed(
@@ -103,7 +114,7 @@ impl Upload for FileUpload {
             let folder = target.parent().unwrap_or(&destination.folder);
             if !folder.is_dir() {
                 DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
-                File::open(&destination.folder).and_then(|parent| parent.sync_all()).map_err(cannot)?;
+                sync_folder(&destination.folder).map_err(cannot)?;
             }
             file.publish(&target).map_err(cannot)
         })

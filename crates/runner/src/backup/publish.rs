@@ -17,7 +17,7 @@ pub(super) async fn publish(
     request: &BackupRequest<'_>,
     database: &str,
     dump: &ProvedDump,
-    mut taken: TakenNames,
+    taken: &mut TakenNames,
     mut upload: Box<dyn Upload>,
     cancel: &CancellationToken,
 ) -> Result<Stored, Failure> {
@@ -35,8 +35,13 @@ pub(super) async fn publish(
         let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
         let companion = Companion { path: taken.path(&name.sidecar()), content: json.into() };
         match upload.commit_with(&path, companion).await {
-            Ok(Ok(())) => return Ok(Stored { path, sidecar }),
-            Ok(Err(cause)) => return Err(Failure::Sidecar { path, cause }),
+            Ok(outcome) => {
+                taken.take(&name.to_string());
+                return match outcome {
+                    Ok(()) => Ok(Stored { path, sidecar }),
+                    Err(cause) => Err(Failure::Sidecar { path, cause }),
+                };
+            }
             Err(destinations::Error::Taken(_)) => taken.take(&name.to_string()),
             Err(error) => return Err(error.into()),
         }

@@ -116,7 +116,7 @@ impl App {
             databases: databases.names,
             left_out: databases.left_out,
             dump_options: DumpOptions::default(),
-            host: None,
+            host: pipeline::host::name(),
             destinations: ready.iter().map(|target| Arc::clone(&target.destination)).collect(),
             job: job.name.clone(),
             compression: job.compression,

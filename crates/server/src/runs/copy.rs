@@ -46,7 +46,7 @@ impl App {
             () = active.cancel.cancelled() => return Ok(Outcome::failed("stopped")),
         };
         let words = match copied {
-            Ok(Copied::Done { size }) => format!("{} copied to {to}, proved the same", human(size)),
+            Ok(Copied::Done { size, .. }) => format!("{} copied to {to}, proved the same", human(size)),
             Ok(Copied::AlreadyThere) => format!("{to} holds it already, with the same content"),
             Err(error) => {
                 if let CopyError::Destination(error) = &error {

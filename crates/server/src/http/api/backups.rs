@@ -6,19 +6,22 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use destinations::Destination;
 use domain::sidecar::Sidecar;
-use runner::Backup;
-use runner::restore::inspect;
+use runner::{Backup, DeleteError, Listing, SidecarState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::extract::{Body, Id, Query};
-use super::super::lists::{List, cursor, page};
+use super::super::lists::{cursor, page};
 use super::super::problem::Problem;
 use super::super::time::Time;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+
+/// Maximum number of unreadable folders in an answer.
+const MAX_UNREADABLE: usize = 100;
 
 /// A backup, as its name and the storage tell.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,6 +47,28 @@ pub(crate) struct BackupInfo {
     size: u64,
     /// Whether a sidecar lies beside it.
     has_sidecar: bool,
+}
+
+/// A page of backups.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackupList {
+    items: Vec<BackupInfo>,
+    /// For the next page; absent on the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    /// Folders at the destination that could not be read. Backups in them are not listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableFolder>,
+}
+
+/// A folder that could not be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UnreadableFolder {
+    /// Relative to the destination's folder.
+    path: String,
+    /// Why.
+    error: String,
 }
 
 /// Which backups.
@@ -94,6 +119,9 @@ pub(crate) struct BackupDetails {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     sidecar: Option<Sidecar>,
+    /// Why a file beside it is no sidecar that could be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sidecar_error: Option<String>,
 }
 
 /// What the storage's own hash says.
@@ -134,20 +162,28 @@ impl From<Backup> for BackupInfo {
 
 /// The newest first.
 #[utoipa::path(get, path = "/api/destinations/{id}/backups", tag = "backups", params(("id" = String, Path), BackupQuery),
-    responses((status = 200, body = List<BackupInfo>)))]
+    responses((status = 200, body = BackupList)))]
 pub(crate) async fn list(
     State(app): State<App>,
     Id(id): Id,
     Query(query): Query<BackupQuery>,
-) -> Result<Json<List<BackupInfo>>, Problem> {
+) -> Result<Json<BackupList>, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
-    let backups = listing(&app, &id, query.job.as_deref(), request.after.is_some()).await?;
+    let listing = listing(&app, &id, query.job.as_deref(), request.after.is_some()).await?;
+    let backups = &listing.backups;
     // Also where the one that it names was deleted meanwhile: go on with what is older.
     let start = request.after.as_ref().map_or(0, |after| backups.partition_point(|backup| key(backup) >= *after));
     let more = backups.len() > start + request.limit;
     let items: Vec<Backup> = backups.iter().skip(start).take(request.limit).cloned().collect();
     let next_cursor = items.last().filter(|_| more).map(|last| cursor(&key(last)));
-    Ok(Json(List { items: items.into_iter().map(BackupInfo::from).collect(), next_cursor }))
+    let unreadable = listing.unreadable.iter().take(MAX_UNREADABLE);
+    Ok(Json(BackupList {
+        items: items.into_iter().map(BackupInfo::from).collect(),
+        next_cursor,
+        unreadable: unreadable
+            .map(|folder| UnreadableFolder { path: folder.path.clone(), error: folder.cause.clone() })
+            .collect(),
+    }))
 }
 
 /// What the list is sorted by.
@@ -156,20 +192,20 @@ fn key(backup: &Backup) -> String {
 }
 
 /// All backups at a destination, the newest first: as it lists them now, or as it did for the page before.
-async fn listing(app: &App, id: &str, job: Option<&str>, goes_on: bool) -> Result<Arc<Vec<Backup>>, Problem> {
-    if let Some(backups) = app.listings.recent(id, job, app.now()).filter(|_| goes_on) {
-        return Ok(backups);
+async fn listing(app: &App, id: &str, job: Option<&str>, goes_on: bool) -> Result<Arc<Listing>, Problem> {
+    if let Some(listing) = app.listings.recent(id, job, app.now()).filter(|_| goes_on) {
+        return Ok(listing);
     }
     let destination = app.open_destination(id, Patience::Short).await?;
     let listed = runner::list(&*destination, job).await;
     if let Err(error) = &listed {
         app.note_broken_grant(id, error).await;
     }
-    let mut backups = listed.map_err(Failure::from)?;
-    backups.sort_by_cached_key(|backup| Reverse(key(backup)));
-    let backups = Arc::new(backups);
-    app.listings.keep(id, job, Arc::clone(&backups), app.now());
-    Ok(backups)
+    let mut listing = listed.map_err(Failure::from)?;
+    listing.backups.sort_by_cached_key(|backup| Reverse(key(backup)));
+    let listing = Arc::new(listing);
+    app.listings.keep(id, job, Arc::clone(&listing), app.now());
+    Ok(listing)
 }
 
 /// All that is known of one backup, its sidecar included.
@@ -182,9 +218,13 @@ pub(crate) async fn details(
 ) -> Result<Json<BackupDetails>, Problem> {
     let (job, name) = runner::catalog::parse_path(&query.path).ok_or_else(not_a_backup)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
-    // Whether it is there at all.
-    destination.stored_hash(&query.path).await.map_err(Failure::from)?;
-    let sidecar = runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
+    check_exists(&*destination, &query.path).await?;
+    let state = runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
+    let (sidecar, sidecar_error) = match state {
+        SidecarState::Read(sidecar) => (Some(*sidecar), None),
+        SidecarState::Missing => (None, None),
+        SidecarState::Unreadable(cause) => (None, Some(cause)),
+    };
     Ok(Json(BackupDetails {
         job: sidecar.as_ref().map_or(job, |sidecar| sidecar.job_name.clone()),
         time: name.time.into(),
@@ -193,14 +233,23 @@ pub(crate) async fn details(
         encrypted: name.encrypted,
         path: query.path,
         sidecar,
+        sidecar_error,
     }))
+}
+
+/// Refuses a path where there is no file; none is read for it.
+pub(super) async fn check_exists(destination: &dyn Destination, path: &str) -> Result<(), Failure> {
+    match destination.stat(path).await? {
+        Some(_) => Ok(()),
+        None => Err(destinations::Error::NotFound(format!("{path} at {}", destination.name())).into()),
+    }
 }
 
 fn not_a_backup() -> Problem {
     Problem::bad_request("this is not the path of a backup: give it as the list shows it")
 }
 
-/// Compares the storage's own hash with the sidecar's; nothing is downloaded where the storage knows it.
+/// Compares the storage's own hash with the sidecar's. Nothing is downloaded where the storage knows it; a folder's file is read.
 #[utoipa::path(post, path = "/api/destinations/{id}/backups/verify", tag = "backups", params(("id" = String, Path)),
     request_body = PathInput, responses((status = 200, body = Verification)))]
 pub(crate) async fn verify(
@@ -209,12 +258,20 @@ pub(crate) async fn verify(
     Body(input): Body<PathInput>,
 ) -> Result<Json<Verification>, Problem> {
     let destination = app.open_destination(&id, Patience::Short).await?;
-    let (result, detail) = match inspect(&*destination, &input.path).await {
-        Ok(Some(_)) => (VerificationResult::Whole, "the storage's own hash agrees with the sidecar".to_owned()),
-        Ok(None) => (
-            VerificationResult::Unknown,
-            "there is no sidecar to compare it with; a restore checks its layers".to_owned(),
-        ),
+    let (result, detail) = match runner::restore::verify(&*destination, &input.path).await {
+        Ok(examined) if examined.is_proved => {
+            (VerificationResult::Whole, "the storage's own hash agrees with the sidecar".to_owned())
+        }
+        Ok(examined) => {
+            let why = examined
+                .sidecar
+                .problem()
+                .unwrap_or_else(|| "its sidecar does not know this storage's hash".to_owned());
+            (
+                VerificationResult::Unknown,
+                format!("there is nothing to compare it with: {why}. A restore checks its layers."),
+            )
+        }
         Err(altered @ runner::OpenError::Altered { .. }) => (VerificationResult::Altered, altered.to_string()),
         Err(error) => return Err(Failure::from(error).into()),
     };
@@ -232,6 +289,14 @@ pub(crate) async fn delete(
     let destination = app.open_destination(&id, Patience::Short).await?;
     runner::catalog::parse_path(&query.path).ok_or_else(not_a_backup)?;
     app.listings.forget(&id);
-    runner::delete(&*destination, &query.path).await.map_err(Failure::from)?;
+    runner::delete(&*destination, &query.path).await.map_err(not_deleted)?;
     Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))
+}
+
+fn not_deleted(error: DeleteError) -> Problem {
+    match error {
+        DeleteError::NotABackup(_) => not_a_backup(),
+        DeleteError::Locked(_) => Problem::conflict("locked", error.to_string()),
+        DeleteError::Destination(error) => Failure::from(error).into(),
+    }
 }

@@ -59,7 +59,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<DownloadBegun>), Problem> {
     let DownloadInput { destination_id, path, raw } = input;
     let destination = app.open_destination(&destination_id, Patience::Short).await?;
-    destination.stored_hash(&path).await.map_err(Failure::from)?;
+    super::backups::check_exists(&*destination, &path).await?;
     let expires_at = app.now() + VALID;
     let detail = AuditDetail(format!("{path} of {}", destination.name()));
     let link = DownloadLink { user_id: caller.user.id, destination_id, path, raw, expires_at: expires_at.into() };

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use catalog::NewRun;
 use domain::access::Permission;
-use runner::restore::inspect;
+use runner::restore::examine;
 use serde::{Deserialize, Serialize};
 use sources::Contents;
 use utoipa::ToSchema;
@@ -99,7 +99,7 @@ async fn check_place(app: &App, caller: &Caller, input: &RestoreInput) -> Result
 async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure> {
     let destination = app.open_destination(&input.destination_id, Patience::Short).await?;
     let target = app.open_source(&input.source_id, input.database.as_deref()).await?;
-    let proved = inspect(&*destination, &input.path).await?.is_some();
+    let proved = examine(&*destination, &input.path).await?.is_proved;
     let name = input.path.rsplit('/').next().and_then(domain::BackupName::parse);
     if let Some(name) = name.filter(|name| name.format.engine() != target.engine()) {
         let found = format!("a {} dump", name.format.engine());

@@ -1,0 +1,79 @@
+//! A destination during a run: its job's folder is listed once, however many databases the run has.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use destinations::{Destination, Upload};
+use domain::Warning;
+use domain::size::human;
+
+use super::publish::first_name;
+use super::{BackupRequest, Event, Failure};
+use crate::naming::TakenNames;
+
+/// A destination, and what lies in the job's folder there.
+pub(super) struct Place {
+    pub(super) destination: Arc<dyn Destination>,
+    /// `None` until the folder could be listed.
+    pub(super) taken: Option<TakenNames>,
+}
+
+impl Place {
+    pub(super) fn new(destination: &Arc<dyn Destination>) -> Self {
+        Self { destination: Arc::clone(destination), taken: None }
+    }
+
+    /// Lists the job's folder, unless this run has, which proves that the destination can be reached before a dump starts. Then begins
+    /// an upload.
+    pub(super) async fn prepare(&mut self, job: &str) -> Result<Box<dyn Upload>, Failure> {
+        let taken = match &mut self.taken {
+            Some(taken) => taken,
+            unknown => {
+                let mut taken = TakenNames::of_job(&*self.destination, job).await?;
+                taken.mark_as_shared(&*self.destination).await;
+                unknown.insert(taken)
+            }
+        };
+        Ok(self.destination.create_in(taken.folder()).await?)
+    }
+
+    /// Compares the free space with the size of the database's last backup. If that would not fit, returns a warning, or refuses the
+    /// destination if its setting says so: space may still be freed in time, or the backup may be smaller.
+    pub(super) async fn foresee(
+        &self,
+        request: &BackupRequest<'_>,
+        database: &str,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Result<Option<Warning>, Failure> {
+        let last_size = self.taken.as_ref().and_then(|taken| taken.last_size(&first_name(request, database)));
+        let Some(last_size) = last_size else { return Ok(None) };
+        // A grant that may not look at the space can still write: the upload itself will tell.
+        let Ok(Some(usage)) = self.destination.usage().await else { return Ok(None) };
+        if usage.free().is_none_or(|free| free >= last_size) {
+            return Ok(None);
+        }
+        let destination = self.destination.name();
+        if self.destination.stops_when_full() {
+            return Err(Failure::WouldNotFit { destination, last_size, usage });
+        }
+        let message = format!(
+            "the backup may not fit into {destination}: the last one was {}, and {} is free ({usage})",
+            human(last_size),
+            human(usage.free().unwrap_or_default())
+        );
+        let warning = Warning::new("may-not-fit", message).about(destination.as_str());
+        on_event(Event::MayNotFit { database, destination, last_size, usage });
+        Ok(Some(warning.with_cure("Free space there, or enlarge it")))
+    }
+}
+
+/// Warns of destinations that are one place: two copies there are as good as one.
+pub(super) fn same_places(destinations: &[Arc<dyn Destination>]) -> Vec<Warning> {
+    let mut places: HashMap<String, String> = HashMap::new();
+    let twice = destinations.iter().filter_map(|destination| {
+        let first = places.insert(destination.identity(), destination.name())?;
+        let message = format!("{first} and {} are the same place, so its copies are lost together", destination.name());
+        Some(Warning::new("same-destination", message).with_cure("Choose another destination for the second copy"))
+    });
+    twice.collect()
+}
