@@ -181,3 +181,18 @@ async fn links_are_followed_and_a_dangling_one_is_named() {
     restore(&link, &bytes, true).await.unwrap();
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && all_rows(&real) == rows);
 }
+
+#[tokio::test]
+async fn an_empty_database_is_no_data_whatever_its_journal_mode_keeps_beside_it() {
+    let (folder, path) = folder();
+    drop(create(&path, "delete", 4096, 30));
+    let (bytes, rows) = (dump(&path).await.unwrap().0, all_rows(&path));
+    for mode in MODES {
+        let target = folder.path().join(format!("{mode}.db"));
+        let application = create(&target, mode, 4096, 3);
+        application.execute_batch("DROP TABLE t").unwrap();
+        // What an application that is open in WAL mode has in its log is read.
+        restore(&target, &bytes, false).await.unwrap();
+        assert!(all_rows(&target) == rows, "{mode}");
+    }
+}

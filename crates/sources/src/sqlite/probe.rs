@@ -1,6 +1,7 @@
 //! What is in a SQLite file, without leaving anything beside it.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use domain::size::{counted, human};
@@ -66,21 +67,33 @@ pub(super) async fn look_at_copy(path: PathBuf) -> Result<((), Option<String>), 
 /// Whether a path holds a database with anything in it. An empty file is an empty database to SQLite.
 pub(super) fn holds_data(path: &Path) -> Result<bool, Error> {
     let (database, metadata) = files::resolve(path)?;
-    // What is in a journal that nobody has open is not read here, but it is data.
-    let journaled = |suffix| files::size(&beside(&database, suffix)).is_some_and(|size| size > 0);
     if metadata.len() == 0 {
-        return Ok(journaled("-wal"));
+        return Ok(has_pending_journal(&database));
     }
     let answer = glance(&database).and_then(|connection| {
         let exists = "SELECT EXISTS (SELECT 1 FROM sqlite_schema)";
         connection.query_row(exists, [], |row| row.get::<_, bool>(0)).map_err(|error| refused(path, &error))
     });
-    Ok(answer? || journaled("-wal") || journaled("-journal"))
+    Ok(answer? || has_pending_journal(&database))
+}
+
+/// What is in a journal that nobody has open is not read here, but it is data.
+fn has_pending_journal(database: &Path) -> bool {
+    let has_log = files::size(&beside(database, "-wal")).is_some_and(|size| size > 0);
+    // A journal that is kept after its transaction begins with zeros.
+    let mut first = [0];
+    let journal = fs::File::open(beside(database, "-journal")).and_then(|mut journal| journal.read_exact(&mut first));
+    (has_log && !is_shared(database)) || (journal.is_ok() && first != [0])
+}
+
+/// Whether the files through which processes share a write-ahead log are there.
+fn is_shared(database: &Path) -> bool {
+    ["-wal", "-shm"].iter().all(|suffix| files::size(&beside(database, suffix)).is_some())
 }
 
 /// Opens the database for one question.
 fn glance(database: &Path) -> Result<Connection, Error> {
-    let is_shared = ["-wal", "-shm"].iter().all(|suffix| files::size(&beside(database, suffix)).is_some());
+    let is_shared = is_shared(database);
     let open = || {
         let connection = open_immutable(database)?;
         connection.query_row("PRAGMA schema_version", [], |_| Ok(()))?;
