@@ -16,7 +16,8 @@ async fn consent(settings: &Settings, pkce: &Pkce) -> String {
     let url = oauth::authorize_url(settings, pkce, None, None);
     let mut form = url.query().unwrap().to_owned();
     form.push_str("&decision=allow");
-    let page = reqwest::Client::new().post(url).body(form).send().await.unwrap().text().await.unwrap();
+    let browser = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
+    let page = browser.post(url).body(form).send().await.unwrap().text().await.unwrap();
     page.split("id=\"code\">").nth(1).unwrap().split('<').next().unwrap().to_owned()
 }
 
