@@ -112,7 +112,10 @@ async fn several_hosts_are_tried_in_their_order() {
     assert!(said(&taken, "connect").contains("nobody answers at 127.0.0.1:1"), "{taken:?}");
     dump(&*both, "shop").await.unwrap();
     let none = steps(&*source("postgres://postgres@127.0.0.1:1,127.0.0.1:2/shop")).await;
-    assert!(said(&none, "connect").contains("127.0.0.1:1 (") && said(&none, "connect").contains("127.0.0.1:2 ("), "{none:?}");
+    assert!(
+        said(&none, "connect").contains("127.0.0.1:1 (") && said(&none, "connect").contains("127.0.0.1:2 ("),
+        "{none:?}"
+    );
 }
 
 #[tokio::test]
@@ -200,7 +203,9 @@ async fn names_that_are_not_utf_8_do_not_bar_the_others() {
 async fn what_a_listing_leaves_out_is_named_with_its_cure() {
     let server = PostgresServer::start(PostgresVersion::Debian);
     server.sql("postgres", "CREATE ROLE reader LOGIN PASSWORD 'secret'; GRANT pg_read_all_data TO reader");
-    for name in ["shop", "broken", "rdsadmin", "closed", "shop__dbackup_restore_1f2e3d4c", "shop__dbackup_restore_notes"] {
+    for name in
+        ["shop", "broken", "rdsadmin", "closed", "shop__dbackup_restore_1f2e3d4c", "shop__dbackup_restore_notes"]
+    {
         server.sql("postgres", &format!("CREATE DATABASE {name}"));
     }
     server.sql("postgres", "CREATE DATABASE pattern IS_TEMPLATE true");

@@ -43,7 +43,11 @@ async fn the_test_fails_exactly_where_the_dump_would() {
     let server = server_with_reader();
     for (name, sql, told) in [
         ("plain", "CREATE TABLE t (a int)", None),
-        ("rls", "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY", Some("ALTER ROLE \"reader\" BYPASSRLS")),
+        (
+            "rls",
+            "CREATE TABLE t (a int); ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+            Some("ALTER ROLE \"reader\" BYPASSRLS"),
+        ),
         // No row is read from the parent itself.
         (
             "parted",
@@ -52,8 +56,16 @@ async fn the_test_fails_exactly_where_the_dump_would() {
             None,
         ),
         ("lo", "SELECT lo_from_bytea(0, 'hello')", Some("ALTER ROLE \"reader\" SET lo_compat_privileges = on")),
-        ("lo_granted", "DO $$ BEGIN EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO reader', lo_from_bytea(0, 'x')); END $$", None),
-        ("lo_public", "DO $$ BEGIN EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO PUBLIC', lo_from_bytea(0, 'x')); END $$", None),
+        (
+            "lo_granted",
+            "DO $$ BEGIN EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO reader', lo_from_bytea(0, 'x')); END $$",
+            None,
+        ),
+        (
+            "lo_public",
+            "DO $$ BEGIN EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO PUBLIC', lo_from_bytea(0, 'x')); END $$",
+            None,
+        ),
     ] {
         server.sql("postgres", &format!("CREATE DATABASE {name}"));
         server.sql(name, sql);
@@ -135,7 +147,10 @@ async fn the_guides_sql_makes_a_complete_backup() {
         server.sql("postgres", &guides_sql());
         let all = source(&server, "dbackup", "");
         let found = all.databases().await.unwrap();
-        assert_eq!((found.names.as_slice(), found.left_out.as_slice()), (&["postgres", "shop", "walled"].map(str::to_owned)[..], &[][..]));
+        assert_eq!(
+            (found.names.as_slice(), found.left_out.as_slice()),
+            (&["postgres", "shop", "walled"].map(str::to_owned)[..], &[][..])
+        );
         assert_eq!(rights(&*all).await, (true, "every table of 3 databases can be read".to_owned()));
         for database in found.names {
             assert_eq!(dump(&*all, &database).await.unwrap(), [""; 0], "{database}");

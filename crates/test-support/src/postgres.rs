@@ -81,7 +81,8 @@ impl PostgresServer {
             run(Command::new("chown").arg("postgres").arg(folder.path()));
         }
         let mut copy = as_postgres(&self.bin.join("pg_basebackup"));
-        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"]).arg(folder.path().join("data"));
+        copy.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "--pgdata"])
+            .arg(folder.path().join("data"));
         run(copy.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string()]));
         Self::run_cluster(self.bin.clone(), folder)
     }

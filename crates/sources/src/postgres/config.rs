@@ -43,9 +43,6 @@ const KEEPALIVES: [(&str, &str); 3] =
 /// What every session of ours that only asks and reads adds: sent bytes are acknowledged within a minute, in milliseconds.
 const USER_TIMEOUT: (&str, &str) = ("tcp_user_timeout", "60000");
 
-/// What lets a role read everything, and nothing more.
-pub(super) const GRANT: &str = "Run as a superuser: GRANT pg_read_all_data TO <role> (PostgreSQL 14 or later)";
-
 const DEFAULT_PORT: u16 = 5432;
 
 /// How long the tools wait for a connection, in seconds, unless `PGCONNECT_TIMEOUT` or the address says otherwise.
@@ -295,7 +292,11 @@ mod tests {
         for (address, conninfo, places) in [
             ("postgres://me@/db?host=/run/pg", "host='/run/pg' user='me'", vec![socket("/run/pg")]),
             ("postgres://me@:5433/db?host=/run/pg", "host='/run/pg' port='5433' user='me'", vec![socket("/run/pg")]),
-            ("postgres://me@/db?host=/run/pg&port=5433", "host='/run/pg' port='5433' user='me'", vec![socket("/run/pg")]),
+            (
+                "postgres://me@/db?host=/run/pg&port=5433",
+                "host='/run/pg' port='5433' user='me'",
+                vec![socket("/run/pg")],
+            ),
             ("postgres://me@%2Frun%2Fpg/db", "host='/run/pg' user='me'", vec![socket("/run/pg")]),
             ("postgres://a,b:2/db", "host='a,b' port=',2'", vec![network("a", 5432), network("b", 2)]),
             ("postgres://a,b/db?port=7", "host='a,b' port='7'", vec![network("a", 7), network("b", 7)]),

@@ -28,6 +28,7 @@ impl Server {
 }
 
 /// Asks the server for its version, through `database`.
+#[allow(dead_code, reason = "for databases of which nothing else is asked")]
 pub(super) async fn server(source: &Postgres, database: &str) -> Result<Server, Error> {
     version_of(&query(source, database, VERSION).await?)
 }

@@ -114,12 +114,7 @@ impl QueryError {
 }
 
 /// Runs SQL through `database`. Several statements are one transaction.
-pub(super) async fn ask(
-    source: &Postgres,
-    database: &str,
-    sql: &str,
-    encoding: Encoding,
-) -> Result<Rows, QueryError> {
+pub(super) async fn ask(source: &Postgres, database: &str, sql: &str, encoding: Encoding) -> Result<Rows, QueryError> {
     let psql = Tool::find_any("psql").await.map_err(QueryError::Tool)?;
     let mut command = psql.command(source).arguments([
         "--no-psqlrc",
@@ -241,10 +236,22 @@ mod tests {
     #[test]
     fn errors_carry_their_sqlstate_in_any_language() {
         for (words, sqlstate, message) in [
-            ("ERROR:  42P01: relation \"x\" does not exist\nLINE 1: SELECT * FROM x\nLOCATION:  f, g.c:1", "42P01", "relation \"x\" does not exist"),
-            ("WARNING:  25P01: there is no transaction in progress\nLOCATION:  f, g.c:1\npsql:<stdin>:2: FEHLER:  42501: keine Berechtigung für Tabelle t", "42501", "keine Berechtigung für Tabelle t"),
+            (
+                "ERROR:  42P01: relation \"x\" does not exist\nLINE 1: SELECT * FROM x\nLOCATION:  f, g.c:1",
+                "42P01",
+                "relation \"x\" does not exist",
+            ),
+            (
+                "WARNING:  25P01: there is no transaction in progress\nLOCATION:  f, g.c:1\npsql:<stdin>:2: FEHLER:  42501: keine Berechtigung für Tabelle t",
+                "42501",
+                "keine Berechtigung für Tabelle t",
+            ),
             ("NOTICE:  00000: a notice\nERROR:  P0001: two\nlines\nDETAIL:  d\nHINT:  h", "P0001", "two\nlines"),
-            ("FATAL:  57P01: terminating connection due to administrator command", "57P01", "terminating connection due to administrator command"),
+            (
+                "FATAL:  57P01: terminating connection due to administrator command",
+                "57P01",
+                "terminating connection due to administrator command",
+            ),
         ] {
             let error = SqlError::parse(words).unwrap();
             assert_eq!((error.sqlstate.as_str(), error.message.as_str()), (sqlstate, message), "{words}");

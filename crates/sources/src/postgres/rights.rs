@@ -118,18 +118,16 @@ impl Look {
 
     /// Returns a warning for each kind of thing that a dump by this role leaves out.
     pub(super) fn warnings(&self) -> Vec<Warning> {
-        let kinds = [
-            self.unlogged_tables(),
-            self.user_mappings(),
-            self.subscriptions(),
-            self.damaged_pages(),
-        ];
+        let kinds = [self.unlogged_tables(), self.user_mappings(), self.subscriptions(), self.damaged_pages()];
         kinds.into_iter().flatten().collect()
     }
 
     fn unlogged_tables(&self) -> Option<Warning> {
         let tables = self.all("unlogged");
-        let what = format!("the rows of unlogged tables are not in it, since a standby does not have them: {}", listed(&tables));
+        let what = format!(
+            "the rows of unlogged tables are not in it, since a standby does not have them: {}",
+            listed(&tables)
+        );
         (!tables.is_empty()).then(|| {
             Warning::new("unlogged-tables", what).with_cure("Back up the primary server, or ALTER TABLE ... SET LOGGED")
         })

@@ -29,8 +29,7 @@ pub(super) fn parse(address: &str) -> Result<Uri, Error> {
         return Err(Error::Usage("write # in a name as %23".to_owned()));
     }
     let (login, servers) = authority.rsplit_once('@').unwrap_or(("", authority));
-    let (user, password) =
-        login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
+    let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
     let (hosts, ports) = servers_of(servers)?;
     Ok(Uri {
         hosts,
@@ -84,9 +83,7 @@ fn parameters_of(query: &str) -> Result<Vec<(String, String)>, Error> {
 }
 
 fn unreadable(cause: &str) -> Error {
-    Error::Usage(format!(
-        "the PostgreSQL address cannot be read ({cause}): write postgres://user@host:port/database"
-    ))
+    Error::Usage(format!("the PostgreSQL address cannot be read ({cause}): write postgres://user@host:port/database"))
 }
 
 fn decode(text: &str, what: &str) -> Result<String, Error> {
@@ -131,7 +128,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_without_quoting_it() {
-        for address in ["postgres://me:hunter2@h:0/x", "postgres://me:hunter2@h:99999/x", "postgres://me:hunter2@[::1/x"]
+        for address in
+            ["postgres://me:hunter2@h:0/x", "postgres://me:hunter2@h:99999/x", "postgres://me:hunter2@[::1/x"]
         {
             let refusal = parse(address).err().unwrap().to_string();
             assert!(refusal.contains("cannot be read") && !refusal.contains("hunter2"), "{refusal}");
