@@ -43,9 +43,6 @@ const KEEPALIVES: [(&str, &str); 3] =
 /// What every session of ours that only asks and reads adds: sent bytes are acknowledged within a minute, in milliseconds.
 const USER_TIMEOUT: (&str, &str) = ("tcp_user_timeout", "60000");
 
-/// What lets a role read everything, and nothing more.
-pub(super) const GRANT: &str = "Run as a superuser: GRANT pg_read_all_data TO <role> (PostgreSQL 14 or later)";
-
 const DEFAULT_PORT: u16 = 5432;
 
 /// How long the tools wait for a connection, in seconds, unless `PGCONNECT_TIMEOUT` or the address says otherwise.

@@ -8,7 +8,8 @@ use crate::error::Error;
 
 /// Returns what lies at a database's name.
 pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Contents, Error> {
-    match questions::ask(source, database, &holds_something(), Encoding::AsStored).await {
+    let sql = holds_something();
+    match questions::ask(source, database, &sql, Encoding::AsStored).await {
         Ok(rows) if rows.is_empty() && !extensions_hold_data(source, database).await? => Ok(Contents::Empty),
         Ok(_) => Ok(Contents::Data),
         Err(error) if error.is_absent_database(database) => Ok(Contents::Absent),
@@ -17,10 +18,10 @@ pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Conten
             let exists = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(database));
             match execute(source, &exists).await {
                 Ok(rows) if rows.is_empty() => Ok(Contents::Absent),
-                _ => Err(error.into_error(source)),
+                _ => Err(error.into_error(source, &sql)),
             }
         }
-        Err(error) => Err(error.into_error(source)),
+        Err(error) => Err(error.into_error(source, &sql)),
     }
 }
 

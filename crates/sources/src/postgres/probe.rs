@@ -27,6 +27,7 @@ impl Server {
 }
 
 /// Asks the server for its version, through `database`.
+#[allow(dead_code, reason = "for databases of which nothing else is asked")]
 pub(super) async fn server(source: &Postgres, database: &str) -> Result<Server, Error> {
     version_of(&query(source, database, VERSION).await?)
 }
@@ -37,7 +38,7 @@ pub(super) async fn any_server(source: &Postgres) -> Result<Server, Error> {
         match query::ask(source, own, VERSION, Encoding::AsStored).await {
             Ok(rows) => return version_of(&readable(rows)),
             Err(error) if error.is_refused_database() => {}
-            Err(error) => return Err(error.into_error(source)),
+            Err(error) => return Err(error.into_error(source, VERSION)),
         }
     }
     version_of(&execute(source, VERSION).await?)
@@ -66,10 +67,10 @@ pub(super) async fn execute_raw(source: &Postgres, sql: &str) -> Result<Rows, Er
                 return Ok(rows);
             }
             Err(error) if error.is_refused_database() => refusals.push((database, error)),
-            Err(error) => return Err(error.into_error(source)),
+            Err(error) => return Err(error.into_error(source, sql)),
         }
     }
-    Err(no_entry(source, refusals))
+    Err(no_entry(source, sql, refusals))
 }
 
 fn entries(source: &Postgres) -> Vec<String> {
@@ -86,29 +87,29 @@ fn entries(source: &Postgres) -> Vec<String> {
 }
 
 /// No database lets the role in: the refusal that tells most is the last that is not about an absent database.
-fn no_entry(source: &Postgres, refusals: Vec<(String, QueryError)>) -> Error {
+fn no_entry(source: &Postgres, sql: &str, refusals: Vec<(String, QueryError)>) -> Error {
     let present = refusals.into_iter().rev().find(|(database, error)| !error.is_absent_database(database));
     let Some((_, QueryError::Connect(words))) = present else {
         return Error::Failed {
-            what: format!("could not ask {}", source.address()),
+            what: query::doing(source, sql),
             cause: "there is no database to ask through (postgres or template1)".to_owned(),
             cure: Some("Create one (CREATE DATABASE postgres), or name a database that exists"),
         };
     };
     let cure = cures::fixed(Operation::Ask, &words).unwrap_or(cures::ENTRY);
-    Error::Failed { what: format!("could not ask {}", source.address()), cause: words, cure: Some(cure) }
+    Error::Failed { what: query::doing(source, sql), cause: words, cure: Some(cure) }
 }
 
 /// Runs SQL through one database, in one transaction; rows of fields. NULL is the empty text.
 pub(super) async fn query(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
     let rows = query::ask(source, database, sql, Encoding::AsStored).await;
-    rows.map(readable).map_err(|error| error.into_error(source))
+    rows.map(readable).map_err(|error| error.into_error(source, sql))
 }
 
 /// Runs SQL through one database, with names converted for people to read.
 pub(super) async fn query_readable(source: &Postgres, database: &str, sql: &str) -> Result<Vec<Vec<String>>, Error> {
     let rows = query::ask(source, database, sql, Encoding::Readable).await;
-    rows.map(readable).map_err(|error| error.into_error(source))
+    rows.map(readable).map_err(|error| error.into_error(source, sql))
 }
 
 fn readable(rows: Rows) -> Vec<Vec<String>> {

@@ -97,9 +97,9 @@ impl QueryError {
         matches!(self, Self::Connect(words) if words.contains(&format!("FATAL:  database \"{database}\" does not exist")))
     }
 
-    /// The error for the caller, with its cure.
-    pub(super) fn into_error(self, source: &Postgres) -> Error {
-        let what = format!("could not ask {}", source.address());
+    /// The error for the caller of `sql`, with its cure.
+    pub(super) fn into_error(self, source: &Postgres, sql: &str) -> Error {
+        let what = doing(source, sql);
         let (cause, cure) = match self {
             Self::Tool(error) => return error,
             Self::Connect(words) => (words.clone(), cures::fixed(Operation::Ask, &words)),
@@ -111,6 +111,15 @@ impl QueryError {
         };
         Error::Failed { what, cause, cure }
     }
+}
+
+/// What failed: a question, or the statement that begins the SQL.
+pub(super) fn doing(source: &Postgres, sql: &str) -> String {
+    if is_question(sql) || sql.trim_start().starts_with("SELECT") {
+        return format!("could not ask {}", source.address());
+    }
+    let statement: Vec<&str> = sql.split_whitespace().take(2).collect();
+    format!("{} failed at {}", statement.join(" "), source.address())
 }
 
 /// Runs SQL through `database`. Several statements are one transaction.
@@ -136,7 +145,7 @@ pub(super) async fn ask(source: &Postgres, database: &str, sql: &str, encoding: 
     let output = output.map_err(|_| {
         QueryError::Connect(format!("timeout expired: no answer from the server within {} s", limit.as_secs()))
     })?;
-    output.map(|bytes| parse_csv(&bytes)).map_err(|error| failure(source, &error))
+    output.map(|bytes| parse_csv(&bytes)).map_err(|error| failure(source, sql, &error))
 }
 
 /// One statement that only reads has a time limit, and needs none of the session's settings.
@@ -187,7 +196,7 @@ fn oversized(_killed_when_dropped: &Process) -> ProcessError {
     }
 }
 
-fn failure(source: &Postgres, error: &ProcessError) -> QueryError {
+fn failure(source: &Postgres, sql: &str, error: &ProcessError) -> QueryError {
     if let ProcessError::Failed { stderr, .. } = error {
         if let Some(words) = stderr.strip_prefix("psql: error: ") {
             return QueryError::Connect(words.to_owned());
@@ -196,8 +205,7 @@ fn failure(source: &Postgres, error: &ProcessError) -> QueryError {
             return QueryError::Sql(error);
         }
     }
-    let what = format!("could not ask {}", source.address());
-    QueryError::Tool(Error::of_tool(what, error, |words| cures::fixed(Operation::Ask, words)))
+    QueryError::Tool(Error::of_tool(doing(source, sql), error, |words| cures::fixed(Operation::Ask, words)))
 }
 
 /// Parses psql's CSV: lines end with a line feed; fields with a comma, a quote or a line end in them are quoted.

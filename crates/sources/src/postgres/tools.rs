@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use pipeline::process::Command;
 
@@ -19,6 +19,9 @@ const PACKAGE_FOLDERS: [(&str, &str); 2] = [("/usr/lib/postgresql", "bin"), ("/u
 /// From this version on, pg_dump writes and pg_restore sends `SET transaction_timeout`, which older servers refuse: what such a
 /// pg_dump makes of an older server cannot go back into it.
 pub(super) const FIRST_WITH_TRANSACTION_TIMEOUT: u32 = 17;
+
+/// Maximum time for a tool to tell its version.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A tool that was found.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,7 +143,8 @@ async fn examine(path: &Path) -> Option<Tool> {
 }
 
 async fn ask_version(path: &Path) -> Option<Tool> {
-    let output = Command::new(path).arguments(["--version"]).output(1000).await.ok()?;
+    let command = Command::new(path).arguments(["--version"]);
+    let output = tokio::time::timeout(VERSION_TIMEOUT, command.output(1000)).await.ok()?.ok()?;
     let version = String::from_utf8(output).ok()?.trim().to_owned();
     let number = version.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
     let major = number.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()?;
