@@ -19,14 +19,11 @@ impl GrantFault {
         match error {
             Error::Stalled { cause, .. } => Self::of(cause),
             Error::OAuth(error) if error.is_invalid_grant() => Some(Self::Revoked),
-            Error::OAuth(error) => matches!(
-                error.error.as_str(),
-                "invalid_client" | "invalid_client_id" | "unauthorized_client"
-            )
-            .then_some(Self::AppNotRecognized),
-            Error::Auth(AuthError::MissingScope { required_scope }) => {
-                Some(Self::MissingScope(required_scope.clone()))
+            Error::OAuth(error) => {
+                matches!(error.error.as_str(), "invalid_client" | "invalid_client_id" | "unauthorized_client")
+                    .then_some(Self::AppNotRecognized)
             }
+            Error::Auth(AuthError::MissingScope { required_scope }) => Some(Self::MissingScope(required_scope.clone())),
             _ => None,
         }
     }
@@ -36,7 +33,9 @@ impl GrantFault {
 impl std::fmt::Display for GrantFault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Revoked => f.write_str("Dropbox no longer accepts this authorization: it was revoked, or the app was changed"),
+            Self::Revoked => {
+                f.write_str("Dropbox no longer accepts this authorization: it was revoked, or the app was changed")
+            }
             Self::AppNotRecognized => f.write_str(
                 "Dropbox does not recognize the app: its App Key or App Secret was changed, or the app was deleted. \
                  Copy both again from the Settings tab of your app in the Dropbox App Console",

@@ -3,8 +3,8 @@
 use destinations::Usage;
 use domain::Warning;
 use domain::outcome::RunState;
-use domain::size::human;
 use domain::sidecar::Sidecar;
+use domain::size::human;
 
 /// What happens, as it happens.
 #[derive(Debug)]
