@@ -44,16 +44,17 @@ async fn a_lost_source_of_a_copy_leaves_the_other_destination_alone() {
     let anna = world.administrator().await;
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
     let from = world.dropbox_destination(&anna, "From").await;
-    let token = world.dropbox().refresh_tokens().pop().unwrap();
+    let standard = dropbox_emulator::Config::default().refresh_token;
+    let token = world.dropbox().refresh_tokens().into_iter().find(|token| *token != standard).unwrap();
     let to = world.dropbox_destination(&anna, "To").await;
     let settings = json!({"type": "dropbox", "folder": "/copies"});
     anna.put(&format!("/api/destinations/{to}"), &json!({"name": "To", "settings": settings})).await.expect(200);
     let job = anna.job("shop", &source, &[&from], json!({})).await;
     let run = world.run_job(&anna, &job).await;
     let path = run["result"]["databases"][0]["copies"][0]["path"].as_str().unwrap().to_owned();
-    // The access is lost when the copy was let in already, and runs.
-    let fault = dropbox_emulator::Fault::next("files/get_metadata", dropbox_emulator::FaultKind::StalledAnswer);
-    world.dropbox().inject(fault.on_path("/copies*"));
+    // The access is lost once the run waits for its turn to try the other destination again.
+    let fault = dropbox_emulator::Fault::next("files/get_metadata", dropbox_emulator::FaultKind::Status503);
+    world.dropbox().inject(fault.on_path("/copies*").times(3));
     let copy = json!({"destinationId": from, "path": path, "toDestinationId": to});
     let begun = anna.post("/api/copies", &copy).await.expect(202);
     world.dropbox().revoke(&token);
