@@ -63,6 +63,9 @@ pub struct AuthorizationState {
     /// Whether `broken` is about the app instead of the authorization: authorizing again would not help.
     #[serde(default)]
     pub app_refused: bool,
+    /// Whether the App Key was changed since: the grant belongs to the previous app, and cannot be revoked with this one.
+    #[serde(default)]
+    pub app_changed: bool,
     /// Scopes that calls needed and lacked, sorted.
     #[serde(default)]
     pub missing_scopes: Vec<String>,

@@ -111,7 +111,13 @@ impl Catalog {
         let before = |age: SignedDuration| Moment(now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH));
         let text = "DELETE FROM sessions WHERE last_seen_at < $1 OR created_at < $2";
         sql::run(&self.db, text, values![before(idle), before(longest)]).await?;
-        sql::run(&self.db, "DELETE FROM authorizations WHERE expires_at < $1", values![Moment(now)]).await?;
+        // A grant that nobody confirmed is kept until it can be revoked.
+        sql::run(
+            &self.db,
+            "DELETE FROM authorizations WHERE expires_at < $1 AND mode <> 'confirm'",
+            values![Moment(now)],
+        )
+        .await?;
         sql::run(&self.db, "DELETE FROM download_links WHERE expires_at < $1", values![Moment(now)]).await?;
         Ok(())
     }

@@ -72,15 +72,16 @@ async fn of_job(destination: &dyn Destination, job: &str) -> Result<Vec<Backup>,
     }
     let pace = tokio::sync::Mutex::new(interval(READ_INTERVAL));
     pace.lock().await.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (pace, is_spelt_so) = (&pace, folder.is_spelt_so);
     let judged: Vec<Option<Backup>> = stream::iter(folder.backups)
-        .map(|backup| async {
+        .map(|backup| async move {
             let sidecar = if backup.has_sidecar {
                 pace.lock().await.tick().await;
                 read_sidecar(destination, &backup.path).await?
             } else {
                 SidecarState::Missing
             };
-            let is_ours = belongs_to(job, &sidecar).unwrap_or(folder.is_spelt_so);
+            let is_ours = belongs_to(job, &sidecar).unwrap_or(is_spelt_so);
             Ok::<_, Error>(is_ours.then(|| Backup { job: job.to_owned(), ..backup }))
         })
         .buffered(PARALLEL_READS)

@@ -25,7 +25,8 @@ pub(crate) struct Parts {
     pub(crate) limiters: Limiters,
     pub(crate) passwords: Passwords,
     pub(crate) clients: DropboxClients,
-    pub(crate) listings: Listings,
+    pub(crate) listings: Listings<runner::Listing>,
+    pub(crate) folders: Listings<Vec<destinations::Folder>>,
     pub(crate) runs: Runs,
     pub(crate) metrics: Metrics,
 }

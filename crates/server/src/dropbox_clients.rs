@@ -4,15 +4,21 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use catalog::{AuthorizationState, Destination};
+use destinations::GrantFault;
 use dropbox::{Client, Settings, Space};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::App;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_cure};
 use crate::settings::{APP_KEY, APP_SECRET};
 
 /// Clients kept at most.
 const MOST: usize = 256;
+
+/// The scopes that a complete backup or copy has proved.
+pub(crate) const WRITING: [&str; 2] = ["files.content.write", "files.metadata.read"];
+/// The scopes that reading a backup has proved.
+pub(crate) const READING: [&str; 2] = ["files.content.read", "files.metadata.read"];
 
 /// Whether somebody waits for the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,7 +65,7 @@ impl App {
         Ok((self.dropbox_settings(&key, settings.remove(APP_SECRET)), secrets.grant))
     }
 
-    /// A client with the destination's grant.
+    /// A client with the destination's grant. Whether the grant still stands is Dropbox's to say, at each use.
     pub(crate) fn dropbox_client(
         &self,
         destination: &Destination,
@@ -68,9 +74,6 @@ impl App {
     ) -> Result<Client, Failure> {
         let (mut settings, grant) = self.dropbox_app(destination)?;
         let Some(grant) = grant else { return Err(Failure::NotAuthorized(destination.name.clone())) };
-        if let Some(AuthorizationState { broken: Some(reason), .. }) = &destination.authorization {
-            return Err(Failure::Reauthorize { name: destination.name.clone(), reason: reason.clone() });
-        }
         let fingerprint = catalog::Token::shown(&format!(
             "{} {} {}",
             settings.app_key,
@@ -103,27 +106,69 @@ impl App {
         self.clients.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, ..), _| id != destination_id);
     }
 
-    /// Notes that a destination's grant is gone, if that is what an error says (M-08).
+    /// Notes what an error of a destination says of its authorization, if anything (M-08).
     pub(crate) async fn note_broken_grant(&self, destination_id: &str, error: &destinations::Error) {
-        let destinations::Error::Unauthorized { cause, .. } = error else { return };
-        self.note_broken(destination_id, cause).await;
+        if let destinations::Error::Unauthorized { cause, .. } = error {
+            self.note_broken(destination_id, cause).await;
+        }
     }
 
     /// The same for an error of the client itself.
     pub(crate) async fn note_broken(&self, destination_id: &str, error: &dropbox::Error) {
-        if !error.needs_login() {
-            return;
-        }
+        let Some(fault) = GrantFault::of(error) else { return };
         let noted = async {
             let Some(destination) = self.catalog.destination(destination_id).await? else { return Ok(()) };
             let Some(mut state) = destination.authorization.clone() else { return Ok(()) };
-            state.broken = Some(error.to_string());
+            // A run that began before somebody authorized again fails with the old grant; the new one may be fine.
+            if fault == GrantFault::Revoked && !self.is_revoked(&destination).await {
+                return Ok(());
+            }
+            apply(&mut state, fault);
             state.checked_at = self.now();
             self.catalog.set_authorization_state(&destination, &state).await
         };
         if let Err(error) = noted.await {
             let _: catalog::Error = error;
             tracing::error!(%error, destination_id, "could not note that the authorization is gone");
+        }
+    }
+
+    /// Notes that Dropbox accepted a destination's authorization in acts that need these scopes.
+    pub(crate) async fn note_working(&self, destination_id: &str, scopes: &[&str]) {
+        let noted = async {
+            let Some(destination) = self.catalog.destination(destination_id).await? else { return Ok(()) };
+            let Some(before) = &destination.authorization else { return Ok(()) };
+            let mut state = before.clone();
+            (state.broken, state.app_refused, state.app_changed) = (None, false, false);
+            state.missing_scopes.retain(|scope| !scopes.contains(&scope.as_str()));
+            if state == *before {
+                return Ok(());
+            }
+            self.catalog.set_authorization_state(&destination, &state).await
+        };
+        if let Err(error) = noted.await {
+            let _: catalog::Error = error;
+            tracing::error!(%error, destination_id, "could not note that the authorization works");
+        }
+    }
+
+    /// Asks the token endpoint with the grant that the destination has now.
+    async fn is_revoked(&self, destination: &Destination) -> bool {
+        let Ok(client) = self.dropbox_client(destination, Space::Home, Patience::Short) else { return true };
+        client.account().await.is_err_and(|error| GrantFault::of(&error) == Some(GrantFault::Revoked))
+    }
+}
+
+fn apply(state: &mut AuthorizationState, fault: GrantFault) {
+    match fault {
+        GrantFault::MissingScope(scope) => {
+            if let Err(place) = state.missing_scopes.binary_search(&scope) {
+                state.missing_scopes.insert(place, scope);
+            }
+        }
+        fault => {
+            state.broken = Some(with_cure(&fault.to_string(), &fault));
+            state.app_refused = fault == GrantFault::AppNotRecognized;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why something that a person or a run asked of the world did not happen.
 
 use axum::http::StatusCode;
+use destinations::GrantFault;
 
 use crate::http::problem::Problem;
 
@@ -20,13 +21,13 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Source(#[from] sources::Error),
     /// The storage.
-    #[error(transparent)]
+    #[error("{}", of_storage(.0))]
     Destination(#[from] destinations::Error),
     /// The Dropbox client.
-    #[error(transparent)]
+    #[error("{}", of_dropbox(.0))]
     Dropbox(#[from] dropbox::Error),
     /// Opening or restoring a backup.
-    #[error(transparent)]
+    #[error("{}", of_opening(.0))]
     Open(#[from] runner::OpenError),
     /// A key.
     #[error(transparent)]
@@ -34,14 +35,6 @@ pub(crate) enum Failure {
     /// Dropbox has not been authorized.
     #[error("{0} is not authorized yet: open it and click Authorize with Dropbox")]
     NotAuthorized(String),
-    /// Dropbox has to be authorized again.
-    #[error("{name} has to be authorized again: {reason}")]
-    Reauthorize {
-        /// The destination's name.
-        name: String,
-        /// Why.
-        reason: String,
-    },
 }
 
 impl From<Failure> for Problem {
@@ -52,14 +45,51 @@ impl From<Failure> for Problem {
             Failure::Settings(error) => Self::internal(error),
             Failure::Gone(what) => Self::not_found(what),
             Failure::NotAuthorized(_) => Self::conflict("authorizationRequired", words),
-            Failure::Reauthorize { .. } => Self::conflict("reauthorizationRequired", words),
             Failure::Source(error) => of_source(&error, words),
             Failure::Destination(error) => of_destination(&error, words),
             Failure::Open(error) => of_open(&error, words),
-            Failure::Dropbox(error) if error.needs_login() => Self::conflict("reauthorizationRequired", words),
-            Failure::Dropbox(_) => Self::failed_dependency("destinationFailed", words),
+            Failure::Dropbox(error) => of_grant(GrantFault::of(&error), words),
             Failure::Key(_) => Self::invalid_field("identity", words),
         }
+    }
+}
+
+/// What is wrong with an authorization, with what to do about it in this program.
+pub(crate) fn with_cure(words: &str, fault: &GrantFault) -> String {
+    match fault {
+        GrantFault::Revoked | GrantFault::MissingScope(_) => format!("{words}. Re-authorize to continue"),
+        GrantFault::AppNotRecognized => words.to_owned(),
+    }
+}
+
+/// A storage's error, in this program's words.
+pub(crate) fn of_storage(error: &destinations::Error) -> String {
+    let words = error.to_string();
+    match error {
+        destinations::Error::Unauthorized { cause, .. } => {
+            GrantFault::of(cause).map_or_else(|| words.clone(), |fault| with_cure(&words, &fault))
+        }
+        _ => words,
+    }
+}
+
+/// The Dropbox client's error, in this program's words.
+pub(crate) fn of_dropbox(error: &dropbox::Error) -> String {
+    GrantFault::of(error).map_or_else(|| error.to_string(), |fault| with_cure(&fault.to_string(), &fault))
+}
+
+fn of_opening(error: &runner::OpenError) -> String {
+    match error {
+        runner::OpenError::Destination(error) => of_storage(error),
+        error => error.to_string(),
+    }
+}
+
+fn of_grant(fault: Option<GrantFault>, words: String) -> Problem {
+    match fault {
+        Some(GrantFault::Revoked | GrantFault::MissingScope(_)) => Problem::conflict("reauthorizationRequired", words),
+        Some(GrantFault::AppNotRecognized) => Problem::conflict("appNotRecognized", words),
+        None => Problem::failed_dependency("destinationFailed", words),
     }
 }
 
@@ -81,7 +111,7 @@ fn of_destination(error: &destinations::Error, words: String) -> Problem {
         destinations::Error::Usage(_) => Problem::bad_request(words),
         destinations::Error::Taken(_) => Problem::conflict("taken", words),
         destinations::Error::NotFound(_) => Problem::new(StatusCode::NOT_FOUND, "notFound", words),
-        destinations::Error::Unauthorized { .. } => Problem::conflict("reauthorizationRequired", words),
+        destinations::Error::Unauthorized { cause, .. } => of_grant(GrantFault::of(cause), words),
         destinations::Error::Full { .. } => Problem::failed_dependency("destinationFull", words),
         _ => Problem::failed_dependency("destinationFailed", words),
     }

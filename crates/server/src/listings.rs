@@ -1,10 +1,9 @@
-//! Listings of destinations, kept for whoever goes through them page by page: a destination lists all that it has or nothing, so
-//! that without this a list of a hundred thousand backups would be read five hundred times.
+//! Listings of destinations, kept for clients that go through them page by page: a destination lists all that it has or nothing,
+//! so that without this a list of a hundred thousand backups would be read five hundred times.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use runner::Listing as Backups;
 
 /// Whoever takes longer for a page gets a new listing.
 const KEPT: SignedDuration = SignedDuration::from_secs(60);
@@ -12,34 +11,41 @@ const KEPT: SignedDuration = SignedDuration::from_secs(60);
 const MOST: usize = 4;
 
 /// The last listings.
-#[derive(Debug, Default)]
-pub(crate) struct Listings(Mutex<Vec<Listing>>);
+#[derive(Debug)]
+pub(crate) struct Listings<T>(Mutex<Vec<Listing<T>>>);
 
 #[derive(Debug)]
-struct Listing {
+struct Listing<T> {
     destination_id: String,
-    job: Option<String>,
+    /// A job's backups only, or the folders of one folder.
+    part: Option<String>,
     at: Timestamp,
-    backups: Arc<Backups>,
+    items: Arc<T>,
 }
 
-impl Listings {
+impl<T> Default for Listings<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Listings<T> {
     /// Keeps one, in the place of the one before.
-    pub(crate) fn keep(&self, destination_id: &str, job: Option<&str>, backups: Arc<Backups>, now: Timestamp) {
+    pub(crate) fn keep(&self, destination_id: &str, part: Option<&str>, items: Arc<T>, now: Timestamp) {
         let mut listings = self.lock();
-        listings.retain(|listing| !listing.is(destination_id, job) && listing.is_recent(now));
+        listings.retain(|listing| !listing.is(destination_id, part) && listing.is_recent(now));
         if listings.len() == MOST {
             listings.remove(0);
         }
-        let (destination_id, job) = (destination_id.to_owned(), job.map(str::to_owned));
-        listings.push(Listing { destination_id, job, at: now, backups });
+        let (destination_id, part) = (destination_id.to_owned(), part.map(str::to_owned));
+        listings.push(Listing { destination_id, part, at: now, items });
     }
 
     /// The one that was kept lately, if any.
-    pub(crate) fn recent(&self, destination_id: &str, job: Option<&str>, now: Timestamp) -> Option<Arc<Backups>> {
+    pub(crate) fn recent(&self, destination_id: &str, part: Option<&str>, now: Timestamp) -> Option<Arc<T>> {
         let listings = self.lock();
-        let listing = listings.iter().find(|listing| listing.is(destination_id, job) && listing.is_recent(now))?;
-        Some(Arc::clone(&listing.backups))
+        let listing = listings.iter().find(|listing| listing.is(destination_id, part) && listing.is_recent(now))?;
+        Some(Arc::clone(&listing.items))
     }
 
     /// Keeps none of a destination, because it has changed.
@@ -47,14 +53,14 @@ impl Listings {
         self.lock().retain(|listing| listing.destination_id != destination_id);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Listing>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Listing<T>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Listing {
-    fn is(&self, destination_id: &str, job: Option<&str>) -> bool {
-        self.destination_id == destination_id && self.job.as_deref() == job
+impl<T> Listing<T> {
+    fn is(&self, destination_id: &str, part: Option<&str>) -> bool {
+        self.destination_id == destination_id && self.part.as_deref() == part
     }
 
     fn is_recent(&self, now: Timestamp) -> bool {
@@ -68,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_listing_is_kept_for_a_minute_until_the_destination_changes() {
-        let listings = Listings::default();
+        let listings = Listings::<()>::default();
         let at = |second| Timestamp::from_second(second).unwrap();
         for id in ["a", "b", "c", "d", "e"] {
             listings.keep(id, None, Arc::default(), at(0));

@@ -99,6 +99,10 @@ impl Runs {
         self.lock().get(id).cloned()
     }
 
+    pub(crate) fn active_ids(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
     pub(crate) fn all_active(&self) -> Vec<Active> {
         self.lock().values().cloned().collect()
     }

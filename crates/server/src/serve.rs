@@ -67,6 +67,7 @@ impl Server {
             clients: DropboxClients::default(),
             metrics: Metrics::new(),
             listings: Listings::default(),
+            folders: Listings::default(),
             catalog,
             clock,
             config,

@@ -1,10 +1,12 @@
 //! What people set for sources and destinations, and what is made of it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use destinations::Destination;
 use domain::Engine;
+use dropbox::Space;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -158,13 +160,41 @@ pub(crate) enum DestinationSettings {
         /// In the team's space instead of the member's own folder.
         #[serde(rename = "teamSpace", default)]
         team_space: bool,
+        /// What to do with a backup that is not expected to fit.
+        #[serde(rename = "whenFull", default)]
+        #[schema(required = false)]
+        when_full: WhenFull,
     },
     /// A folder on the server's machine, or mounted there.
     Folder {
         /// Its absolute path.
         #[schema(min_length = 1, max_length = 4096)]
         path: String,
+        /// What to do with a backup that is not expected to fit.
+        #[serde(rename = "whenFull", default)]
+        #[schema(required = false)]
+        when_full: WhenFull,
     },
+}
+
+/// What to do when the last backup was larger than the free space.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum WhenFull {
+    /// Back up anyway; the run succeeds with a warning if it fits after all.
+    #[default]
+    Warn,
+    /// Refuse the destination before the dump starts.
+    Stop,
+}
+
+impl From<WhenFull> for destinations::WhenFull {
+    fn from(setting: WhenFull) -> Self {
+        match setting {
+            WhenFull::Warn => Self::Warn,
+            WhenFull::Stop => Self::Stop,
+        }
+    }
 }
 
 impl DestinationSettings {
@@ -174,26 +204,42 @@ impl DestinationSettings {
     }
 
     pub(crate) fn check(&self, fields: &mut Fields) {
-        let (field, path, longest) = match self {
-            Self::Dropbox { folder, .. } => ("settings.folder", folder, 1000),
-            Self::Folder { path } => {
-                fields.check("settings.path", path.starts_with('/'), || "must be absolute: /var/backups".to_owned());
-                ("settings.path", path, LONGEST_PATH)
+        match self {
+            Self::Dropbox { folder, .. } => {
+                check_length(fields, "settings.folder", folder, 1000);
+                if let Err(wrong) = destinations::dropbox_folder(folder) {
+                    fields.check("settings.folder", false, || wrong);
+                }
             }
-        };
-        check_length(fields, field, path, longest);
-        let sound = !path.split('/').any(|part| part == ".." || part == ".") && !path.chars().any(char::is_control);
-        fields.check(field, sound, || "must not hold '.', '..' or control characters".to_owned());
+            Self::Folder { path, .. } => {
+                fields.check("settings.path", path.starts_with('/'), || "must be absolute: /var/backups".to_owned());
+                check_length(fields, "settings.path", path, LONGEST_PATH);
+                let sound =
+                    !path.split('/').any(|part| part == ".." || part == ".") && !path.chars().any(char::is_control);
+                fields.check("settings.path", sound, || "must not hold '.', '..' or control characters".to_owned());
+            }
+        }
+    }
+
+    /// Spells a Dropbox folder as Dropbox stores it.
+    #[must_use]
+    pub(crate) fn normalized(mut self) -> Self {
+        if let Self::Dropbox { folder, .. } = &mut self
+            && let Ok(kept) = destinations::dropbox_folder(folder)
+        {
+            *folder = kept;
+        }
+        self
     }
 
     /// What to call it where there is no room for more.
     pub(crate) fn address(&self) -> String {
         match self {
-            Self::Dropbox { folder, team_space } => {
+            Self::Dropbox { folder, team_space, .. } => {
                 let scheme = if *team_space { "dropbox-team" } else { "dropbox" };
                 format!("{scheme}:/{}", folder.trim_matches('/'))
             }
-            Self::Folder { path } => format!("file://{path}"),
+            Self::Folder { path, .. } => destinations::folder_address(Path::new(path)),
         }
     }
 }
@@ -230,7 +276,14 @@ impl App {
     pub(crate) async fn open_destination(&self, id: &str, patience: Patience) -> Result<Arc<dyn Destination>, Failure> {
         let destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
         let settings: DestinationSettings = serde_json::from_value(destination.settings.clone())?;
-        destinations::parse(&settings.address(), |space| self.dropbox_client(&destination, space, patience))
+        match settings {
+            DestinationSettings::Dropbox { folder, team_space, when_full } => {
+                let space = if team_space { Space::Team } else { Space::Home };
+                let client = self.dropbox_client(&destination, space, patience)?;
+                Ok(destinations::in_dropbox(client, &folder, when_full.into())?)
+            }
+            DestinationSettings::Folder { path, when_full } => Ok(destinations::folder(path.into(), when_full.into())?),
+        }
     }
 }
 

@@ -19,8 +19,11 @@ use super::log::Level;
 use super::stages::{Stage, Stages};
 use super::{Active, StopReason};
 use crate::app::App;
-use crate::dropbox_clients::Patience;
-use crate::failure::Failure;
+use crate::dropbox_clients::{Patience, WRITING};
+use crate::failure::{Failure, of_storage};
+
+/// How long the look at the destinations' space may take after a run.
+const SPACE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Lines that may wait to be stored. A run says a handful per database.
 const LINES: usize = 4096;
@@ -61,8 +64,10 @@ impl App {
                 active.stop(StopReason::TimedOut);
             })
         });
-        let outcome = self.carry_out_plan(run, active, plan).await;
+        let (outcome, used) = self.carry_out_plan(run, active, plan).await;
         timer.inspect(JoinHandle::abort);
+        // Not part of the job's time: a destination that is slow to tell its space must not fail a run that succeeded.
+        let _ = tokio::time::timeout(SPACE_TIMEOUT, self.look_at_space(&used)).await;
         outcome
     }
 
@@ -89,27 +94,30 @@ impl App {
         Ok(Plan { job, source, ready, missing, recipients })
     }
 
-    async fn carry_out_plan(&self, run: &Run, active: &Active, plan: Plan) -> Outcome {
+    async fn carry_out_plan(&self, run: &Run, active: &Active, plan: Plan) -> (Outcome, Vec<Target>) {
+        let unused = |outcome| (outcome, Vec::new());
         let Plan { job, source, ready, missing, recipients } = plan;
         for Missing { name, reason, .. } in &missing {
             self.log(&run.id, Level::Error, &about(name, reason)).await;
         }
         if ready.is_empty() {
             let reasons: Vec<String> = missing.iter().map(|Missing { name, reason, .. }| about(name, reason)).collect();
-            return Outcome::failed(reasons.join("; "));
+            return unused(Outcome::failed(reasons.join("; ")));
         }
         if recipients.is_empty() {
             self.log(&run.id, Level::Warning, "not encrypted: whoever can read the destination can read the backup")
                 .await;
         }
         let databases = tokio::select! {
-            () = active.cancel.cancelled() => return Outcome::failed("stopped"),
+            () = active.cancel.cancelled() => return unused(Outcome::failed("stopped")),
             databases = self.databases(&job, &*source) => databases,
         };
         let databases = match databases {
-            Ok(databases) if databases.names.is_empty() => return Outcome::failed("the source has no databases"),
+            Ok(databases) if databases.names.is_empty() => {
+                return unused(Outcome::failed("the source has no databases"));
+            }
             Ok(databases) => databases,
-            Err(failure) => return Outcome::failed(failure),
+            Err(failure) => return unused(Outcome::failed(failure)),
         };
         let request = BackupRequest {
             source: &*source,
@@ -129,9 +137,8 @@ impl App {
         let unreachable: Vec<Value> = missing.iter().map(not_reached).collect();
         active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len());
         let report = self.run_request(run, active, &request, &ready).await;
-        self.note_broken_grants(&ready, &report).await;
-        self.look_at_space(&ready).await;
-        outcome_of(&report, &ready, &missing)
+        self.note_grants(&ready, &report).await;
+        (outcome_of(&report, &ready, &missing), ready)
     }
 
     async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
@@ -193,10 +200,14 @@ impl App {
         }
     }
 
-    async fn note_broken_grants(&self, ready: &[Target], report: &RunReport) {
+    /// Notes which authorizations worked, and which did not.
+    async fn note_grants(&self, ready: &[Target], report: &RunReport) {
         for copy in report.databases.iter().flat_map(|database| &database.copies) {
-            if let (Err(CopyFailure::Destination(error)), Some(target)) = (&copy.result, ready.get(copy.index)) {
-                self.note_broken_grant(&target.id, error).await;
+            let Some(target) = ready.get(copy.index) else { continue };
+            match &copy.result {
+                Ok(_) => self.note_working(&target.id, &WRITING).await,
+                Err(CopyFailure::Destination(error)) => self.note_broken_grant(&target.id, error).await,
+                Err(_) => {}
             }
         }
     }
@@ -209,7 +220,11 @@ fn name_of<'a>(copy: &'a CopyReport, ready: &'a [Target]) -> &'a str {
 
 /// Why there is no copy at a destination.
 fn of_copy(copy: &CopyReport, ready: &[Target], failure: &CopyFailure) -> String {
-    let (failure, name) = (failure.to_string(), name_of(copy, ready));
+    let failure = match failure {
+        CopyFailure::Destination(error) => of_storage(error),
+        failure => failure.to_string(),
+    };
+    let name = name_of(copy, ready);
     match failure.strip_prefix(&copy.destination) {
         Some(rest) => format!("{name}{rest}"),
         None => about(name, &failure),

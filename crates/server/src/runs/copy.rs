@@ -11,8 +11,8 @@ use super::Active;
 use super::executor::Outcome;
 use super::log::Level;
 use crate::app::App;
-use crate::dropbox_clients::Patience;
-use crate::failure::Failure;
+use crate::dropbox_clients::{Patience, READING, WRITING};
+use crate::failure::{Failure, of_storage};
 
 /// What a copy is about, as it is kept with its run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,13 +49,20 @@ impl App {
             Ok(Copied::Done { size, .. }) => format!("{} copied to {to}, proved the same", human(size)),
             Ok(Copied::AlreadyThere) => format!("{to} holds it already, with the same content"),
             Err(error) => {
-                if let CopyError::Destination(error) = &error {
-                    self.note_broken_grant(destination_id, error).await;
-                    self.note_broken_grant(to_destination_id, error).await;
+                let (whose, words) = match &error {
+                    CopyError::Source(error) => (Some((destination_id, error)), of_storage(error)),
+                    CopyError::Destination(error) => (Some((to_destination_id, error)), of_storage(error)),
+                    CopyError::Sidecar { cause, .. } => (Some((to_destination_id, cause)), error.to_string()),
+                    CopyError::Altered { .. } => (None, error.to_string()),
+                };
+                if let Some((id, error)) = whose {
+                    self.note_broken_grant(id, error).await;
                 }
-                return Ok(Outcome::failed(error));
+                return Ok(Outcome::failed(words));
             }
         };
+        self.note_working(destination_id, &READING).await;
+        self.note_working(to_destination_id, &WRITING).await;
         self.log(&run.id, Level::Info, &words).await;
         let result = json!({"path": path, "destinationId": to_destination_id});
         Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result) })

@@ -134,7 +134,7 @@ async fn a_revoked_app_is_noticed_and_authorized_again() {
     assert_eq!(shown["authorization"]["status"], "reauthorization_required");
     assert!(shown["authorization"]["reason"].as_str().unwrap().contains("revoked"), "{shown}");
     let browse = anna.get(&format!("/api/destinations/{destination}/folders")).await;
-    browse.problem(409, "reauthorizationRequired", &["authorized again"]);
+    browse.problem(409, "reauthorizationRequired", &["Re-authorize"]);
     let begun = anna.begin_authorization(&destination).await;
     let back = world.consent(begun["url"].as_str().unwrap(), "allow").await;
     assert_eq!(anna.get(&back).await.status, 303);

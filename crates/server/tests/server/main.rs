@@ -1,9 +1,11 @@
 //! The server over HTTP, with a Dropbox emulator and real databases behind it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod authorization;
 mod backups;
 mod dropbox;
 mod interruptions;
+mod places;
 mod requests;
 mod routes;
 mod schedules;

@@ -8,9 +8,11 @@ import { type Destination, sentence } from '../../api/client';
  */
 export interface Outcome {
   destinationId: string;
-  authorized: boolean;
-  /** Why not. */
+  status: 'authorized' | 'failed' | 'account_changed';
+  /** Why not, or what else there is to know. */
   reason?: string;
+  /** To confirm another account with. */
+  state?: string;
 }
 
 type Message = { type: 'outcome'; outcome: Outcome } | { type: 'heard'; destinationId: string };
@@ -21,9 +23,10 @@ const TIME_TO_HEAR = 500;
 
 /** What came of it, if this page is the one that Dropbox sent the browser back to. */
 export function outcomeOf(destinationId: string, search: URLSearchParams): Outcome | undefined {
-  const authorization = search.get('authorization');
-  if (!authorization) return undefined;
-  return { destinationId, authorized: authorization === 'authorized', reason: search.get('reason') ?? undefined };
+  const status = search.get('authorization');
+  if (status !== 'authorized' && status !== 'failed' && status !== 'account_changed') return undefined;
+  const text = (name: string) => search.get(name) ?? undefined;
+  return { destinationId, status, reason: text('reason'), state: text('state') };
 }
 
 /** Tells whoever waits for it; whether somebody does. */
@@ -68,12 +71,13 @@ export function pageLeft(): string | undefined {
   return path;
 }
 
-/** Says to the person what came of it. */
-export function show(outcome: Outcome, name: string) {
-  if (outcome.authorized) toast.success(`${name} is authorized`);
-  else toast.error(outcome.reason ? sentence(outcome.reason) : 'Dropbox was not authorized.', { duration: 15_000 });
+/** Tells that it can be used now, where that is so; anything else is told beside the status. */
+export function celebrate({ name, authorization }: Destination, notice?: string | null) {
+  if (authorization.status !== 'authorized') return;
+  toast.success(`${name} is authorized`);
+  if (notice) toast.warning(sentence(notice), { duration: 30_000 });
 }
 
 /** Whether nothing can be stored there before somebody authorizes it. */
 export const needsAuthorization = ({ authorization: { status } }: Destination): boolean =>
-  status === 'authorization_required' || status === 'reauthorization_required';
+  status === 'authorization_required' || status === 'reauthorization_required' || status === 'app_not_recognized';

@@ -198,8 +198,9 @@ async fn listing(app: &App, id: &str, job: Option<&str>, goes_on: bool) -> Resul
     }
     let destination = app.open_destination(id, Patience::Short).await?;
     let listed = runner::list(&*destination, job).await;
-    if let Err(error) = &listed {
-        app.note_broken_grant(id, error).await;
+    match &listed {
+        Ok(_) => app.note_working(id, &["files.metadata.read"]).await,
+        Err(error) => app.note_broken_grant(id, error).await,
     }
     let mut listing = listed.map_err(Failure::from)?;
     listing.backups.sort_by_cached_key(|backup| Reverse(key(backup)));

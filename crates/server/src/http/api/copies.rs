@@ -50,7 +50,11 @@ pub(crate) async fn create(
     let source = app.open_destination(&destination_id, Patience::Short).await?;
     let destination = app.open_destination(&to_destination_id, Patience::Short).await?;
     // That it is there, and its sidecar is one, is worth knowing before a run waits for its turn.
-    runner::restore::examine(&*source, &path).await.map_err(Failure::from)?;
+    let examined = runner::restore::examine(&*source, &path).await;
+    if let Err(runner::OpenError::Destination(error)) = &examined {
+        app.note_broken_grant(&destination_id, error).await;
+    }
+    examined.map_err(Failure::from)?;
     let title = format!("{path} to {}", destination.name());
     let request = CopyRequest { destination_id, path, to_destination_id };
     let new = NewRun {

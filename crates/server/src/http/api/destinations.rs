@@ -6,8 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use catalog::{Destination, NewDestination};
+use catalog::{AuthorizationState, Destination, NewDestination};
+use destinations::GrantFault;
 use dropbox::Space;
+use dropbox::oauth::SCOPES;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,10 +19,11 @@ use super::super::lists::{List, ListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
 use super::super::secret_field::SecretField;
 use super::super::time::Time;
+use super::dropbox_grant::{Access, BY_HAND};
 use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
 use crate::dropbox_clients::Patience;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_cure};
 use crate::settings::{APP_KEY, APP_SECRET, DestinationSettings, of_destination};
 
 /// A destination.
@@ -47,7 +50,7 @@ pub(crate) struct DestinationInfo {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Authorization {
     status: AuthorizationStatus,
-    /// Why it has to be authorized again, and what to do.
+    /// What is wrong, and what to do. While the status is `authorized`: which scope is missing that backups do not need.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Whose storage it is.
@@ -73,6 +76,8 @@ pub(crate) enum AuthorizationStatus {
     Authorized,
     /// Authorize it again.
     ReauthorizationRequired,
+    /// Correct App Key and App Secret: Dropbox does not know the app.
+    AppNotRecognized,
 }
 
 /// Whose storage it is.
@@ -136,7 +141,7 @@ impl DestinationInput {
         });
         fields.check("appKey", needs_key || !self.app_key.is_set(), || "is for Dropbox only".to_owned());
         fields.finish()?;
-        let settings = serde_json::to_value(&self.settings).map_err(Problem::internal)?;
+        let settings = serde_json::to_value(self.settings.normalized()).map_err(Problem::internal)?;
         let changes = [(APP_KEY, self.app_key.change()), (APP_SECRET, self.app_secret.change())];
         let secrets = changes.into_iter().filter_map(|(name, change)| Some((name.to_owned(), change?)));
         Ok(NewDestination { name: self.name, settings, secrets: secrets.collect::<BTreeMap<_, _>>() })
@@ -165,13 +170,10 @@ fn authorization(destination: &Destination, settings: &DestinationSettings) -> A
         return empty(AuthorizationStatus::NotRequired);
     }
     let Some(state) = &destination.authorization else { return empty(AuthorizationStatus::AuthorizationRequired) };
-    let status = match state.broken {
-        Some(_) => AuthorizationStatus::ReauthorizationRequired,
-        None => AuthorizationStatus::Authorized,
-    };
+    let (status, reason) = standing(state);
     Authorization {
         status,
-        reason: state.broken.clone(),
+        reason,
         account: Some(Account {
             id: state.account_id.clone(),
             name: state.account_name.clone(),
@@ -181,6 +183,31 @@ fn authorization(destination: &Destination, settings: &DestinationSettings) -> A
         space: state.used.map(|used| SpaceInfo { used, allowed: state.allowed }),
         checked_at: Some(state.checked_at.into()),
     }
+}
+
+/// Scopes without which backups and restores work all the same.
+const DISPENSABLE: [&str; 2] = ["account_info.read", "files.metadata.write"];
+
+/// What a person has to do about an authorization, and why.
+pub(super) fn standing(state: &AuthorizationState) -> (AuthorizationStatus, Option<String>) {
+    if let Some(reason) = &state.broken {
+        let status = match state.app_refused {
+            true => AuthorizationStatus::AppNotRecognized,
+            false => AuthorizationStatus::ReauthorizationRequired,
+        };
+        return (status, Some(reason.clone()));
+    }
+    let missing = &state.missing_scopes;
+    if missing.is_empty() {
+        return (AuthorizationStatus::Authorized, None);
+    }
+    let fault = GrantFault::MissingScope(missing.join(", "));
+    let reason = with_cure(&fault.to_string(), &fault);
+    if missing.iter().all(|scope| DISPENSABLE.contains(&scope.as_str())) {
+        let reason = format!("{reason}. Until then backups and restores work, but account and space may not be shown");
+        return (AuthorizationStatus::Authorized, Some(reason));
+    }
+    (AuthorizationStatus::ReauthorizationRequired, Some(reason))
 }
 
 fn gone() -> Problem {
@@ -237,7 +264,10 @@ pub(crate) async fn update(
     if exposed(&app_key) != exposed(&app_key_now)
         && let Some(mut state) = changed.authorization.clone()
     {
-        state.broken = Some("the App Key was changed: the access belongs to the app of before".to_owned());
+        state.broken = Some(
+            "the App Key was changed, and the access belongs to the previous app. Re-authorize to continue".to_owned(),
+        );
+        (state.app_refused, state.app_changed) = (false, true);
         app.catalog.set_authorization_state(&changed, &state).await?;
         changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     }
@@ -253,22 +283,16 @@ pub(crate) async fn delete(
     Query(removal): Query<Removal>,
 ) -> Result<(axum::Extension<AuditDetail>, StatusCode), Problem> {
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
-    // Where nobody is authorized there is nothing to revoke.
-    let client =
-        if removal.revoke { app.dropbox_client(&destination, Space::Home, Patience::Short).ok() } else { None };
+    let access = if removal.revoke { Some(Access::of(&app, &destination).await) } else { None };
     app.catalog.delete_destination(&id).await?;
     let mut detail = format!("removed {}", destination.name);
-    if let Some(client) = client {
-        match client.revoke().await {
-            Ok(()) => detail.push_str(", access revoked"),
-            Err(error) if error.needs_login() => detail.push_str(", access was revoked already"),
-            Err(error) => {
-                return Err(Problem::failed_dependency(
-                    "notRevoked",
-                    format!(
-                        "the destination was removed, but the access could not be revoked: {error}. Revoke it in Dropbox, under Settings, Connected apps"
-                    ),
-                ));
+    if let Some(access) = access {
+        match access.revoke().await {
+            Ok(done) => detail.push_str(done),
+            Err(why) => {
+                let words =
+                    format!("the destination was removed, but its access could not be revoked: {why}. {BY_HAND}");
+                return Err(Problem::failed_dependency("notRevoked", words));
             }
         }
     }
@@ -290,12 +314,18 @@ pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<Des
             state.email = account.email;
             state.team = account.team.map(|team| team.name);
             app.catalog.set_authorization_state(&destination, &state).await?;
+            app.note_working(&id, &["account_info.read"]).await;
             app.note_space(&id, usage.used, usage.allowed).await?;
         }
-        Err(Failure::Dropbox(error)) if error.needs_login() => app.note_broken(&id, &error).await,
-        Err(Failure::Reauthorize { .. }) => {}
+        Err(Failure::Dropbox(error)) if GrantFault::of(&error).is_some() => {
+            if let Some(GrantFault::MissingScope(_)) = GrantFault::of(&error) {
+                app.note_working(&id, &[]).await;
+            }
+            app.note_broken(&id, &error).await;
+        }
         Err(failure) => return Err(failure.into()),
     }
+    try_missing_scopes(&app, &id).await?;
     Ok(Json(info(app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
 }
 
@@ -307,12 +337,44 @@ async fn look(
     Ok((client.account().await?, client.space_usage().await?))
 }
 
+/// Nothing has this name, so that a call about it changes nothing.
+const ABSENT: &str = "/.dbackup-no-such-file";
+
+/// Tries the scopes that were missing with a call each that changes nothing: the app may have them again.
+async fn try_missing_scopes(app: &App, id: &str) -> Result<(), Problem> {
+    let destination = app.catalog.destination(id).await?.ok_or_else(gone)?;
+    let Some(state) = &destination.authorization else { return Ok(()) };
+    if state.broken.is_some() {
+        return Ok(());
+    }
+    for scope in &state.missing_scopes {
+        let client = app.dropbox_client(&destination, Space::Home, Patience::Short)?;
+        let error = match scope.as_str() {
+            "files.metadata.read" => client.metadata(ABSENT).await.err(),
+            "files.content.write" => client.delete(ABSENT).await.err(),
+            "files.content.read" => client.open(ABSENT, None).await.err().filter(|error| !error.is_not_found()),
+            // No call needs the others but the one that was just made.
+            _ => continue,
+        };
+        if error.is_none() {
+            app.note_working(id, &[scope]).await;
+        }
+    }
+    Ok(())
+}
+
 /// Tests it, step by step: token, account, scopes, folder, write, read back, delete, space.
 #[utoipa::path(post, path = "/api/destinations/{id}/test", tag = "destinations", params(("id" = String, Path)),
     responses((status = 200, body = StepInfo, content_type = "application/x-ndjson", description = "A line per step")))]
 pub(crate) async fn test(State(app): State<App>, Id(id): Id) -> Result<Response, Problem> {
     let destination = app.open_destination(&id, Patience::Short).await?;
     Ok(stream_steps(|steps| async move {
-        destination.probe(&|step| steps.tell(&step)).await;
+        if destination.probe(&|step| steps.tell(&step)).await {
+            app.note_working(&id, &SCOPES).await;
+        } else if let Ok(Some(stored)) = app.catalog.destination(&id).await
+            && let Err(Failure::Dropbox(error)) = look(&app, &stored).await
+        {
+            app.note_broken(&id, &error).await;
+        }
     }))
 }

@@ -1,5 +1,7 @@
 //! The folder browser of a destination's form (M-09, M-10).
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -61,7 +63,7 @@ pub(crate) struct Folders {
 
 const EMPTY_DROPBOX: &str = "No subfolders. An app with App folder access sees its own folder only, which is empty at first; \
                              with Full Dropbox access the app needs the scope files.metadata.read: enable it on the app's \
-                             Permissions tab, then authorize again";
+                             Permissions tab, then re-authorize";
 const EMPTY_FOLDER: &str = "No subfolders";
 
 impl From<Folder> for FolderInfo {
@@ -79,18 +81,29 @@ pub(crate) async fn list(
     Query(query): Query<FolderQuery>,
 ) -> Result<Json<Folders>, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
-    let destination = app.open_destination(&id, Patience::Short).await?;
-    let listed = destination.folders(&query.path).await;
-    if let Err(error) = &listed {
-        app.note_broken_grant(&id, error).await;
-    }
-    let folders = listed.map_err(Failure::from)?;
+    let folders = listing(&app, &id, &query.path, request.after.is_some()).await?;
     let empty_reason = if folders.is_empty() { Some(reason(&app, &id).await?) } else { None };
     let start = request.after.and_then(|after| after.parse::<usize>().ok()).unwrap_or(0);
     let more = folders.len() > start.saturating_add(request.limit);
     let next_cursor = more.then(|| super::super::lists::cursor(&(start + request.limit).to_string()));
-    let items = folders.into_iter().skip(start).take(request.limit).map(FolderInfo::from).collect();
+    let items = folders.iter().skip(start).take(request.limit).cloned().map(FolderInfo::from).collect();
     Ok(Json(Folders { items, next_cursor, empty_reason }))
+}
+
+/// All folders in a folder: as it lists them now, or as it did for the page before.
+async fn listing(app: &App, id: &str, path: &str, goes_on: bool) -> Result<Arc<Vec<Folder>>, Problem> {
+    if let Some(folders) = app.folders.recent(id, Some(path), app.now()).filter(|_| goes_on) {
+        return Ok(folders);
+    }
+    let destination = app.open_destination(id, Patience::Short).await?;
+    let listed = destination.folders(path).await;
+    match &listed {
+        Ok(_) => app.note_working(id, &["files.metadata.read"]).await,
+        Err(error) => app.note_broken_grant(id, error).await,
+    }
+    let folders = Arc::new(listed.map_err(Failure::from)?);
+    app.folders.keep(id, Some(path), Arc::clone(&folders), app.now());
+    Ok(folders)
 }
 
 async fn reason(app: &App, id: &str) -> Result<&'static str, Problem> {
@@ -109,11 +122,19 @@ pub(crate) async fn create(
     Id(id): Id,
     Body(input): Body<FolderInput>,
 ) -> Result<(StatusCode, Json<FolderInfo>), Problem> {
+    let stored = app.catalog.destination(&id).await?.ok_or_else(|| Problem::not_found("the destination"))?;
     let mut fields = Fields::default();
     fields.check("path", input.path.starts_with('/'), || "must be absolute: /backups/new".to_owned());
     fields.finish()?;
+    let path = match of_destination(&stored)? {
+        DestinationSettings::Dropbox { .. } => {
+            destinations::dropbox_folder(&input.path).map_err(|wrong| Problem::invalid_field("path", wrong))?
+        }
+        DestinationSettings::Folder { .. } => input.path,
+    };
     let destination = app.open_destination(&id, Patience::Short).await?;
-    let made = destination.create_folder(&input.path).await;
+    app.folders.forget(&id);
+    let made = destination.create_folder(&path).await;
     if let Err(error) = &made {
         app.note_broken_grant(&id, error).await;
     }

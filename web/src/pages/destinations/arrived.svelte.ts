@@ -1,0 +1,4 @@
+import type { Outcome } from './authorization';
+
+/** What the browser came back from Dropbox with, until the destination's page takes it. */
+export const arrived = $state<{ outcome?: Outcome }>({});
