@@ -16,7 +16,6 @@ pub(in crate::postgres) const BYPASS_ROW_SECURITY: &str = "Run as a superuser: A
 /// Lets a role read large objects of others.
 pub(in crate::postgres) const LARGE_OBJECTS: &str = "pg_read_all_data does not cover large objects. Run as a superuser: ALTER ROLE <role> SET lo_compat_privileges = on";
 
-const SERVER_GONE: &str = "The server ended the connection: see its log, then try again";
 const MEMBERSHIP: &str = "Restore with --no-owner, or make the restoring role a member: GRANT \"<name>\" TO <role>, or restore as a superuser";
 const LOCKS: &str = "Raise max_locks_per_transaction in the server's postgresql.conf and restart it";
 
@@ -88,8 +87,8 @@ pub(super) const SESSION: &[Cure] = &[
          max_standby_streaming_delay), or use the primary",
     ),
     ("No space left on device", "Free space on the server, then try again"),
-    ("server closed the connection", SERVER_GONE),
-    ("terminating connection", SERVER_GONE),
+    ("server closed the connection", "The server went away: see its log, then try again"),
+    ("terminating connection", "The server ended the connection: see its log, then try again"),
 ];
 
 pub(super) const ASK: &[Cure] = &[
