@@ -151,8 +151,17 @@ fn sync(file: &File) -> io::Result<()> {
 fn has_no_sync(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     errno.is_some_and(|errno| {
-        [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::BADF, Errno::ISDIR, Errno::NOTTY, Errno::PERM, Errno::ACCESS]
-            .contains(&errno)
+        [
+            Errno::INVAL,
+            Errno::NOSYS,
+            Errno::OPNOTSUPP,
+            Errno::BADF,
+            Errno::ISDIR,
+            Errno::NOTTY,
+            Errno::PERM,
+            Errno::ACCESS,
+        ]
+        .contains(&errno)
     })
 }
 

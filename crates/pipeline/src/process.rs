@@ -152,20 +152,20 @@ impl Command {
 }
 
 async fn read_output(process: Process, stdout: Option<ChildStdout>, limit: u64) -> Result<Vec<u8>, ProcessError> {
-        use tokio::io::AsyncReadExt;
-        let mut output = Vec::new();
-        if let Some(stdout) = stdout {
-            let read = stdout.take(limit + 1).read_to_end(&mut output).await;
-            if read.is_err() || output.len() as u64 > limit {
-                return Err(ProcessError::Failed {
-                    name: process.name.clone(),
-                    status: "its output cannot be used".to_owned(),
-                    stderr: process.last_words(),
-                });
-            }
+    use tokio::io::AsyncReadExt;
+    let mut output = Vec::new();
+    if let Some(stdout) = stdout {
+        let read = stdout.take(limit + 1).read_to_end(&mut output).await;
+        if read.is_err() || output.len() as u64 > limit {
+            return Err(ProcessError::Failed {
+                name: process.name.clone(),
+                status: "its output cannot be used".to_owned(),
+                stderr: process.last_words(),
+            });
         }
-        process.finish(Some(EXIT_PATIENCE)).await?;
-        Ok(output)
+    }
+    process.finish(Some(EXIT_PATIENCE)).await?;
+    Ok(output)
 }
 
 impl Process {

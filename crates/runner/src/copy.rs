@@ -204,11 +204,13 @@ impl Transfer<'_> {
     fn sidecar_for(&self, content_hash: Option<String>) -> Option<Bytes> {
         let content = self.sidecar.as_ref()?;
         let completed =
-            self.state.sidecar().filter(|sidecar| sidecar.checksum.dropbox_content_hash.is_none()).and_then(|sidecar| {
-                let mut sidecar = sidecar.clone();
-                sidecar.checksum.dropbox_content_hash = Some(content_hash?);
-                serde_json::to_vec_pretty(&sidecar).ok()
-            });
+            self.state.sidecar().filter(|sidecar| sidecar.checksum.dropbox_content_hash.is_none()).and_then(
+                |sidecar| {
+                    let mut sidecar = sidecar.clone();
+                    sidecar.checksum.dropbox_content_hash = Some(content_hash?);
+                    serde_json::to_vec_pretty(&sidecar).ok()
+                },
+            );
         Some(completed.unwrap_or_else(|| content.clone()).into())
     }
 }

@@ -17,8 +17,8 @@ use sources::{RestoreOptions, Restored, Source};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use self::examine::{Examined, examine, verify};
 use self::examine::equal;
+pub use self::examine::{Examined, examine, verify};
 use crate::checks::Checks;
 use crate::sidecars::SidecarState;
 

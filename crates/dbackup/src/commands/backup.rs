@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use domain::{RunState, Warning};
 use domain::size::human;
+use domain::{RunState, Warning};
 use pipeline::Progress;
 use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, DatabaseReport, Stored, new_run_id};

@@ -140,7 +140,10 @@ fn without_wrong_clocks(backups: Vec<Backup>, now: Timestamp, job: &str) -> Resu
 fn nothing(destination: &dyn Destination, wanted: &Wanted<'_>) -> Failure {
     let database = wanted.database.map(|database| format!(", database '{database}',")).unwrap_or_default();
     let name = destination.name();
-    Failure::failed(format!("no backup of job '{}'{database} at {name}: dbackup list {name} shows what is there", wanted.job))
+    Failure::failed(format!(
+        "no backup of job '{}'{database} at {name}: dbackup list {name} shows what is there",
+        wanted.job
+    ))
 }
 
 #[cfg(test)]

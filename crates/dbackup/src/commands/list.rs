@@ -17,11 +17,7 @@ pub(crate) async fn run(arguments: ListArguments) -> Result<Outcome, Failure> {
     let destination = environment::destination(&arguments.destination)?;
     let job = arguments.job.as_deref();
     let listed = runner::list(&*destination, job).await.map_err(Failure::from);
-    if arguments.json {
-        print_json(listed)
-    } else {
-        Ok(print_table(&destination.name(), job, &listed?))
-    }
+    if arguments.json { print_json(listed) } else { Ok(print_table(&destination.name(), job, &listed?)) }
 }
 
 /// What could not be read may hold backups: a listing without it is partial.

@@ -59,7 +59,11 @@ impl Writer {
         let mut parts = name.split(|byte| *byte == b'-');
         match (parts.next(), parts.next(), parts.next()) {
             (Some(found), Some(since), Some(_)) if found == host.as_bytes() => {
-                if since == boot.as_bytes() { Self::Here } else { Self::SameName }
+                if since == boot.as_bytes() {
+                    Self::Here
+                } else {
+                    Self::SameName
+                }
             }
             _ => Self::Other,
         }
@@ -109,7 +113,10 @@ mod tests {
         assert!(survives(&format!("00000000-{boot}-0123456789abcdef"), day), "another machine's");
         assert!(!survives(&format!("00000000-{boot}-0123456789abcdef"), weeks), "another machine's, long dead");
         assert!(survives(&format!("{host}-00000000-0123456789abcdef"), now), "another machine of the same name");
-        assert!(!survives(&format!("{host}-00000000-0123456789abcdef"), weeks), "this machine's, before it was started");
+        assert!(
+            !survives(&format!("{host}-00000000-0123456789abcdef"), weeks),
+            "this machine's, before it was started"
+        );
         assert!(survives("0123456789abcdef", day), "an earlier version's, which does not say whose");
         assert!(!survives("0123456789abcdef", weeks), "an earlier version's, long dead");
     }

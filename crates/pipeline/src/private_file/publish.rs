@@ -38,7 +38,6 @@ pub(super) fn reserve(from: &Path, to: &Path) -> io::Result<()> {
 /// Returns whether the file system cannot do what was asked, rather than that it failed.
 pub(super) fn is_unsupported(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
-    errno.is_some_and(|errno| {
-        [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM, Errno::MLINK].contains(&errno)
-    })
+    errno
+        .is_some_and(|errno| [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::PERM, Errno::MLINK].contains(&errno))
 }

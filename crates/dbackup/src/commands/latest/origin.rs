@@ -42,7 +42,9 @@ fn check_hosts(job: &str, newest_first: &[&str], this: Option<&str>) -> Result<(
             "job '{job}' has backups of several machines ({newest}, {others_named}); the newest is by {newest}: {CURE}"
         )));
     }
-    output::note(&format!("Warning: job '{job}' has backups of several machines. This one is by {newest}, older ones by {others_named}."));
+    output::note(&format!(
+        "Warning: job '{job}' has backups of several machines. This one is by {newest}, older ones by {others_named}."
+    ));
     Ok(())
 }
 
@@ -65,11 +67,18 @@ mod tests {
 
     #[test]
     fn only_local_addresses_mean_another_database_on_another_machine() {
-        for local in ["sqlite:///srv/app.db", "postgres://me@localhost/shop", "postgres://127.0.0.1:5433/x", "postgres://me@%2Frun/x",
-            "postgres://me@[::1]:5432/x", "postgres://localhost:5432/x"] {
+        for local in [
+            "sqlite:///srv/app.db",
+            "postgres://me@localhost/shop",
+            "postgres://127.0.0.1:5433/x",
+            "postgres://me@%2Frun/x",
+            "postgres://me@[::1]:5432/x",
+            "postgres://localhost:5432/x",
+        ] {
             assert!(is_local(local), "{local}");
         }
-        for remote in ["postgres://me@db.example:5432/shop", "postgres://localhost.example/x", "postgres://10.0.0.1/x"] {
+        for remote in ["postgres://me@db.example:5432/shop", "postgres://localhost.example/x", "postgres://10.0.0.1/x"]
+        {
             assert!(!is_local(remote), "{remote}");
         }
     }

@@ -263,8 +263,14 @@ pub(crate) async fn verify(
             (VerificationResult::Whole, "the storage's own hash agrees with the sidecar".to_owned())
         }
         Ok(examined) => {
-            let why = examined.sidecar.problem().unwrap_or_else(|| "its sidecar does not know this storage's hash".to_owned());
-            (VerificationResult::Unknown, format!("there is nothing to compare it with: {why}. A restore checks its layers."))
+            let why = examined
+                .sidecar
+                .problem()
+                .unwrap_or_else(|| "its sidecar does not know this storage's hash".to_owned());
+            (
+                VerificationResult::Unknown,
+                format!("there is nothing to compare it with: {why}. A restore checks its layers."),
+            )
         }
         Err(altered @ runner::OpenError::Altered { .. }) => (VerificationResult::Altered, altered.to_string()),
         Err(error) => return Err(Failure::from(error).into()),
