@@ -275,3 +275,61 @@ async fn a_folder_and_a_job_are_found_in_either_form_of_their_name() {
         }
     }
 }
+
+#[tokio::test]
+async fn whether_a_file_is_there_is_known_without_reading_it() {
+    for subject in subjects().await {
+        let destination = &*subject.destination;
+        assert_eq!(destination.stat("job/x").await.unwrap(), None, "{}", destination.name());
+        put(destination, "job/x", Bytes::from_static(b"content")).await.unwrap();
+        let entry = destination.stat("job/x").await.unwrap().unwrap();
+        assert_eq!(entry.size, 7);
+        assert!(entry.modified.is_some());
+        match (&subject._emulator, entry.hash) {
+            // A folder would have to read the file.
+            (None, hash) => assert_eq!(hash, None),
+            (Some(_), hash) => {
+                assert_eq!(hash, Some(StoredHash::DropboxContentHash(dropbox::ContentHasher::of(b"content"))));
+            }
+        }
+        assert_eq!(destination.stat("job").await.unwrap(), None, "a folder is no file");
+        assert_eq!(destination.stat("job/x/y").await.unwrap(), None);
+        assert_eq!(destination.list("job").await.unwrap()[0].modified, entry.modified);
+        assert!(matches!(destination.stat("../x").await, Err(Error::Usage(_))));
+    }
+}
+
+#[tokio::test]
+async fn a_file_larger_than_it_may_be_is_told_from_one_that_cannot_be_read() {
+    for subject in subjects().await {
+        let destination = &*subject.destination;
+        put(destination, "job/x", Bytes::from_static(b"content")).await.unwrap();
+        assert!(matches!(destination.read("job/x", 3).await, Err(Error::TooLarge { limit: 3, .. })));
+    }
+}
+
+#[tokio::test]
+async fn every_spelling_of_a_place_has_one_identity_and_every_grant_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let base = folder.path().display().to_string();
+    let file = |path: &str| {
+        let parsed =
+            destinations::parse(&format!("file://{path}"), |_| -> Result<Client, Error> { panic!("not asked for") });
+        parsed.unwrap().identity()
+    };
+    assert_eq!(file(&base), file(&format!("{base}/./")));
+    assert_eq!(file(&format!("{base}/missing")), file(&format!("{base}//missing/.")));
+    assert_ne!(file(&base), file("/"));
+    let emulator = Emulator::start(Config::default()).await.unwrap();
+    let dropbox = |folder: &str, token: &str| {
+        let mut settings = Settings::new(Config::default().app_key);
+        settings.refresh_token = Some(token.to_owned().into());
+        settings.endpoints =
+            Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url()).unwrap();
+        let client = Client::new(settings).unwrap();
+        destinations::parse(folder, |_| Ok::<_, Error>(client)).unwrap().identity()
+    };
+    assert_eq!(dropbox("dropbox:/Backups", "one"), dropbox("dropbox:/backups/", "one"));
+    assert_ne!(dropbox("dropbox:/backups", "one"), dropbox("dropbox:/backups", "two"), "another account");
+    assert!(!dropbox("dropbox:/", "a-secret-token").contains("a-secret-token"));
+}

@@ -10,6 +10,7 @@ use domain::BackupName;
 use domain::naming::{SIDECAR_SUFFIX, job_folder, job_of_folder};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use self::delete::{DeleteError, delete};
@@ -70,9 +71,9 @@ async fn of_job(destination: &dyn Destination, job: &str) -> Result<Vec<Backup>,
     if !folder.is_shared {
         return Ok(folder.backups);
     }
-    let pace = tokio::sync::Mutex::new(interval(READ_INTERVAL));
-    pace.lock().await.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (pace, is_spelt_so) = (&pace, folder.is_spelt_so);
+    let mut pace = interval(READ_INTERVAL);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (pace, is_spelt_so) = (&Mutex::new(pace), folder.is_spelt_so);
     let judged: Vec<Option<Backup>> = stream::iter(folder.backups)
         .map(|backup| async move {
             let sidecar = if backup.has_sidecar {
@@ -94,11 +95,11 @@ async fn of_job(destination: &dyn Destination, job: &str) -> Result<Vec<Backup>,
 /// say.
 pub fn belongs_to(job: &str, sidecar: &SidecarState) -> Option<bool> {
     let name = &sidecar.sidecar()?.job_name;
-    match name == job {
-        true => Some(true),
-        // A folder can have been renamed since: then its name counts.
-        false => (name.to_lowercase() == job.to_lowercase()).then_some(false),
+    if name == job {
+        return Some(true);
     }
+    // A folder can have been renamed since: then its name counts.
+    (name.to_lowercase() == job.to_lowercase()).then_some(false)
 }
 
 /// A job's folder, as one listing shows it.

@@ -10,6 +10,7 @@ mod dropbox_account;
 mod failing_destinations;
 mod failing_dumps;
 mod interrupted;
+mod listings;
 mod main_job;
 mod names;
 mod nasty;

@@ -31,7 +31,12 @@ impl FileSystem {
         let prefix = folder.to_owned();
         blocking(move || {
             let mut listing = Listing::default();
-            if must_exist || start.symlink_metadata().is_ok() {
+            let is_there = start.symlink_metadata();
+            if is_there.as_ref().is_ok_and(Metadata::is_symlink) && !start.exists() {
+                let cause = "it is a link that leads nowhere: mount the disk that it leads to, or remove the link";
+                return Err(Error::failed(format!("could not list {}", start.display()), cause));
+            }
+            if must_exist || is_there.is_ok() {
                 let depth = if must_exist { Depth::Destination } else { Depth::Below };
                 walk(&start, &prefix, depth, &mut listing)
                     .map_err(|error| destination.io_error("could not list", &start, &error))?;
