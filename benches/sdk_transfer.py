@@ -12,11 +12,11 @@ direction, local, remote, threads, chunk = sys.argv[1:]
 threads = int(threads)
 # The only way to choose the size of its chunks.
 file_transfer.UPLOAD_CHUNK_SIZE = int(chunk) << 20
+start = time.monotonic()
 client = dropbox.Dropbox(
     app_key=os.environ["DROPBOX_APP_KEY"], oauth2_refresh_token=os.environ["DROPBOX_REFRESH_TOKEN"],
     # One connection per thread; the default session keeps eight.
     session=dropbox.create_session(max_connections=threads, ca_certs=os.environ["DROPBOX_CA_FILE"]))
-start = time.monotonic()
 if direction == "up":
     options = file_transfer.UploadOptions(parallel_uploads=threads)
     file_transfer.Uploader(client).upload(file_transfer.FileUpload(local), dropbox.files.CommitInfo(remote), options)

@@ -40,8 +40,9 @@ WAN = "latency=80ms,connection=12MiB/s,total=100MiB/s,append=500ms"
 FAULTS = ("kind=503", "kind=429,retry-after=1", "kind=reset-mid-body")
 FAULT_EVERY = 60
 SLOW = 20 * MIB
-# Row: size, and what dbackup is to reach in MiB/s up.
-SMALL = {"6": (1 * MIB, None), "7": (20 * MIB, None), "8": (128 * MIB, 55)}
+# Row: size, and what dbackup is to reach in MiB/s up. The weather allows no more than 58 at 128 MiB, and 92 at 1 GiB: the line's
+# own time, the last append's 0.5 s, and one latency each for token, start, append, close and finish.
+SMALL = {"6": (1 * MIB, None), "7": (20 * MIB, None), "8": (128 * MIB, 50)}
 NOISE = 0.01
 PEAK_LIMIT = 160
 BLOCK = 4 * MIB
