@@ -13,7 +13,7 @@ const TOKEN: &str = "oauth2/token";
 
 /// Clicks Allow, and reads the code off the page.
 async fn consent(settings: &Settings, pkce: &Pkce) -> String {
-    let url = oauth::authorize_url(settings, pkce, None, None);
+    let url = oauth::authorize_url(settings, pkce, None, None, false);
     let mut form = url.query().unwrap().to_owned();
     form.push_str("&decision=allow");
     let browser = reqwest::Client::builder().timeout(Duration::from_secs(10)).build().unwrap();
