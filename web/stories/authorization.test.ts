@@ -1,5 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { World } from './world';
+import { join } from 'node:path';
+import { pretendOtherAccount } from './sqlite';
+import { APP_SECRET, World } from './world';
 
 let world: World;
 let destination: string;
@@ -93,6 +95,64 @@ test('M-04: a server that Dropbox cannot redirect to takes the code that Dropbox
   await dialog().getByLabel('Code from Dropbox').fill(code);
   await dialog().getByRole('button', { name: 'Authorize with this code' }).click();
   await dialog().getByText('Authorized', { exact: true }).waitFor();
+});
+
+test('M-15: an app that Dropbox does not know says so, and a new App Secret cures it', async () => {
+  const settings = { type: 'dropbox', folder: '' };
+  const path = `/api/destinations/${destination}`;
+  await world.ask('PUT', path, { name: 'Offsite', settings, appSecret: 'of another app' });
+  await open();
+  await dialog().getByRole('button', { name: 'Check now' }).click();
+  await dialog().getByText('App not recognized').waitFor();
+  await dialog().getByText('Copy both again from the Settings tab').waitFor();
+  await world.look('destination, app not recognized');
+  await dialog().getByLabel('App Secret').fill(APP_SECRET);
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await dialog().getByText('Authorized', { exact: true }).waitFor();
+});
+
+test('M-05: another account is asked about, and kept out if the answer is no', async () => {
+  for (const [answer, account] of [
+    ['Keep previous account', 'before@example.com'],
+    ['Use new account', 'ada@example.com'],
+  ] as const) {
+    pretendOtherAccount(join(world.folder, 'data', 'dbackup.db'), 'before@example.com');
+    await open();
+    const opens = world.context.waitForEvent('page');
+    await dialog().getByRole('button', { name: 'Re-authorize' }).click();
+    await (await opens).getByRole('button', { name: /allow/i }).click();
+    await world.page.getByRole('heading', { name: 'Use another Dropbox account?' }).waitFor();
+    if (answer === 'Keep previous account') await world.look('destination, another account');
+    await world.page.getByRole('button', { name: answer }).click();
+    await world.page.getByRole('heading', { name: 'Use another Dropbox account?' }).waitFor({ state: 'detached' });
+    const shown = await world.ask<{ authorization: { account: { email: string } } }>(
+      'GET',
+      `/api/destinations/${destination}`,
+    );
+    expect(shown.authorization.account.email.includes('before')).toBe(account.includes('before'));
+  }
+});
+
+test('M-15: a redirect that does not come says what to do, and a callback of nobody ends on a page', async () => {
+  await open();
+  const opens = world.context.waitForEvent('page');
+  await dialog().getByRole('button', { name: 'Re-authorize' }).click();
+  await (await opens).close();
+  await dialog().getByText('Does Dropbox show “Invalid redirect_uri”?').click();
+  await dialog().getByText('/api/adapters/dropbox/callback').last().waitFor();
+  await world.look('destination, waiting');
+  await dialog().getByRole('button', { name: 'stop waiting' }).click();
+  await world.page.goto(`${world.url}/api/adapters/dropbox/callback?code=x&state=made-up`);
+  await world.page.getByRole('alert').getByText('start again from the destination').waitFor();
+  await world.look('callback of nobody');
+});
+
+test('M-15: a folder that Dropbox cannot have is refused in the form', async () => {
+  await world.page.goto(`${world.url}/destinations/${destination}?tab=configuration`);
+  await dialog().getByLabel('Folder Path').fill('/a//b');
+  await dialog().getByRole('button', { name: 'Save' }).click();
+  await dialog().getByText('Has a double slash').first().waitFor();
+  await world.look('destination, folder refused');
 });
 
 test('M-14 M-15 M-16: a full Dropbox is told with what is used and what is allowed', async () => {

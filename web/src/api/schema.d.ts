@@ -11,7 +11,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** What became of an authorization, for the page that began it. Nothing is used up. */
+        get: operations["get_adapters_dropbox_auth"];
         put?: never;
         /** Begins an authorization: gives the address of Dropbox's consent page. */
         post: operations["post_adapters_dropbox_auth"];
@@ -28,7 +29,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where Dropbox sends the browser; sends it on to the destination, with the outcome. */
+        /** Where Dropbox sends the browser. Sends a browser on to the destination's page, whatever came of it. */
         get: operations["get_adapters_dropbox_callback"];
         put?: never;
         post?: never;
@@ -47,8 +48,28 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Completes an authorization with the code that Dropbox has shown. */
+        /**
+         * Completes an authorization with the code that Dropbox has shown.
+         * @description 409 `accountChanged` if another account than before has allowed it: confirm it with the same state.
+         */
         post: operations["post_adapters_dropbox_code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/adapters/dropbox/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Accepts or refuses that another account takes the place of the one before. */
+        post: operations["post_adapters_dropbox_confirm"];
         delete?: never;
         options?: never;
         head?: never;
@@ -888,7 +909,7 @@ export interface components {
         /** @description Whether the storage lets us in. */
         Authorization: {
             status: components["schemas"]["AuthorizationStatus"];
-            /** @description Why it has to be authorized again, and what to do. */
+            /** @description What is wrong, and what to do. While the status is `authorized`: which scope is missing that backups do not need. */
             reason?: string | null;
             account?: components["schemas"]["Account"] | null;
             space?: components["schemas"]["SpaceInfo"] | null;
@@ -907,11 +928,21 @@ export interface components {
             destinationId: string;
             mode?: components["schemas"]["Mode"];
         };
+        /** @description What became of an authorization. */
+        AuthorizationProgress: {
+            status: components["schemas"]["ProgressStatus"];
+            /** @description Why it failed and what to do, or what else there is to know. */
+            reason?: string | null;
+            /** @description The account that the destination has used so far, while the change to another one waits for its confirmation. */
+            previousAccount?: string | null;
+            /** @description The account that has allowed the access. */
+            account?: string | null;
+        };
         /**
          * @description What a person has to do.
          * @enum {string}
          */
-        AuthorizationStatus: "not_required" | "authorization_required" | "authorized" | "reauthorization_required";
+        AuthorizationStatus: "not_required" | "authorization_required" | "authorized" | "reauthorization_required" | "app_not_recognized";
         /** @description A backup, as its name and the storage tell. */
         Backup: {
             /** @description Relative to the destination's folder. */
@@ -956,6 +987,13 @@ export interface components {
             code: string;
             /** @description From the answer that began it. */
             state: string;
+        };
+        /** @description Whether another account may take the place of the one before. */
+        ConfirmationInput: {
+            /** @description From the answer that began it. */
+            state: string;
+            /** @description `false` revokes the new access and keeps the account of before. */
+            accept: boolean;
         };
         /** @description Which backup goes where. */
         CopyInput: {
@@ -1004,11 +1042,15 @@ export interface components {
             folder?: string;
             /** @description In the team's space instead of the member's own folder. */
             teamSpace?: boolean;
+            /** @description What to do with a backup that is not expected to fit. */
+            whenFull?: components["schemas"]["WhenFull"];
             /** @enum {string} */
             type: "dropbox";
         } | {
             /** @description Its absolute path. */
             path: string;
+            /** @description What to do with a backup that is not expected to fit. */
+            whenFull?: components["schemas"]["WhenFull"];
             /** @enum {string} */
             type: "folder";
         };
@@ -1494,6 +1536,11 @@ export interface components {
             /** @description An age identity file of one's own, instead: the server can read, too. */
             identity?: string | null;
         };
+        /**
+         * @description How far an authorization is.
+         * @enum {string}
+         */
+        ProgressStatus: "waiting" | "authorized" | "accountChanged" | "failed" | "expired";
         /** @description Which backup goes where. */
         RestoreInput: {
             destinationId: string;
@@ -1749,6 +1796,11 @@ export interface components {
          * @enum {string}
          */
         VerificationResult: "whole" | "unknown" | "altered";
+        /**
+         * @description What to do when the last backup was larger than the free space.
+         * @enum {string}
+         */
+        WhenFull: "warn" | "stop";
     };
     responses: never;
     parameters: never;
@@ -1758,6 +1810,37 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_adapters_dropbox_auth: {
+        parameters: {
+            query: {
+                /** @description From the answer that began it. */
+                state: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthorizationProgress"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_adapters_dropbox_auth: {
         parameters: {
             query?: never;
@@ -1805,7 +1888,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To the destination's page, with `?authorization=authorized` or `failed` and `reason` */
+            /** @description To a page of the UI, with `?authorization=authorized`, `account_changed` and `state`, or `failed` and `reason` */
             303: {
                 headers: {
                     [name: string]: unknown;
@@ -1833,6 +1916,38 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["CodeInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Destination"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_adapters_dropbox_confirm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfirmationInput"];
             };
         };
         responses: {
