@@ -29,6 +29,8 @@ pub struct BackupRequest<'a> {
     pub databases: Vec<String>,
     /// A warning per database of the source that cannot be backed up and is left out.
     pub left_out: Vec<Warning>,
+    /// Warnings that do not make the run one with warnings: codes, or `code:subject`.
+    pub acknowledged: Vec<String>,
     /// How to treat what the dumps find.
     pub dump_options: DumpOptions,
     /// The host name of this machine, kept in the sidecar.
@@ -72,7 +74,8 @@ pub async fn back_up(
         };
         databases.push(report);
     }
-    let warned = databases.iter().any(|report| !report.warnings.is_empty()) || !request.left_out.is_empty();
+    let mut warnings = databases.iter().flat_map(|report| &report.warnings).chain(&request.left_out);
+    let warned = warnings.any(|warning| !warning.is_acknowledged(&request.acknowledged));
     let whole = databases.iter().flat_map(|report| {
         let dumped = report.failure.is_some().then_some(false);
         dumped.into_iter().chain(report.copies.iter().map(|copy| copy.result.is_ok()))

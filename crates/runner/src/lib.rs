@@ -9,8 +9,10 @@ pub mod catalog;
 pub mod copy;
 pub mod naming;
 pub mod restore;
+pub mod review;
 
 pub use backup::{BackupRequest, Event, RunReport, back_up};
 pub use catalog::{Backup, delete, list};
 pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
 pub use restore::{OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};
+pub use review::review;

@@ -163,7 +163,7 @@ impl Restore for PostgresRestore {
             return Err(Error::failed(self.what(), "the dump is empty"));
         };
         drop(input);
-        process.finish(None).await.map(drop).map_err(|error| Error::of_tool(self.what(), &error, cure))
+        process.finish(None).await.map(drop).map_err(|error| Error::of_restore_tool(self.what(), &error, cure))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<Restored, Error> {
@@ -207,7 +207,7 @@ impl PostgresRestore {
         };
         let failure = match process.finish(Some(EXIT_PATIENCE)).await {
             Ok(_) => Error::failed(self.what(), "pg_restore stopped reading before the dump's end"),
-            Err(error) => Error::of_tool(self.what(), &error, cure),
+            Err(error) => Error::of_restore_tool(self.what(), &error, cure),
         };
         drop(input);
         failure
