@@ -138,8 +138,11 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn standings(&self) -> Result<Vec<Standing>, Error> {
         let newest = |counts: fn(RunStatus) -> bool| {
-            let states: Vec<String> =
-                RunStatus::ALL.into_iter().filter(|state| counts(*state)).map(|state| format!("'{}'", state.as_str())).collect();
+            let states: Vec<String> = RunStatus::ALL
+                .into_iter()
+                .filter(|state| counts(*state))
+                .map(|state| format!("'{}'", state.as_str()))
+                .collect();
             let states = states.join(", ");
             format!(
                 "(SELECT r.id FROM runs r WHERE r.job_id = j.id AND r.state IN ({states}) ORDER BY r.id DESC LIMIT 1)"

@@ -334,11 +334,8 @@ impl Catalog {
     pub async fn runs(&self, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, Error> {
         let mut text = format!("SELECT {} FROM runs r WHERE 1 = 1", columns_of("r"));
         let mut values: Vec<sea_orm::Value> = Vec::new();
-        let conditions = [
-            ("r.job_id =", filter.job_id.clone()),
-            ("r.kind =", filter.kind.clone()),
-            ("r.id <", page.after.clone()),
-        ];
+        let conditions =
+            [("r.job_id =", filter.job_id.clone()), ("r.kind =", filter.kind.clone()), ("r.id <", page.after.clone())];
         for (condition, value) in conditions {
             let Some(value) = value else { continue };
             values.push(value.into());

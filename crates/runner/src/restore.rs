@@ -6,9 +6,9 @@
 
 use bytes::Bytes;
 use destinations::{Destination, Download, StoredHash};
-use domain::{DumpFormat, RunState};
 use domain::naming::BackupName;
 use domain::sidecar::Sidecar;
+use domain::{DumpFormat, RunState};
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Interrupted, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode};

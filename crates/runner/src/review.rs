@@ -34,7 +34,8 @@ async fn within(
         }
         Ok(reviewed) => reviewed,
         Err(_) => {
-            let message = format!("The review was stopped after {} s, so problems may be missing here", limit.as_secs());
+            let message =
+                format!("The review was stopped after {} s, so problems may be missing here", limit.as_secs());
             Ok(vec![incomplete("review-timeout", message)])
         }
     }

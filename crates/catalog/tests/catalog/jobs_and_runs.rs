@@ -164,7 +164,8 @@ async fn lines_are_numbered_without_gaps(store: Store) {
 
 async fn a_run_with_warnings_is_the_jobs_last_good_one(store: Store) {
     let (catalog, id) = with_job(&store).await;
-    for (second, state) in [(0, RunStatus::Succeeded), (10, RunStatus::SucceededWithWarnings), (20, RunStatus::Failed)] {
+    for (second, state) in [(0, RunStatus::Succeeded), (10, RunStatus::SucceededWithWarnings), (20, RunStatus::Failed)]
+    {
         catalog.queue_run(&by_hand(&id), at(second)).await.unwrap();
         let claim = catalog.claim_run("w", at(second), at(second + 5)).await.unwrap().unwrap();
         assert!(catalog.finish_run(&claim.run.id, claim.fence, &end(state), at(second + 1)).await.unwrap());

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use domain::RunState;
 use domain::size::human;
+use domain::{RunState, Warning};
 use pipeline::Progress;
 use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, DatabaseReport, Stored, new_run_id};
@@ -55,6 +55,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         source: &*source,
         databases: databases.names,
         left_out: databases.left_out,
+        acknowledged: arguments.acknowledged,
         dump_options: DumpOptions::default(),
         host: None,
         destinations,
@@ -66,14 +67,23 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         run_id: new_run_id(started),
         job_id: None,
     };
+    for warning in &request.left_out {
+        if arguments.json {
+            let listed = warning.listed(&request.acknowledged);
+            output::json(&json!({"event": "warning", "warning": listed}));
+        } else {
+            output::note(&format!("Warning: {}", output::printable(&warning.to_string())));
+        }
+    }
     let progress = Progress::default();
     let display = ProgressDisplay::backup(&progress, arguments.json);
-    let on_event = |event: Event<'_>| if arguments.json { print_event(&event) } else { tell_event(&event) };
+    let on_event =
+        |event: Event<'_>| if arguments.json { print_event(&event, &request.acknowledged) } else { tell_event(&event) };
     let report = back_up(&request, &progress, &cancel, &on_event).await;
     drop(display);
     let seconds = clock.elapsed().as_secs_f64();
     if arguments.json {
-        print_result(&request.job, &report, seconds);
+        print_result(&request, &report, seconds);
     } else {
         tell_result(&report, seconds);
     }
@@ -109,7 +119,7 @@ fn tell_event(event: &Event<'_>) {
             human(usage.free().unwrap_or_default())
         )),
         Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
-        Event::Warned { warning, .. } => output::note(&format!("Warning: {warning}")),
+        Event::Warned { warning, .. } => output::note(&format!("Warning: {}", output::printable(&warning.to_string()))),
         // The result says so, once the run has ended.
         Event::Failed { .. } | Event::Copied { .. } => {}
     }
@@ -147,7 +157,7 @@ fn tell_stored(copy: &CopyReport, stored: &Stored) {
     ));
 }
 
-fn print_event(event: &Event<'_>) {
+fn print_event(event: &Event<'_>, acknowledged: &[String]) {
     output::json(&match event {
         Event::Started { database } => json!({"event": "started", "database": database}),
         Event::MayNotFit { database, destination, last_size, usage } => json!({
@@ -155,7 +165,9 @@ fn print_event(event: &Event<'_>) {
             "used": usage.used, "allowed": usage.allowed, "free": usage.free(),
         }),
         Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
-        Event::Warned { database, warning } => json!({"event": "warning", "database": database, "warning": warning}),
+        Event::Warned { database, warning } => {
+            json!({"event": "warning", "database": database, "warning": warning.listed(acknowledged)})
+        }
         Event::Failed { database, failure } => {
             json!({"event": "failed", "database": database, "error": describe_copy(failure)})
         }
@@ -167,17 +179,32 @@ fn print_event(event: &Event<'_>) {
     });
 }
 
-fn print_result(job: &str, report: &RunReport, seconds: f64) {
-    let backups: Vec<Value> = report.databases.iter().flat_map(database_objects).collect();
+fn print_result(request: &BackupRequest<'_>, report: &RunReport, seconds: f64) {
+    let acknowledged = &request.acknowledged;
+    let backups: Vec<Value> =
+        report.databases.iter().flat_map(|database| database_objects(database, acknowledged)).collect();
     output::json(&json!({
-        "event": "result", "status": report.state, "runId": report.run_id, "job": job, "seconds": seconds, "backups": backups,
+        "event": "result", "status": report.state, "runId": report.run_id, "job": request.job, "seconds": seconds,
+        "backups": backups, "warnings": listed(&report.warnings, acknowledged),
     }));
 }
 
-fn database_objects(report: &DatabaseReport) -> Vec<Value> {
+fn listed(warnings: &[Warning], acknowledged: &[String]) -> Vec<Value> {
+    warnings.iter().map(|warning| json!(warning.listed(acknowledged))).collect()
+}
+
+fn database_objects(report: &DatabaseReport, acknowledged: &[String]) -> Vec<Value> {
     match &report.failure {
         Some(failure) => vec![json!({"database": report.database, "error": describe_copy(failure)})],
-        None => report.copies.iter().map(|copy| copy_object(&report.database, copy)).collect(),
+        None => {
+            let warnings = listed(&report.warnings, acknowledged);
+            let with_warnings = |copy| {
+                let mut object = copy_object(&report.database, copy);
+                object["warnings"] = json!(warnings);
+                object
+            };
+            report.copies.iter().map(with_warnings).collect()
+        }
     }
 }
 

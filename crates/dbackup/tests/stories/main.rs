@@ -12,6 +12,7 @@ mod failing_dumps;
 mod interrupted;
 mod main_job;
 mod names;
+mod restores;
 mod schema;
 mod secrets;
 mod server;

@@ -190,7 +190,10 @@ mod tests {
         let outcome = outcome_of(&Restored { failed_objects: objects, ..Restored::whole("shop") });
         assert_eq!(outcome.state, RunStatus::Partial);
         let result = outcome.result.unwrap();
-        assert_eq!((result["failedObjectCount"].as_u64(), result["failedObjects"][0]["cure"].as_str()), (Some(600), Some("Create it.")));
+        assert_eq!(
+            (result["failedObjectCount"].as_u64(), result["failedObjects"][0]["cure"].as_str()),
+            (Some(600), Some("Create it."))
+        );
         assert_eq!(result["failedObjects"].as_array().unwrap().len(), MAX_OBJECTS);
         assert!(result.to_string().len() < 2 * 1024 * 1024);
     }
@@ -205,7 +208,8 @@ mod tests {
 
     #[test]
     fn a_kept_database_is_named_in_the_result_even_if_the_run_was_stopped_meanwhile() {
-        let kept = sources::Error::Kept { cause: "busy".into(), kept: "shop__x".into(), cure: "End its sessions".into() };
+        let kept =
+            sources::Error::Kept { cause: "busy".into(), kept: "shop__x".into(), cure: "End its sessions".into() };
         let outcome = failed(&OpenError::Source(kept).into());
         assert!(outcome.committed);
         assert_eq!(outcome.result.unwrap()["kept"], "shop__x");

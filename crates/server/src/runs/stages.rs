@@ -137,7 +137,8 @@ mod tests {
         let now: Timestamp = "2026-01-15T03:00:12Z".parse().unwrap();
         stages.begin(&["shop".to_owned(), "blog".to_owned()], &[], 2, vec![json!({"code": "x"})]);
         stages.reach("shop", Stage::Dumping, now);
-        let dumping = json!({"database": "shop", "stage": "dumping", "copies": [], "heldSince": "2026-01-15T03:00:12Z"});
+        let dumping =
+            json!({"database": "shop", "stage": "dumping", "copies": [], "heldSince": "2026-01-15T03:00:12Z"});
         let waiting = json!({"database": "blog", "stage": "waiting", "copies": []});
         let expected = json!({"databases": [dumping, waiting], "warnings": [{"code": "x"}]});
         assert_eq!(stages.news(), Some(expected), "how long a database has been held is told");
