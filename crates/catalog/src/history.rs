@@ -42,7 +42,9 @@ pub struct Standing {
     pub enabled: bool,
     /// When job and schedule were last changed.
     pub updated_at: Moment,
-    /// The last run that succeeded.
+    /// Warnings that do not count: codes, or `code:subject`.
+    pub acknowledged_warnings: Vec<String>,
+    /// The last run that succeeded, with or without warnings.
     pub good: Option<LastRun>,
     /// The last run that ended by itself: neither cancelled nor going on.
     pub ended: Option<LastRun>,
@@ -79,6 +81,7 @@ impl FromQueryResult for SpanCount {
 impl FromQueryResult for Standing {
     fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
         let databases: Option<JsonText<Vec<String>>> = row.try_get(prefix, "databases")?;
+        let JsonText(acknowledged_warnings) = row.try_get(prefix, "acknowledged_warnings")?;
         Ok(Self {
             job_id: row.try_get(prefix, "job_id")?,
             databases: databases.map(|JsonText(databases)| databases),
@@ -86,6 +89,7 @@ impl FromQueryResult for Standing {
             time_zone: row.try_get(prefix, "time_zone")?,
             enabled: row.try_get(prefix, "enabled")?,
             updated_at: row.try_get(prefix, "updated_at")?,
+            acknowledged_warnings,
             good: last_run(row, "good_")?,
             ended: last_run(row, "ended_")?,
         })
@@ -133,7 +137,13 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn standings(&self) -> Result<Vec<Standing>, Error> {
-        let newest = |states: &str| {
+        let newest = |counts: fn(RunStatus) -> bool| {
+            let states: Vec<String> = RunStatus::ALL
+                .into_iter()
+                .filter(|state| counts(*state))
+                .map(|state| format!("'{}'", state.as_str()))
+                .collect();
+            let states = states.join(", ");
             format!(
                 "(SELECT r.id FROM runs r WHERE r.job_id = j.id AND r.state IN ({states}) ORDER BY r.id DESC LIMIT 1)"
             )
@@ -144,12 +154,13 @@ impl Catalog {
                 .join(", ")
         };
         let text = format!(
-            "SELECT j.id AS job_id, j.databases, j.cron, j.time_zone, j.enabled, j.updated_at, {}, {} FROM jobs j \
+            "SELECT j.id AS job_id, j.databases, j.cron, j.time_zone, j.enabled, j.updated_at, j.acknowledged_warnings, \
+             {}, {} FROM jobs j \
              LEFT JOIN runs good ON good.id = {} LEFT JOIN runs ended ON ended.id = {} ORDER BY j.name_key",
             columns("good"),
             columns("ended"),
-            newest("'succeeded'"),
-            newest("'succeeded', 'partial', 'failed', 'interrupted'"),
+            newest(RunStatus::is_success),
+            newest(|state| state.is_finished() && state != RunStatus::Cancelled),
         );
         sql::all(&self.db, &text, values![]).await
     }

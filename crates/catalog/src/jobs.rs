@@ -38,6 +38,8 @@ pub struct Job {
     pub timeout_seconds: Option<i64>,
     /// Whether the schedule counts.
     pub enabled: bool,
+    /// Warnings that do not count: codes, or `code:subject`.
+    pub acknowledged_warnings: Vec<String>,
     /// The next slot.
     pub next_run_at: Option<Moment>,
     /// When it was added.
@@ -69,6 +71,8 @@ pub struct NewJob {
     pub time_zone: String,
     pub timeout_seconds: Option<i64>,
     pub enabled: bool,
+    /// See [`Job::acknowledged_warnings`]; `None` leaves them as they are.
+    pub acknowledged_warnings: Option<Vec<String>>,
     pub next_run_at: Option<Timestamp>,
 }
 
@@ -91,6 +95,7 @@ impl FromQueryResult for Job {
     fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
         let databases: Option<JsonText<Vec<String>>> = row.try_get(prefix, "databases")?;
         let compression: String = row.try_get(prefix, "compression")?;
+        let JsonText(acknowledged_warnings) = row.try_get(prefix, "acknowledged_warnings")?;
         Ok(Self {
             id: row.try_get(prefix, "id")?,
             name: row.try_get(prefix, "name")?,
@@ -103,6 +108,7 @@ impl FromQueryResult for Job {
             time_zone: row.try_get(prefix, "time_zone")?,
             timeout_seconds: row.try_get(prefix, "timeout_seconds")?,
             enabled: row.try_get(prefix, "enabled")?,
+            acknowledged_warnings,
             next_run_at: row.try_get(prefix, "next_run_at")?,
             created_at: row.try_get(prefix, "created_at")?,
             updated_at: row.try_get(prefix, "updated_at")?,
@@ -117,7 +123,7 @@ struct Link {
 }
 
 const SELECT: &str = "SELECT id, name, source_id, databases, compression, profile_id, cron, time_zone, timeout_seconds, enabled, \
-                      next_run_at, created_at, updated_at FROM jobs";
+                      acknowledged_warnings, next_run_at, created_at, updated_at FROM jobs";
 
 impl Catalog {
     /// Adds a job.
@@ -128,8 +134,8 @@ impl Catalog {
         let id = new_id(now);
         let transaction = sql::begin(&self.db).await?;
         let text = "INSERT INTO jobs (id, name, name_key, source_id, databases, compression, profile_id, cron, time_zone, \
-                    timeout_seconds, enabled, next_run_at, created_at, updated_at) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13)";
+                    timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'))";
         sql::run(&transaction, text, columns(&id, new, now)?).await?;
         link(&transaction, &id, &new.destination_ids).await?;
         transaction.commit().await?;
@@ -144,12 +150,35 @@ impl Catalog {
         let transaction = sql::begin(&self.db).await?;
         let text = "UPDATE jobs SET name = $2, name_key = $3, source_id = $4, databases = $5, compression = $6, \
                     profile_id = $7, cron = $8, time_zone = $9, timeout_seconds = $10, enabled = $11, next_run_at = $12, \
-                    updated_at = $13 WHERE id = $1";
+                    updated_at = $13, acknowledged_warnings = COALESCE($14, acknowledged_warnings) WHERE id = $1";
         if sql::run(&transaction, text, columns(id, new, now)?).await? == 0 {
             return Ok(None);
         }
         sql::run(&transaction, "DELETE FROM job_destinations WHERE job_id = $1", values![id]).await?;
         link(&transaction, id, &new.destination_ids).await?;
+        transaction.commit().await?;
+        self.job(id).await
+    }
+
+    /// Adds an acknowledged warning to a job, once. Returns `None` if there is no such job.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn acknowledge_warning(&self, id: &str, entry: &str) -> Result<Option<Job>, Error> {
+        #[derive(FromQueryResult)]
+        struct Acknowledged {
+            acknowledged_warnings: JsonText<Vec<String>>,
+        }
+        let transaction = sql::begin(&self.db).await?;
+        // Locks the row in both databases.
+        let text = "UPDATE jobs SET enabled = enabled WHERE id = $1 RETURNING acknowledged_warnings";
+        let Some(found) = sql::one::<Acknowledged>(&transaction, text, values![id]).await? else { return Ok(None) };
+        let JsonText(mut entries) = found.acknowledged_warnings;
+        if !entries.iter().any(|other| other == entry) {
+            entries.push(entry.to_owned());
+            let text = "UPDATE jobs SET acknowledged_warnings = $2 WHERE id = $1";
+            sql::run(&transaction, text, values![id, json(&entries)?]).await?;
+        }
         transaction.commit().await?;
         self.job(id).await
     }
@@ -252,7 +281,7 @@ impl Catalog {
     }
 }
 
-fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 13], Error> {
+fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 14], Error> {
     let name = new.name.trim();
     Ok(values![
         id,
@@ -267,7 +296,8 @@ fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 13], Error>
         new.timeout_seconds,
         new.enabled,
         milliseconds(new.next_run_at),
-        Moment(now)
+        Moment(now),
+        new.acknowledged_warnings.as_ref().map(json).transpose()?
     ])
 }
 

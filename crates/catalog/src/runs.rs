@@ -101,8 +101,8 @@ pub struct RunEnd {
 pub struct RunFilter {
     /// Only of this job.
     pub job_id: Option<String>,
-    /// Only in this state.
-    pub state: Option<RunStatus>,
+    /// Only in one of these states; in any if empty.
+    pub states: Vec<RunStatus>,
     /// Only of this kind.
     pub kind: Option<String>,
 }
@@ -334,16 +334,18 @@ impl Catalog {
     pub async fn runs(&self, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, Error> {
         let mut text = format!("SELECT {} FROM runs r WHERE 1 = 1", columns_of("r"));
         let mut values: Vec<sea_orm::Value> = Vec::new();
-        let conditions = [
-            ("r.job_id =", filter.job_id.clone()),
-            ("r.state =", filter.state.map(|state| state.as_str().to_owned())),
-            ("r.kind =", filter.kind.clone()),
-            ("r.id <", page.after.clone()),
-        ];
+        let conditions =
+            [("r.job_id =", filter.job_id.clone()), ("r.kind =", filter.kind.clone()), ("r.id <", page.after.clone())];
         for (condition, value) in conditions {
             let Some(value) = value else { continue };
             values.push(value.into());
             text.push_str(&format!(" AND {condition} ${}", values.len()));
+        }
+        if !filter.states.is_empty() {
+            values.extend(filter.states.iter().map(|state| sea_orm::Value::from(state.as_str())));
+            let places: Vec<String> =
+                (values.len() - filter.states.len() + 1..=values.len()).map(|place| format!("${place}")).collect();
+            text.push_str(&format!(" AND r.state IN ({})", places.join(", ")));
         }
         values.push(page.probe().into());
         text.push_str(&format!(" ORDER BY r.id DESC LIMIT ${}", values.len()));

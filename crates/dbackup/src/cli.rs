@@ -295,6 +295,9 @@ pub(crate) struct BackupArguments {
     /// Back up a damaged SQLite database as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
+    /// Do not count a warning: CODE or CODE:SUBJECT; may be repeated
+    #[arg(long = "acknowledge", value_name = "WARNING")]
+    pub(crate) acknowledged: Vec<String>,
     /// One JSON object per line, the last one the result
     #[arg(long)]
     pub(crate) json: bool,
@@ -333,9 +336,10 @@ pub(crate) struct GetArguments {
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
     /// dropbox:/folder, dropbox-team:/folder or file:///folder
-    pub(crate) destination: String,
+    #[arg(required_unless_present = "put_in_place")]
+    pub(crate) destination: Option<String>,
     /// The backup's path as dbackup list shows it
-    #[arg(required_unless_present = "job", allow_hyphen_values = true)]
+    #[arg(required_unless_present_any = ["job", "put_in_place"], allow_hyphen_values = true)]
     pub(crate) path: Option<String>,
     /// The job whose newest backup is restored
     #[arg(long, value_name = "NAME", requires = "latest", conflicts_with = "path", allow_hyphen_values = true)]
@@ -358,12 +362,36 @@ pub(crate) struct RestoreArguments {
     /// Replace a database that holds data
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Let everything belong to the restoring role, for servers that lack the original ones (PostgreSQL)
+    /// Skip ownership and privileges (PostgreSQL)
     #[arg(long)]
     pub(crate) no_owner: bool,
     /// Restore a damaged SQLite database as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
+    /// What to do about an object that cannot be restored
+    #[arg(long, value_name = "ACTION", default_value = "stop")]
+    pub(crate) on_error: OnErrorArgument,
+    /// Load into the database itself (PostgreSQL); a failure leaves it half loaded
+    #[arg(long)]
+    pub(crate) in_place: bool,
+    /// Review only: print the target and what stands in the way
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Put a restored database in place that a failed swap kept
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["destination", "path", "job", "dry_run"])]
+    pub(crate) put_in_place: Option<String>,
+    /// One JSON object per line, the last one the result
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to do about an object that cannot be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum OnErrorArgument {
+    /// Fail and leave the target as it was
+    Stop,
+    /// Restore everything else and list the object (exit code 3)
+    Continue,
 }
 
 #[derive(Debug, Args)]

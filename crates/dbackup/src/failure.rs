@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use domain::RunState;
+use sources::WayOn;
 
 /// A command did what it could.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,11 +95,27 @@ impl From<destinations::Error> for Failure {
     }
 }
 
+/// What a restore can be tried again with, as options of this program.
+fn way_on_in_words(way_on: WayOn<'_>) -> String {
+    match way_on {
+        WayOn::Overwrite => "Restore into another database, or replace this one with --overwrite".to_owned(),
+        WayOn::ContinueOnError => "Fix the cause, or load everything else with --on-error continue".to_owned(),
+        WayOn::PutInPlace(kept) => {
+            format!("Then run dbackup restore --put-in-place '{kept}' with the same --target")
+        }
+    }
+}
+
+fn with_way_on(words: String, way_on: Option<WayOn<'_>>) -> String {
+    let end = if words.ends_with('.') { "" } else { "." };
+    way_on.map(|way_on| format!("{words}{end} {}", way_on_in_words(way_on))).unwrap_or(words)
+}
+
 impl From<sources::Error> for Failure {
     fn from(error: sources::Error) -> Self {
         match error {
             sources::Error::Usage(message) => Self::Usage(message),
-            error => Self::Failed(error.to_string()),
+            error => Self::Failed(with_way_on(error.to_string(), error.way_on())),
         }
     }
 }
@@ -108,7 +125,7 @@ impl From<runner::OpenError> for Failure {
         match error {
             runner::OpenError::Destination(error) => error.into(),
             runner::OpenError::Source(error) => error.into(),
-            error => Self::Failed(error.to_string()),
+            error => Self::Failed(with_way_on(error.to_string(), error.way_on())),
         }
     }
 }
@@ -154,5 +171,30 @@ fn describe(error: &destinations::Error) -> String {
             format!("{error}. {LOG_IN}")
         }
         error => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restore_that_failed_names_the_option_to_go_on_with() {
+        let object = || sources::Error::Object { what: "could not restore".into(), cause: "no f()".into(), cure: None };
+        let kept =
+            sources::Error::Kept { cause: "busy".into(), kept: "shop__x".into(), cure: "End its sessions".into() };
+        let leftover = runner::OpenError::Leftover {
+            cause: Box::new(runner::OpenError::Source(object())),
+            leftover: sources::Error::HoldsData("x".into()),
+        };
+        for (failure, option) in [
+            (Failure::from(sources::Error::HoldsData("database 'shop'".to_owned())), "--overwrite"),
+            (object().into(), "--on-error continue"),
+            (leftover.into(), "--on-error continue"),
+            (runner::OpenError::Source(kept).into(), "--put-in-place 'shop__x'"),
+        ] {
+            let words = failure.to_string();
+            assert!(words.contains(option) && !words.contains(".."), "{words}");
+        }
     }
 }

@@ -47,6 +47,24 @@ impl Warning {
     }
 }
 
+/// A warning as a run's result lists it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedWarning<'a> {
+    #[serde(flatten)]
+    warning: &'a Warning,
+    /// The job's owner knows of it: it does not count.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    acknowledged: bool,
+}
+
+impl Warning {
+    /// Returns the warning with a mark if `acknowledged` names it.
+    pub fn listed(&self, acknowledged: &[String]) -> ListedWarning<'_> {
+        ListedWarning { warning: self, acknowledged: self.is_acknowledged(acknowledged) }
+    }
+}
+
 impl std::fmt::Display for Warning {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.message)?;

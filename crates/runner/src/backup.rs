@@ -30,6 +30,8 @@ pub struct BackupRequest<'a> {
     pub databases: Vec<String>,
     /// A warning per database of the source that cannot be backed up and is left out.
     pub left_out: Vec<Warning>,
+    /// Warnings that do not make the run one with warnings: codes, or `code:subject`.
+    pub acknowledged: Vec<String>,
     /// How to treat what the dumps find.
     pub dump_options: DumpOptions,
     /// The host name of this machine, kept in the sidecar.
@@ -75,7 +77,8 @@ pub async fn back_up(
         databases.push(report);
     }
     let warnings = [request.left_out.clone(), same_places(&request.destinations)].concat();
-    let warned = databases.iter().any(|report| !report.warnings.is_empty()) || !warnings.is_empty();
+    let mut all = databases.iter().flat_map(|report| &report.warnings).chain(&warnings);
+    let warned = all.any(|warning| !warning.is_acknowledged(&request.acknowledged));
     let whole = databases.iter().flat_map(|report| {
         let dumped = report.failure.is_some().then_some(false);
         dumped.into_iter().chain(report.copies.iter().map(|copy| copy.result.is_ok()))

@@ -10,6 +10,7 @@ mod checks;
 pub mod copy;
 pub mod naming;
 pub mod restore;
+pub mod review;
 mod sidecars;
 
 pub use backup::{BackupRequest, Event, RunReport, back_up};
@@ -17,3 +18,4 @@ pub use catalog::{Backup, DeleteError, JobFolder, Listing, SidecarState, delete,
 pub use checks::Checks;
 pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
 pub use restore::{OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};
+pub use review::review;

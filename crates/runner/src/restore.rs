@@ -8,12 +8,12 @@ mod examine;
 
 use bytes::Bytes;
 use destinations::{Destination, Download};
-use domain::DumpFormat;
 use domain::naming::BackupName;
+use domain::{DumpFormat, RunState};
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Interrupted, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode};
-use sources::{RestoreOptions, Restored, Source};
+use sources::{RestoreOptions, Restored, Source, WayOn};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -89,6 +89,17 @@ pub enum OpenError {
     Internal(String),
 }
 
+impl OpenError {
+    /// Returns how to go on, where an option of the restore decides that.
+    pub fn way_on(&self) -> Option<WayOn<'_>> {
+        match self {
+            Self::Source(error) => error.way_on(),
+            Self::Leftover { cause, .. } => cause.way_on(),
+            _ => None,
+        }
+    }
+}
+
 /// A backup that is being read. [`Self::finish`] must have answered before what was read counts.
 pub struct OpenedBackup {
     /// The dump, decrypted and decompressed; its last piece comes only after everything was checked.
@@ -125,6 +136,11 @@ pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<Opene
 }
 
 impl OpenedBackup {
+    /// Stops reading before the end: what was read so far was enough.
+    pub(crate) fn stop(self) {
+        self.reading.abort();
+    }
+
     /// Returns what was read and what it was checked with, once all of it came.
     ///
     /// # Errors
@@ -174,6 +190,15 @@ async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progres
     Ok(())
 }
 
+/// Returns the end of a restore that was committed: partial if any object is missing.
+pub fn state_of(restored: &Restored) -> RunState {
+    match (restored.failed_objects.is_empty(), restored.warnings.is_empty()) {
+        (false, _) => RunState::Partial,
+        (true, false) => RunState::SucceededWithWarnings,
+        (true, true) => RunState::Succeeded,
+    }
+}
+
 /// How a restore went.
 #[derive(Debug)]
 pub struct RestoreReport {
@@ -194,13 +219,8 @@ pub async fn restore(
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<RestoreReport, OpenError> {
-    let path = request.path.to_owned();
     let format = target.engine().format();
-    if let Some(name) = path.rsplit('/').next().and_then(BackupName::parse)
-        && name.format != format
-    {
-        return Err(wrong_format(&path, Some(name.format), format));
-    }
+    check_name(request.path, format)?;
     let mut restoring = target.restore(options).await?;
     let loaded = tokio::select! {
         biased;
@@ -264,14 +284,23 @@ async fn feed(
     if first { Err(Fed::Refused(wrong_format(path, None, format))) } else { Ok(()) }
 }
 
-fn check_format(first: &Bytes, format: DumpFormat, path: &str) -> Result<(), OpenError> {
+/// Refuses a backup whose name says that it is another engine's.
+pub(crate) fn check_name(path: &str, format: DumpFormat) -> Result<(), OpenError> {
+    match path.rsplit('/').next().and_then(BackupName::parse) {
+        Some(name) if name.format != format => Err(wrong_format(path, Some(name.format), format)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a dump whose first bytes are another engine's.
+pub(crate) fn check_format(first: &Bytes, format: DumpFormat, path: &str) -> Result<(), OpenError> {
     match DumpFormat::of_bytes(first) {
         Some(found) if found == format => Ok(()),
         found => Err(wrong_format(path, found, format)),
     }
 }
 
-fn wrong_format(path: &str, found: Option<DumpFormat>, target: DumpFormat) -> OpenError {
+pub(crate) fn wrong_format(path: &str, found: Option<DumpFormat>, target: DumpFormat) -> OpenError {
     let found = found.map_or_else(|| "no database dump".to_owned(), |found| format!("a {} dump", found.engine()));
     OpenError::WrongFormat { path: path.to_owned(), found, target: target.engine().to_string() }
 }

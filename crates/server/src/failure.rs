@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use destinations::GrantFault;
+use sources::WayOn;
 
 use crate::http::problem::Problem;
 
@@ -37,9 +38,38 @@ pub(crate) enum Failure {
     NotAuthorized(String),
 }
 
+/// What a restore can be tried again with, in the web UI's words.
+pub(crate) fn way_on_in_words(way_on: WayOn<'_>) -> &'static str {
+    match way_on {
+        WayOn::Overwrite => "Choose another target, or confirm that this one is replaced",
+        WayOn::ContinueOnError => {
+            "Fix the cause, or restore again with \u{201c}Continue past errors\u{201d} to load everything else"
+        }
+        WayOn::PutInPlace(_) => "Then open this run and choose \u{201c}Try the swap again\u{201d}",
+    }
+}
+
+impl Failure {
+    /// Returns how a restore can go on, where one of its options decides that.
+    pub(crate) fn way_on(&self) -> Option<WayOn<'_>> {
+        match self {
+            Self::Source(error) => error.way_on(),
+            Self::Open(error) => error.way_on(),
+            _ => None,
+        }
+    }
+
+    /// Returns the failure with the way to go on.
+    pub(crate) fn with_way_on(&self) -> String {
+        let words = self.to_string();
+        let end = if words.ends_with('.') { "" } else { "." };
+        self.way_on().map_or_else(|| words.clone(), |way_on| format!("{words}{end} {}", way_on_in_words(way_on)))
+    }
+}
+
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        let words = failure.to_string();
+        let words = failure.with_way_on();
         match failure {
             Failure::Catalog(error) => error.into(),
             Failure::Settings(error) => Self::internal(error),
@@ -96,11 +126,8 @@ fn of_grant(fault: Option<GrantFault>, words: String) -> Problem {
 fn of_source(error: &sources::Error, words: String) -> Problem {
     match error {
         sources::Error::Usage(_) => Problem::bad_request(words),
-        sources::Error::HoldsData(what) => Problem::conflict(
-            "targetHoldsData",
-            format!("{what} holds data: choose another target, or confirm that it is replaced"),
-        ),
-        sources::Error::Failed { .. } | sources::Error::Kept { .. } => {
+        sources::Error::HoldsData(_) => Problem::conflict("targetHoldsData", words),
+        sources::Error::Failed { .. } | sources::Error::Object { .. } | sources::Error::Kept { .. } => {
             Problem::failed_dependency("sourceFailed", words)
         }
     }

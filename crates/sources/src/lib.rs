@@ -14,7 +14,7 @@ use domain::{Engine, Warning};
 use secrecy::SecretString;
 use serde::Serialize;
 
-pub use error::Error;
+pub use error::{Error, WayOn};
 
 /// A place that holds databases.
 #[async_trait]

@@ -11,6 +11,8 @@ on_both!(
     a_slot_fires_once_and_passes_while_a_run_is_going_on,
     a_run_belongs_to_one_worker_and_is_lost_with_its_lease,
     lines_are_numbered_without_gaps,
+    a_run_with_warnings_is_the_jobs_last_good_one,
+    an_acknowledged_warning_is_kept_once_and_survives_other_changes,
 );
 
 async fn with_job(store: &Store) -> (Catalog, String) {
@@ -132,7 +134,7 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     let ids = all_pages(async |page| catalog.runs(&RunFilter::default(), &page).await, |run| run.id.clone()).await;
     assert_eq!(ids.len(), 3);
     let only = |state, job: Option<&str>| RunFilter {
-        state: Some(state),
+        states: vec![state],
         job_id: job.map(str::to_owned),
         kind: Some("backup".to_owned()),
     };
@@ -158,4 +160,41 @@ async fn lines_are_numbered_without_gaps(store: Store) {
     assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [19, 20]);
     assert_eq!(lines[0].message, "line 19 😀\n");
     assert_eq!(catalog.log_lines(&run.id, 0, 5).await.unwrap().len(), 5);
+}
+
+async fn a_run_with_warnings_is_the_jobs_last_good_one(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    for (second, state) in [(0, RunStatus::Succeeded), (10, RunStatus::SucceededWithWarnings), (20, RunStatus::Failed)]
+    {
+        catalog.queue_run(&by_hand(&id), at(second)).await.unwrap();
+        let claim = catalog.claim_run("w", at(second), at(second + 5)).await.unwrap().unwrap();
+        assert!(catalog.finish_run(&claim.run.id, claim.fence, &end(state), at(second + 1)).await.unwrap());
+    }
+    let standing = catalog.standings().await.unwrap().remove(0);
+    assert_eq!(standing.good.unwrap().state, RunStatus::SucceededWithWarnings);
+    assert_eq!(standing.ended.unwrap().state, RunStatus::Failed);
+    let good = RunFilter {
+        states: vec![RunStatus::Succeeded, RunStatus::SucceededWithWarnings],
+        job_id: Some(id),
+        ..RunFilter::default()
+    };
+    assert_eq!(all_pages(async |page| catalog.runs(&good, &page).await, |run| run.id.clone()).await.len(), 2);
+}
+
+async fn an_acknowledged_warning_is_kept_once_and_survives_other_changes(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    assert!(catalog.job(&id).await.unwrap().unwrap().acknowledged_warnings.is_empty());
+    for entry in ["unlogged-tables", "invalid-database:broken", "unlogged-tables"] {
+        catalog.acknowledge_warning(&id, entry).await.unwrap().unwrap();
+    }
+    let made = catalog.job(&id).await.unwrap().unwrap();
+    assert_eq!(made.acknowledged_warnings, ["unlogged-tables", "invalid-database:broken"]);
+    assert_eq!(made.updated_at, at(0).into(), "it is no change of the schedule");
+    let mut change = job("j", &made.source_id, &[&made.destination_ids[0]]);
+    let changed = catalog.update_job(&id, &change, at(1)).await.unwrap().unwrap();
+    assert_eq!(changed.acknowledged_warnings.len(), 2);
+    change.acknowledged_warnings = Some(Vec::new());
+    let changed = catalog.update_job(&id, &change, at(2)).await.unwrap().unwrap();
+    assert!(changed.acknowledged_warnings.is_empty());
+    assert!(catalog.acknowledge_warning("nothing", "x").await.unwrap().is_none());
 }

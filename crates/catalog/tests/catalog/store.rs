@@ -81,6 +81,7 @@ pub(crate) fn job(name: &str, source_id: &str, destination_ids: &[&str]) -> NewJ
         time_zone: "UTC".to_owned(),
         timeout_seconds: Some(60),
         enabled: true,
+        acknowledged_warnings: None,
         next_run_at: Some(at(60)),
     }
 }

@@ -55,6 +55,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         source: &*source,
         databases: databases.names,
         left_out: databases.left_out,
+        acknowledged: arguments.acknowledged,
         dump_options: DumpOptions { allow_damaged: arguments.allow_damaged },
         host: pipeline::host::name(),
         destinations,
@@ -66,14 +67,23 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         run_id: new_run_id(started),
         job_id: None,
     };
+    for warning in &request.left_out {
+        if arguments.json {
+            let listed = warning.listed(&request.acknowledged);
+            output::json(&json!({"event": "warning", "warning": listed}));
+        } else {
+            output::note(&format!("Warning: {}", output::printable(&warning.to_string())));
+        }
+    }
     let progress = Progress::default();
     let display = ProgressDisplay::backup(&progress, arguments.json);
-    let on_event = |event: Event<'_>| if arguments.json { print_event(&event) } else { tell_event(&event) };
+    let on_event =
+        |event: Event<'_>| if arguments.json { print_event(&event, &request.acknowledged) } else { tell_event(&event) };
     let report = back_up(&request, &progress, &cancel, &on_event).await;
     drop(display);
     let seconds = clock.elapsed().as_secs_f64();
     if arguments.json {
-        print_result(&request.job, &report, seconds);
+        print_result(&request, &report, seconds);
     } else {
         tell_result(&report, seconds);
     }
@@ -148,8 +158,8 @@ fn warnings(report: &RunReport) -> impl Iterator<Item = (Option<&str>, &Warning)
     report.warnings.iter().map(|warning| (None, warning)).chain(of_databases)
 }
 
-fn warning_object((database, warning): (Option<&str>, &Warning)) -> Value {
-    let mut object = json!(warning);
+fn warning_object((database, warning): (Option<&str>, &Warning), acknowledged: &[String]) -> Value {
+    let mut object = json!(warning.listed(acknowledged));
     if let Some(database) = database {
         object["database"] = json!(database);
     }
@@ -167,7 +177,7 @@ fn tell_stored(copy: &CopyReport, stored: &Stored) {
     ));
 }
 
-fn print_event(event: &Event<'_>) {
+fn print_event(event: &Event<'_>, acknowledged: &[String]) {
     output::json(&match event {
         Event::Started { database } => json!({"event": "started", "database": database}),
         Event::MayNotFit { database, destination, last_size, usage } => json!({
@@ -175,7 +185,9 @@ fn print_event(event: &Event<'_>) {
             "used": usage.used, "allowed": usage.allowed, "free": usage.free(),
         }),
         Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
-        Event::Warned { database, warning } => json!({"event": "warning", "database": database, "warning": warning}),
+        Event::Warned { database, warning } => {
+            json!({"event": "warning", "database": database, "warning": warning.listed(acknowledged)})
+        }
         Event::Failed { database, failure } => {
             json!({"event": "failed", "database": database, "error": describe_copy(failure)})
         }
@@ -187,19 +199,33 @@ fn print_event(event: &Event<'_>) {
     });
 }
 
-fn print_result(job: &str, report: &RunReport, seconds: f64) {
-    let backups: Vec<Value> = report.databases.iter().flat_map(database_objects).collect();
-    let warnings: Vec<Value> = warnings(report).map(warning_object).collect();
+fn print_result(request: &BackupRequest<'_>, report: &RunReport, seconds: f64) {
+    let acknowledged = &request.acknowledged;
+    let backups: Vec<Value> =
+        report.databases.iter().flat_map(|database| database_objects(database, acknowledged)).collect();
+    let warnings: Vec<Value> = warnings(report).map(|warning| warning_object(warning, acknowledged)).collect();
     output::json(&json!({
-        "event": "result", "status": report.state, "runId": report.run_id, "job": job, "seconds": seconds, "backups": backups,
-        "warnings": warnings,
+        "event": "result", "status": report.state, "runId": report.run_id, "job": request.job, "seconds": seconds,
+        "backups": backups, "warnings": warnings,
     }));
 }
 
-fn database_objects(report: &DatabaseReport) -> Vec<Value> {
+fn listed(warnings: &[Warning], acknowledged: &[String]) -> Vec<Value> {
+    warnings.iter().map(|warning| json!(warning.listed(acknowledged))).collect()
+}
+
+fn database_objects(report: &DatabaseReport, acknowledged: &[String]) -> Vec<Value> {
     match &report.failure {
         Some(failure) => vec![json!({"database": report.database, "error": describe_copy(failure)})],
-        None => report.copies.iter().map(|copy| copy_object(&report.database, copy)).collect(),
+        None => {
+            let warnings = listed(&report.warnings, acknowledged);
+            let with_warnings = |copy| {
+                let mut object = copy_object(&report.database, copy);
+                object["warnings"] = json!(warnings);
+                object
+            };
+            report.copies.iter().map(with_warnings).collect()
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) async fn run(arguments: GetArguments) -> Result<Outcome, Failure> {
     let mut target = Target::open(arguments.output.as_deref())?;
     let cancel = signals::cancelled_by_signals()?;
     let progress = Progress::default();
-    let display = ProgressDisplay::restore(&progress);
+    let display = ProgressDisplay::restore(&progress, false);
     let fetching = async {
         if arguments.raw {
             fetch_stored(&*destination, &arguments.path, &mut target, &progress).await

@@ -1,14 +1,19 @@
 //! `dbackup restore`
 
+mod review;
+
 use std::time::Instant;
 
+use domain::RunState;
 use domain::size::human;
 use pipeline::Progress;
-use runner::OpenRequest;
-use sources::RestoreOptions;
+use runner::restore::state_of;
+use runner::{OpenRequest, RestoreReport};
+use serde_json::{Value, json};
+use sources::{OnError, RestoreOptions, Restored, Source, WayOn};
 
 use super::latest::{Wanted, latest};
-use crate::cli::RestoreArguments;
+use crate::cli::{OnErrorArgument, RestoreArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, ProgressDisplay};
 use crate::{environment, signals};
@@ -21,8 +26,14 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         "DBACKUP_TARGET",
         arguments.password_file.as_deref(),
     )?;
+    if let Some(kept) = &arguments.put_in_place {
+        return put_in_place(&*target, kept, arguments.json, clock).await;
+    }
     let identities = environment::identities(arguments.identity.as_deref())?;
-    let destination = environment::destination(&arguments.destination)?;
+    let Some(address) = &arguments.destination else {
+        return Err(Failure::usage("say where the backup is: dropbox:/folder, dropbox-team:/folder or file:///folder"));
+    };
+    let destination = environment::destination(address)?;
     let path = match (&arguments.path, &arguments.job) {
         (Some(path), _) => path.clone(),
         (None, Some(job)) => {
@@ -31,28 +42,108 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         }
         (None, None) => return Err(Failure::usage("say which backup: its PATH, or --job NAME --latest")),
     };
-    let options = RestoreOptions {
-        overwrite: arguments.overwrite,
-        no_owner: arguments.no_owner,
-        allow_damaged: arguments.allow_damaged,
-        ..RestoreOptions::default()
-    };
+    let request = OpenRequest { destination: &*destination, path: &path, identities };
+    let options = options(&arguments);
+    if arguments.dry_run {
+        return review::run(request, &*target, options, arguments.json).await;
+    }
     let cancel = signals::cancelled_by_signals()?;
     let progress = Progress::default();
-    output::note(&format!("Restoring {}", output::printable(&path)));
-    let display = ProgressDisplay::restore(&progress);
-    let request = OpenRequest { destination: &*destination, path: &path, identities };
+    if arguments.json {
+        output::json(&json!({"event": "started", "path": path, "target": target.name()}));
+    } else {
+        output::note(&format!("Restoring {}", output::printable(&path)));
+    }
+    let display = ProgressDisplay::restore(&progress, arguments.json);
     let restored = runner::restore(request, &*target, options, &progress, &cancel).await;
     drop(display);
-    let report = restored?;
-    for warning in &report.restored.warnings {
-        output::note(&format!("Warning: {warning}"));
-    }
     let seconds = clock.elapsed().as_secs_f64();
-    output::line(&format!(
-        "Restored {} into {} ({seconds:.1} s)",
-        human(report.decoded.plain.size),
-        report.restored.target
-    ));
-    Ok(Outcome::Succeeded)
+    let RestoreReport { restored, decoded } = restored.map_err(|error| {
+        let kept = kept_of(error.way_on());
+        failed(error.into(), kept, arguments.json, seconds)
+    })?;
+    let size = decoded.plain.size;
+    if arguments.json {
+        let mut result = result_of(&restored, seconds);
+        (result["path"], result["size"]) = (json!(path), json!(size));
+        output::json(&result);
+    } else {
+        tell_objects(&restored);
+        let (size, target) = (human(size), output::printable(&restored.target));
+        output::line(&format!("Restored {size} into {target} ({seconds:.1} s)"));
+    }
+    Ok(state_of(&restored).into())
+}
+
+fn options(arguments: &RestoreArguments) -> RestoreOptions {
+    RestoreOptions {
+        overwrite: arguments.overwrite,
+        no_owner: arguments.no_owner,
+        on_error: match arguments.on_error {
+            OnErrorArgument::Stop => OnError::Stop,
+            OnErrorArgument::Continue => OnError::Continue,
+        },
+        in_place: arguments.in_place,
+        allow_damaged: arguments.allow_damaged,
+    }
+}
+
+/// Tries a swap again that failed after everything was loaded.
+async fn put_in_place(target: &dyn Source, kept: &str, as_json: bool, clock: Instant) -> Result<Outcome, Failure> {
+    let placed = target.put_in_place(kept).await;
+    let seconds = clock.elapsed().as_secs_f64();
+    let restored = placed.map_err(|error| {
+        let kept = kept_of(error.way_on());
+        failed(error.into(), kept, as_json, seconds)
+    })?;
+    if as_json {
+        output::json(&result_of(&restored, seconds));
+    } else {
+        tell_objects(&restored);
+        output::line(&format!("{} is in place ({seconds:.1} s)", output::printable(&restored.target)));
+    }
+    Ok(state_of(&restored).into())
+}
+
+fn kept_of(way_on: Option<WayOn<'_>>) -> Option<String> {
+    match way_on {
+        Some(WayOn::PutInPlace(kept)) => Some(kept.to_owned()),
+        _ => None,
+    }
+}
+
+/// Prints the result of a restore that failed, where a script reads it. Returns the failure for standard error.
+fn failed(failure: Failure, kept: Option<String>, as_json: bool, seconds: f64) -> Failure {
+    if as_json {
+        let mut result = json!({
+            "event": "result", "status": RunState::Failed, "error": failure.to_string(), "seconds": seconds,
+        });
+        if let Some(kept) = kept {
+            result["kept"] = json!(kept);
+        }
+        output::json(&result);
+    }
+    failure
+}
+
+fn result_of(restored: &Restored, seconds: f64) -> Value {
+    json!({
+        "event": "result", "status": state_of(restored), "target": restored.target, "seconds": seconds,
+        "failedObjects": restored.failed_objects, "warnings": restored.warnings,
+    })
+}
+
+fn tell_objects(restored: &Restored) {
+    for warning in &restored.warnings {
+        output::note(&format!("Warning: {}", output::printable(&warning.to_string())));
+    }
+    for object in &restored.failed_objects {
+        output::error(&format!("{}: {}", output::printable(&object.object), object.error.trim()));
+        if let Some(cure) = &object.cure {
+            output::note(&format!("  {cure}"));
+        }
+    }
+    if let count @ 1.. = restored.failed_objects.len() {
+        output::note(&format!("Partial: {count} object(s) could not be restored, see above"));
+    }
 }

@@ -54,7 +54,8 @@ pub(super) async fn follow(server: &Server, id: &str) -> Result<Value, Failure> 
     server
         .follow(id, |kind, data| {
             if kind == "log" {
-                output::note(&output::printable(&text(&data["message"])));
+                let warning = if data["level"] == "warning" { "Warning: " } else { "" };
+                output::note(&format!("{warning}{}", output::printable(&text(&data["message"]))));
             }
         })
         .await
@@ -63,8 +64,25 @@ pub(super) async fn follow(server: &Server, id: &str) -> Result<Value, Failure> 
 /// How the command ends for how the run ended.
 pub(super) fn outcome(run: &Value) -> Outcome {
     match run["state"].as_str().and_then(|state| state.parse().ok()) {
-        Some(RunStatus::Succeeded) => Outcome::Succeeded,
+        Some(status) if status.is_success() => Outcome::Succeeded,
         Some(RunStatus::Partial) => Outcome::Partial,
         _ => Outcome::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_with_warnings_is_a_success() {
+        for (state, expected) in [
+            ("succeeded", Outcome::Succeeded),
+            ("succeededWithWarnings", Outcome::Succeeded),
+            ("partial", Outcome::Partial),
+            ("failed", Outcome::Failed),
+        ] {
+            assert_eq!(outcome(&json!({"state": state})), expected, "{state}");
+        }
     }
 }

@@ -47,8 +47,8 @@ impl ProgressDisplay {
     }
 
     /// Starts to show a restore's progress.
-    pub(crate) fn restore(progress: &Progress) -> Self {
-        Self::start(progress, Direction::Restore, false)
+    pub(crate) fn restore(progress: &Progress, as_json: bool) -> Self {
+        Self::start(progress, Direction::Restore, as_json)
     }
 
     fn start(progress: &Progress, direction: Direction, as_json: bool) -> Self {

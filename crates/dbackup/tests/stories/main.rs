@@ -15,6 +15,7 @@ mod main_job;
 mod names;
 mod nasty;
 mod recovery;
+mod restores;
 mod schema;
 mod secrets;
 mod server;

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use catalog::{Job, Run};
 use destinations::Destination;
+use domain::Warning;
 use domain::size::human;
+use jiff::Timestamp;
 use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, Failure as CopyFailure, RunReport};
 use runner::{BackupRequest, Event, back_up};
@@ -123,6 +125,7 @@ impl App {
             source: &*source,
             databases: databases.names,
             left_out: databases.left_out,
+            acknowledged: job.acknowledged_warnings.clone(),
             dump_options: DumpOptions::default(),
             host: pipeline::host::name(),
             destinations: ready.iter().map(|target| Arc::clone(&target.destination)).collect(),
@@ -135,10 +138,14 @@ impl App {
             job_id: Some(job.id.clone()),
         };
         let unreachable: Vec<Value> = missing.iter().map(not_reached).collect();
-        active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len());
+        for warning in &request.left_out {
+            self.log(&run.id, Level::Warning, &warning.to_string()).await;
+        }
+        let left_out = listed(&request.left_out, &request.acknowledged);
+        active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len(), left_out);
         let report = self.run_request(run, active, &request, &ready).await;
         self.note_grants(&ready, &report).await;
-        (outcome_of(&report, &ready, &missing), ready)
+        (outcome_of(&report, &ready, &missing, &request.acknowledged), ready)
     }
 
     async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
@@ -167,7 +174,7 @@ impl App {
         let running = async move {
             // Dropped with this block, which ends the storing.
             let on_event = move |event: Event<'_>| {
-                note_stage(&active.stages, &event, ready);
+                note_stage(&active.stages, &event, ready, &request.acknowledged, self.now());
                 if sender.try_send(in_words(&event, ready)).is_err() {
                     *not_sent.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 }
@@ -244,13 +251,14 @@ fn trigger(run: &Run) -> &'static str {
     }
 }
 
-fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target]) {
+fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target], acknowledged: &[String], now: Timestamp) {
     match event {
-        Event::Started { database } => stages.reach(database, Stage::Dumping),
-        Event::Dumped { database, .. } => stages.reach(database, Stage::Proving),
+        Event::Started { database } => stages.reach(database, Stage::Dumping, now),
+        Event::Dumped { database, .. } => stages.reach(database, Stage::Proving, now),
+        Event::Warned { database, warning } => stages.warn(database, json!(warning.listed(acknowledged))),
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
         Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
-        Event::MayNotFit { .. } | Event::Warned { .. } => {}
+        Event::MayNotFit { .. } => {}
     }
 }
 
@@ -279,7 +287,7 @@ fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
 }
 
 /// The success contract: one copy that is missing makes a run partial, none that is there makes it failed.
-fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Outcome {
+fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing], acknowledged: &[String]) -> Outcome {
     let copies = report.databases.iter().flat_map(|database| {
         let dumped = database.failure.is_some().then_some(false);
         dumped.into_iter().chain(database.copies.iter().map(|copy| copy.result.is_ok()))
@@ -298,7 +306,8 @@ fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Outc
         })
     });
     let error = first_failure.or_else(|| missing.first().map(|Missing { name, reason, .. }| about(name, reason)));
-    Outcome { state: state.into(), error, result: Some(result_of(report, ready, missing)) }
+    let result = Some(result_of(report, ready, missing, acknowledged));
+    Outcome { state: state.into(), error, result, committed: false }
 }
 
 fn not_reached(Missing { id, name, reason }: &Missing) -> Value {
@@ -317,7 +326,12 @@ fn copy_result(copy: &CopyReport, ready: &[Target]) -> Value {
     }
 }
 
-fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Value {
+/// Warnings as a result lists them, those marked that the job acknowledges.
+pub(super) fn listed(warnings: &[Warning], acknowledged: &[String]) -> Vec<Value> {
+    warnings.iter().map(|warning| json!(warning.listed(acknowledged))).collect()
+}
+
+fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing], acknowledged: &[String]) -> Value {
     let databases = report.databases.iter().map(|database| {
         let made = database.copies.iter().map(|copy| copy_result(copy, ready));
         let copies: Vec<Value> = made.chain(missing.iter().map(not_reached)).collect();
@@ -325,7 +339,42 @@ fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing]) -> Value
         if let Some(failure) = &database.failure {
             object["error"] = json!(failure.to_string());
         }
+        if !database.warnings.is_empty() {
+            object["warnings"] = json!(listed(&database.warnings, acknowledged));
+        }
         object
     });
-    json!({"databases": databases.collect::<Vec<_>>()})
+    let mut result = json!({"databases": databases.collect::<Vec<_>>()});
+    if !report.warnings.is_empty() {
+        result["warnings"] = json!(listed(&report.warnings, acknowledged));
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use runner::backup::DatabaseReport;
+
+    use super::*;
+
+    #[test]
+    fn every_warning_is_in_the_result_and_only_the_others_count() {
+        let warning = Warning::new("invalid-database", "'broken' is invalid").about("broken").with_cure("Drop it.");
+        let report = RunReport {
+            run_id: "r".to_owned(),
+            state: domain::RunState::SucceededWithWarnings,
+            warnings: vec![warning],
+            databases: vec![DatabaseReport {
+                database: "shop".to_owned(),
+                failure: None,
+                warnings: vec![Warning::new("unlogged-tables", "a table is unlogged")],
+                copies: Vec::new(),
+            }],
+        };
+        let result = result_of(&report, &[], &[], &["unlogged-tables".to_owned()]);
+        let left_out = json!({"code": "invalid-database", "subject": "broken", "message": "'broken' is invalid", "cure": "Drop it."});
+        assert_eq!(result["warnings"], json!([left_out]));
+        let unlogged = json!({"code": "unlogged-tables", "message": "a table is unlogged", "acknowledged": true});
+        assert_eq!(result["databases"][0]["warnings"], json!([unlogged]));
+    }
 }

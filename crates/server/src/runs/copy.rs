@@ -65,6 +65,6 @@ impl App {
         self.note_working(to_destination_id, &WRITING).await;
         self.log(&run.id, Level::Info, &words).await;
         let result = json!({"path": path, "destinationId": to_destination_id});
-        Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result) })
+        Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result), committed: true })
     }
 }

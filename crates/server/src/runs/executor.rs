@@ -32,11 +32,21 @@ pub(crate) struct Outcome {
     pub(crate) state: RunStatus,
     pub(crate) error: Option<String>,
     pub(crate) result: Option<Value>,
+    /// Whether it changed something for good, which a stop that came too late does not undo.
+    pub(crate) committed: bool,
 }
 
 impl Outcome {
     pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
-        Self { state: RunStatus::Failed, error: Some(error.to_string()), result: None }
+        Self { state: RunStatus::Failed, error: Some(error.to_string()), result: None, committed: false }
+    }
+}
+
+/// A state as the last line of a log says it.
+fn in_words(state: RunStatus) -> &'static str {
+    match state {
+        RunStatus::SucceededWithWarnings => "succeeded with warnings",
+        state => state.as_str(),
     }
 }
 
@@ -184,12 +194,12 @@ impl App {
 
     async fn finish(&self, run: &Run, fence: i64, active: &Active, outcome: Outcome, took: Duration) {
         let outcome = outcome.after_stop(active.stopped_for());
-        let Outcome { state, error, result } = outcome;
+        let Outcome { state, error, result, .. } = outcome;
         let error = error.map(|error| redact(&error));
         let result = result.map(redacted);
         match &error {
-            Some(error) => self.log(&run.id, Level::Error, &format!("{}: {error}", state.as_str())).await,
-            None => self.log(&run.id, Level::Info, state.as_str()).await,
+            Some(error) => self.log(&run.id, Level::Error, &format!("{}: {error}", in_words(state))).await,
+            None => self.log(&run.id, Level::Info, in_words(state)).await,
         }
         let bytes = bytes(active);
         let end = RunEnd { state, error, result, bytes };
@@ -198,9 +208,9 @@ impl App {
             Ok(false) => tracing::warn!(run_id = run.id, "the run was taken over by somebody else"),
             Err(error) => tracing::error!(%error, run_id = run.id, "the run's end could not be stored"),
         }
-        let stored = if state == RunStatus::Succeeded { bytes[1].unsigned_abs() } else { 0 };
+        let stored = if state.is_success() { bytes[1].unsigned_abs() } else { 0 };
         self.metrics.count_run(&run.kind, state, took.as_secs_f64(), stored);
-        if state == RunStatus::Succeeded && run.kind == "backup" {
+        if state.is_success() && run.kind == "backup" {
             self.metrics.note_success(&run.title, self.now().as_second());
         }
         if let Ok(Some(run)) = self.catalog.run(&run.id).await {
@@ -215,9 +225,9 @@ impl App {
 }
 
 impl Outcome {
-    /// What a run that was stopped came to. One that succeeded before it heard of that has succeeded.
+    /// What a run that was stopped came to. One that succeeded, or changed something for good, before it heard of that stays so.
     fn after_stop(self, reason: Option<StopReason>) -> Self {
-        let Some(reason) = reason.filter(|_| self.state != RunStatus::Succeeded) else { return self };
+        let Some(reason) = reason.filter(|_| !self.state.is_success() && !self.committed) else { return self };
         let (state, error) = match reason {
             StopReason::Cancelled => {
                 (RunStatus::Cancelled, "cancelled; what was not finished has left nothing behind".to_owned())
@@ -230,7 +240,7 @@ impl Outcome {
             }
             StopReason::Lost => (RunStatus::Interrupted, "another server has taken this run over".to_owned()),
         };
-        Self { state, error: Some(error), result: self.result }
+        Self { state, error: Some(error), result: self.result, committed: false }
     }
 }
 

@@ -1,20 +1,27 @@
 //! Carrying out a restore.
 
 use catalog::Run;
-use domain::outcome::RunStatus;
+use domain::RunState;
 use domain::size::human;
 use pipeline::keys::Identity;
+use runner::restore::state_of;
 use runner::{OpenError, OpenRequest};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use sources::RestoreOptions;
+use serde_json::{Value, json};
+use sources::{FailedObject, OnError, RestoreOptions, Restored, WayOn};
 
 use super::Active;
+use super::backup::listed;
 use super::executor::Outcome;
 use super::log::Level;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+
+/// Maximum number of failed objects in a result. A backup can have many thousands.
+const MAX_OBJECTS: usize = 500;
+/// Maximum length of a tool's words about one object, in bytes.
+const MAX_OBJECT_ERROR_LEN: usize = 2048;
 
 /// What a restore is about, as it is kept with its run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -26,44 +33,90 @@ pub(crate) struct RestoreRequest {
     pub(crate) database: Option<String>,
     pub(crate) overwrite: bool,
     pub(crate) no_owner: bool,
+    /// Whether an object that fails is listed instead of stopping the restore.
+    #[serde(default)]
+    pub(crate) continue_on_error: bool,
+    #[serde(default)]
+    pub(crate) in_place: bool,
+}
+
+/// What a swap that is tried again is about, as it is kept with its run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PutInPlaceRequest {
+    pub(crate) source_id: String,
+    pub(crate) database: Option<String>,
+    pub(crate) kept: String,
+}
+
+impl RestoreRequest {
+    pub(crate) fn options(&self) -> RestoreOptions {
+        RestoreOptions {
+            overwrite: self.overwrite,
+            no_owner: self.no_owner,
+            on_error: if self.continue_on_error { OnError::Continue } else { OnError::Stop },
+            in_place: self.in_place,
+            ..RestoreOptions::default()
+        }
+    }
 }
 
 impl App {
     pub(crate) async fn restore(&self, run: &Run, active: &Active) -> Outcome {
-        match self.carry_out_restore(run, active).await {
-            Ok(outcome) => outcome,
-            Err(failure) => Outcome::failed(failure),
-        }
+        let request = run.request.clone().unwrap_or_default();
+        let done = if request.get("kept").is_some() {
+            self.put_in_place(run, request).await
+        } else {
+            self.carry_out_restore(run, active, request).await
+        };
+        done.unwrap_or_else(|failure| failed(&failure))
     }
 
-    async fn carry_out_restore(&self, run: &Run, active: &Active) -> Result<Outcome, Failure> {
-        let request: RestoreRequest = serde_json::from_value(run.request.clone().unwrap_or_default())?;
+    async fn carry_out_restore(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
+        let request: RestoreRequest = serde_json::from_value(request)?;
         let destination = self.open_destination(&request.destination_id, Patience::Long).await?;
         let target = self.open_source(&request.source_id, request.database.as_deref()).await?;
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
-        let options =
-            RestoreOptions { overwrite: request.overwrite, no_owner: request.no_owner, ..RestoreOptions::default() };
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
-        match runner::restore(open, &*target, options, &active.progress, &active.cancel).await {
+        match runner::restore(open, &*target, request.options(), &active.progress, &active.cancel).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
                 let words = format!("restored {} into {}; every checksum agrees", human(size), report.restored.target);
                 self.log(&run.id, Level::Info, &words).await;
-                let result = json!({"target": report.restored.target, "size": size});
-                Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result) })
+                let mut outcome = self.outcome_of_restore(run, &report.restored).await;
+                if let Some(result) = &mut outcome.result {
+                    result["size"] = json!(size);
+                }
+                Ok(outcome)
             }
             Err(error) => {
                 if let OpenError::Destination(error) = &error {
                     self.note_broken_grant(&request.destination_id, error).await;
                 }
-                if let OpenError::Source(sources::Error::HoldsData(what)) = &error {
-                    let cure = "restore into another database, or confirm that this one is replaced";
-                    return Ok(Outcome::failed(format!("{what} holds data: nothing was changed. {cure}")));
-                }
                 Err(error.into())
             }
         }
+    }
+
+    /// Puts a database in its place that an earlier restore loaded and kept.
+    async fn put_in_place(&self, run: &Run, request: Value) -> Result<Outcome, Failure> {
+        let request: PutInPlaceRequest = serde_json::from_value(request)?;
+        let target = self.open_source(&request.source_id, request.database.as_deref()).await?;
+        self.log(&run.id, Level::Info, &format!("putting {} in place of {}", request.kept, target.name())).await;
+        let restored = target.put_in_place(&request.kept).await?;
+        self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;
+        Ok(self.outcome_of_restore(run, &restored).await)
+    }
+
+    async fn outcome_of_restore(&self, run: &Run, restored: &Restored) -> Outcome {
+        for object in restored.failed_objects.iter().take(MAX_OBJECTS) {
+            self.log(&run.id, Level::Error, &in_words(object)).await;
+        }
+        for warning in &restored.warnings {
+            self.log(&run.id, Level::Warning, &warning.to_string()).await;
+        }
+        outcome_of(restored)
     }
 
     /// Every private key that this server has.
@@ -73,5 +126,103 @@ impl App {
             identities.extend(Identity::parse_file(&file)?);
         }
         Ok(identities)
+    }
+}
+
+fn in_words(FailedObject { object, error, cure }: &FailedObject) -> String {
+    let cure = cure.as_ref().map(|cure| format!(". {cure}")).unwrap_or_default();
+    format!("{object} is not restored: {error}{cure}")
+}
+
+/// The outcome of a restore that was put in its place.
+fn outcome_of(restored: &Restored) -> Outcome {
+    let Restored { target, failed_objects, warnings } = restored;
+    let state = state_of(restored);
+    let mut result = json!({"target": target});
+    if !warnings.is_empty() {
+        result["warnings"] = json!(listed(warnings, &[]));
+    }
+    if !failed_objects.is_empty() {
+        let objects: Vec<FailedObject> = failed_objects.iter().take(MAX_OBJECTS).map(cut).collect();
+        result["failedObjects"] = json!(objects);
+        result["failedObjectCount"] = json!(failed_objects.len());
+    }
+    let error = (state == RunState::Partial).then(|| match failed_objects.as_slice() {
+        [only] => format!("{} could not be restored; everything else was", only.object),
+        several => format!("{} objects could not be restored; everything else was", several.len()),
+    });
+    Outcome { state: state.into(), error, result: Some(result), committed: true }
+}
+
+/// The outcome of a restore that failed. What goes on from here is in its result.
+fn failed(failure: &Failure) -> Outcome {
+    let outcome = Outcome::failed(failure.with_way_on());
+    match failure.way_on() {
+        Some(WayOn::PutInPlace(kept)) => Outcome { result: Some(json!({"kept": kept})), committed: true, ..outcome },
+        Some(WayOn::ContinueOnError) => Outcome { result: Some(json!({"wayOn": "continueOnError"})), ..outcome },
+        Some(WayOn::Overwrite) | None => outcome,
+    }
+}
+
+fn cut(object: &FailedObject) -> FailedObject {
+    let mut object = object.clone();
+    if object.error.len() > MAX_OBJECT_ERROR_LEN {
+        let end = (0..=MAX_OBJECT_ERROR_LEN).rev().find(|&end| object.error.is_char_boundary(end)).unwrap_or(0);
+        object.error.truncate(end);
+        object.error.push_str(" [cut]");
+    }
+    object
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Warning;
+    use domain::outcome::RunStatus;
+
+    use super::*;
+
+    fn object(name: &str) -> FailedObject {
+        FailedObject { object: name.to_owned(), error: "no function f()".repeat(1000), cure: Some("Create it.".into()) }
+    }
+
+    #[test]
+    fn a_restore_without_some_objects_is_partial_and_lists_them_bounded() {
+        let objects: Vec<FailedObject> = (0..600).map(|number| object(&format!("VIEW v{number}"))).collect();
+        let outcome = outcome_of(&Restored { failed_objects: objects, ..Restored::whole("shop") });
+        assert_eq!(outcome.state, RunStatus::Partial);
+        let result = outcome.result.unwrap();
+        assert_eq!(
+            (result["failedObjectCount"].as_u64(), result["failedObjects"][0]["cure"].as_str()),
+            (Some(600), Some("Create it."))
+        );
+        assert_eq!(result["failedObjects"].as_array().unwrap().len(), MAX_OBJECTS);
+        assert!(result.to_string().len() < 2 * 1024 * 1024);
+    }
+
+    #[test]
+    fn a_restore_with_warnings_succeeded_with_warnings() {
+        let warnings = vec![Warning::new("settings", "work_mem was not kept")];
+        let outcome = outcome_of(&Restored { warnings, ..Restored::whole("shop") });
+        assert_eq!((outcome.state, outcome.error), (RunStatus::SucceededWithWarnings, None));
+        assert_eq!(outcome.result.unwrap()["warnings"][0]["code"], "settings");
+    }
+
+    #[test]
+    fn a_kept_database_is_named_in_the_result_even_if_the_run_was_stopped_meanwhile() {
+        let kept =
+            sources::Error::Kept { cause: "busy".into(), kept: "shop__x".into(), cure: "End its sessions".into() };
+        let outcome = failed(&OpenError::Source(kept).into());
+        assert!(outcome.committed);
+        assert_eq!(outcome.result.unwrap()["kept"], "shop__x");
+        assert!(outcome.error.unwrap().ends_with("choose \u{201c}Try the swap again\u{201d}"));
+    }
+
+    #[test]
+    fn a_restore_that_an_object_stopped_names_the_way_on_in_the_uis_words() {
+        let stopped = sources::Error::Object { what: "could not restore".into(), cause: "no f()".into(), cure: None };
+        let outcome = failed(&OpenError::Source(stopped).into());
+        let words = outcome.error.unwrap();
+        assert!(words.contains("Continue past errors") && !words.contains("--"), "{words}");
+        assert_eq!(outcome.result.unwrap()["wayOn"], "continueOnError");
     }
 }

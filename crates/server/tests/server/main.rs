@@ -10,4 +10,5 @@ mod requests;
 mod routes;
 mod schedules;
 mod sign_in;
+mod states;
 mod world;

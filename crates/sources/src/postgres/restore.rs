@@ -202,7 +202,7 @@ impl PostgresRestore {
                 self.failed_objects = failed::objects(&stderr, &self.contents);
                 Ok(())
             }
-            Err(error) => Err(Error::of_tool(self.what(), &error, cure)),
+            Err(error) => Err(Error::of_restore_tool(self.what(), &error, cure)),
         }
     }
 
@@ -345,7 +345,7 @@ impl PostgresRestore {
         };
         let failure = match process.finish(Some(EXIT_PATIENCE)).await {
             Ok(_) => Error::failed(self.what(), "pg_restore stopped reading before the dump's end"),
-            Err(error) => Error::of_tool(self.what(), &error, cure),
+            Err(error) => Error::of_restore_tool(self.what(), &error, cure),
         };
         drop(input);
         failure

@@ -79,6 +79,7 @@ async fn back_up_sample(
         source: &*source,
         databases: source.databases().await?.names,
         left_out: Vec::new(),
+        acknowledged: Vec::new(),
         dump_options: DumpOptions::default(),
         host: None,
         destinations: vec![destination],
@@ -98,7 +99,7 @@ async fn back_up_sample(
     for database in report.databases {
         let copy = database.copies.into_iter().next().map(|copy| copy.result);
         match (report.state, database.failure, copy) {
-            (RunState::Succeeded, None, Some(Ok(stored))) => {
+            (RunState::Succeeded | RunState::SucceededWithWarnings, None, Some(Ok(stored))) => {
                 let size = stored.sidecar.size;
                 say(&format!("   {} became {}; Dropbox's own hash agrees.\n", human(size.plain), human(size.stored)));
                 return Ok(stored.path);

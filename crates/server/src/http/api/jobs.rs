@@ -27,6 +27,10 @@ const SHORTEST_TIMEOUT: i64 = 60;
 const LONGEST_TIMEOUT: i64 = 30 * 24 * 3600;
 /// How many slots a preview shows.
 const SLOTS: usize = 5;
+/// Maximum number of acknowledged warnings of a job.
+const MAX_ACKNOWLEDGED: usize = 200;
+/// Maximum length of one, in characters.
+const MAX_ENTRY_LEN: usize = 500;
 
 /// When a job runs.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -70,6 +74,8 @@ pub(crate) struct JobInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<i64>,
     enabled: bool,
+    /// Warnings that do not make a run one with warnings: codes, or `code:subject`.
+    acknowledged_warnings: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_run_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +112,18 @@ pub(crate) struct JobInput {
     #[serde(default = "yes")]
     #[schema(default = true)]
     enabled: bool,
+    /// Warnings that do not make a run one with warnings: codes, or `code:subject`. Absent: as they are.
+    #[schema(max_items = 200)]
+    acknowledged_warnings: Option<Vec<String>>,
+}
+
+/// A warning that a job's runs shall not count.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AcknowledgeInput {
+    /// The warning's code, or `code:subject`.
+    #[schema(min_length = 1, max_length = 500)]
+    warning: String,
 }
 
 fn default_compression() -> String {
@@ -135,6 +153,7 @@ fn show_job(JobWithRun { job, last_run }: JobWithRun) -> JobInfo {
         schedule: cron.map(|cron| ScheduleInput { cron, time_zone }),
         timeout_seconds: job.timeout_seconds,
         enabled: job.enabled,
+        acknowledged_warnings: job.acknowledged_warnings,
         next_run_at: job.next_run_at.map(Time::from),
         last_run: last_run.map(RunInfo::from),
         created_at: job.created_at.into(),
@@ -169,6 +188,9 @@ async fn check(app: &App, input: JobInput) -> Result<NewJob, Problem> {
     if let Err((field, message)) = &schedule {
         fields.check(&format!("schedule.{field}"), false, || message.clone());
     }
+    if let Some(entries) = &input.acknowledged_warnings {
+        check_acknowledged(&mut fields, "acknowledgedWarnings", entries);
+    }
     check_references(app, &input, &mut fields).await?;
     fields.finish()?;
     let schedule = schedule.ok().flatten();
@@ -186,8 +208,19 @@ async fn check(app: &App, input: JobInput) -> Result<NewJob, Problem> {
         time_zone,
         timeout_seconds: input.timeout_seconds,
         enabled: input.enabled,
+        acknowledged_warnings: input.acknowledged_warnings,
         next_run_at,
     })
+}
+
+fn check_acknowledged(fields: &mut Fields, field: &str, entries: &[String]) {
+    fields.check(field, entries.len() <= MAX_ACKNOWLEDGED, || format!("takes at most {MAX_ACKNOWLEDGED} entries"));
+    let sound = |entry: &String| {
+        !entry.trim().is_empty() && entry.chars().count() <= MAX_ENTRY_LEN && !entry.chars().any(char::is_control)
+    };
+    fields.check(field, entries.iter().all(sound), || {
+        format!("takes codes, or code:subject, of at most {MAX_ENTRY_LEN} characters")
+    });
 }
 
 async fn check_references(app: &App, input: &JobInput, fields: &mut Fields) -> Result<(), Problem> {
@@ -291,6 +324,23 @@ pub(crate) async fn run(
     app.runs.tell(LiveEvent::State(Box::new(run.clone())));
     app.runs.changed.notify_one();
     Ok((StatusCode::ACCEPTED, Json(run.into())))
+}
+
+/// Acknowledges a warning: it stays listed, and does not count any more, from the next run on.
+#[utoipa::path(post, path = "/api/jobs/{id}/acknowledge", tag = "jobs", params(("id" = String, Path)),
+    request_body = AcknowledgeInput, responses((status = 200, body = JobInfo)))]
+pub(crate) async fn acknowledge(
+    State(app): State<App>,
+    Id(id): Id,
+    Body(AcknowledgeInput { warning }): Body<AcknowledgeInput>,
+) -> Result<Json<JobInfo>, Problem> {
+    let mut entries = app.catalog.job(&id).await?.ok_or_else(gone)?.acknowledged_warnings;
+    entries.push(warning.clone());
+    let mut fields = Fields::default();
+    check_acknowledged(&mut fields, "warning", &entries);
+    fields.finish()?;
+    app.catalog.acknowledge_warning(&id, &warning).await?.ok_or_else(gone)?;
+    Ok(Json(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
 }
 
 /// The next five slots of a schedule, before it is kept.

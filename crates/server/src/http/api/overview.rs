@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use catalog::{LastRun, Moment, SpaceOfDay, SpanCount, Standing};
+use domain::Warning;
 use domain::outcome::RunStatus;
 use domain::schedule::Schedule;
 use jiff::civil::{Date, Time as Clock};
@@ -56,7 +57,7 @@ pub(crate) struct Overview {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JobStanding {
     job_id: String,
-    /// When the last run that succeeded ended.
+    /// When the last run that succeeded ended, with or without warnings.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_good_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +66,8 @@ pub(crate) struct JobStanding {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<StatusName>)]
     state: Option<RunStatus>,
+    /// How many warnings the last run gave that the job does not acknowledge.
+    warnings: usize,
     /// How many databases it backs up; absent before the first run of a job that takes all that there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     databases: Option<usize>,
@@ -80,7 +83,10 @@ pub(crate) struct JobStanding {
 pub(crate) struct JobDay {
     /// The day's place in `dates`.
     day: usize,
+    /// With or without warnings.
     succeeded: i64,
+    /// How many of those with warnings.
+    with_warnings: i64,
     partial: i64,
     /// Failed or interrupted.
     failed: i64,
@@ -180,6 +186,7 @@ fn job_standing(standing: Standing, counts: Vec<SpanCount>, calendar: &Calendar,
         job_id: standing.job_id,
         last_good_at: standing.good.as_ref().map(|good| good.finished_at.into()),
         state: ended.map(|run| run.state),
+        warnings: ended.map_or(0, |run| warnings(run, &standing.acknowledged_warnings)),
         databases: Some(known).filter(|known| *known > 0),
         backed_up: outcomes.into_iter().filter(|whole| *whole).count(),
         last_good_run_id: standing.good.map(|good| good.id),
@@ -200,21 +207,34 @@ fn outcomes(run: &LastRun) -> Vec<bool> {
         .collect()
 }
 
+/// How many warnings of a run's result, its databases' included, are not acknowledged.
+fn warnings(run: &LastRun, acknowledged: &[String]) -> usize {
+    let list = |value: &Value| Vec::<Warning>::deserialize(&value["warnings"]).unwrap_or_default();
+    let Some(result) = &run.result else { return 0 };
+    let databases = result["databases"].as_array().into_iter().flatten();
+    let all = databases.flat_map(list).chain(list(result));
+    all.filter(|warning| !warning.is_acknowledged(acknowledged)).count()
+}
+
 fn job_days(standing: &Standing, counts: Vec<SpanCount>, calendar: &Calendar, now: Timestamp) -> Vec<JobDay> {
     let mut days: Vec<JobDay> = (0..calendar.dates.len()).map(|day| JobDay { day, ..JobDay::default() }).collect();
     let mut worst: HashMap<usize, u8> = HashMap::new();
     for count in counts {
         let Some(day) = days.get_mut(count.span) else { continue };
         let (number, badness) = match count.state {
-            RunStatus::Succeeded | RunStatus::SucceededWithWarnings => (&mut day.succeeded, 1),
+            RunStatus::Succeeded => (&mut day.succeeded, 1),
             RunStatus::Cancelled => (&mut day.cancelled, 2),
-            RunStatus::Queued | RunStatus::Running => (&mut day.unfinished, 3),
-            RunStatus::Partial => (&mut day.partial, 4),
-            RunStatus::Failed | RunStatus::Interrupted => (&mut day.failed, 5),
+            RunStatus::SucceededWithWarnings => (&mut day.succeeded, 3),
+            RunStatus::Queued | RunStatus::Running => (&mut day.unfinished, 4),
+            RunStatus::Partial => (&mut day.partial, 5),
+            RunStatus::Failed | RunStatus::Interrupted => (&mut day.failed, 6),
         };
         *number += count.runs;
+        if count.state == RunStatus::SucceededWithWarnings {
+            day.with_warnings += count.runs;
+        }
         if count.state.is_success() {
-            day.stored_bytes = count.stored_bytes;
+            day.stored_bytes += count.stored_bytes;
         }
         let so_far = worst.entry(count.span).or_default();
         if badness > *so_far || badness == *so_far && day.run_id.as_ref() < Some(&count.newest) {

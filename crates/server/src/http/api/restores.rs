@@ -7,9 +7,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use catalog::NewRun;
 use domain::access::Permission;
+use runner::OpenRequest;
 use runner::restore::examine;
 use serde::{Deserialize, Serialize};
-use sources::Contents;
+use sources::{Contents, Finding, Severity};
 use utoipa::ToSchema;
 
 use super::super::access::AuditDetail;
@@ -20,8 +21,9 @@ use super::runs::RunInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::redaction::redact;
 use crate::runs::live::LiveEvent;
-use crate::runs::restore::RestoreRequest;
+use crate::runs::restore::{PutInPlaceRequest, RestoreRequest};
 use crate::settings::{SourceSettings, of_source};
 
 /// Which backup goes where.
@@ -40,9 +42,42 @@ pub(crate) struct RestoreInput {
     /// Replace a database that holds data.
     #[serde(default)]
     overwrite: bool,
-    /// Let everything belong to the restoring role (PostgreSQL).
+    /// Skip ownership and privileges (PostgreSQL): everything belongs to the restoring role.
     #[serde(default)]
     no_owner: bool,
+    /// What to do about an object that cannot be restored.
+    #[serde(default)]
+    #[schema(default = "stop")]
+    on_error: OnErrorInput,
+    /// Load into the database itself instead of a new one that then takes its place. A failure leaves it half loaded (PostgreSQL).
+    #[serde(default)]
+    in_place: bool,
+}
+
+/// What to do about an object that cannot be restored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[schema(as = OnError)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum OnErrorInput {
+    /// Fail; the target stays as it was.
+    #[default]
+    Stop,
+    /// Restore everything else; the run is partial and lists the object.
+    Continue,
+}
+
+/// A restored database that could not be put in its place, to be put there now.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PutInPlaceInput {
+    /// The server that it was restored into.
+    source_id: String,
+    /// The database that it replaces. Absent: the source's own.
+    #[schema(min_length = 1, max_length = 4096)]
+    database: Option<String>,
+    /// Its present name: `kept` in the result of the run that restored it.
+    #[schema(min_length = 1, max_length = 200)]
+    kept: String,
 }
 
 /// What a restore would do.
@@ -54,6 +89,46 @@ pub(crate) struct RestorePreview {
     contents: TargetContents,
     /// Whether the backup has a sidecar, with which its hash agrees.
     proved: bool,
+    /// What to know before the restore, the most severe first.
+    findings: Vec<FindingInfo>,
+}
+
+/// Something to know before a restore.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Finding)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct FindingInfo {
+    severity: SeverityName,
+    /// Stable identifier of the kind: `missing-role`.
+    code: &'static str,
+    message: String,
+    /// Statements that cure it, to be run at the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sql: Option<String>,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[schema(as = Severity)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SeverityName {
+    /// The restore would fail, or fail for this object.
+    Blocks,
+    /// The restored database would differ, or a choice has to be made.
+    Warns,
+    /// Good to know.
+    Informs,
+}
+
+impl From<Finding> for FindingInfo {
+    fn from(Finding { severity, code, message, sql }: Finding) -> Self {
+        let severity = match severity {
+            Severity::Blocks => SeverityName::Blocks,
+            Severity::Warns => SeverityName::Warns,
+            Severity::Informs => SeverityName::Informs,
+        };
+        Self { severity, code, message: redact(&message), sql }
+    }
 }
 
 /// What lies at the target.
@@ -68,25 +143,34 @@ pub(crate) enum TargetContents {
     Data,
 }
 
+/// Checks a name and, if there is one, a database.
+fn check_texts(field: &str, text: &str, database: Option<&str>) -> Result<(), Problem> {
+    let mut fields = Fields::default();
+    let sound = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
+    let wrong = || "must not be empty or hold control characters".to_owned();
+    fields.check(field, sound(text), wrong);
+    fields.check("database", database.is_none_or(sound), wrong);
+    fields.finish()
+}
+
 impl RestoreInput {
     fn check(&self) -> Result<(), Problem> {
-        let mut fields = Fields::default();
-        let sound = |text: &str| !text.is_empty() && !text.chars().any(char::is_control);
-        fields.check("path", sound(&self.path), || "must not be empty or hold control characters".to_owned());
-        let database = self.database.as_deref();
-        fields.check("database", database.is_none_or(sound), || {
-            "must not be empty or hold control characters".to_owned()
-        });
-        fields.finish()
+        check_texts("path", &self.path, self.database.as_deref())
+    }
+
+    fn into_request(self) -> RestoreRequest {
+        let Self { destination_id, path, source_id, database, overwrite, no_owner, on_error, in_place } = self;
+        let continue_on_error = on_error == OnErrorInput::Continue;
+        RestoreRequest { destination_id, path, source_id, database, overwrite, no_owner, continue_on_error, in_place }
     }
 }
 
 /// A file may be named anywhere only by whoever may configure sources; everybody else restores beside the source.
-async fn check_place(app: &App, caller: &Caller, input: &RestoreInput) -> Result<(), Problem> {
-    let Some(database) = input.database.as_deref().filter(|_| !caller.allows(Permission::Configure)) else {
+async fn check_place(app: &App, caller: &Caller, source_id: &str, database: Option<&str>) -> Result<(), Problem> {
+    let Some(database) = database.filter(|_| !caller.allows(Permission::Configure)) else {
         return Ok(());
     };
-    let Some(source) = app.catalog.source(&input.source_id).await? else { return Ok(()) };
+    let Some(source) = app.catalog.source(source_id).await? else { return Ok(()) };
     let SourceSettings::Sqlite { path } = of_source(&source)? else { return Ok(()) };
     let (own, asked) = (Path::new(&path), Path::new(database));
     let plain = asked.components().all(|part| part != Component::ParentDir);
@@ -96,6 +180,7 @@ async fn check_place(app: &App, caller: &Caller, input: &RestoreInput) -> Result
     Err(Problem::forbidden("without the permission 'configure' a file is restored into the folder of its source only"))
 }
 
+/// What is known without reading the backup.
 async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure> {
     let destination = app.open_destination(&input.destination_id, Patience::Short).await?;
     let target = app.open_source(&input.source_id, input.database.as_deref()).await?;
@@ -111,10 +196,22 @@ async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure
         Contents::Empty => TargetContents::Empty,
         Contents::Data => TargetContents::Data,
     };
-    Ok(RestorePreview { target: target.name(), contents, proved })
+    Ok(RestorePreview { target: target.name(), contents, proved, findings: Vec::new() })
 }
 
-/// What a restore would find: is the backup the one that was made, and what lies at the target.
+/// Reads the beginning of the backup, and asks the target whether it has what the backup needs.
+async fn findings(app: &App, input: RestoreInput) -> Result<Vec<FindingInfo>, Failure> {
+    let request = input.into_request();
+    let destination = app.open_destination(&request.destination_id, Patience::Short).await?;
+    let target = app.open_source(&request.source_id, request.database.as_deref()).await?;
+    let open = OpenRequest { destination: &*destination, path: &request.path, identities: app.identities().await? };
+    let found = runner::review(open, &*target, request.options()).await?;
+    let mut findings: Vec<FindingInfo> = found.into_iter().map(FindingInfo::from).collect();
+    findings.sort_by_key(|finding| finding.severity);
+    Ok(findings)
+}
+
+/// What a restore would find: is the backup the one that was made, what lies at the target, and what stands in the way.
 #[utoipa::path(post, path = "/api/restores/preview", tag = "restores", request_body = RestoreInput,
     responses((status = 200, body = RestorePreview)))]
 pub(crate) async fn preview(
@@ -123,8 +220,9 @@ pub(crate) async fn preview(
     Body(input): Body<RestoreInput>,
 ) -> Result<Json<RestorePreview>, Problem> {
     input.check()?;
-    check_place(&app, &caller, &input).await?;
-    Ok(Json(look(&app, &input).await?))
+    check_place(&app, &caller, &input.source_id, input.database.as_deref()).await?;
+    let preview = look(&app, &input).await?;
+    Ok(Json(RestorePreview { findings: findings(&app, input).await?, ..preview }))
 }
 
 /// Begins a restore, which is a run. A target that holds data is refused unless it is to be overwritten.
@@ -135,19 +233,43 @@ pub(crate) async fn create(
     Body(input): Body<RestoreInput>,
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
     input.check()?;
-    check_place(&app, &caller, &input).await?;
+    check_place(&app, &caller, &input.source_id, input.database.as_deref()).await?;
     let preview = look(&app, &input).await?;
     if matches!(preview.contents, TargetContents::Data) && !input.overwrite {
         return Err(Failure::Source(sources::Error::HoldsData(preview.target)).into());
     }
     let title = format!("{} into {}", input.path, preview.target);
-    let RestoreInput { destination_id, path, source_id, database, overwrite, no_owner } = input;
-    let request = RestoreRequest { destination_id, path, source_id, database, overwrite, no_owner };
+    begin(&app, &caller, title, &input.into_request()).await
+}
+
+/// Puts a restored database in its place, which is a run: a restore loaded and kept it, because it could not be put there then.
+/// What has its name now is replaced.
+#[utoipa::path(post, path = "/api/restores/put-in-place", tag = "restores", request_body = PutInPlaceInput,
+    responses((status = 202, body = RunInfo)))]
+pub(crate) async fn put_in_place(
+    State(app): State<App>,
+    caller: Caller,
+    Body(input): Body<PutInPlaceInput>,
+) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
+    let PutInPlaceInput { source_id, database, kept } = input;
+    check_texts("kept", &kept, database.as_deref())?;
+    check_place(&app, &caller, &source_id, database.as_deref()).await?;
+    let target = app.open_source(&source_id, database.as_deref()).await?;
+    let title = format!("{kept} into {}", target.name());
+    begin(&app, &caller, title, &PutInPlaceRequest { source_id, database, kept }).await
+}
+
+async fn begin(
+    app: &App,
+    caller: &Caller,
+    title: String,
+    request: &impl Serialize,
+) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
     let new = NewRun {
         kind: "restore",
         job_id: None,
         title: title.clone(),
-        request: Some(serde_json::to_value(&request).map_err(Problem::internal)?),
+        request: Some(serde_json::to_value(request).map_err(Problem::internal)?),
         cause: if let Credential::Token(_) = caller.credential { "api" } else { "manual" },
         slot: None,
         attempt: 0,

@@ -70,14 +70,16 @@ pub(crate) struct RunInfo {
     stored_bytes: i64,
     /// Bytes that the destinations have taken, or that were read.
     sent_bytes: i64,
-    /// Why it did not succeed.
+    /// Why it did not succeed, or not in full.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     /// What a restore or a copy is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request: Option<Value>,
-    /// What came out of it, so far if it has not ended: per database its copies (and its `stage`, while more is to come), or the target.
+    /// What came out of it, so far if it has not ended. A backup: `databases`, each with its `copies` and `warnings`, and while
+    /// more is to come its `stage` and `heldSince`; and the run's own `warnings`. A restore: `target`, `failedObjects`,
+    /// `warnings`; or `kept`, the name of a restored database that could not be put in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
@@ -107,9 +109,9 @@ pub(crate) struct LogLineInfo {
 pub(crate) struct RunQuery {
     /// Only of this job.
     job_id: Option<String>,
-    /// Only in this state.
-    #[param(value_type = Option<StatusName>)]
-    state: Option<RunStatus>,
+    /// Only in one of these states: `succeeded,succeededWithWarnings`.
+    #[param(value_type = Option<Vec<StatusName>>, style = Form, explode = false)]
+    state: Option<String>,
     /// Only `backup`, `restore` or `copy`.
     kind: Option<String>,
     cursor: Option<String>,
@@ -167,6 +169,11 @@ fn gone() -> Problem {
     Problem::not_found("the run")
 }
 
+fn states(text: &str) -> Result<Vec<RunStatus>, Problem> {
+    let states = text.split(',').take(RunStatus::ALL.len()).map(str::parse).collect::<Result<_, String>>();
+    states.map_err(|message| Problem::invalid_field("state", message))
+}
+
 /// The newest first.
 #[utoipa::path(get, path = "/api/runs", tag = "runs", params(RunQuery), responses((status = 200, body = List<RunInfo>)))]
 pub(crate) async fn list(
@@ -174,7 +181,8 @@ pub(crate) async fn list(
     Query(query): Query<RunQuery>,
 ) -> Result<Json<List<RunInfo>>, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
-    let filter = RunFilter { job_id: query.job_id, state: query.state, kind: query.kind };
+    let states = query.state.as_deref().map(states).transpose()?.unwrap_or_default();
+    let filter = RunFilter { job_id: query.job_id, states, kind: query.kind };
     Ok(answer(app.catalog.runs(&filter, &request).await?, |run| run.id.clone(), RunInfo::from))
 }
 

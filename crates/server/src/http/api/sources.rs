@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use catalog::{NewSource, Source};
+use domain::Warning;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -118,13 +119,46 @@ pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusC
     if app.catalog.delete_source(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
 }
 
+/// The databases of a source.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DatabaseList {
+    /// Those that can be backed up.
+    items: Vec<String>,
+    /// A warning per database that cannot.
+    left_out: Vec<WarningInfo>,
+}
+
+/// What a backup lacks, or a check that could not run.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Warning)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WarningInfo {
+    /// Stable identifier of the kind: `invalid-database`.
+    code: String,
+    /// What it concerns: a table, a database.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+    message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cure: Option<String>,
+}
+
+impl From<Warning> for WarningInfo {
+    fn from(Warning { code, subject, message, cure }: Warning) -> Self {
+        Self { code, subject, message, cure }
+    }
+}
+
 /// The databases that it holds.
 #[utoipa::path(get, path = "/api/sources/{id}/databases", tag = "sources", params(("id" = String, Path)),
-    responses((status = 200, body = List<String>)))]
-pub(crate) async fn databases(State(app): State<App>, Id(id): Id) -> Result<Json<List<String>>, Problem> {
+    responses((status = 200, body = DatabaseList)))]
+pub(crate) async fn databases(State(app): State<App>, Id(id): Id) -> Result<Json<DatabaseList>, Problem> {
     let source = app.open_source(&id, None).await?;
-    let items = source.databases().await.map_err(crate::failure::Failure::from)?.names;
-    Ok(Json(List { items, next_cursor: None }))
+    let databases = source.databases().await.map_err(crate::failure::Failure::from)?;
+    let left_out = databases.left_out.into_iter().map(WarningInfo::from).collect();
+    Ok(Json(DatabaseList { items: databases.names, left_out }))
 }
 
 /// Tests the connection, step by step.

@@ -1,0 +1,108 @@
+//! Reviewing a restore: what would stand in its way, known before a byte is loaded.
+
+use std::time::Duration;
+
+use pipeline::Progress;
+use pipeline::stream::Interrupted;
+use sources::{Finding, RestoreOptions, Severity, Source};
+
+use crate::restore::{OpenError, OpenRequest, OpenedBackup, check_format, check_name, open, wrong_format};
+
+/// Time limit of a review, download and questions to the target included.
+const REVIEW_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Reads as much of a backup as the target's review needs, and returns what a person should know before the restore. Changes
+/// nothing. A review that cannot be completed is a finding, not an error: the restore itself may work.
+///
+/// # Errors
+/// See [`OpenError`]: the backup cannot be read, opened with the keys at hand, or restored into this engine.
+pub async fn review(
+    request: OpenRequest<'_>,
+    target: &dyn Source,
+    options: RestoreOptions,
+) -> Result<Vec<Finding>, OpenError> {
+    within(REVIEW_TIMEOUT, review_all(request, target, options)).await
+}
+
+async fn within(
+    limit: Duration,
+    reviewing: impl Future<Output = Result<Vec<Finding>, OpenError>>,
+) -> Result<Vec<Finding>, OpenError> {
+    match tokio::time::timeout(limit, reviewing).await {
+        Ok(Err(OpenError::Source(error @ (sources::Error::Failed { .. } | sources::Error::Object { .. })))) => {
+            Ok(vec![incomplete("review-failed", format!("The target could not be reviewed: {error}"))])
+        }
+        Ok(reviewed) => reviewed,
+        Err(_) => {
+            let message =
+                format!("The review was stopped after {} s, so problems may be missing here", limit.as_secs());
+            Ok(vec![incomplete("review-timeout", message)])
+        }
+    }
+}
+
+fn incomplete(code: &'static str, message: String) -> Finding {
+    Finding { severity: Severity::Warns, code, message, sql: None }
+}
+
+async fn review_all(
+    request: OpenRequest<'_>,
+    target: &dyn Source,
+    options: RestoreOptions,
+) -> Result<Vec<Finding>, OpenError> {
+    let (path, format) = (request.path, target.engine().format());
+    check_name(path, format)?;
+    let mut review = target.review(options).await?;
+    let mut opened = Reading(Some(open(request, &Progress::default()).await?));
+    let mut first = true;
+    while let Some(piece) = opened.next().await? {
+        if first {
+            check_format(&piece, format, path)?;
+            first = false;
+        }
+        if review.read(&piece)? {
+            break;
+        }
+    }
+    drop(opened);
+    if first {
+        return Err(wrong_format(path, None, format));
+    }
+    Ok(review.finish().await?)
+}
+
+/// An opened backup whose download stops with it.
+struct Reading(Option<OpenedBackup>);
+
+impl Reading {
+    async fn next(&mut self) -> Result<Option<bytes::Bytes>, OpenError> {
+        let Some(opened) = &mut self.0 else { return Ok(None) };
+        match opened.pieces.receive().await {
+            Ok(piece) => Ok(piece),
+            Err(Interrupted) => {
+                let Some(opened) = self.0.take() else { return Ok(None) };
+                let cause = opened.finish().await.err();
+                Err(cause.unwrap_or_else(|| OpenError::Internal(Interrupted.to_string())))
+            }
+        }
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(opened) = self.0.take() {
+            opened.stop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_review_that_takes_too_long_is_told_and_bars_nothing() {
+        let findings = within(Duration::ZERO, std::future::pending()).await.unwrap();
+        assert_eq!((findings[0].code, findings[0].severity), ("review-timeout", Severity::Warns));
+    }
+}

@@ -1,0 +1,302 @@
+//! What a backup, a review and a restore come to, with a source that is made up and a folder that is real.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use destinations::Destination;
+use domain::probe::Step;
+use domain::{Compression, Engine, RunState, Warning};
+use pipeline::Progress;
+use runner::restore::state_of;
+use runner::{BackupRequest, OpenError, OpenRequest, RunReport, back_up, restore, review};
+use sources::{
+    Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, OnError, Restore, RestoreOptions, Restored,
+    Review, Severity, Source, Versions, WayOn,
+};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// Larger than what travels in one piece, so that a review need not read all of it.
+const DUMP_LEN: usize = 8 * 1024 * 1024;
+
+/// A source whose every answer the test decides.
+#[derive(Default)]
+struct Made {
+    warnings: Vec<Warning>,
+    failed_objects: Vec<FailedObject>,
+    findings: Vec<Finding>,
+    /// The restore is loaded, but is not put in its place.
+    keeps: bool,
+    /// The questions of the review fail.
+    review_fails: bool,
+    reviewed: Arc<AtomicUsize>,
+    restored: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Made {
+    fn boxed(&self) -> Box<Self> {
+        Box::new(Self {
+            warnings: self.warnings.clone(),
+            failed_objects: self.failed_objects.clone(),
+            findings: self.findings.clone(),
+            reviewed: Arc::clone(&self.reviewed),
+            restored: Arc::clone(&self.restored),
+            ..*self
+        })
+    }
+}
+
+#[async_trait]
+impl Source for Made {
+    fn engine(&self) -> Engine {
+        Engine::Sqlite
+    }
+
+    fn name(&self) -> String {
+        "made-up".to_owned()
+    }
+
+    async fn databases(&self) -> Result<Databases, Error> {
+        Ok(Databases::all(vec!["shop".to_owned()]))
+    }
+
+    async fn dump(&self, _database: &str, _options: DumpOptions) -> Result<Box<dyn Dump>, Error> {
+        Ok(Box::new(MadeDump { left: DUMP_LEN, warnings: self.warnings.clone() }))
+    }
+
+    async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
+        Ok(Box::new(MadeRestore { source: self.boxed(), options }))
+    }
+
+    async fn review(&self, _options: RestoreOptions) -> Result<Box<dyn Review>, Error> {
+        Ok(self.boxed())
+    }
+
+    async fn put_in_place(&self, kept: &str) -> Result<Restored, Error> {
+        Ok(Restored::whole(kept))
+    }
+
+    async fn contents(&self) -> Result<Contents, Error> {
+        Ok(Contents::Absent)
+    }
+
+    async fn probe(&self, _on_step: &(dyn Fn(Step) + Sync)) -> bool {
+        true
+    }
+}
+
+struct MadeDump {
+    left: usize,
+    warnings: Vec<Warning>,
+}
+
+#[async_trait]
+impl Dump for MadeDump {
+    fn versions(&self) -> Versions {
+        Versions { engine: "1".to_owned(), tool: "made-up 1".to_owned() }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let mut piece = vec![0; self.left.min(256 * 1024)];
+        if self.left == DUMP_LEN {
+            piece[..16].copy_from_slice(b"SQLite format 3\0");
+        }
+        self.left -= piece.len();
+        Ok(Some(piece).filter(|piece| !piece.is_empty()).map(Bytes::from))
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Vec<Warning>, Error> {
+        Ok(self.warnings)
+    }
+}
+
+#[async_trait]
+impl Review for Made {
+    fn read(&mut self, piece: &[u8]) -> Result<bool, Error> {
+        let before = self.reviewed.fetch_add(piece.len(), Ordering::Relaxed);
+        Ok(before + piece.len() > 1000)
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Vec<Finding>, Error> {
+        if self.review_fails {
+            return Err(Error::Failed { what: "could not read pg_roles".into(), cause: "refused".into(), cure: None });
+        }
+        Ok(self.findings)
+    }
+}
+
+struct MadeRestore {
+    source: Box<Made>,
+    options: RestoreOptions,
+}
+
+#[async_trait]
+impl Restore for MadeRestore {
+    async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
+        self.source.restored.lock().unwrap().extend_from_slice(&piece);
+        Ok(())
+    }
+
+    async fn finish(&mut self) -> Result<(), Error> {
+        match self.source.failed_objects.first().filter(|_| self.options.on_error == OnError::Stop) {
+            Some(object) => Err(Error::Object {
+                what: format!("could not restore {}", object.object),
+                cause: object.error.clone(),
+                cure: None,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    async fn commit(self: Box<Self>) -> Result<Restored, Error> {
+        let Made { failed_objects, warnings, keeps, .. } = *self.source;
+        if keeps {
+            let (kept, cure) = ("shop__dbackup_restore_1".to_owned(), "End its sessions.".to_owned());
+            return Err(Error::Kept { cause: "sessions come back".to_owned(), kept, cure });
+        }
+        Ok(Restored { target: "made-up".to_owned(), failed_objects, warnings })
+    }
+
+    async fn abort(self: Box<Self>) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+struct Folder {
+    _folder: TempDir,
+    destination: Arc<dyn Destination>,
+}
+
+fn folder() -> Folder {
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("file://{}", folder.path().display());
+    let destination: Arc<dyn Destination> =
+        destinations::parse(&address, |_| Err::<_, destinations::Error>(destinations::Error::Usage(String::new())))
+            .unwrap();
+    Folder { _folder: folder, destination }
+}
+
+async fn backed_up(source: &Made, folder: &Folder, left_out: Vec<Warning>, acknowledged: &[&str]) -> RunReport {
+    let started = "2026-01-15T12:00:00Z".parse().unwrap();
+    let request = BackupRequest {
+        source,
+        databases: vec!["shop".to_owned()],
+        left_out,
+        acknowledged: acknowledged.iter().map(|&entry| entry.to_owned()).collect(),
+        dump_options: DumpOptions::default(),
+        host: None,
+        destinations: vec![Arc::clone(&folder.destination)],
+        job: "shop".to_owned(),
+        compression: Compression::None,
+        recipients: Vec::new(),
+        started,
+        trigger: "manual",
+        run_id: runner::backup::new_run_id(started),
+        job_id: None,
+    };
+    back_up(&request, &Progress::default(), &CancellationToken::new(), &|_| ()).await
+}
+
+/// A backup in a folder, and its path.
+async fn backup(source: &Made) -> (Folder, String) {
+    let folder = folder();
+    let report = backed_up(source, &folder, Vec::new(), &[]).await;
+    let path = report.databases[0].copies[0].result.as_ref().unwrap().path.clone();
+    (folder, path)
+}
+
+fn open<'a>(folder: &'a Folder, path: &'a str) -> OpenRequest<'a> {
+    OpenRequest { destination: &*folder.destination, path, identities: Vec::new() }
+}
+
+async fn restored(source: &Made, on_error: OnError) -> Result<Restored, OpenError> {
+    let (folder, path) = backup(source).await;
+    let options = RestoreOptions { on_error, ..RestoreOptions::default() };
+    let cancel = CancellationToken::new();
+    let report = restore(open(&folder, &path), source, options, &Progress::default(), &cancel).await?;
+    Ok(report.restored)
+}
+
+#[tokio::test]
+async fn only_what_nobody_acknowledged_makes_a_run_one_with_warnings() {
+    let unlogged = Warning::new("unlogged-tables", "2 unlogged tables are empty in the backup");
+    let broken = Warning::new("invalid-database", "'broken' is invalid").about("broken");
+    let source = Made { warnings: vec![unlogged], ..Made::default() };
+    for (acknowledged, state) in [
+        (&[][..], RunState::SucceededWithWarnings),
+        (&["unlogged-tables"], RunState::SucceededWithWarnings),
+        (&["unlogged-tables", "invalid-database:other"], RunState::SucceededWithWarnings),
+        (&["unlogged-tables", "invalid-database:broken"], RunState::Succeeded),
+    ] {
+        let report = backed_up(&source, &folder(), vec![broken.clone()], acknowledged).await;
+        assert_eq!(report.state, state, "{acknowledged:?}");
+        assert_eq!((report.warnings.len(), report.databases[0].warnings.len()), (1, 1), "they stay listed");
+    }
+}
+
+#[tokio::test]
+async fn a_review_reads_no_more_than_it_needs_and_loads_nothing() {
+    let finding = Finding {
+        severity: Severity::Blocks,
+        code: "missing-role",
+        message: "Role 'app' does not exist".to_owned(),
+        sql: Some("CREATE ROLE app;".to_owned()),
+    };
+    let source = Made { findings: vec![finding.clone()], ..Made::default() };
+    let (folder, path) = backup(&source).await;
+    let findings = review(open(&folder, &path), &source, RestoreOptions::default()).await.unwrap();
+    assert_eq!(findings, [finding]);
+    assert!(source.reviewed.load(Ordering::Relaxed) < DUMP_LEN / 2);
+    assert!(source.restored.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_review_that_fails_is_a_finding_and_bars_nothing() {
+    let source = Made { review_fails: true, ..Made::default() };
+    let (folder, path) = backup(&source).await;
+    let findings = review(open(&folder, &path), &source, RestoreOptions::default()).await.unwrap();
+    assert_eq!((findings[0].code, findings[0].severity), ("review-failed", Severity::Warns));
+    assert!(findings[0].message.contains("pg_roles"), "{}", findings[0].message);
+}
+
+#[tokio::test]
+async fn a_review_refuses_what_a_restore_would_refuse() {
+    let source = Made::default();
+    let (folder, path) = backup(&source).await;
+    let gone = review(open(&folder, &format!("{path}.gone")), &source, RestoreOptions::default()).await;
+    assert!(matches!(gone, Err(OpenError::Destination(_))), "{gone:?}");
+    let file = folder._folder.path().join(&path);
+    let mut content = std::fs::read(&file).unwrap();
+    content[DUMP_LEN / 2] ^= 1;
+    std::fs::write(&file, content).unwrap();
+    let altered = review(open(&folder, &path), &source, RestoreOptions::default()).await;
+    assert!(matches!(altered, Err(OpenError::Altered { .. } | OpenError::Destination(_))), "{altered:?}");
+}
+
+#[tokio::test]
+async fn an_object_that_fails_stops_a_restore_or_is_listed() {
+    let object = FailedObject { object: "VIEW public.v".into(), error: "no function f()".into(), cure: None };
+    let source = Made { failed_objects: vec![object.clone()], ..Made::default() };
+    let stopped = restored(&source, OnError::Stop).await.unwrap_err();
+    assert_eq!(stopped.way_on(), Some(WayOn::ContinueOnError));
+    let partial = restored(&source, OnError::Continue).await.unwrap();
+    assert_eq!((state_of(&partial), partial.failed_objects), (RunState::Partial, vec![object]));
+}
+
+#[tokio::test]
+async fn a_restore_with_warnings_succeeded_with_them() {
+    let source = Made { warnings: vec![Warning::new("settings", "work_mem was not kept")], ..Made::default() };
+    assert_eq!(state_of(&restored(&source, OnError::Stop).await.unwrap()), RunState::SucceededWithWarnings);
+    assert_eq!(state_of(&restored(&Made::default(), OnError::Stop).await.unwrap()), RunState::Succeeded);
+}
+
+#[tokio::test]
+async fn a_kept_database_says_how_to_put_it_in_place() {
+    let source = Made { keeps: true, ..Made::default() };
+    let kept = restored(&source, OnError::Stop).await.unwrap_err();
+    assert_eq!(kept.way_on(), Some(WayOn::PutInPlace("shop__dbackup_restore_1")));
+    assert!(kept.to_string().contains("is complete and kept as 'shop__dbackup_restore_1'"), "{kept}");
+}
