@@ -22,16 +22,16 @@ export async function allBackups(destinations: Destination[]): Promise<Everythin
   const outcome = await Promise.all(
     destinations.map(async (destination) => {
       try {
-        return { destination, ...(await backupsOf(destination)) };
+        return { destination, read: await backupsOf(destination) };
       } catch (error) {
         return { destination, failure: failureOf(error) };
       }
     }),
   );
   return {
-    backups: outcome.flatMap(({ backups = [] }) => backups),
-    unreadable: outcome.flatMap(({ destination, unreadable = [] }) =>
-      unreadable.map((folder) => ({ destination, ...folder })),
+    backups: outcome.flatMap(({ read }) => read?.backups ?? []),
+    unreadable: outcome.flatMap(({ destination, read }) =>
+      (read?.unreadable ?? []).map((folder) => ({ destination, ...folder })),
     ),
     failures: outcome.flatMap(({ destination, failure }) => (failure ? [{ destination, failure }] : [])),
   };
