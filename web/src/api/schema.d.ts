@@ -191,7 +191,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Compares the storage's own hash with the sidecar's; nothing is downloaded where the storage knows it. */
+        /** Compares the storage's own hash with the sidecar's. Nothing is downloaded where the storage knows it; a folder's file is read. */
         post: operations["post_destinations_id_backups_verify"];
         delete?: never;
         options?: never;
@@ -979,8 +979,20 @@ export interface components {
             /** @description `PostgreSQL`, `SQLite`. */
             engine: string;
             encrypted: boolean;
+            /** @description The host name of the machine that ran the backup, if its sidecar says so. */
+            host?: string | null;
             /** @description What lies beside it, as docs/FORMAT.md describes it; a backup without it is restored all the same. */
             sidecar?: Record<string, never> | null;
+            /** @description Why a file beside it is no sidecar that could be read. */
+            sidecarError?: string | null;
+        };
+        /** @description A page of backups. */
+        BackupList: {
+            items: components["schemas"]["Backup"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+            /** @description Folders at the destination that could not be read. Backups in them are not listed. */
+            unreadable?: components["schemas"]["UnreadableFolder"][];
         };
         /** @description The code that Dropbox has shown. */
         CodeInput: {
@@ -1233,34 +1245,6 @@ export interface components {
                 outcome: string;
                 /** @description Why it was refused, or what else is worth knowing. */
                 detail: string;
-            }[];
-            /** @description For the next page; absent on the last one. */
-            nextCursor?: string | null;
-        };
-        /** @description A page of a list. */
-        List_Backup: {
-            /** @description In order. */
-            items: {
-                /** @description Relative to the destination's folder. */
-                path: string;
-                /** @description The job, read from its folder. */
-                job: string;
-                /** @description When its run started. */
-                time: components["schemas"]["Time"];
-                /** @description Absent for engines with one database per source. */
-                database?: string | null;
-                /** @description `PostgreSQL`, `SQLite`. */
-                engine: string;
-                /** @description `zst`, `gz`; absent if it is not compressed. */
-                compression?: string | null;
-                encrypted: boolean;
-                /**
-                 * Format: int64
-                 * @description Bytes.
-                 */
-                size: number;
-                /** @description Whether a sidecar lies beside it. */
-                hasSidecar: boolean;
             }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
@@ -1765,6 +1749,13 @@ export interface components {
             scopes: components["schemas"]["Permission"][];
             expiresAt?: components["schemas"]["Time"] | null;
         };
+        /** @description A folder that could not be read. */
+        UnreadableFolder: {
+            /** @description Relative to the destination's folder. */
+            path: string;
+            /** @description Why. */
+            error: string;
+        };
         /** @description Somebody who may sign in. */
         User: {
             id: string;
@@ -2216,7 +2207,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List_Backup"];
+                    "application/json": components["schemas"]["BackupList"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */

@@ -106,7 +106,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(format!("{PREFIX}{name}"));
         let file = File::create(&path).unwrap();
-        file.set_modified(SystemTime::now() - age).unwrap();
+        let now = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(now - age).unwrap();
         drop(file);
         assert!(sweep(folder.path(), PREFIX.as_ref()).unwrap().is_empty());
         path.exists()
@@ -133,6 +134,7 @@ mod tests {
         let at = |seconds| Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
         assert!(is_before(at(10), at(20)) && !is_before(at(20), at(10)));
         assert!(!is_before(None, at(20)) && !is_before(at(10), None));
-        assert!(host::boot_time().is_some_and(|boot| boot < SystemTime::now()));
+        let written = tempfile::tempfile().unwrap().metadata().unwrap().modified().unwrap();
+        assert!(host::boot_time().is_some_and(|boot| boot < written));
     }
 }

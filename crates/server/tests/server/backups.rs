@@ -324,3 +324,37 @@ async fn a_backup_is_copied_to_another_destination_and_proved_there() {
     assert!(ended.contains("not the file that was backed up"), "{ended}");
     assert!(!disk.join(&path).exists());
 }
+
+#[tokio::test]
+async fn only_backups_are_deleted_no_locked_one_and_a_broken_sidecar_is_said() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (disk, folder) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&folder], json!({})).await;
+    let path = first_path(&world.run_job(&anna, &job).await);
+    let beside = disk.join(format!("{path}.meta.json"));
+    let delete = |path: &str| format!("/api/destinations/{folder}/backups?path={path}");
+    let details = format!("/api/destinations/{folder}/backups/details?path={path}");
+
+    std::fs::write(disk.join("shop/thesis.doc"), "years of work").unwrap();
+    for other in ["shop/thesis.doc".to_owned(), format!("{path}.meta.json")] {
+        anna.delete(&delete(&other)).await.problem(400, "badRequest", &["not the path of a backup"]);
+        assert!(disk.join(&other).exists());
+    }
+    let mut sidecar: Value = serde_json::from_slice(&std::fs::read(&beside).unwrap()).unwrap();
+    assert!(sidecar["host"].is_string());
+    sidecar["locked"] = json!(true);
+    std::fs::write(&beside, sidecar.to_string()).unwrap();
+    anna.delete(&delete(&path)).await.problem(409, "locked", &["is locked"]);
+
+    std::fs::write(&beside, "{").unwrap();
+    let shown = anna.get(&details).await.expect(200);
+    assert!(shown["sidecarError"].is_string() && shown["sidecar"].is_null(), "{shown}");
+    let verify = format!("/api/destinations/{folder}/backups/verify");
+    let verified = anna.post(&verify, &json!({"path": path})).await.expect(200);
+    assert_eq!(verified["result"], "unknown");
+    assert!(verified["detail"].as_str().unwrap().contains("sidecar cannot be read"), "{verified}");
+    anna.delete(&delete(&path)).await.expect(204);
+    assert!(!beside.exists());
+}

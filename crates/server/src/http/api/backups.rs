@@ -115,6 +115,9 @@ pub(crate) struct BackupDetails {
     /// `PostgreSQL`, `SQLite`.
     engine: String,
     encrypted: bool,
+    /// The host name of the machine that ran the backup, if its sidecar says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
     /// What lies beside it, as docs/FORMAT.md describes it; a backup without it is restored all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -232,6 +235,7 @@ pub(crate) async fn details(
         database: sidecar.as_ref().map(|sidecar| sidecar.database.clone()).or_else(|| name.database_name()),
         engine: name.format.engine().to_string(),
         encrypted: name.encrypted,
+        host: sidecar.as_ref().and_then(|sidecar| sidecar.host.clone()),
         path: query.path,
         sidecar,
         sidecar_error,
