@@ -43,6 +43,9 @@ async fn secrets_are_set_kept_removed_and_stay_in_their_place(store: Store) {
         authorized_at: at(1),
         checked_at: at(1),
         broken: None,
+        app_refused: false,
+        app_changed: false,
+        missing_scopes: Vec::new(),
     };
     catalog.set_grant(&made.id, &"the-refresh-token".into(), &state).await.unwrap();
     let stale = catalog.destination(&made.id).await.unwrap().unwrap();
