@@ -78,7 +78,7 @@ impl From<Failure> for Problem {
             Failure::Source(error) => of_source(&error, words),
             Failure::Destination(error) => of_destination(&error, words),
             Failure::Open(error) => of_open(&error, words),
-            Failure::Dropbox(error) => of_grant(GrantFault::of(&error), words),
+            Failure::Dropbox(error) => of_grant(GrantFault::of(&error).as_ref(), words),
             Failure::Key(_) => Self::invalid_field("identity", words),
         }
     }
@@ -115,7 +115,7 @@ fn of_opening(error: &runner::OpenError) -> String {
     }
 }
 
-fn of_grant(fault: Option<GrantFault>, words: String) -> Problem {
+fn of_grant(fault: Option<&GrantFault>, words: String) -> Problem {
     match fault {
         Some(GrantFault::Revoked | GrantFault::MissingScope(_)) => Problem::conflict("reauthorizationRequired", words),
         Some(GrantFault::AppNotRecognized) => Problem::conflict("appNotRecognized", words),
@@ -138,7 +138,7 @@ fn of_destination(error: &destinations::Error, words: String) -> Problem {
         destinations::Error::Usage(_) => Problem::bad_request(words),
         destinations::Error::Taken(_) => Problem::conflict("taken", words),
         destinations::Error::NotFound(_) => Problem::new(StatusCode::NOT_FOUND, "notFound", words),
-        destinations::Error::Unauthorized { cause, .. } => of_grant(GrantFault::of(cause), words),
+        destinations::Error::Unauthorized { cause, .. } => of_grant(GrantFault::of(cause).as_ref(), words),
         destinations::Error::Full { .. } => Problem::failed_dependency("destinationFull", words),
         _ => Problem::failed_dependency("destinationFailed", words),
     }
