@@ -18,6 +18,7 @@ export type Permission = Schemas['Permission'];
 export type Role = Schemas['Role'];
 export type CurrentSession = Schemas['CurrentSession'];
 export type Finding = Schemas['Finding'];
+export type RestorePreview = Schemas['RestorePreview'];
 export type OnError = Schemas['OnError'];
 export type Step = Schemas['Step'];
 export type Folder = Schemas['Folder'];
