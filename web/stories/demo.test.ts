@@ -40,9 +40,9 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
     .getByRole('row', { name: /Dropbox/ })
     .getByRole('button', { name: 'Restore…' })
     .click();
-  await page.getByLabel('Source').selectOption({ label: 'Shop' });
+  await page.getByLabel('Target').selectOption({ label: 'Shop' });
   await page.getByLabel('File').fill(join(world.folder, 'restored.db'));
-  await page.getByRole('button', { name: 'See what is there' }).click();
+  await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).click();
   await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
 

@@ -76,9 +76,9 @@ test('M-11 M-12 M-13: a PostgreSQL server is tested step by step, backed up, ver
   await page.getByRole('button', { name: 'Show all' }).click();
   await row.waitFor();
   await row.getByRole('button', { name: 'Restore…' }).click();
-  await page.getByLabel('Source').selectOption({ label: 'Production' });
+  await page.getByLabel('Target').selectOption({ label: 'Production' });
   await page.getByLabel('Database').fill('shop_restored');
-  await page.getByRole('button', { name: 'See what is there' }).click();
+  await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).click();
   await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
   const sum = 'SELECT count(*), md5(string_agg(what, chr(10) ORDER BY id)) FROM orders';

@@ -17,6 +17,9 @@ export type Profile = Schemas['Profile'];
 export type Permission = Schemas['Permission'];
 export type Role = Schemas['Role'];
 export type CurrentSession = Schemas['CurrentSession'];
+export type Finding = Schemas['Finding'];
+export type RestorePreview = Schemas['RestorePreview'];
+export type OnError = Schemas['OnError'];
 export type Step = Schemas['Step'];
 export type Folder = Schemas['Folder'];
 export type LogLine = Schemas['LogLine'];
@@ -55,7 +58,10 @@ export function failureOf(error: unknown): Failure {
 /** Set by the session, which then shows the sign-in. */
 export const onSignedOut: { call: () => void } = { call: () => undefined };
 
-export const api = createClient<paths>({ baseUrl: '/' });
+export const api = createClient<paths>({
+  baseUrl: '/',
+  querySerializer: { array: { style: 'form', explode: false } },
+});
 
 /** A sentence begins with a capital and ends with a full stop; the server's are fragments, as in a terminal. */
 export function sentence(text: string): string {

@@ -57,7 +57,7 @@ async fn a_run_with_warnings_counts_as_good_until_its_warnings_are_acknowledged_
     assert_eq!(kept["acknowledgedWarnings"].as_array().unwrap().len(), 2, "a change that names none keeps them");
     input["acknowledgedWarnings"] = json!([]);
     assert_eq!(anna.put(&format!("/api/jobs/{job}"), &input).await.expect(200)["acknowledgedWarnings"], json!([]));
-    let metrics = anna.get("/api/metrics").await.body;
+    let metrics = anna.get("/metrics").await.body;
     assert!(metrics.contains("dbackup_job_last_success_timestamp_seconds{job=\"shop\"}"), "{metrics}");
 }
 

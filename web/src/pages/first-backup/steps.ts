@@ -1,6 +1,7 @@
 /** The way to a first backup. */
 import type { Destination, Job, Source } from '../../api/client';
 import { needsAuthorization } from '../destinations/authorization';
+import { isSuccess } from '../runs/words';
 
 export type StepName = 'source' | 'destination' | 'job' | 'run';
 
@@ -34,7 +35,7 @@ export function firstSteps({ sources, destinations, jobs }: Made): FirstStep[] {
       name: 'run',
       words: 'Run it, and see it proved whole',
       act: 'Back up now',
-      done: jobs.some(({ lastRun }) => lastRun?.state === 'succeeded'),
+      done: jobs.some(({ lastRun }) => isSuccess(lastRun?.state)),
     },
   ];
 }

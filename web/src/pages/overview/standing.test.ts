@@ -6,6 +6,7 @@ const now = new Date('2026-01-15T12:00:00Z');
 const day = (more: object) => ({
   day: 29,
   succeeded: 0,
+  withWarnings: 0,
   partial: 0,
   failed: 0,
   cancelled: 0,
@@ -15,7 +16,7 @@ const day = (more: object) => ({
   ...more,
 });
 const job = (id: string, more: object = {}) => ({ id, name: id, enabled: true, ...more }) as Job;
-const stands = (jobId: string, more: object): JobStanding => ({ jobId, backedUp: 0, days: [], ...more });
+const stands = (jobId: string, more: object): JobStanding => ({ jobId, backedUp: 0, warnings: 0, days: [], ...more });
 const good = (jobId: string, databases: number, lastGoodAt: string) =>
   stands(jobId, { state: 'succeeded', databases, backedUp: databases, lastGoodAt });
 const dropbox = (status: string, space?: object) =>
@@ -53,6 +54,17 @@ test('a destination to be authorized, or soon full, needs attention', () => {
   const later = overview([good('a', 1, '2026-01-15T03:00:00Z')], '2026-06-30');
   expect(standing(later, [job('a')], [dropbox('authorized', { used: 95, allowed: 100 })], now).troubles.length).toBe(1);
   expect(standing(later, [job('a')], [dropbox('authorized', { used: 5, allowed: 100 })], now).troubles.length).toBe(0);
+});
+
+test('a job with warnings is backed up, and is listed until they are acknowledged', () => {
+  const more = { ...good('a', 2, '2026-01-15T03:00:00Z'), state: 'succeededWithWarnings' as const, lastGoodRunId: 'r' };
+  const how = standing(overview([{ ...more, warnings: 3 }]), [job('a')], [], now);
+  expect([headline(how), how.troubles]).toEqual(['All 2 databases are backed up.', []]);
+  expect(how.warned).toEqual([{ job: job('a'), warnings: 3, runId: 'r' }]);
+  expect(standing(overview([more]), [job('a')], [], now).warned).toEqual([]);
+  expect(markOf(day({ succeeded: 2, withWarnings: 1 }))).toBe('warned');
+  expect(markOf(day({ succeeded: 2, withWarnings: 1, partial: 1 }))).toBe('partial');
+  expect(dayInWords(day({ succeeded: 2, withWarnings: 1, failed: 1 }))).toBe('2 succeeded (1 with warnings), 1 failed');
 });
 
 test('a day is as bad as the worst of it', () => {

@@ -1,6 +1,7 @@
 /** What the first page says of all that it knows. */
 import type { Destination, Job, JobStanding, Overview } from '../../api/client';
 import { counted } from '../../format';
+import { isSuccess } from '../runs/words';
 import { needsAuthorization } from '../destinations/authorization';
 
 /** Fuller than this, or full within so many days, is worth a word. */
@@ -15,6 +16,14 @@ export interface TroubledJob {
   databases: number;
 }
 
+/** A job that is backed up, with warnings that nobody has acknowledged. */
+export interface WarnedJob {
+  job: Job;
+  warnings: number;
+  /** The run that gave them. */
+  runId: string;
+}
+
 /** Something to be done, and what cures it. */
 export type Trouble =
   | { kind: 'authorize'; destination: Destination }
@@ -25,6 +34,7 @@ export interface Standing {
   /** How many databases the jobs back up, as far as that is known. */
   databases: number;
   troubles: Trouble[];
+  warned: WarnedJob[];
   /** The oldest of the jobs' last good backups. */
   oldest?: { at: string; job: Job };
   next?: { at: string; job: Job };
@@ -35,6 +45,7 @@ export function standing(overview: Overview, jobs: Job[], destinations: Destinat
   const troubles: Trouble[] = destinations
     .filter(needsAuthorization)
     .map((destination) => ({ kind: 'authorize', destination }));
+  const warned: WarnedJob[] = [];
   let databases = 0;
   let oldest: Standing['oldest'];
   let next: Standing['next'];
@@ -44,6 +55,9 @@ export function standing(overview: Overview, jobs: Job[], destinations: Destinat
     databases += known;
     const trouble = troubleOf(stands, overview.dates.length);
     if (trouble) troubles.push({ kind: trouble, job, databases: Math.max(1, known - (stands?.backedUp ?? 0)) });
+    if (stands?.state === 'succeededWithWarnings' && stands.warnings > 0 && stands.lastGoodRunId) {
+      warned.push({ job, warnings: stands.warnings, runId: stands.lastGoodRunId });
+    }
     const good = stands?.lastGoodAt;
     if (good && (!oldest || good < oldest.at)) oldest = { at: good, job };
     if (job.enabled && job.nextRunAt && (!next || job.nextRunAt < next.at)) next = { at: job.nextRunAt, job };
@@ -58,12 +72,12 @@ export function standing(overview: Overview, jobs: Job[], destinations: Destinat
   }
   const rank = { authorize: 0, failed: 1, missed: 2, full: 3, never: 4 };
   troubles.sort((one, other) => rank[one.kind] - rank[other.kind]);
-  return { databases, troubles, oldest, next };
+  return { databases, troubles, warned, oldest, next };
 }
 
 function troubleOf(stands: JobStanding | undefined, days: number): 'failed' | 'missed' | 'never' | undefined {
   if (!stands?.state) return stands?.days.some(({ unfinished }) => unfinished > 0) ? undefined : 'never';
-  if (stands.state !== 'succeeded') return 'failed';
+  if (!isSuccess(stands.state)) return 'failed';
   const last = stands.days.at(-1);
   return last?.missed && last.day >= days - 2 ? 'missed' : undefined;
 }
@@ -84,6 +98,7 @@ export function markOf(day: JobStanding['days'][number]) {
   if (day.partial > 0) return 'partial';
   if (day.missed) return 'missed';
   if (day.unfinished > 0) return 'running';
+  if (day.withWarnings > 0) return 'warned';
   return day.succeeded > 0 ? 'succeeded' : 'cancelled';
 }
 
@@ -97,5 +112,6 @@ export function dayInWords(day: JobStanding['days'][number]): string {
     [day.unfinished, 'not ended yet'],
   ];
   const words = parts.filter(([number]) => number > 0).map(([number, word]) => `${number} ${word}`);
+  if (day.withWarnings > 0) words[0] += ` (${day.withWarnings} with warnings)`;
   return [...words, ...(day.missed ? ['missed: it should have run'] : [])].join(', ');
 }

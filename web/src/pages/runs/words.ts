@@ -1,4 +1,4 @@
-import type { Run } from '../../api/client';
+import type { Run, RunStatus } from '../../api/client';
 
 const CAUSES: Record<string, string> = {
   schedule: 'by its schedule',
@@ -15,6 +15,10 @@ const KINDS: Record<string, string> = { backup: 'Backup of', restore: 'Restore o
 export const kind = (run: Run): string => KINDS[run.kind] ?? run.kind;
 
 export const isOver = (run: Run): boolean => run.state !== 'queued' && run.state !== 'running';
+
+/** Whether every copy is complete and verified, with or without warnings. */
+export const isSuccess = (state: RunStatus | null | undefined): boolean =>
+  state === 'succeeded' || state === 'succeededWithWarnings';
 
 /** In milliseconds; none before it has begun. */
 export function took(run: Run, now: Date): number | undefined {
@@ -36,8 +40,25 @@ export type Stage = 'waiting' | 'dumping' | 'proving';
 export interface DatabaseResult {
   database: string;
   stage?: Stage;
+  /** Since when the engine keeps a snapshot of it for the dump. */
+  heldSince?: string;
   error?: string;
   copies: Copy[];
+  warnings?: Warning[];
+}
+
+/** What a run left out or could not check. */
+export interface Warning {
+  code: string;
+  subject?: string;
+  message: string;
+  cure?: string;
+  acknowledged?: boolean;
+}
+
+/** A warning with the database that it concerns, if it is one's. */
+export interface RunWarning extends Warning {
+  database?: string;
 }
 
 /** What a backup came to, or has come to so far, database by database. */
@@ -45,3 +66,56 @@ export function databasesOf(run: Run): DatabaseResult[] {
   const result = run.result as { databases?: DatabaseResult[] } | null | undefined;
   return result?.databases ?? [];
 }
+
+/** Every warning of a run, each once. */
+export function warningsOf(run: Run): RunWarning[] {
+  const own = (run.result as { warnings?: Warning[] } | null | undefined)?.warnings ?? [];
+  const all: RunWarning[] = [
+    ...own,
+    ...databasesOf(run).flatMap(({ database, warnings = [] }) => warnings.map((warning) => ({ ...warning, database }))),
+  ];
+  const seen = new Set<string>();
+  return all.filter((warning) => {
+    const key = JSON.stringify([warning.database, warning.code, warning.subject, warning.message]);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+/** What acknowledges this warning, and no other of its kind. */
+export const entryOf = ({ code, subject }: Warning): string => (subject ? `${code}:${subject}` : code);
+
+/** Whether the job's owner knows of it. */
+export const isAcknowledged = (warning: Warning, entries: string[]): boolean =>
+  Boolean(warning.acknowledged) || entries.includes(warning.code) || entries.includes(entryOf(warning));
+
+/** An object that a restore could not restore. */
+export interface FailedObject {
+  object: string;
+  error: string;
+  cure?: string;
+}
+
+export interface Restored {
+  failedObjects: FailedObject[];
+  failedObjectCount: number;
+  /** The name of a restored database that is not in its place. */
+  kept?: string;
+  wayOn?: string;
+}
+
+/** What a restore came to. */
+export function restoredOf(run: Run): Restored {
+  const result: Partial<Restored> = (run.result as Partial<Restored> | null | undefined) ?? {};
+  const { failedObjects = [], failedObjectCount = failedObjects.length, kept, wayOn } = result;
+  return { failedObjects, failedObjectCount, kept, wayOn };
+}
+
+export interface RestoreRequest {
+  destinationId?: string;
+  path?: string;
+  sourceId?: string;
+  database?: string | null;
+}
+
+/** What a restore is about. */
+export const requestOf = (run: Run): RestoreRequest => (run.request as RestoreRequest | null | undefined) ?? {};
