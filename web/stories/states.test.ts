@@ -39,7 +39,11 @@ const WARNINGS = [
 
 /** Answers as a server whose source leaves something out. */
 async function withWarnings() {
-  const unlogged = { code: 'unlogged-tables', message: '2 unlogged tables are empty in the backup', cure: 'SET LOGGED' };
+  const unlogged = {
+    code: 'unlogged-tables',
+    message: '2 unlogged tables are empty in the backup',
+    cure: 'SET LOGGED',
+  };
   const databases = run.result.databases.map((database) => ({ ...database, warnings: [unlogged] }));
   const warned = { ...run, state: 'succeededWithWarnings', result: { databases, warnings: WARNINGS } };
   await world.page.route(`**/api/runs/${run.id}`, (route) => route.fulfill({ json: warned }));
@@ -160,7 +164,10 @@ test('a partial restore lists its objects; a kept database is put in place from 
   await swap.waitFor();
   await world.look('run, kept database');
   await swap.click();
-  await page.getByText(/keeps no restored databases/).first().waitFor();
+  await page
+    .getByText(/keeps no restored databases/)
+    .first()
+    .waitFor();
 });
 
 test('a running backup tells since when its database is held', async () => {

@@ -342,6 +342,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Acknowledges a warning: it stays listed, and does not count any more, from the next run on. */
+        post: operations["post_jobs_id_acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{id}/run": {
         parameters: {
             query?: never;
@@ -456,8 +473,28 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** What a restore would find: is the backup the one that was made, and what lies at the target. */
+        /** What a restore would find: is the backup the one that was made, what lies at the target, and what stands in the way. */
         post: operations["post_restores_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/restores/put-in-place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Puts a restored database in its place, which is a run: a restore loaded and kept it, because it could not be put there then.
+         *     What has its name now is replaced.
+         */
+        post: operations["post_restores_put-in-place"];
         delete?: never;
         options?: never;
         head?: never;
@@ -878,6 +915,11 @@ export interface components {
             email: string;
             team?: string | null;
         };
+        /** @description A warning that a job's runs shall not count. */
+        AcknowledgeInput: {
+            /** @description The warning's code, or `code:subject`. */
+            warning: string;
+        };
         /** @description A token, without the token itself. */
         ApiToken: {
             id: string;
@@ -1024,6 +1066,13 @@ export interface components {
             /** @description What they may do here. */
             permissions: components["schemas"]["Permission"][];
         };
+        /** @description The databases of a source. */
+        DatabaseList: {
+            /** @description Those that can be backed up. */
+            items: string[];
+            /** @description A warning per database that cannot. */
+            leftOut: components["schemas"]["Warning"][];
+        };
         /** @description A destination. */
         Destination: {
             id: string;
@@ -1101,6 +1150,15 @@ export interface components {
             /** @description What is wrong, and what would be right. */
             message: string;
         };
+        /** @description Something to know before a restore. */
+        Finding: {
+            severity: components["schemas"]["Severity"];
+            /** @description Stable identifier of the kind: `missing-role`. */
+            code: string;
+            message: string;
+            /** @description Statements that cure it, to be run at the target. */
+            sql?: string | null;
+        };
         /** @description A folder. */
         Folder: {
             name: string;
@@ -1136,6 +1194,8 @@ export interface components {
             /** Format: int64 */
             timeoutSeconds?: number | null;
             enabled: boolean;
+            /** @description Warnings that do not make a run one with warnings: codes, or `code:subject`. */
+            acknowledgedWarnings: string[];
             nextRunAt?: components["schemas"]["Time"] | null;
             lastRun?: components["schemas"]["Run"] | null;
             createdAt: components["schemas"]["Time"];
@@ -1145,8 +1205,16 @@ export interface components {
         JobDay: {
             /** @description The day's place in `dates`. */
             day: number;
-            /** Format: int64 */
+            /**
+             * Format: int64
+             * @description With or without warnings.
+             */
             succeeded: number;
+            /**
+             * Format: int64
+             * @description How many of those with warnings.
+             */
+            withWarnings: number;
             /** Format: int64 */
             partial: number;
             /**
@@ -1197,6 +1265,8 @@ export interface components {
              * @default true
              */
             enabled: boolean;
+            /** @description Warnings that do not make a run one with warnings: codes, or `code:subject`. Absent: as they are. */
+            acknowledgedWarnings?: string[] | null;
         };
         /** @description How a job stands. */
         JobStanding: {
@@ -1204,6 +1274,8 @@ export interface components {
             lastGoodAt?: components["schemas"]["Time"] | null;
             lastGoodRunId?: string | null;
             state?: components["schemas"]["RunStatus"] | null;
+            /** @description How many warnings the last run gave that the job does not acknowledge. */
+            warnings: number;
             /** @description How many databases it backs up; absent before the first run of a job that takes all that there are. */
             databases?: number | null;
             /** @description How many of them its last run has backed up to every destination. */
@@ -1286,6 +1358,8 @@ export interface components {
                 /** Format: int64 */
                 timeoutSeconds?: number | null;
                 enabled: boolean;
+                /** @description Warnings that do not make a run one with warnings: codes, or `code:subject`. */
+                acknowledgedWarnings: string[];
                 nextRunAt?: components["schemas"]["Time"] | null;
                 lastRun?: components["schemas"]["Run"] | null;
                 createdAt: components["schemas"]["Time"];
@@ -1361,11 +1435,15 @@ export interface components {
                  * @description Bytes that the destinations have taken, or that were read.
                  */
                 sentBytes: number;
-                /** @description Why it did not succeed. */
+                /** @description Why it did not succeed, or not in full. */
                 error?: string | null;
                 /** @description What a restore or a copy is about. */
                 request?: Record<string, never> | null;
-                /** @description What came out of it, so far if it has not ended: per database its copies (and its `stage`, while more is to come), or the target. */
+                /**
+                 * @description What came out of it, so far if it has not ended. A backup: `databases`, each with its `copies` and `warnings`, and while
+                 *     more is to come its `stage` and `heldSince`; and the run's own `warnings`. A restore: `target`, `failedObjects`,
+                 *     `warnings`; or `kept`, the name of a restored database that could not be put in its place.
+                 */
                 result?: Record<string, never> | null;
                 createdAt: components["schemas"]["Time"];
                 startedAt?: components["schemas"]["Time"] | null;
@@ -1403,13 +1481,6 @@ export interface components {
                 createdAt: components["schemas"]["Time"];
                 updatedAt: components["schemas"]["Time"];
             }[];
-            /** @description For the next page; absent on the last one. */
-            nextCursor?: string | null;
-        };
-        /** @description A page of a list. */
-        List_String: {
-            /** @description In order. */
-            items: string[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -1454,6 +1525,11 @@ export interface components {
             /** @description For `Authorization: Bearer`. */
             token: string;
         };
+        /**
+         * @description What to do about an object that cannot be restored.
+         * @enum {string}
+         */
+        OnError: "stop" | "continue";
         /** @description How things stand. */
         Overview: {
             /** @description The days, the oldest first: `2026-01-15`. */
@@ -1525,6 +1601,15 @@ export interface components {
          * @enum {string}
          */
         ProgressStatus: "waiting" | "authorized" | "accountChanged" | "failed" | "expired";
+        /** @description A restored database that could not be put in its place, to be put there now. */
+        PutInPlaceInput: {
+            /** @description The server that it was restored into. */
+            sourceId: string;
+            /** @description The database that it replaces. Absent: the source's own. */
+            database?: string | null;
+            /** @description Its present name: `kept` in the result of the run that restored it. */
+            kept: string;
+        };
         /** @description Which backup goes where. */
         RestoreInput: {
             destinationId: string;
@@ -1536,8 +1621,15 @@ export interface components {
             database?: string | null;
             /** @description Replace a database that holds data. */
             overwrite?: boolean;
-            /** @description Let everything belong to the restoring role (PostgreSQL). */
+            /** @description Skip ownership and privileges (PostgreSQL): everything belongs to the restoring role. */
             noOwner?: boolean;
+            /**
+             * @description What to do about an object that cannot be restored.
+             * @default stop
+             */
+            onError: components["schemas"]["OnError"];
+            /** @description Load into the database itself instead of a new one that then takes its place. A failure leaves it half loaded (PostgreSQL). */
+            inPlace?: boolean;
         };
         /** @description What a restore would do. */
         RestorePreview: {
@@ -1546,6 +1638,8 @@ export interface components {
             contents: components["schemas"]["TargetContents"];
             /** @description Whether the backup has a sidecar, with which its hash agrees. */
             proved: boolean;
+            /** @description What to know before the restore, the most severe first. */
+            findings: components["schemas"]["Finding"][];
         };
         /**
          * @description A role.
@@ -1584,11 +1678,15 @@ export interface components {
              * @description Bytes that the destinations have taken, or that were read.
              */
             sentBytes: number;
-            /** @description Why it did not succeed. */
+            /** @description Why it did not succeed, or not in full. */
             error?: string | null;
             /** @description What a restore or a copy is about. */
             request?: Record<string, never> | null;
-            /** @description What came out of it, so far if it has not ended: per database its copies (and its `stage`, while more is to come), or the target. */
+            /**
+             * @description What came out of it, so far if it has not ended. A backup: `databases`, each with its `copies` and `warnings`, and while
+             *     more is to come its `stage` and `heldSince`; and the run's own `warnings`. A restore: `target`, `failedObjects`,
+             *     `warnings`; or `kept`, the name of a restored database that could not be put in its place.
+             */
             result?: Record<string, never> | null;
             createdAt: components["schemas"]["Time"];
             startedAt?: components["schemas"]["Time"] | null;
@@ -1639,6 +1737,11 @@ export interface components {
         SetupStatus: {
             needed: boolean;
         };
+        /**
+         * @description How much a finding matters.
+         * @enum {string}
+         */
+        Severity: "blocks" | "warns" | "informs";
         /** @description A name and its password. */
         SignIn: {
             name: string;
@@ -1787,6 +1890,16 @@ export interface components {
          * @enum {string}
          */
         VerificationResult: "whole" | "unknown" | "altered";
+        /** @description What a backup lacks, or a check that could not run. */
+        Warning: {
+            /** @description Stable identifier of the kind: `invalid-database`. */
+            code: string;
+            /** @description What it concerns: a table, a database. */
+            subject?: string | null;
+            message: string;
+            /** @description What to do about it. */
+            cure?: string | null;
+        };
         /**
          * @description What to do when the last backup was larger than the free space.
          * @enum {string}
@@ -2696,6 +2809,40 @@ export interface operations {
             };
         };
     };
+    post_jobs_id_acknowledge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_jobs_id_run: {
         parameters: {
             query?: never;
@@ -3010,13 +3157,45 @@ export interface operations {
             };
         };
     };
+    "post_restores_put-in-place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PutInPlaceInput"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_runs: {
         parameters: {
             query?: {
                 /** @description Only of this job. */
                 jobId?: string;
-                /** @description Only in this state. */
-                state?: components["schemas"]["RunStatus"];
+                /** @description Only in one of these states: `succeeded,succeededWithWarnings`. */
+                state?: components["schemas"]["RunStatus"][];
                 /** @description Only `backup`, `restore` or `copy`. */
                 kind?: string;
                 cursor?: string;
@@ -3609,7 +3788,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["List_String"];
+                    "application/json": components["schemas"]["DatabaseList"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
