@@ -15,7 +15,7 @@ pub fn name() -> Option<String> {
 }
 
 /// What names of private files say of their writer: eight hexadecimal digits of the host name's SHA-256, and as many of the boot's.
-pub(crate) fn fingerprint() -> (String, String) {
+pub fn fingerprint() -> (String, String) {
     (
         digits(name().unwrap_or_default().as_bytes()),
         digits(&fs::read("/proc/sys/kernel/random/boot_id").unwrap_or_default()),

@@ -161,7 +161,7 @@ pub(crate) enum DestinationSettings {
         #[serde(rename = "teamSpace", default)]
         team_space: bool,
         /// What to do with a backup that is not expected to fit.
-        #[serde(rename = "whenFull", default)]
+        #[serde(rename = "whenFull", default, skip_serializing_if = "WhenFull::is_default")]
         #[schema(required = false)]
         when_full: WhenFull,
     },
@@ -171,7 +171,7 @@ pub(crate) enum DestinationSettings {
         #[schema(min_length = 1, max_length = 4096)]
         path: String,
         /// What to do with a backup that is not expected to fit.
-        #[serde(rename = "whenFull", default)]
+        #[serde(rename = "whenFull", default, skip_serializing_if = "WhenFull::is_default")]
         #[schema(required = false)]
         when_full: WhenFull,
     },
@@ -186,6 +186,12 @@ pub(crate) enum WhenFull {
     Warn,
     /// Refuse the destination before the dump starts.
     Stop,
+}
+
+impl WhenFull {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl From<WhenFull> for destinations::WhenFull {

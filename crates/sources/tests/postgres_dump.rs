@@ -51,8 +51,7 @@ async fn the_dumps_encoding_is_the_databases_whatever_client_encoding_says() {
         assert_eq!(warnings, [], "{name}");
         let copy = format!("{name}_copy");
         restore(&server.address(&copy), &bytes).await;
-        let about =
-            "SELECT pg_encoding_to_char(encoding), length(x), x FROM pg_database, t WHERE datname = current_database()";
+        let about = "SET client_encoding = 'UTF8'; SELECT pg_encoding_to_char(encoding), length(x), x FROM pg_database, t WHERE datname = current_database()";
         assert_eq!(server.sql(&copy, about).trim(), "UTF8|2|€é");
     }
     server.sql("postgres", "CREATE DATABASE old TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'");

@@ -1,5 +1,6 @@
 //! What comes back is what was there: restores of PostgreSQL databases that have properties, and of ones that do not load cleanly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![expect(clippy::disallowed_methods, reason = "a test hands a folder to PostgreSQL's user")]
 
 mod common;
 

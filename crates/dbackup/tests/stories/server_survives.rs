@@ -43,7 +43,8 @@ fn kill_9_in_the_middle_of_a_run_is_told_at_the_next_start() {
     assert!(world.stored().is_empty());
     world.dropbox().set_weather(Weather::default());
     // What a run that is killed at a worse moment leaves.
-    let left = world.path("shop.db.dbackup-copy-0123456789abcdef");
+    let (host, boot) = pipeline::host::fingerprint();
+    let left = world.path(&format!("shop.db.dbackup-copy-{host}-{boot}-0123456789abcdef"));
     std::fs::write(&left, "plaintext").unwrap();
     let mut server = Serving::start(&world, &[]);
     server.token = token;

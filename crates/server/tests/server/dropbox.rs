@@ -102,7 +102,7 @@ async fn a_code_can_be_pasted_where_there_is_no_redirect() {
     anna.post("/api/adapters/dropbox/code", &wrong).await.problem(
         409,
         "authorizationFailed",
-        &["did not accept the authorization code"],
+        &["does not know this code"],
     );
     // The state is used up, whatever came of it: begin again.
     let begun = anna.post("/api/adapters/dropbox/auth", &input).await.expect(200);

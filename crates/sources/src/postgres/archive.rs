@@ -292,7 +292,7 @@ fn read_entry(cursor: &mut Cursor<'_>, minor: u8, offset_size: usize) -> Step<(b
     while or_more!(cursor.text()?).is_some() {} // dependencies
     or_more!(cursor.take(1 + offset_size)); // where the data starts, unknown in a stream
     let [kind, tag, schema, owner, tablespace] = [kind, tag, schema, owner, tablespace].map(lossy);
-    let definition = contents::is_kept(&kind).then(|| lossy(definition)).unwrap_or_default();
+    let definition = if contents::is_kept(&kind) { lossy(definition) } else { String::new() };
     Ok(Ok((has_data, Entry { id, kind, tag, schema, owner, tablespace, definition })))
 }
 

@@ -18,7 +18,7 @@ use crate::runs::live::LiveEvent;
 /// What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, bytes, the `result` if it has grown), `log` (`runId` has more of it) and
 /// `missed` (the reader was too slow: read again what is shown). Nothing is repeated; what counts is read from the other addresses.
 #[utoipa::path(get, path = "/api/events", tag = "runs",
-    responses((status = 200, body = String, content_type = "text/event-stream")))]
+    responses((status = 200, body = serde_json::Value, content_type = "text/event-stream")))]
 pub(crate) async fn all(State(app): State<App>) -> Response {
     let (live, draining) = (app.runs.watch(), app.runs.draining.clone());
     let events = stream::unfold((live, draining), |(mut live, draining)| async move {

@@ -223,7 +223,7 @@ pub(crate) async fn log(
 /// `state`.
 #[utoipa::path(get, path = "/api/runs/{id}/events", tag = "runs",
     params(("id" = String, Path), ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
-    responses((status = 200, body = String, content_type = "text/event-stream")))]
+    responses((status = 200, body = serde_json::Value, content_type = "text/event-stream")))]
 pub(crate) async fn events(State(app): State<App>, Id(id): Id, headers: HeaderMap) -> Result<Response, Problem> {
     let live = app.runs.watch();
     app.catalog.run(&id).await?.ok_or_else(gone)?;

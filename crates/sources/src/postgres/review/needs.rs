@@ -65,7 +65,7 @@ impl Needs {
         }
         match entry.kind.as_str() {
             "ACL" | "DEFAULT ACL" if !options.no_owner => {
-                self.named_roles.extend(roles_after(&entry.definition, &["TO", "FROM", "ROLE"]))
+                self.named_roles.extend(roles_after(&entry.definition, &["TO", "FROM", "ROLE"]));
             }
             "POLICY" => self.named_roles.extend(policy_roles(&entry.definition)),
             "USER MAPPING" => self.named_roles.extend(roles_after(&entry.definition, &["FOR"])),
