@@ -139,7 +139,9 @@ async fn in_other_modes_writers_wait_for_a_local_copy_at_most() {
 async fn what_a_killed_run_left_is_removed_by_the_next() {
     let (folder, path) = folder();
     drop(create(&path, "delete", 10));
-    fs::write(folder.path().join("a shop.db.dbackup-copy-0123456789abcdef"), "plaintext").unwrap();
+    let (host, boot) = pipeline::host::fingerprint();
+    fs::write(folder.path().join(format!("a shop.db.dbackup-copy-{host}-{boot}-0123456789abcdef")), "plaintext")
+        .unwrap();
     dump(&path).await.unwrap();
     assert_eq!(names(&folder), ["a shop.db"]);
 }

@@ -15,6 +15,12 @@ use sqlite_support::{
 };
 
 /// What the tests below let another user do.
+/// The end of a private file's name that this machine has written since it started.
+fn mark(random: &str) -> String {
+    let (host, boot) = pipeline::host::fingerprint();
+    format!("{host}-{boot}-{random}")
+}
+
 #[tokio::test]
 #[ignore = "run by other tests, as another user"]
 async fn as_another_user() {
@@ -174,8 +180,9 @@ async fn a_folder_that_may_only_be_read_has_its_copy_elsewhere() {
         fs::create_dir(&private).unwrap();
         give(&private, BACKUP, 0o700);
         for variable in ["DBACKUP_SQLITE_COPY_FOLDER", "DBACKUP_DATA", "TMPDIR"] {
-            fs::write(private.join("app.db.dbackup-copy-0123456789abcdef"), "left by a killed run").unwrap();
-            give(&private.join("app.db.dbackup-copy-0123456789abcdef"), BACKUP, 0o600);
+            let left = private.join(format!("app.db.dbackup-copy-{}", mark("0123456789abcdef")));
+            fs::write(&left, "left by a killed run").unwrap();
+            give(&left, BACKUP, 0o600);
             must(&act_as(BACKUP, "test", &path, &[(variable, &private)]));
             backs_up(&path, &[(variable, &private)], &expected).await;
             assert_eq!(names(&private), [""; 0], "{variable}");
@@ -253,15 +260,14 @@ async fn what_killed_runs_left_is_removed_or_named() {
     let (_outer, shared) = shared_folder(0o2775);
     let (path, connection) = application_database(&shared, "wal", 10);
     drop(connection);
-    for name in
-        ["dbackup-copy-0123456789abcdef", "dbackup-copy-0123456789abcdef-wal", "dbackup-restore-0123456789abcdef"]
-    {
-        fs::write(shared.join(format!("app.db.{name}")), "plaintext").unwrap();
+    let left = mark("0123456789abcdef");
+    for name in ["dbackup-copy-LEFT", "dbackup-copy-LEFT-wal", "dbackup-restore-LEFT"] {
+        fs::write(shared.join(format!("app.db.{}", name.replace("LEFT", &left))), "plaintext").unwrap();
     }
     // A database in WAL mode needs no copy, but its folder is looked after nevertheless.
     assert!(dump(&path).await.unwrap().1.is_empty());
     assert_eq!(names(&shared), ["app.db"]);
-    let foreign = shared.join("app.db.dbackup-restore-fedcba9876543210");
+    let foreign = shared.join(format!("app.db.dbackup-restore-{}", mark("fedcba9876543210")));
     fs::write(&foreign, "plaintext of another user").unwrap();
     fs::set_permissions(&foreign, fs::Permissions::from_mode(0o600)).unwrap();
     let output = act_as(BACKUP, "back up", &path, &[]);
