@@ -40,7 +40,7 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
     .getByRole('row', { name: /Dropbox/ })
     .getByRole('button', { name: 'Restore…' })
     .click();
-  await page.getByLabel('Target').selectOption({ label: 'Shop' });
+  await page.getByLabel('Target', { exact: true }).selectOption({ label: 'Shop' });
   await page.getByLabel('File').fill(join(world.folder, 'restored.db'));
   await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).click();

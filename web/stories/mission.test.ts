@@ -102,7 +102,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByRole('button', { name: 'Restore…' }).waitFor();
   await world.look('backups');
   await page.getByRole('button', { name: 'Restore…' }).click();
-  await page.getByLabel('Target').selectOption({ label: 'Shop' });
+  await page.getByLabel('Target', { exact: true }).selectOption({ label: 'Shop' });
   await page.getByLabel('File').fill(join(world.folder, 'restored.db'));
   await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).waitFor();
