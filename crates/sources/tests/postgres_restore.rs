@@ -351,6 +351,8 @@ async fn a_restored_database_is_kept_when_its_place_is_not_free_and_swapped_late
     let other = restore(&server.address("other"), &bytes, RestoreOptions::default()).await.unwrap();
     assert_eq!(other.warnings.len(), 1, "{:?}", other.warnings);
     assert_eq!(other.warnings[0].subject.as_deref(), Some(kept.as_str()));
+    let again = common::source(&server.address("shop")).put_in_place(&kept).await;
+    assert!(matches!(&again, Err(Error::Kept { kept: still, .. }) if *still == kept), "{again:?}");
     server.sql("shop", "ROLLBACK PREPARED 'open'");
     common::source(&server.address("shop")).put_in_place(&kept).await.unwrap();
     assert_eq!(server.sql("shop", "SELECT x FROM t").trim(), "1");

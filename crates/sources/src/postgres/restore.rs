@@ -360,6 +360,14 @@ pub(super) async fn put_in_place(source: Postgres, kept: &str) -> Result<Restore
     };
     let server_major = probe::any_server(&source).await?.major;
     let target = Target { source, database, server_major };
-    let warnings = target.put_in_place(kept, number).await?;
+    if !target.has_database(kept).await? {
+        return Err(Error::Usage(format!("there is no database '{kept}'")));
+    }
+    let placed = target.put_in_place(kept, number).await;
+    let warnings = placed.map_err(|error| Error::Kept {
+        cause: format!("'{}' could not be replaced: {error}", target.database),
+        kept: kept.to_owned(),
+        cure: format!("Then put it in its place, without loading it again: {kept}"),
+    })?;
     Ok(Restored { warnings, ..Restored::whole(target.source.address()) })
 }

@@ -241,7 +241,7 @@ impl Target {
         }
     }
 
-    async fn has_database(&self, name: &str) -> Result<bool, Error> {
+    pub(super) async fn has_database(&self, name: &str) -> Result<bool, Error> {
         let sql = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(name));
         Ok(!execute(&self.source, &sql).await?.is_empty())
     }
