@@ -77,7 +77,7 @@ test('M-11 M-12 M-13: a PostgreSQL server is tested step by step, backed up, ver
   await row.waitFor();
   await row.getByRole('button', { name: 'Restore…' }).click();
   await page.getByLabel('Target', { exact: true }).selectOption({ label: 'Production' });
-  await page.getByLabel('Database', { exact: true }).fill('shop_restored');
+  await page.getByRole('textbox', { name: /^Database/ }).fill('shop_restored');
   await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).click();
   await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
