@@ -40,6 +40,8 @@ pub struct Job {
     pub enabled: bool,
     /// Warnings that do not count: codes, or `code:subject`.
     pub acknowledged_warnings: Vec<String>,
+    /// Whether a database with damaged pages is backed up nevertheless, with a warning (SQLite).
+    pub allow_damaged: bool,
     /// The next slot.
     pub next_run_at: Option<Moment>,
     /// When it was added.
@@ -73,6 +75,7 @@ pub struct NewJob {
     pub enabled: bool,
     /// See [`Job::acknowledged_warnings`]; `None` leaves them as they are.
     pub acknowledged_warnings: Option<Vec<String>>,
+    pub allow_damaged: bool,
     pub next_run_at: Option<Timestamp>,
 }
 
@@ -109,6 +112,7 @@ impl FromQueryResult for Job {
             timeout_seconds: row.try_get(prefix, "timeout_seconds")?,
             enabled: row.try_get(prefix, "enabled")?,
             acknowledged_warnings,
+            allow_damaged: row.try_get(prefix, "allow_damaged")?,
             next_run_at: row.try_get(prefix, "next_run_at")?,
             created_at: row.try_get(prefix, "created_at")?,
             updated_at: row.try_get(prefix, "updated_at")?,
@@ -123,7 +127,7 @@ struct Link {
 }
 
 const SELECT: &str = "SELECT id, name, source_id, databases, compression, profile_id, cron, time_zone, timeout_seconds, enabled, \
-                      acknowledged_warnings, next_run_at, created_at, updated_at FROM jobs";
+                      acknowledged_warnings, allow_damaged, next_run_at, created_at, updated_at FROM jobs";
 
 impl Catalog {
     /// Adds a job.
@@ -134,8 +138,9 @@ impl Catalog {
         let id = new_id(now);
         let transaction = sql::begin(&self.db).await?;
         let text = "INSERT INTO jobs (id, name, name_key, source_id, databases, compression, profile_id, cron, time_zone, \
-                    timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'))";
+                    timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings, \
+                    allow_damaged) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'), $15)";
         sql::run(&transaction, text, columns(&id, new, now)?).await?;
         link(&transaction, &id, &new.destination_ids).await?;
         transaction.commit().await?;
@@ -150,7 +155,8 @@ impl Catalog {
         let transaction = sql::begin(&self.db).await?;
         let text = "UPDATE jobs SET name = $2, name_key = $3, source_id = $4, databases = $5, compression = $6, \
                     profile_id = $7, cron = $8, time_zone = $9, timeout_seconds = $10, enabled = $11, next_run_at = $12, \
-                    updated_at = $13, acknowledged_warnings = COALESCE($14, acknowledged_warnings) WHERE id = $1";
+                    updated_at = $13, acknowledged_warnings = COALESCE($14, acknowledged_warnings), \
+                    allow_damaged = $15 WHERE id = $1";
         if sql::run(&transaction, text, columns(id, new, now)?).await? == 0 {
             return Ok(None);
         }
@@ -281,7 +287,7 @@ impl Catalog {
     }
 }
 
-fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 14], Error> {
+fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 15], Error> {
     let name = new.name.trim();
     Ok(values![
         id,
@@ -297,7 +303,8 @@ fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 14], Error>
         new.enabled,
         milliseconds(new.next_run_at),
         Moment(now),
-        new.acknowledged_warnings.as_ref().map(json).transpose()?
+        new.acknowledged_warnings.as_ref().map(json).transpose()?,
+        new.allow_damaged
     ])
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use unicode_normalization::UnicodeNormalization;
 
 use crate::compression::Compression;
 use crate::format::DumpFormat;
@@ -27,6 +28,11 @@ const MAX_DATABASE_BYTES: usize = 160;
 /// The folder of a job, as one path segment.
 pub fn job_folder(job: &str) -> String {
     segment::encode(job, MAX_JOB_BYTES)
+}
+
+/// Whether two jobs' names are one, whatever Unicode form they are spelt in.
+pub fn is_same_job(one: &str, other: &str) -> bool {
+    one.nfc().eq(other.nfc())
 }
 
 /// The job whose folder this is; the folder's own name where that cannot be told (a cut or a foreign name).

@@ -2,9 +2,11 @@
 //!
 //! What some storage or desktop cannot hold is percent-encoded: `/ \ : * ? " < > | %`, control characters, a leading dot or
 //! space, a trailing dot or space, and the few whole names that Dropbox refuses. Everything else, emoji included, stays
-//! readable. Encoding is reversible unless the name had to be cut.
+//! readable. Names are in Unicode NFC, as Dropbox keeps them: two spellings of one `é` are one name on every storage. Encoding is
+//! reversible but for that, unless the name had to be cut.
 
 use sha2::{Digest, Sha256};
+use unicode_normalization::UnicodeNormalization;
 
 /// Names that Dropbox does not accept for a file or folder (rclone `backend/dropbox`, help.dropbox.com).
 const REFUSED: [&str; 6] = ["desktop.ini", "thumbs.db", ".ds_store", "icon\r", ".dropbox", ".dropbox.attr"];
@@ -15,7 +17,8 @@ const CUT: &str = "%~";
 /// Encodes a name into at most `max_bytes` bytes (at least 24). A longer one is cut and ends in `%~` and eight hexadecimal
 /// digits of its SHA-256, so that two long names stay apart.
 pub fn encode(name: &str, max_bytes: usize) -> String {
-    let encoded = encode_whole(name);
+    let name: String = name.nfc().collect();
+    let encoded = encode_whole(&name);
     if encoded.len() <= max_bytes {
         return encoded;
     }
@@ -69,6 +72,14 @@ fn splits_percent_code(encoded: &str, end: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_spellings_of_a_letter_are_one_name() {
+        for max_bytes in [100, 24] {
+            let (composed, decomposed) = ("caf\u{e9} ".repeat(4), "cafe\u{301} ".repeat(4));
+            assert_eq!(encode(&decomposed, max_bytes), encode(&composed, max_bytes));
+        }
+    }
 
     #[test]
     fn plain_names_stay_readable() {

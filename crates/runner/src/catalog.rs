@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use destinations::{Destination, Error, Object, Unreadable};
 use domain::BackupName;
-use domain::naming::{SIDECAR_SUFFIX, job_folder, job_of_folder};
+use domain::naming::{SIDECAR_SUFFIX, is_same_job, job_folder, job_of_folder};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tokio::sync::Mutex;
@@ -95,7 +95,7 @@ async fn of_job(destination: &dyn Destination, job: &str) -> Result<Vec<Backup>,
 /// say.
 pub fn belongs_to(job: &str, sidecar: &SidecarState) -> Option<bool> {
     let name = &sidecar.sidecar()?.job_name;
-    if name == job {
+    if is_same_job(name, job) {
         return Some(true);
     }
     // A folder can have been renamed since: then its name counts.

@@ -7,6 +7,8 @@ mod error;
 mod postgres;
 mod sqlite;
 
+use std::path::PathBuf;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::probe::Step;
@@ -224,6 +226,12 @@ pub trait Restore: Send {
 
     /// Gives up before or after `finish`, and waits until nothing is left of it; what is left nevertheless is the error.
     async fn abort(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// Tells where a server keeps its data: private copies of SQLite databases may lie there if they cannot lie beside the database. It
+/// holds for the rest of the process; the first call counts.
+pub fn set_data_folder(folder: PathBuf) {
+    sqlite::private_copy::set_data_folder(folder);
 }
 
 /// Where a source's address came from, which decides whether it may hold a password.

@@ -11,7 +11,7 @@ mod dump;
 mod files;
 mod in_use;
 mod integrity;
-mod private_copy;
+pub(crate) mod private_copy;
 mod probe;
 mod restore;
 mod snapshot;

@@ -1196,6 +1196,8 @@ export interface components {
             enabled: boolean;
             /** @description Warnings that do not make a run one with warnings: codes, or `code:subject`. */
             acknowledgedWarnings: string[];
+            /** @description Whether a database with damaged pages is backed up nevertheless, with a warning (SQLite). */
+            allowDamaged: boolean;
             nextRunAt?: components["schemas"]["Time"] | null;
             lastRun?: components["schemas"]["Run"] | null;
             createdAt: components["schemas"]["Time"];
@@ -1267,6 +1269,8 @@ export interface components {
             enabled: boolean;
             /** @description Warnings that do not make a run one with warnings: codes, or `code:subject`. Absent: as they are. */
             acknowledgedWarnings?: string[] | null;
+            /** @description Back up a database with damaged pages nevertheless, with a warning (SQLite). */
+            allowDamaged?: boolean;
         };
         /** @description How a job stands. */
         JobStanding: {
@@ -1360,6 +1364,8 @@ export interface components {
                 enabled: boolean;
                 /** @description Warnings that do not make a run one with warnings: codes, or `code:subject`. */
                 acknowledgedWarnings: string[];
+                /** @description Whether a database with damaged pages is backed up nevertheless, with a warning (SQLite). */
+                allowDamaged: boolean;
                 nextRunAt?: components["schemas"]["Time"] | null;
                 lastRun?: components["schemas"]["Run"] | null;
                 createdAt: components["schemas"]["Time"];
@@ -1630,6 +1636,8 @@ export interface components {
             onError: components["schemas"]["OnError"];
             /** @description Load into the database itself instead of a new one that then takes its place. A failure leaves it half loaded (PostgreSQL). */
             inPlace?: boolean;
+            /** @description Restore a database with damaged pages nevertheless, with a warning (SQLite). */
+            allowDamaged?: boolean;
         };
         /** @description What a restore would do. */
         RestorePreview: {

@@ -82,6 +82,7 @@ pub(crate) fn job(name: &str, source_id: &str, destination_ids: &[&str]) -> NewJ
         timeout_seconds: Some(60),
         enabled: true,
         acknowledged_warnings: None,
+        allow_damaged: false,
         next_run_at: Some(at(60)),
     }
 }

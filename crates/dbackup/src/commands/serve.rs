@@ -26,6 +26,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         None => default_public_url(arguments.tls_cert.is_some(), arguments.listen.port())?,
     };
     let Store { data, database, keys } = Store::find(arguments.store)?;
+    sources::set_data_folder(data.path().to_owned());
     let config = Config {
         listen: arguments.listen,
         public_url,

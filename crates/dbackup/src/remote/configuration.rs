@@ -72,6 +72,9 @@ pub(crate) fn entry_of(configuration: &Configuration, kind: Kind, item: &Value) 
             for field in ["databases", "compression", "schedule", "timeoutSeconds", "enabled"] {
                 keep(field, item[field].clone());
             }
+            if item["allowDamaged"] == true {
+                keep("allowDamaged", json!(true));
+            }
             if item["acknowledgedWarnings"].as_array().is_some_and(|entries| !entries.is_empty()) {
                 keep("acknowledgedWarnings", item["acknowledgedWarnings"].clone());
             }

@@ -14,6 +14,7 @@ mod listings;
 mod main_job;
 mod names;
 mod nasty;
+mod readme;
 mod recovery;
 mod restores;
 mod schema;

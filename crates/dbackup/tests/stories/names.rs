@@ -54,6 +54,28 @@ fn jobs_that_differ_only_by_case_do_not_mix() {
 }
 
 #[test]
+fn a_jobs_name_is_one_in_whatever_form_it_is_spelt() {
+    // M-12
+    let world = World::new();
+    std::fs::create_dir(world.path("disk")).unwrap();
+    let forms = ["caf\u{e9}", "cafe\u{301}"];
+    let (path, source) = world.sqlite("shop.db", 10);
+    for place in ["dropbox:/b".to_owned(), format!("file://{}", world.path("disk").display())] {
+        for job in forms {
+            world.run(&["backup", "--source", &source, "--to", &place, "--job", job]).succeeded();
+        }
+        for (number, job) in forms.into_iter().enumerate() {
+            let list = world.run(&["list", &place, "--job", job, "--json"]).succeeded();
+            assert_eq!(list.result()["backups"], 2, "{place}: {}", list.stdout);
+            let target = world.path(&format!("restored-{number}.db"));
+            let address = format!("sqlite://{}", target.display());
+            world.run(&["restore", &place, "--job", job, "--latest", "--target", &address, "--overwrite"]).succeeded();
+            assert_eq!(crate::world::rows(&target), crate::world::rows(&path), "{place}, {job}");
+        }
+    }
+}
+
+#[test]
 fn sources_that_share_a_jobs_name_are_not_taken_for_each_other() {
     let world = World::new();
     for folder in ["one", "two"] {

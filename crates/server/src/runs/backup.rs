@@ -126,7 +126,7 @@ impl App {
             databases: databases.names,
             left_out: databases.left_out,
             acknowledged: job.acknowledged_warnings.clone(),
-            dump_options: DumpOptions::default(),
+            dump_options: DumpOptions { allow_damaged: job.allow_damaged },
             host: pipeline::host::name(),
             destinations: ready.iter().map(|target| Arc::clone(&target.destination)).collect(),
             job: job.name.clone(),

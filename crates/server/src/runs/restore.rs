@@ -38,6 +38,8 @@ pub(crate) struct RestoreRequest {
     pub(crate) continue_on_error: bool,
     #[serde(default)]
     pub(crate) in_place: bool,
+    #[serde(default)]
+    pub(crate) allow_damaged: bool,
 }
 
 /// What a swap that is tried again is about, as it is kept with its run.
@@ -56,7 +58,7 @@ impl RestoreRequest {
             no_owner: self.no_owner,
             on_error: if self.continue_on_error { OnError::Continue } else { OnError::Stop },
             in_place: self.in_place,
-            ..RestoreOptions::default()
+            allow_damaged: self.allow_damaged,
         }
     }
 }

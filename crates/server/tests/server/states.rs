@@ -62,6 +62,38 @@ async fn a_run_with_warnings_counts_as_good_until_its_warnings_are_acknowledged_
 }
 
 #[tokio::test]
+async fn a_damaged_database_is_backed_up_and_restored_only_where_that_is_allowed() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (path, source) = world.sqlite_source(&anna, "shop", 20_000).await;
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2 / 4096 * 4096;
+    bytes[middle..middle + 64].fill(0xff);
+    std::fs::write(&path, &bytes).unwrap();
+    let (folder, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    assert_eq!(world.run_job(&anna, &job).await["state"], "failed");
+    let input = json!({"name": "shop", "sourceId": source, "destinationIds": [destination], "allowDamaged": true});
+    assert_eq!(anna.put(&format!("/api/jobs/{job}"), &input).await.expect(200)["allowDamaged"], true);
+    let run = world.run_job(&anna, &job).await;
+    assert_eq!(run["state"], "succeededWithWarnings");
+    assert_eq!(run["result"]["databases"][0]["warnings"][0]["code"], "damaged");
+
+    // Without its sidecar, nothing says that the damage was known.
+    let stored = run["result"]["databases"][0]["copies"][0]["path"].as_str().unwrap();
+    std::fs::remove_file(folder.join(format!("{stored}.meta.json"))).unwrap();
+    let target = world.path("restored.db");
+    let mut restore = json!({"destinationId": destination, "path": stored, "sourceId": source, "database": target});
+    let refused = anna.post("/api/restores", &restore).await.expect(202);
+    assert_eq!(anna.finished(&id(&refused)).await["state"], "failed");
+    assert!(!target.exists());
+    restore["allowDamaged"] = json!(true);
+    let restored = anna.post("/api/restores", &restore).await.expect(202);
+    assert_eq!(anna.finished(&id(&restored)).await["state"], "succeededWithWarnings");
+    assert_eq!(std::fs::read(&target).unwrap(), bytes);
+}
+
+#[tokio::test]
 async fn an_object_that_fails_leaves_the_target_and_names_the_way_on() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE shop");

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use domain::Warning;
 use domain::size::human;
@@ -18,8 +19,10 @@ const COPY: &str = "dbackup-copy";
 pub(super) const RESTORE: &str = "dbackup-restore";
 /// Names the one folder for private copies.
 const FOLDER_VARIABLE: &str = "DBACKUP_SQLITE_COPY_FOLDER";
-/// Names the server's data folder.
+/// Names the data folder.
 const DATA_VARIABLE: &str = "DBACKUP_DATA";
+/// The data folder of the server that this process is.
+static DATA_FOLDER: OnceLock<PathBuf> = OnceLock::new();
 /// The folder for large temporary files, which survive a restart and are not in memory.
 const TEMPORARY: &str = "/var/tmp";
 
@@ -76,6 +79,11 @@ fn create_in(folder: &Path, database: &Path, size: u64) -> Result<PrivateFile, U
     PrivateFile::create_new(folder, &prefix_of(database, COPY), 0o600).map_err(|error| Unmade::of_file(&error))
 }
 
+/// Names the data folder for the rest of the process, in place of `DBACKUP_DATA`. The first call counts.
+pub(crate) fn set_data_folder(folder: PathBuf) {
+    let _ = DATA_FOLDER.set(folder);
+}
+
 /// Returns the folders to try: the one that is set, or beside the database, the data folder, and that for temporary files.
 fn folders(database: &Path) -> Vec<PathBuf> {
     let named = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -83,7 +91,7 @@ fn folders(database: &Path) -> Vec<PathBuf> {
         return vec![folder];
     }
     let mut folders = vec![folder_of(database).to_owned()];
-    folders.extend(named(DATA_VARIABLE));
+    folders.extend(DATA_FOLDER.get().cloned().or_else(|| named(DATA_VARIABLE)));
     folders.push(named("TMPDIR").unwrap_or_else(|| TEMPORARY.into()));
     folders
 }

@@ -76,6 +76,8 @@ pub(crate) struct JobInfo {
     enabled: bool,
     /// Warnings that do not make a run one with warnings: codes, or `code:subject`.
     acknowledged_warnings: Vec<String>,
+    /// Whether a database with damaged pages is backed up nevertheless, with a warning (SQLite).
+    allow_damaged: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_run_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +117,9 @@ pub(crate) struct JobInput {
     /// Warnings that do not make a run one with warnings: codes, or `code:subject`. Absent: as they are.
     #[schema(max_items = 200)]
     acknowledged_warnings: Option<Vec<String>>,
+    /// Back up a database with damaged pages nevertheless, with a warning (SQLite).
+    #[serde(default)]
+    allow_damaged: bool,
 }
 
 /// A warning that a job's runs shall not count.
@@ -154,6 +159,7 @@ fn show_job(JobWithRun { job, last_run }: JobWithRun) -> JobInfo {
         timeout_seconds: job.timeout_seconds,
         enabled: job.enabled,
         acknowledged_warnings: job.acknowledged_warnings,
+        allow_damaged: job.allow_damaged,
         next_run_at: job.next_run_at.map(Time::from),
         last_run: last_run.map(RunInfo::from),
         created_at: job.created_at.into(),
@@ -209,6 +215,7 @@ async fn check(app: &App, input: JobInput) -> Result<NewJob, Problem> {
         timeout_seconds: input.timeout_seconds,
         enabled: input.enabled,
         acknowledged_warnings: input.acknowledged_warnings,
+        allow_damaged: input.allow_damaged,
         next_run_at,
     })
 }

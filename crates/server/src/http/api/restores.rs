@@ -52,6 +52,9 @@ pub(crate) struct RestoreInput {
     /// Load into the database itself instead of a new one that then takes its place. A failure leaves it half loaded (PostgreSQL).
     #[serde(default)]
     in_place: bool,
+    /// Restore a database with damaged pages nevertheless, with a warning (SQLite).
+    #[serde(default)]
+    allow_damaged: bool,
 }
 
 /// What to do about an object that cannot be restored.
@@ -159,9 +162,17 @@ impl RestoreInput {
     }
 
     fn into_request(self) -> RestoreRequest {
-        let Self { destination_id, path, source_id, database, overwrite, no_owner, on_error, in_place } = self;
-        let continue_on_error = on_error == OnErrorInput::Continue;
-        RestoreRequest { destination_id, path, source_id, database, overwrite, no_owner, continue_on_error, in_place }
+        RestoreRequest {
+            destination_id: self.destination_id,
+            path: self.path,
+            source_id: self.source_id,
+            database: self.database,
+            overwrite: self.overwrite,
+            no_owner: self.no_owner,
+            continue_on_error: self.on_error == OnErrorInput::Continue,
+            in_place: self.in_place,
+            allow_damaged: self.allow_damaged,
+        }
     }
 }
 
