@@ -48,7 +48,7 @@ fn the_first_walk_of_the_readme_ends_in_two_restores() {
         let mut command = command
             .replace("age1...", &recipient)
             .replace("me@db.example:5432", &format!("postgres@127.0.0.1:{}", postgres.port()))
-            .replace("/srv", &world.path("").display().to_string().trim_end_matches('/'))
+            .replace("/srv", world.path("").display().to_string().trim_end_matches('/'))
             .replace("/mnt/disk", &world.path("disk").display().to_string());
         if let Some(example) = example {
             // Its time is another one; all else must be as README has it.
