@@ -69,6 +69,9 @@ pub struct AuthorizationState {
     /// Scopes that calls needed and lacked, sorted.
     #[serde(default)]
     pub missing_scopes: Vec<String>,
+    /// The namespace of the team whose space was chosen; `None` until it is known.
+    #[serde(default)]
+    pub team_root: Option<String>,
 }
 
 /// A destination's secrets, opened.

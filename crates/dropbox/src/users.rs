@@ -36,6 +36,11 @@ impl RootInfo {
     pub fn has_team_space(&self) -> bool {
         self.root_namespace_id != self.home_namespace_id
     }
+
+    /// Returns the team space's namespace, for [`crate::Settings::team_root`].
+    pub fn team_root(self) -> Option<String> {
+        self.has_team_space().then_some(self.root_namespace_id)
+    }
 }
 
 /// A person's name.

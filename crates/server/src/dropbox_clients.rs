@@ -88,6 +88,9 @@ impl App {
             return Ok(client.clone());
         }
         settings.space = space;
+        if is_kept {
+            settings.team_root = destination.authorization.as_ref().and_then(|state| state.team_root.clone());
+        }
         settings.refresh_token = Some(grant);
         if patience == Patience::Long {
             settings = settings.with_patience(dropbox::Patience::Unattended);
@@ -99,6 +102,20 @@ impl App {
         }
         clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    /// Notes which team's space a destination is in before the first run there, so that backups never go to another team's: not
+    /// even after a restart. A failure is left to the run, which asks the same.
+    pub(crate) async fn pin_team(&self, mut destination: Destination) -> Result<Destination, Failure> {
+        let Some(state) = destination.authorization.clone().filter(|state| state.team_root.is_none()) else {
+            return Ok(destination);
+        };
+        let client = self.dropbox_client(&destination, Space::Team, Patience::Short)?;
+        let Ok(account) = client.account().await else { return Ok(destination) };
+        let state = AuthorizationState { team_root: account.root_info.team_root(), ..state };
+        self.catalog.set_authorization_state(&destination, &state).await?;
+        destination.authorization = Some(state);
+        Ok(destination)
     }
 
     /// Forgets a destination's clients: a team's root, which they never change, may have been chosen anew.

@@ -280,10 +280,13 @@ impl App {
 
     /// A destination, ready to be used.
     pub(crate) async fn open_destination(&self, id: &str, patience: Patience) -> Result<Arc<dyn Destination>, Failure> {
-        let destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
+        let mut destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
         let settings: DestinationSettings = serde_json::from_value(destination.settings.clone())?;
         match settings {
             DestinationSettings::Dropbox { folder, team_space, when_full } => {
+                if team_space && patience == Patience::Long {
+                    destination = self.pin_team(destination).await?;
+                }
                 let space = if team_space { Space::Team } else { Space::Home };
                 let client = self.dropbox_client(&destination, space, patience)?;
                 Ok(destinations::in_dropbox(client, &folder, when_full.into())?)

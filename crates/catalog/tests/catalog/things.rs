@@ -46,6 +46,7 @@ async fn secrets_are_set_kept_removed_and_stay_in_their_place(store: Store) {
         app_refused: false,
         app_changed: false,
         missing_scopes: Vec::new(),
+        team_root: None,
     };
     catalog.set_grant(&made.id, &"the-refresh-token".into(), &state).await.unwrap();
     let stale = catalog.destination(&made.id).await.unwrap().unwrap();

@@ -219,3 +219,33 @@ async fn a_test_tells_each_step_and_names_the_cure() {
     assert_eq!(revoked[0]["result"], "failed");
     assert!(revoked[0]["message"].as_str().unwrap().contains("revoked"), "{revoked:?}");
 }
+
+#[tokio::test]
+async fn a_member_who_changes_teams_gets_no_backup_into_the_new_one_not_even_after_a_restart() {
+    // M-15
+    let mut world =
+        World::with(dropbox_emulator::Config { team_root: true, ..dropbox_emulator::Config::default() }).await;
+    let mut anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let destination = world.dropbox_destination(&anna, "Team").await;
+    let settings = json!({"type": "dropbox", "folder": "/backups", "teamSpace": true});
+    let chosen = json!({"name": "Team", "settings": settings});
+    anna.put(&format!("/api/destinations/{destination}"), &chosen).await.expect(200);
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    assert_eq!(world.run_job(&anna, &job).await["state"], "succeeded");
+    let before = world.dropbox().files();
+
+    world.stop().await;
+    world.dropbox().change_team();
+    world.start().await;
+    anna.url = world.url();
+    let failed = world.run_job(&anna, &job).await;
+    assert_eq!(failed["state"], "failed");
+    assert!(failed["error"].as_str().unwrap().contains("Choose the folder again"), "{failed}");
+    assert_eq!(world.dropbox().files().len(), before.len());
+
+    anna.put(&format!("/api/destinations/{destination}"), &chosen).await.expect(200);
+    let run = world.run_job(&anna, &job).await;
+    assert_eq!(run["state"], "succeeded", "{run}");
+    assert!(world.dropbox().files().iter().any(|file| file.path.starts_with("/Team 2/backups/")));
+}

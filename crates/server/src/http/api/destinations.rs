@@ -257,6 +257,12 @@ pub(crate) async fn update(
     let changed = app.catalog.update_destination(&id, &input.check(has_app_key)?, app.now()).await?;
     app.forget_dropbox_clients(&id);
     let mut changed = changed.ok_or_else(gone)?;
+    if let Some(mut state) = changed.authorization.clone().filter(|state| state.team_root.is_some()) {
+        // Whoever saves it has chosen the folder, and with it the team.
+        state.team_root = None;
+        app.catalog.set_authorization_state(&changed, &state).await?;
+        changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+    }
     let app_key_now = app.catalog.destination_secrets(&changed)?.settings.remove(APP_KEY);
     let exposed = |key: &Option<secrecy::SecretString>| {
         key.as_ref().map(|key| secrecy::ExposeSecret::expose_secret(key).to_owned())

@@ -55,8 +55,10 @@ impl NewGrant {
         let client = Client::new(settings).map_err(|error| error.to_string())?;
         let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
         let mut missing = missing_scopes(&granted);
+        let mut team_root = None;
         let (account_id, account_name, email, team) = match client.account().await {
             Ok(account) => {
+                team_root = account.root_info.team_root();
                 (account.account_id, account.name.display_name, account.email, account.team.map(|team| team.name))
             }
             // Backups do not need to know whose Dropbox it is.
@@ -84,6 +86,7 @@ impl NewGrant {
             app_refused: false,
             app_changed: false,
             missing_scopes: missing,
+            team_root,
         };
         Ok(Self { refresh_token, state })
     }
