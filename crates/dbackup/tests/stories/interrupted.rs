@@ -35,7 +35,7 @@ impl Halfway {
         script(
             &tools.join("pg_dump"),
             &format!(
-                "[ \"$1\" = --version ] && exec '{real}' --version\n'{real}' \"$@\" | head -c 45000000\necho $$ >'{}'\nsleep 1000",
+                "[ \"$1\" = --version ] && exec '{real}' --version\n'{real}' \"$@\" | head -c 45000000\necho $$ >'{}'\nexec sleep 1000",
                 pid_file.display(),
                 real = real.display()
             ),

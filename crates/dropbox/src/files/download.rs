@@ -24,7 +24,7 @@ use crate::error::Error;
 const MIB: u64 = 1024 * 1024;
 const BLOCK: u64 = BLOCK_SIZE as u64;
 /// Bytes that are asked for before the reader has shown how fast it is.
-const AT_ONCE: u64 = 32 * MIB;
+const AT_ONCE: u64 = 64 * MIB;
 /// The last requests are no larger, so that they end together and leave no connection idle.
 const LAST_SEGMENT: u64 = BLOCK;
 /// A reader that has waited for so long in total gets another connection.

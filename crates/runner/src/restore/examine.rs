@@ -2,6 +2,7 @@
 
 use destinations::{Destination, Entry, StoredHash};
 use domain::sidecar::Sidecar;
+use futures_util::future::join;
 
 use super::OpenError;
 use crate::checks::Checks;
@@ -49,10 +50,12 @@ impl Examined {
 /// [`destinations::Error::NotFound`] if there is no such file; [`OpenError::Altered`] if its size, or the hash that the storage
 /// knows, is not the sidecar's.
 pub async fn examine(destination: &dyn Destination, path: &str) -> Result<Examined, OpenError> {
-    let Some(entry) = destination.stat(path).await? else {
+    // At once, for each takes a round trip.
+    let (entry, sidecar) = join(destination.stat(path), read_sidecar(destination, path)).await;
+    let Some(entry) = entry? else {
         return Err(destinations::Error::NotFound(format!("{path} at {}", destination.name())).into());
     };
-    let sidecar = read_sidecar(destination, path).await?;
+    let sidecar = sidecar?;
     let mut is_proved = false;
     if let Some(sidecar) = sidecar.sidecar() {
         if let Some(hash) = &entry.hash {
