@@ -88,7 +88,7 @@ impl Catalog {
             verifier,
             Moment(new.expires_at)
         ];
-        sql::run(&self.db, text, values).await.map(drop)
+        self.write_sealed(text, values).await
     }
 
     /// Removes and returns the flow of a `state` that can still be completed. Returns `None` if there is none.

@@ -1,6 +1,6 @@
 //! Connecting to either database.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::Error;
 use crate::migrations;
@@ -69,6 +70,24 @@ impl Location {
     }
 }
 
+/// Locks a database file for this process: what a server finds unfinished at its start must be nobody else's.
+pub(crate) fn lock(location: &Location) -> Result<Option<File>, Error> {
+    let Location::Sqlite(path) = location else { return Ok(None) };
+    let open = |cause: std::io::Error| Error::Open { location: location.describe(), cause: cause.to_string() };
+    create_private(path).map_err(open)?;
+    // Another name of the same file is the same database.
+    let path = std::fs::canonicalize(path).map_err(open)?;
+    let mut name = path.into_os_string();
+    name.push(".lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name).map_err(open)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse { location: location.describe() }),
+        // Some network file systems have no locks: there the data folder's must do.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
 async fn connect_sqlite(path: &Path) -> Result<DatabaseConnection, String> {
     create_private(path).map_err(|error| error.to_string())?;
     let options = SqliteConnectOptions::new()
@@ -80,11 +99,22 @@ async fn connect_sqlite(path: &Path) -> Result<DatabaseConnection, String> {
     let pool = SqlitePoolOptions::new()
         .max_connections(SQLITE_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_release(|connection, _| Box::pin(is_at_rest(connection)))
         .connect_with(options)
         .await
         .map_err(|error| error.to_string())?;
     migrations::ALL.run(&pool).await.map_err(|error| migrations::in_words(&error))?;
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+/// Returns whether a connection that comes back is in no transaction; otherwise it is closed. When the disk is full, SQLite ends
+/// some transactions by itself and leaves others open, and sqlx's own count of them is wrong in either case: such a connection
+/// would lock out every other one, or refuse every transaction, for good.
+async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    match connection.begin_with("BEGIN").await {
+        Ok(transaction) => transaction.rollback().await.map(|()| true),
+        Err(_) => Ok(false),
+    }
 }
 
 async fn connect_postgres(url: &SecretString) -> Result<DatabaseConnection, String> {

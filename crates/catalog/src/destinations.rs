@@ -128,7 +128,7 @@ impl Catalog {
                     VALUES ($1, $2, $3, $4, $5, $6, $6)";
         let name = new.name.trim();
         let values = values![id.clone(), name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
-        sql::run(&self.db, text, values).await?;
+        self.write_sealed(text, values).await?;
         self.destination(&id).await?.ok_or(Error::Referenced)
     }
 
@@ -142,13 +142,18 @@ impl Catalog {
         new: &NewDestination,
         now: Timestamp,
     ) -> Result<Option<Destination>, Error> {
-        let Some(destination) = self.destination(id).await? else { return Ok(None) };
+        // Two changes at once must not lose one another's secrets: this also makes the second wait.
+        let transaction = self.begin_sealing().await?;
+        let found: Option<Destination> =
+            sql::one(&transaction, &format!("{SELECT} WHERE id = $1"), values![id]).await?;
+        let Some(destination) = found else { return Ok(None) };
         let sealed = self.seal_settings("destinations", id, destination.sealed, &new.secrets)?;
         let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6 \
                     WHERE id = $1";
         let name = new.name.trim();
         let values = values![id, name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
-        sql::run(&self.db, text, values).await?;
+        sql::run(&transaction, text, values).await?;
+        transaction.commit().await?;
         self.destination(id).await
     }
 
@@ -164,7 +169,7 @@ impl Catalog {
     ) -> Result<(), Error> {
         let sealed = self.vault.seal(grant_place(id), refresh_token)?;
         let text = "UPDATE destinations SET secret_grant = $2, authorization_state = $3 WHERE id = $1";
-        sql::run(&self.db, text, values![id, sealed, json(state)?]).await.map(drop)
+        self.write_sealed(text, values![id, sealed, json(state)?]).await
     }
 
     /// Keeps what was learnt of an authorization, unless the grant has been replaced since it was read.

@@ -1,15 +1,25 @@
 //! What can go wrong with the metadata database and the vault.
 
-use sea_orm::{DbErr, SqlErr};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 use crate::master_key::MasterKey;
+
+/// What the constraints on names are called after, in both databases.
+const NAME_COLUMN: &str = "name_key";
+/// SQLite's `SQLITE_FULL`, and what PostgreSQL calls `disk_full`.
+const DISK_FULL: [&str; 2] = ["13", "53100"];
 
 /// Why the catalog did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database itself.
     #[error("the metadata database: {0}")]
-    Database(#[from] DbErr),
+    Database(DbErr),
+    /// Nothing can be written for want of space.
+    #[error(
+        "the metadata database cannot be written: its disk is full. Free some space; nothing needs to be restarted"
+    )]
+    DiskFull,
     /// Opening it.
     #[error("could not open the metadata database {location}: {cause}")]
     Open {
@@ -27,6 +37,20 @@ pub enum Error {
     /// The job has a run that has not ended, or that slot has fired.
     #[error("the job is running already: wait for its end or cancel it")]
     AlreadyRunning,
+    /// Somebody else wrote the same at the same moment.
+    #[error("somebody else changed the same at the same moment: try again")]
+    Conflict,
+    /// The key was changed while this process ran.
+    #[error("the encryption key was changed since this server started: restart it with the new key")]
+    KeyChanged,
+    /// Another process uses the database file.
+    #[error(
+        "the metadata database {location} is in use by another dbackup: stop that first, or give this one a database of its own"
+    )]
+    InUse {
+        /// Which one.
+        location: String,
+    },
     /// The database was encrypted under another key.
     #[error(
         "the metadata database is encrypted under key {wanted}, but {given} was given. Start with the key that it was made with: ENCRYPTION_KEY, or the file encryption.key in the data folder"
@@ -63,9 +87,24 @@ impl Error {
     /// Sorts what a write was refused for.
     pub(crate) fn of_write(error: DbErr) -> Self {
         match error.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(_)) => Self::NameTaken,
+            Some(SqlErr::UniqueConstraintViolation(words)) if words.contains(NAME_COLUMN) => Self::NameTaken,
+            Some(SqlErr::UniqueConstraintViolation(_)) => Self::Conflict,
             Some(SqlErr::ForeignKeyConstraintViolation(_)) => Self::Referenced,
-            _ => Self::Database(error),
+            _ => error.into(),
         }
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        let code = match &error {
+            DbErr::Conn(RuntimeErr::SqlxError(cause))
+            | DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
+                cause.as_database_error().and_then(|cause| cause.code()).unwrap_or_default().into_owned()
+            }
+            _ => String::new(),
+        };
+        if DISK_FULL.contains(&code.as_str()) { Self::DiskFull } else { Self::Database(error) }
     }
 }

@@ -54,10 +54,11 @@ pub use token::Token;
 pub use users::{NewUser, User};
 pub use vault::{Place, Vault};
 
+use std::fs::File;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::Timestamp;
-use sea_orm::DatabaseConnection;
+use sea_orm::{DatabaseConnection, DbBackend, FromQueryResult};
 use uuid::{ContextV7, Uuid};
 
 /// The metadata database, open, with its vault. Clones share it.
@@ -65,6 +66,7 @@ use uuid::{ContextV7, Uuid};
 pub struct Catalog {
     db: DatabaseConnection,
     vault: Arc<Vault>,
+    _lock: Option<Arc<File>>,
 }
 
 impl Catalog {
@@ -72,22 +74,45 @@ impl Catalog {
     /// the key that there is, or a new one, as its own.
     ///
     /// # Errors
-    /// [`Error::WrongKey`] names both keys; [`Error::Open`] if it cannot be opened.
+    /// [`Error::WrongKey`] names both keys; [`Error::Open`] if it cannot be opened; [`Error::InUse`].
     pub async fn open(location: &Location, keys: &KeySource) -> Result<Self, Error> {
+        let lock = connection::lock(location)?.map(Arc::new);
         let db = location.connect().await?;
         let key = keys.find(meta::key_id(&db).await?.as_deref())?;
         match meta::adopt_key(&db, &key).await? {
             Some(wanted) if wanted != key.id() => Err(Error::wrong_key(&wanted, Some(&key))),
-            _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?) }),
+            _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?), _lock: lock }),
         }
     }
 
-    /// Answers whether the database does.
+    /// Writes, and so proves that the database can be written.
     ///
     /// # Errors
-    /// [`Error::Database`] if it does not.
-    pub async fn ping(&self) -> Result<(), Error> {
-        sql::run(&self.db, "SELECT 1", []).await.map(drop)
+    /// [`Error::DiskFull`], [`Error::Database`].
+    pub async fn check_writable(&self) -> Result<(), Error> {
+        sql::run(&self.db, "UPDATE meta SET value = value WHERE name = $1", sql::values![meta::KEY_ID]).await.map(drop)
+    }
+
+    /// What time it is for everybody who shares the database: its own clock where there can be several servers, otherwise `now`.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn shared_now(&self, now: Timestamp) -> Result<Timestamp, Error> {
+        #[derive(FromQueryResult)]
+        struct Now {
+            now: Moment,
+        }
+        if self.is_private() {
+            return Ok(now);
+        }
+        let text = format!("SELECT {} AS now", sql::clock(&self.db));
+        let found: Option<Now> = sql::one(&self.db, &text, []).await?;
+        Ok(found.map_or(now, |found| found.now.0))
+    }
+
+    /// Whether no other process can use this database.
+    pub fn is_private(&self) -> bool {
+        self.db.get_database_backend() == DbBackend::Sqlite
     }
 
     /// Closes every connection, after writing everything out.

@@ -1,6 +1,6 @@
 //! Single values: which key the database is encrypted under, and the setup token.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, FromQueryResult, Value};
 
 use crate::Catalog;
 use crate::error::Error;
@@ -38,7 +38,30 @@ pub(crate) async fn adopt_key(db: &DatabaseConnection, key: &MasterKey) -> Resul
     key_id(db).await
 }
 
+/// Holds on to the key until the transaction ends: nothing may be sealed under a key that another process is replacing.
+pub(crate) async fn hold_key(transaction: &impl ConnectionTrait, key_id: &str) -> Result<(), Error> {
+    let text = "UPDATE meta SET value = value WHERE name = $1 AND value = $2";
+    match sql::run(transaction, text, values![KEY_ID, key_id]).await? {
+        0 => Err(Error::KeyChanged),
+        _ => Ok(()),
+    }
+}
+
 impl Catalog {
+    /// Begins a transaction that stores sealed values.
+    pub(crate) async fn begin_sealing(&self) -> Result<DatabaseTransaction, Error> {
+        let transaction = sql::begin(&self.db).await?;
+        hold_key(&transaction, self.vault.key_id()).await?;
+        Ok(transaction)
+    }
+
+    /// Runs one statement that stores sealed values.
+    pub(crate) async fn write_sealed(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<(), Error> {
+        let transaction = self.begin_sealing().await?;
+        sql::run(&transaction, sql, values).await?;
+        Ok(transaction.commit().await?)
+    }
+
     /// Sets the token that the first administrator needs.
     ///
     /// # Errors

@@ -73,7 +73,7 @@ impl Catalog {
                     VALUES ($1, $2, $3, $4, $5, $6)";
         let name = new.name.trim();
         let values = values![id.clone(), name, names::key(name), json(&new.recipients)?, identity, Moment(now)];
-        sql::run(&self.db, text, values).await?;
+        self.write_sealed(text, values).await?;
         self.profile(&id).await?.ok_or(Error::Referenced)
     }
 

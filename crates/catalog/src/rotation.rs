@@ -24,7 +24,7 @@ impl Catalog {
     /// [`Error::Sealed`] if a value does not open; nothing is changed then.
     pub async fn rotate_key(&self, new: &MasterKey) -> Result<usize, Error> {
         let rotation = Rotation { from: &self.vault, to: &Vault::new(new)? };
-        let transaction = sql::begin(&self.db).await?;
+        let transaction = self.begin_sealing().await?;
         let mut count = 0;
         for table in ["sources", "destinations"] {
             count += rotation.settings(&transaction, table).await?;

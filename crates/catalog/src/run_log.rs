@@ -8,6 +8,9 @@ use crate::columns::Moment;
 use crate::error::Error;
 use crate::sql::{self, values};
 
+/// How often a line looks for a number that nobody else takes.
+const MAX_ATTEMPTS: u32 = 20;
+
 /// A line.
 #[derive(Debug, Clone, FromQueryResult)]
 pub struct LogLine {
@@ -42,9 +45,15 @@ impl Catalog {
         }
         let text = "INSERT INTO run_log (run_id, number, at, level, message) \
                     SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM run_log WHERE run_id = $1 RETURNING number";
-        let values = values![run_id, Moment(now), new.level, new.message];
-        let row: Option<Numbered> = sql::one(&self.db, text, values).await?;
-        Ok(row.map_or(0, |row| row.number))
+        let mut attempts = 0;
+        loop {
+            let values = values![run_id, Moment(now), new.level, new.message];
+            match sql::written::<Numbered>(&self.db, text, values).await {
+                // Another server took the number.
+                Err(Error::Conflict) if attempts < MAX_ATTEMPTS => attempts += 1,
+                added => return Ok(added?.map_or(0, |row| row.number)),
+            }
+        }
     }
 
     /// The lines after a number, in order.

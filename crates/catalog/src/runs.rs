@@ -1,10 +1,11 @@
 //! Runs: each backup and each restore, from the queue to its end.
 //!
 //! A run that is going on has a worker, a lease that the worker renews, and a fence that grows with every change of hands:
-//! whoever comes with an older fence has lost the run and changes nothing any more.
+//! whoever comes with an older fence has lost the run and changes nothing any more. Leases are by the database's clock, which is
+//! one for all servers, whatever their own say.
 
 use domain::outcome::RunStatus;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult};
 use serde_json::Value as Json;
 
@@ -217,27 +218,25 @@ impl Catalog {
         Ok(sql::one(&self.db, &text, values![job_id]).await?.map(Err))
     }
 
-    /// Takes the run that has waited longest. None if none waits.
+    /// Takes the run that has waited longest, for as long as the lease. None if none waits.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn claim_run(
-        &self,
-        worker: &str,
-        now: Timestamp,
-        lease_until: Timestamp,
-    ) -> Result<Option<Claim>, Error> {
+    pub async fn claim_run(&self, worker: &str, now: Timestamp, lease: SignedDuration) -> Result<Option<Claim>, Error> {
         #[derive(FromQueryResult)]
         struct Claimed {
             id: String,
             fence: i64,
         }
-        let text = "UPDATE runs SET state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $1, \
-                    started_at = $2, lease_until = $3 \
-                    WHERE id = (SELECT id FROM runs WHERE state = 'queued' ORDER BY id LIMIT 1) AND state = 'queued' \
-                    RETURNING id, fence";
-        let values = values![worker, Moment(now), Moment(lease_until)];
-        let Some(claimed): Option<Claimed> = sql::one(&self.db, text, values).await? else { return Ok(None) };
+        let clock = sql::clock(&self.db);
+        let text = format!(
+            "UPDATE runs SET state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $1, \
+             started_at = $2, lease_until = {clock} + $3 \
+             WHERE id = (SELECT id FROM runs WHERE state = 'queued' ORDER BY id LIMIT 1) AND state = 'queued' \
+             RETURNING id, fence"
+        );
+        let values = values![worker, Moment(now), milliseconds_of(lease)];
+        let Some(claimed): Option<Claimed> = sql::one(&self.db, &text, values).await? else { return Ok(None) };
         let run = self.run(&claimed.id).await?;
         Ok(run.map(|run| Claim { run, fence: claimed.fence }))
     }
@@ -250,7 +249,7 @@ impl Catalog {
         &self,
         id: &str,
         fence: i64,
-        lease_until: Timestamp,
+        lease: SignedDuration,
         bytes: [i64; 3],
         result: Option<&Json>,
     ) -> Result<Option<bool>, Error> {
@@ -258,12 +257,15 @@ impl Catalog {
         struct Renewed {
             cancel_requested: bool,
         }
-        let text = "UPDATE runs SET lease_until = $3, dumped_bytes = $4, stored_bytes = $5, sent_bytes = $6, \
-                    result = COALESCE($7, result) WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested";
+        let clock = sql::clock(&self.db);
+        let text = format!(
+            "UPDATE runs SET lease_until = {clock} + $3, dumped_bytes = $4, stored_bytes = $5, sent_bytes = $6, \
+             result = COALESCE($7, result) WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested"
+        );
         let [dumped, stored, sent] = bytes;
         let result = result.map(json).transpose()?;
-        let values = values![id, fence, Moment(lease_until), dumped, stored, sent, result];
-        let renewed: Option<Renewed> = sql::one(&self.db, text, values).await?;
+        let values = values![id, fence, milliseconds_of(lease), dumped, stored, sent, result];
+        let renewed: Option<Renewed> = sql::one(&self.db, &text, values).await?;
         Ok(renewed.map(|renewed| renewed.cancel_requested))
     }
 
@@ -303,19 +305,21 @@ impl Catalog {
         self.run(id).await
     }
 
-    /// Marks as interrupted what nobody works on any more: runs whose lease has ended before `now`, or every running one if this
-    /// process is the only one there can be.
+    /// Marks as interrupted what nobody works on any more: runs of other workers whose lease has ended. A database that only one
+    /// process can use has none but those of its predecessors, which are settled at its start.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn interrupt_abandoned(&self, now: Timestamp, every: bool) -> Result<Vec<Run>, Error> {
+    pub async fn interrupt_abandoned(&self, worker: &str, now: Timestamp) -> Result<Vec<Run>, Error> {
+        let clock = sql::clock(&self.db);
+        let which = if self.is_private() { String::new() } else { format!(" AND lease_until < {clock}") };
         let text = format!(
             "UPDATE runs SET state = 'interrupted', fence = fence + 1, finished_at = $1, lease_until = NULL, worker = NULL, \
              error = 'the server stopped in the middle of it; nothing unfinished counts as a backup' \
-             WHERE state = 'running' AND ($2 OR lease_until < $1) RETURNING {}",
+             WHERE state = 'running' AND worker <> $2{which} RETURNING {}",
             COLUMNS.join(", ")
         );
-        sql::all(&self.db, &text, values![Moment(now), every]).await
+        sql::all(&self.db, &text, values![Moment(now), worker]).await
     }
 
     /// By id.
@@ -375,6 +379,10 @@ impl Catalog {
         let row: Option<Fence> = sql::one(&self.db, text, values![id, fence]).await?;
         Ok(row.is_some_and(|row| row.fence == fence))
     }
+}
+
+fn milliseconds_of(lease: SignedDuration) -> i64 {
+    i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
 /// 0 if the job has a run that has not ended, or the slot has fired.

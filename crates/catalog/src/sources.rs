@@ -73,7 +73,7 @@ impl Catalog {
                     VALUES ($1, $2, $3, $4, $5, $6, $6)";
         let name = new.name.trim();
         let values = values![id.clone(), name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
-        sql::run(&self.db, text, values).await?;
+        self.write_sealed(text, values).await?;
         self.source(&id).await?.ok_or(Error::Referenced)
     }
 
@@ -82,13 +82,17 @@ impl Catalog {
     /// # Errors
     /// [`Error::NameTaken`].
     pub async fn update_source(&self, id: &str, new: &NewSource, now: Timestamp) -> Result<Option<Source>, Error> {
-        let Some(source) = self.source(id).await? else { return Ok(None) };
+        // Two changes at once must not lose one another's secrets: this also makes the second wait.
+        let transaction = self.begin_sealing().await?;
+        let found: Option<Source> = sql::one(&transaction, &format!("{SELECT} WHERE id = $1"), values![id]).await?;
+        let Some(source) = found else { return Ok(None) };
         let sealed = self.seal_settings("sources", id, source.sealed, &new.secrets)?;
         let text = "UPDATE sources SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6 \
                     WHERE id = $1";
         let name = new.name.trim();
         let values = values![id, name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
-        sql::run(&self.db, text, values).await?;
+        sql::run(&transaction, text, values).await?;
+        transaction.commit().await?;
         self.source(id).await
     }
 

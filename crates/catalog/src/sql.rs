@@ -1,8 +1,8 @@
 //! Statements with `$1` placeholders, the same for both databases.
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, FromQueryResult, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait, Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, FromQueryResult, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait, Value,
 };
 
 use crate::error::Error;
@@ -23,14 +23,24 @@ pub(crate) async fn all<T: FromQueryResult>(
     Ok(rows.iter().map(|row| T::from_query_result(row, "")).collect::<Result<_, DbErr>>()?)
 }
 
-/// The first row, if any.
+/// The first row, if any. The statement runs to its end: one that writes and returns rows has not failed then.
 pub(crate) async fn one<T: FromQueryResult>(
     db: &impl ConnectionTrait,
     sql: &str,
     values: impl IntoIterator<Item = Value>,
 ) -> Result<Option<T>, Error> {
-    let row = db.query_one_raw(statement(db, sql, values)).await?;
-    Ok(row.map(|row| T::from_query_result(&row, "")).transpose()?)
+    let rows = db.query_all_raw(statement(db, sql, values)).await?;
+    Ok(rows.first().map(|row| T::from_query_result(row, "")).transpose()?)
+}
+
+/// The first row that a statement has written, if any.
+pub(crate) async fn written<T: FromQueryResult>(
+    db: &impl ConnectionTrait,
+    sql: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<Option<T>, Error> {
+    let rows = db.query_all_raw(statement(db, sql, values)).await.map_err(Error::of_write)?;
+    Ok(rows.first().map(|row| T::from_query_result(row, "")).transpose()?)
 }
 
 /// The number of rows changed.
@@ -50,6 +60,14 @@ pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction
         ..TransactionOptions::default()
     };
     Ok(db.begin_with_options(options).await?)
+}
+
+/// The database's own time in milliseconds since 1970, which is one for all servers that share it.
+pub(crate) fn clock(db: &impl ConnectionTrait) -> &'static str {
+    match db.get_database_backend() {
+        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        _ => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+    }
 }
 
 fn statement(db: &impl ConnectionTrait, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {

@@ -53,6 +53,11 @@ impl Vault {
         Ok(Self { key: LessSafeKey::new(key), key_id: master.id().to_owned() })
     }
 
+    /// The id of its key.
+    pub(crate) fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
     /// Encrypts a value for its place.
     ///
     /// # Errors

@@ -2,15 +2,20 @@
 
 use catalog::{Catalog, Error, NewLogLine, NewRun, RunEnd, RunFilter};
 use domain::outcome::RunStatus;
+use futures_util::future::join_all;
+use jiff::SignedDuration;
 
 use crate::on_both;
 use crate::store::{Store, all_pages, at, destination, job, source};
+
+const LEASE: SignedDuration = SignedDuration::from_secs(3600);
 
 on_both!(
     jobs_come_back_as_they_were_made,
     a_slot_fires_once_and_passes_while_a_run_is_going_on,
     a_run_belongs_to_one_worker_and_is_lost_with_its_lease,
     lines_are_numbered_without_gaps,
+    lines_that_come_at_once_are_all_kept,
     a_run_with_warnings_is_the_jobs_last_good_one,
     an_acknowledged_warning_is_kept_once_and_survives_other_changes,
 );
@@ -100,36 +105,45 @@ async fn a_slot_fires_once_and_passes_while_a_run_is_going_on(store: Store) {
 async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     let (catalog, id) = with_job(&store).await;
     let queued = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
-    let (one, other) = tokio::join!(catalog.claim_run("w1", at(1), at(31)), catalog.claim_run("w2", at(1), at(31)));
+    let (one, other) = tokio::join!(catalog.claim_run("w1", at(1), LEASE), catalog.claim_run("w1", at(1), LEASE));
     let claims: Vec<_> = [one.unwrap(), other.unwrap()].into_iter().flatten().collect();
     assert_eq!(claims.len(), 1);
     let fence = claims[0].fence;
     assert_eq!((claims[0].run.state, claims[0].run.attempt), (RunStatus::Running, 1));
-    assert_eq!(catalog.renew_run(&queued.id, fence, at(40), [1, 2, 3], None).await.unwrap(), Some(false));
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], None).await.unwrap(), Some(false));
     catalog.cancel_run(&queued.id, at(3)).await.unwrap();
     let so_far = serde_json::json!({"databases": []});
-    assert_eq!(catalog.renew_run(&queued.id, fence, at(40), [1, 2, 3], Some(&so_far)).await.unwrap(), Some(true));
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], Some(&so_far)).await.unwrap(), Some(true));
     assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
-    assert!(catalog.interrupt_abandoned(at(39), false).await.unwrap().is_empty());
-    let lost = catalog.interrupt_abandoned(at(41), false).await.unwrap();
+    // Nobody's clock but the database's counts, and nobody settles what is his own.
+    assert!(catalog.interrupt_abandoned("w1", at(9_999_999)).await.unwrap().is_empty());
+    let lost = if catalog.is_private() {
+        catalog.interrupt_abandoned("w2", at(41)).await.unwrap()
+    } else {
+        assert!(catalog.interrupt_abandoned("w2", at(9_999_999)).await.unwrap().is_empty());
+        let over = SignedDuration::from_secs(-1);
+        assert_eq!(catalog.renew_run(&queued.id, fence, over, [1, 2, 3], None).await.unwrap(), Some(true));
+        assert!(catalog.interrupt_abandoned("w1", at(41)).await.unwrap().is_empty());
+        catalog.interrupt_abandoned("w2", at(-9_999_999)).await.unwrap()
+    };
     assert_eq!((lost.len(), lost[0].state), (1, RunStatus::Interrupted));
     // Whoever comes back late changes nothing.
-    assert_eq!(catalog.renew_run(&queued.id, fence, at(99), [9, 9, 9], None).await.unwrap(), None);
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [9, 9, 9], None).await.unwrap(), None);
     assert!(!catalog.finish_run(&queued.id, fence, &end(RunStatus::Succeeded), at(42)).await.unwrap());
     assert!(!catalog.holds_run(&queued.id, fence).await.unwrap());
     let run = catalog.run(&queued.id).await.unwrap().unwrap();
     assert_eq!((run.state, run.dumped_bytes, run.result), (RunStatus::Interrupted, 1, Some(so_far)));
 
     catalog.queue_run(&by_hand(&id), at(50)).await.unwrap();
-    let claim = catalog.claim_run("w1", at(51), at(81)).await.unwrap().unwrap();
+    let claim = catalog.claim_run("w1", at(51), LEASE).await.unwrap().unwrap();
     assert!(catalog.finish_run(&claim.run.id, claim.fence, &end(RunStatus::Succeeded), at(52)).await.unwrap());
     let ended = catalog.run(&claim.run.id).await.unwrap().unwrap();
     assert_eq!((ended.dumped_bytes, ended.finished_at), (i64::MAX, Some(at(52).into())));
     assert_eq!(ended.result.unwrap()["ok"], true);
     catalog.queue_run(&by_hand(&id), at(60)).await.unwrap();
-    catalog.claim_run("w1", at(61), at(91)).await.unwrap().unwrap();
-    assert_eq!(catalog.interrupt_abandoned(at(62), true).await.unwrap().len(), 1);
-    assert!(catalog.claim_run("w1", at(63), at(93)).await.unwrap().is_none());
+    catalog.claim_run("w1", at(61), SignedDuration::from_secs(-1)).await.unwrap().unwrap();
+    assert_eq!(catalog.interrupt_abandoned("w2", at(62)).await.unwrap().len(), 1);
+    assert!(catalog.claim_run("w1", at(63), LEASE).await.unwrap().is_none());
 
     let ids = all_pages(async |page| catalog.runs(&RunFilter::default(), &page).await, |run| run.id.clone()).await;
     assert_eq!(ids.len(), 3);
@@ -162,12 +176,25 @@ async fn lines_are_numbered_without_gaps(store: Store) {
     assert_eq!(catalog.log_lines(&run.id, 0, 5).await.unwrap().len(), 5);
 }
 
+async fn lines_that_come_at_once_are_all_kept(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    let run = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
+    let line = NewLogLine { level: "info", message: "x" };
+    let mut numbers: Vec<i64> = join_all((0..8).map(|_| catalog.add_log_line(&run.id, line, at(1))))
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+}
+
 async fn a_run_with_warnings_is_the_jobs_last_good_one(store: Store) {
     let (catalog, id) = with_job(&store).await;
     for (second, state) in [(0, RunStatus::Succeeded), (10, RunStatus::SucceededWithWarnings), (20, RunStatus::Failed)]
     {
         catalog.queue_run(&by_hand(&id), at(second)).await.unwrap();
-        let claim = catalog.claim_run("w", at(second), at(second + 5)).await.unwrap().unwrap();
+        let claim = catalog.claim_run("w", at(second), LEASE).await.unwrap().unwrap();
         assert!(catalog.finish_run(&claim.run.id, claim.fence, &end(state), at(second + 1)).await.unwrap());
     }
     let standing = catalog.standings().await.unwrap().remove(0);

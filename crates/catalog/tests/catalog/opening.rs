@@ -2,13 +2,47 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use catalog::{Catalog, Error, KeyFile, KeySource, Location, MasterKey, NewProfile};
+use catalog::{Catalog, Error, KeyFile, KeySource, Location, MasterKey, NewProfile, NewSource};
+use futures_util::future::join_all;
 use secrecy::ExposeSecret;
 
 use crate::on_both;
-use crate::store::{Store, at, destination, source};
+use crate::store::{Store, at, destination, secrets, source};
 
-on_both!(everything_opens_under_the_new_key_or_nothing_changes, a_newer_schema_is_refused);
+on_both!(
+    everything_opens_under_the_new_key_or_nothing_changes,
+    nothing_is_sealed_under_a_key_that_was_replaced,
+    changes_at_once_lose_none_of_each_others_secrets,
+    a_newer_schema_is_refused,
+);
+
+async fn nothing_is_sealed_under_a_key_that_was_replaced(store: Store) {
+    // As a second server that still runs while the key is changed.
+    let catalog = store.open().await;
+    let shop = catalog.create_source(&source("shop", Some("hunter2-hunter2")), at(0)).await.unwrap();
+    catalog.rotate_key(&MasterKey::generate().unwrap()).await.unwrap();
+    let refused = [
+        catalog.create_source(&source("other", Some("x")), at(1)).await.map(drop),
+        catalog.update_source(&shop.id, &source("shop", Some("x")), at(1)).await.map(drop),
+        catalog.create_destination(&destination("d"), at(1)).await.map(drop),
+        catalog.rotate_key(&MasterKey::generate().unwrap()).await.map(drop),
+    ];
+    for refused in refused {
+        assert!(matches!(refused, Err(Error::KeyChanged)), "{refused:?}");
+    }
+}
+
+async fn changes_at_once_lose_none_of_each_others_secrets(store: Store) {
+    let catalog = store.open().await;
+    let id = catalog.create_source(&source("shop", None), at(0)).await.unwrap().id;
+    let names = ["one", "two", "three", "four"];
+    let change = |name: &'static str| NewSource { secrets: secrets(&[(name, Some("secret"))]), ..source("shop", None) };
+    let changes = names.map(change);
+    for done in join_all(changes.iter().map(|new| catalog.update_source(&id, new, at(1)))).await {
+        done.unwrap().unwrap();
+    }
+    assert_eq!(catalog.source(&id).await.unwrap().unwrap().secrets_set.len(), names.len());
+}
 
 async fn everything_opens_under_the_new_key_or_nothing_changes(store: Store) {
     // M-07
@@ -79,4 +113,17 @@ fn addresses_are_read_and_never_shown_with_their_password() {
     for bad in ["mysql://u:hunter2@db/x", "hunter2", "sqlite://relative"] {
         assert!(!parse(bad).unwrap_err().to_string().contains("hunter2"));
     }
+}
+
+#[tokio::test]
+async fn one_process_at_a_time_uses_a_file_whatever_it_is_called() {
+    let store = Store::sqlite();
+    let catalog = store.open().await;
+    let link = store.folder.path().join("link.db");
+    std::os::unix::fs::symlink(store.folder.path().join("dbackup.db"), &link).unwrap();
+    let keys = || KeySource::File(KeyFile::new(store.folder.path()));
+    let refused = Catalog::open(&Location::Sqlite(link), &keys()).await.unwrap_err();
+    assert!(matches!(refused, Error::InUse { .. }) && refused.to_string().contains("another dbackup"), "{refused}");
+    catalog.close().await.unwrap();
+    store.open().await;
 }

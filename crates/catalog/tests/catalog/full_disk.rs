@@ -1,0 +1,112 @@
+//! A disk that is full for a while: told in words, and well again by itself.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use catalog::{Catalog, Error, KeyFile, KeySource, Location, NewLogLine, NewRun};
+use domain::outcome::RunStatus;
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+
+use crate::store::{at, destination, job, source};
+
+/// A file system of its own, unmounted at the end.
+struct Mount<'a>(&'a Path);
+
+impl<'a> Mount<'a> {
+    /// None where this user may not mount.
+    fn tmpfs(folder: &'a Path, size: &str) -> Option<Self> {
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .arg(folder)
+            .output()
+            .unwrap();
+        if !mounted.status.success() {
+            println!("skipped: may not mount a tmpfs: {}", String::from_utf8_lossy(&mounted.stderr));
+            return None;
+        }
+        Some(Self(folder))
+    }
+
+    fn fill(&self) {
+        let full = fs::write(self.0.join("filler"), vec![1; 64 << 20]);
+        assert!(full.is_err(), "the disk is not full");
+    }
+
+    fn free(&self) {
+        fs::remove_file(self.0.join("filler")).unwrap();
+    }
+}
+
+impl Drop for Mount<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
+/// Every kind of write, as often as there are connections and more.
+async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> Vec<Result<(), Error>> {
+    let new = NewRun {
+        kind: "backup",
+        job_id: Some(job_id.to_owned()),
+        title: "j".to_owned(),
+        request: None,
+        cause: "schedule",
+        slot: None,
+        attempt: 0,
+    };
+    let message = "x".repeat(2000);
+    let line = NewLogLine { level: "info", message: &message };
+    let lease = SignedDuration::from_secs(30);
+    let mut results = Vec::new();
+    for _ in 0..4 {
+        let (new, run_id) = (&new, run.0);
+        let source = source("other", Some("x"));
+        let written = tokio::join!(
+            join_all((0..8).map(|_| async { catalog.add_log_line(run_id, line, at(1)).await.map(drop) })),
+            async {
+                catalog.renew_run(run_id, run.1, lease, [1, 2, 3], Some(&serde_json::json!(message))).await.map(drop)
+            },
+            async { catalog.interrupt_abandoned("w1", at(1)).await.map(drop) },
+            async { catalog.claim_run("w1", at(1), lease).await.map(drop) },
+            async { catalog.fire_slot(job_id, "j", at(60), Some(at(60)), at(61)).await.map(drop) },
+            async { catalog.acknowledge_warning(job_id, &message).await.map(drop) },
+            async { catalog.create_source(&source, at(2)).await.map(drop) },
+            async { catalog.queue_run(new, at(3)).await.map(drop) },
+            async { catalog.check_writable().await },
+        );
+        results.extend(written.0);
+        results.extend([written.1, written.2, written.3, written.4, written.5, written.6, written.7, written.8]);
+    }
+    results
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_was_full_leaves_nothing_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = Mount::tmpfs(folder.path(), "3m") else { return };
+    let location = Location::Sqlite(folder.path().join("dbackup.db"));
+    let catalog = Catalog::open(&location, &KeySource::File(KeyFile::new(folder.path()))).await.unwrap();
+    let source = catalog.create_source(&source("s", None), at(0)).await.unwrap();
+    let one = catalog.create_destination(&destination("one"), at(0)).await.unwrap();
+    let job = catalog.create_job(&job("j", &source.id, &[&one.id]), at(0)).await.unwrap();
+    catalog.fire_slot(&job.id, "j", at(60), Some(at(60)), at(61)).await.unwrap();
+    let claim = catalog.claim_run("w1", at(61), SignedDuration::from_secs(30)).await.unwrap().unwrap();
+    for round in 0..3 {
+        disk.fill();
+        let failed = write_everything(&catalog, &job.id, (&claim.run.id, claim.fence)).await;
+        let full = failed.iter().filter(|result| matches!(result, Err(Error::DiskFull))).count();
+        assert!(full > 10, "round {round}: {failed:?}");
+        assert!(!failed.iter().any(|result| matches!(result, Err(Error::Database(_)))), "round {round}: {failed:?}");
+        assert!(Error::DiskFull.to_string().contains("disk is full"));
+        // Reading goes on.
+        assert_eq!(catalog.run(&claim.run.id).await.unwrap().unwrap().state, RunStatus::Running);
+        disk.free();
+        let good = write_everything(&catalog, &job.id, (&claim.run.id, claim.fence)).await;
+        let bad: Vec<_> =
+            good.iter().filter(|result| matches!(result, Err(Error::DiskFull | Error::Database(_)))).collect();
+        assert!(bad.is_empty(), "round {round}: {bad:?}");
+    }
+    catalog.close().await.unwrap();
+}
