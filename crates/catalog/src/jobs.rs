@@ -94,6 +94,21 @@ pub struct Due {
     pub time_zone: String,
 }
 
+/// A job that runs by a schedule.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Scheduled {
+    /// The job.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// See [`Job::cron`].
+    pub cron: String,
+    /// See [`Job::time_zone`].
+    pub time_zone: String,
+    /// See [`Job::next_run_at`].
+    pub next_run_at: Option<Moment>,
+}
+
 impl FromQueryResult for Job {
     fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
         let databases: Option<JsonText<Vec<String>>> = row.try_get(prefix, "databases")?;
@@ -237,6 +252,28 @@ impl Catalog {
         let text = "SELECT id, name, next_run_at, cron, time_zone FROM jobs WHERE next_run_at <= $1 AND enabled \
                     ORDER BY next_run_at LIMIT $2";
         sql::all(&self.db, text, values![Moment(now), limit]).await
+    }
+
+    /// The jobs whose schedule counts.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn scheduled_jobs(&self) -> Result<Vec<Scheduled>, Error> {
+        let text =
+            "SELECT id, name, cron, time_zone, next_run_at FROM jobs WHERE enabled AND cron IS NOT NULL ORDER BY id";
+        sql::all(&self.db, text, []).await
+    }
+
+    /// Moves the next slot of a job, unless somebody has changed the job since it was read. Returns whether it did.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn move_next_slot(&self, job: &Scheduled, next: Option<Timestamp>) -> Result<bool, Error> {
+        let text = "UPDATE jobs SET next_run_at = $2 WHERE id = $1 AND COALESCE(next_run_at, -1) = $3 \
+                    AND cron = $4 AND time_zone = $5 AND enabled";
+        let was = milliseconds(job.next_run_at.map(Timestamp::from)).unwrap_or(-1);
+        let values = values![job.id.clone(), milliseconds(next), was, job.cron.clone(), job.time_zone.clone()];
+        Ok(sql::run(&self.db, text, values).await? > 0)
     }
 
     /// When the next slot comes, of any job.

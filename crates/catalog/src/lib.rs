@@ -40,7 +40,7 @@ pub use destinations::{AuthorizationState, Destination, DestinationSecrets, NewD
 pub use download_links::{DownloadLink, NewDownloadLink};
 pub use error::Error;
 pub use history::{LastRun, SpanCount, Standing};
-pub use jobs::{Due, Job, JobWithRun, NewJob};
+pub use jobs::{Due, Job, JobWithRun, NewJob, Scheduled};
 pub use key_source::{KeyFile, KeySource};
 pub use master_key::MasterKey;
 pub use page::{Page, PageRequest};

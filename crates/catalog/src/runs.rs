@@ -7,6 +7,7 @@
 use domain::outcome::RunStatus;
 use jiff::{SignedDuration, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::columns::{JsonText, Moment, json, milliseconds};
@@ -85,7 +86,7 @@ pub struct Claim {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunEnd {
     /// Its last state.
     pub state: RunStatus,
@@ -274,22 +275,22 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn finish_run(&self, id: &str, fence: i64, end: &RunEnd, now: Timestamp) -> Result<bool, Error> {
-        let text = "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
-                    stored_bytes = $8, sent_bytes = $9, lease_until = NULL, worker = NULL \
-                    WHERE id = $1 AND fence = $2 AND state = 'running'";
-        let [dumped, stored, sent] = end.bytes;
-        let values = values![
-            id,
-            fence,
-            end.state.as_str(),
-            end.error.clone(),
-            end.result.as_ref().map(json).transpose()?,
-            Moment(now),
-            dumped,
-            stored,
-            sent
-        ];
-        Ok(sql::run(&self.db, text, values).await? > 0)
+        finish(&self.db, id, fence, end, now).await
+    }
+
+    /// Ends a run whose end could not be stored while its worker lived, also if it was called interrupted meanwhile. False if
+    /// somebody else has worked on it since.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn finish_late(&self, id: &str, fence: i64, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
+        let given_up =
+            "UPDATE runs SET state = 'running', fence = $2 WHERE id = $1 AND fence = $3 AND state = 'interrupted'";
+        let transaction = sql::begin(&self.db).await?;
+        sql::run(&transaction, given_up, values![id, fence, fence + 1]).await?;
+        let ended = finish(&transaction, id, fence, end, at).await?;
+        transaction.commit().await?;
+        Ok(ended)
     }
 
     /// Asks a run to stop. One that is still queued is cancelled at once. None if there is none.
@@ -379,6 +380,25 @@ impl Catalog {
         let row: Option<Fence> = sql::one(&self.db, text, values![id, fence]).await?;
         Ok(row.is_some_and(|row| row.fence == fence))
     }
+}
+
+async fn finish(db: &impl ConnectionTrait, id: &str, fence: i64, end: &RunEnd, now: Timestamp) -> Result<bool, Error> {
+    let text = "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
+                stored_bytes = $8, sent_bytes = $9, lease_until = NULL, worker = NULL \
+                WHERE id = $1 AND fence = $2 AND state = 'running'";
+    let [dumped, stored, sent] = end.bytes;
+    let values = values![
+        id,
+        fence,
+        end.state.as_str(),
+        end.error.clone(),
+        end.result.as_ref().map(json).transpose()?,
+        Moment(now),
+        dumped,
+        stored,
+        sent
+    ];
+    Ok(sql::run(db, text, values).await? > 0)
 }
 
 fn milliseconds_of(lease: SignedDuration) -> i64 {

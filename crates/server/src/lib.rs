@@ -25,4 +25,5 @@ pub use config::{Config, DropboxNetwork};
 pub use data_folder::DataFolder;
 pub use passwords::{hash_password, refuse_password};
 pub use redaction::RedactedStderr;
+pub use runs::executor::LEASE;
 pub use serve::{Error, Server};

@@ -9,6 +9,7 @@ pub(crate) mod log;
 pub(crate) mod restore;
 pub(crate) mod scheduler;
 pub(crate) mod stages;
+mod unrecorded;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

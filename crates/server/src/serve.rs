@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum_server::Handle;
-use catalog::{Catalog, Location, Token};
+use catalog::{Catalog, Token};
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Parts};
@@ -56,7 +56,6 @@ impl Server {
     /// # Errors
     /// [`Error`] says what to do.
     pub async fn start(config: Config, data: DataFolder, clock: Clock) -> Result<Self, Error> {
-        let alone = matches!(config.database, Location::Sqlite(_));
         let catalog = Catalog::open(&config.database, &config.keys).await?;
         let (listener, address) = bind(config.listen)?;
         let (tls, patience) = (config.tls.clone(), config.slowest_request);
@@ -73,7 +72,10 @@ impl Server {
             config,
         });
         let setup = prepare_setup(&app).await?;
-        app.settle_abandoned(alone).await?;
+        app.recover_ends().await?;
+        if app.catalog.is_private() {
+            app.settle_abandoned().await?;
+        }
         let handle = Handle::new();
         let router = http::router(&app);
         let (for_listening, for_tls) = (handle.clone(), tls);

@@ -36,6 +36,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         keys,
         tls: arguments.tls_cert.zip(arguments.tls_key),
         dropbox: environment::dropbox_network()?,
+        lease: server::LEASE,
         max_runs: usize::from(arguments.max_runs),
         grace: Duration::from_secs(arguments.grace),
         slowest_request: SLOWEST_REQUEST,

@@ -89,7 +89,7 @@ async fn by_token(app: &App, token: &Token) -> Result<Result<Caller, Unknown>, P
         return Ok(Err(Unknown::Invalid));
     }
     if found.last_used_at.is_none_or(|used| now.duration_since(used.0) >= NOTE_EVERY) {
-        app.catalog.touch_api_token(&found.id, now).await?;
+        note_use(app.catalog.touch_api_token(&found.id, now).await);
     }
     let user = app.catalog.user(&found.user_id).await?;
     Ok(user.map(|user| Caller { user, credential: Credential::Token(found) }).ok_or(Unknown::Invalid))
@@ -103,7 +103,7 @@ async fn by_session(app: &App, token: &Token) -> Result<Result<Caller, Unknown>,
         return Ok(Err(Unknown::Invalid));
     }
     if unused >= NOTE_EVERY {
-        app.catalog.touch_session(&session.id, now).await?;
+        note_use(app.catalog.touch_session(&session.id, now).await);
     }
     let user = app.catalog.user(&session.user_id).await?;
     Ok(user.map(|user| Caller { user, credential: Credential::Session(session) }).ok_or(Unknown::Invalid))
@@ -131,5 +131,12 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::unauthorized("sign in first"))
+    }
+}
+
+/// That a use cannot be noted, as on a full disk, keeps nobody from reading.
+fn note_use(noted: Result<(), catalog::Error>) {
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the use of a session or token could not be noted");
     }
 }

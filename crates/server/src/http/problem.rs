@@ -111,6 +111,9 @@ impl From<catalog::Error> for Problem {
             }
             catalog::Error::Referenced => Self::conflict("inUse", error.to_string()),
             catalog::Error::AlreadyRunning => Self::conflict("alreadyRunning", error.to_string()),
+            catalog::Error::Conflict => Self::conflict("conflict", error.to_string()),
+            catalog::Error::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, "diskFull", error.to_string()),
+            catalog::Error::KeyChanged => Self::new(StatusCode::SERVICE_UNAVAILABLE, "keyChanged", error.to_string()),
             error => Self::internal(error),
         }
     }

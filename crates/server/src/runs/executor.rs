@@ -9,15 +9,19 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::live::LiveEvent;
 use super::log::Level;
+use super::unrecorded::Unrecorded;
 use super::{Active, StopReason};
 use crate::app::App;
 use crate::redaction::{redact, redacted};
 
-/// Whoever does not renew for so long has lost the run.
-const LEASE: SignedDuration = SignedDuration::from_secs(30);
+/// Whoever does not renew for so long can lose the run to another server.
+pub const LEASE: Duration = Duration::from_secs(30);
+/// How often an end is tried to be stored.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// How often a lease is renewed, and somebody else's wish to cancel is seen.
 const RENEW: Duration = Duration::from_secs(1);
 /// How often the queue is looked at without being told.
@@ -51,10 +55,9 @@ fn in_words(state: RunStatus) -> &'static str {
 }
 
 impl App {
-    /// Settles what an earlier process left: says that it was interrupted, and begins scheduled ones again. `every`: no other
-    /// process can be working on this database.
-    pub(crate) async fn settle_abandoned(&self, every: bool) -> Result<(), catalog::Error> {
-        for run in self.catalog.interrupt_abandoned(self.now(), every).await? {
+    /// Settles what no server works on any more: says that it was interrupted, and begins scheduled ones again.
+    pub(crate) async fn settle_abandoned(&self) -> Result<(), catalog::Error> {
+        for run in self.catalog.interrupt_abandoned(&self.runs.worker, self.now()).await? {
             let words = "interrupted: the server stopped in the middle of this run. What it had not finished does not count as a backup";
             self.log(&run.id, Level::Error, words).await;
             self.remove_leftovers(&run).await;
@@ -89,10 +92,27 @@ impl App {
         }
     }
 
+    /// Settles what other servers left, if the database has answered for a whole lease. When it comes back after an outage, every
+    /// lease has ended, and each server needs a moment to renew its own.
+    async fn settle_others(&self, answered_since: &mut Option<Instant>) -> Result<(), catalog::Error> {
+        if self.catalog.is_private() {
+            return Ok(());
+        }
+        if let Err(error) = self.catalog.shared_now(self.now()).await {
+            *answered_since = None;
+            return Err(error);
+        }
+        if answered_since.get_or_insert_with(Instant::now).elapsed() < self.config.lease {
+            return Ok(());
+        }
+        self.settle_abandoned().await.inspect_err(|_| *answered_since = None)
+    }
+
     /// Works until the server stops, then gives running ones their time of grace.
     pub(crate) async fn work(self) {
         let turns = Arc::new(Semaphore::new(self.config.max_runs));
         let mut running = JoinSet::new();
+        let mut answered_since = None;
         loop {
             while let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
                 match self.claim().await {
@@ -112,7 +132,7 @@ impl App {
                 Some(_) = running.join_next() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if let Err(error) = self.settle_abandoned(false).await {
+            if let Err(error) = self.settle_others(&mut answered_since).await {
                 tracing::error!(%error, "abandoned runs could not be looked for");
             }
         }
@@ -135,8 +155,7 @@ impl App {
         if self.runs.draining.is_cancelled() {
             return None;
         }
-        let now = self.now();
-        match self.catalog.claim_run(&self.runs.worker, now, now + LEASE).await {
+        match self.catalog.claim_run(&self.runs.worker, self.now(), self.lease()).await {
             Ok(claim) => claim,
             Err(error) => {
                 tracing::error!(%error, "the queue could not be looked at");
@@ -145,10 +164,14 @@ impl App {
         }
     }
 
+    fn lease(&self) -> SignedDuration {
+        SignedDuration::try_from(self.config.lease).unwrap_or(SignedDuration::MAX)
+    }
+
     async fn execute(&self, claim: Claim) {
         let Claim { run, fence } = claim;
         let active = self.runs.begin(&run.id);
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         self.metrics.running.inc();
         self.runs.tell(LiveEvent::State(Box::new(run.clone())));
         let outcome = tokio::select! {
@@ -179,14 +202,17 @@ impl App {
         loop {
             tokio::time::sleep(RENEW).await;
             let (bytes, result) = (bytes(active), active.stages.news());
-            let renewed = self.catalog.renew_run(id, fence, self.now() + LEASE, bytes, result.as_ref()).await;
+            let renewed = self.catalog.renew_run(id, fence, self.lease(), bytes, result.as_ref()).await;
+            if renewed.is_err() && result.is_some() {
+                active.stages.untold();
+            }
             let bytes = bytes.map(i64::unsigned_abs);
             self.runs.tell(LiveEvent::Progress { run_id: id.to_owned(), bytes, result });
             match renewed {
                 Ok(Some(false)) => {}
                 Ok(Some(true)) => active.stop(StopReason::Cancelled),
                 Ok(None) => active.stop(StopReason::Lost),
-                // The lease outlasts a short outage; whoever takes the run over raises the fence.
+                // Whoever takes the run over raises the fence, which is asked before anything is published.
                 Err(error) => tracing::error!(%error, run_id = id, "the lease could not be renewed"),
             }
         }
@@ -203,10 +229,8 @@ impl App {
         }
         let bytes = bytes(active);
         let end = RunEnd { state, error, result, bytes };
-        match self.catalog.finish_run(&run.id, fence, &end, self.now()).await {
-            Ok(true) => {}
-            Ok(false) => tracing::warn!(run_id = run.id, "the run was taken over by somebody else"),
-            Err(error) => tracing::error!(%error, run_id = run.id, "the run's end could not be stored"),
+        if !self.store_end(&Unrecorded { run_id: run.id.clone(), fence, end, at: self.now() }).await {
+            tracing::warn!(run_id = run.id, "the run was taken over by somebody else");
         }
         let stored = if state.is_success() { bytes[1].unsigned_abs() } else { 0 };
         self.metrics.count_run(&run.kind, state, took.as_secs_f64(), stored);
@@ -221,6 +245,45 @@ impl App {
                 tracing::error!(%error, "the interrupted run could not be queued again");
             }
         }
+    }
+}
+
+impl App {
+    /// Stores how a run ended, however long the database is away. False if the run was taken over. Meanwhile a file keeps it for the
+    /// next start.
+    async fn store_end(&self, ended: &Unrecorded) -> bool {
+        let data = &self.config.data;
+        let mut is_kept = false;
+        loop {
+            match self.catalog.finish_late(&ended.run_id, ended.fence, &ended.end, ended.at).await {
+                Ok(is_ours) => {
+                    if is_kept {
+                        ended.forget(data);
+                    }
+                    return is_ours;
+                }
+                Err(error) if is_kept => tracing::debug!(%error, run_id = ended.run_id, "its end is not stored yet"),
+                Err(error) => {
+                    tracing::error!(%error, run_id = ended.run_id, "the run's end could not be stored yet; trying again");
+                    match ended.keep(data) {
+                        Ok(()) => is_kept = true,
+                        Err(error) => tracing::error!(%error, run_id = ended.run_id, "nor could a file keep it"),
+                    }
+                }
+            }
+            tokio::time::sleep(STORE_AGAIN).await;
+        }
+    }
+
+    /// Stores the ends that an earlier process of this server could not.
+    pub(crate) async fn recover_ends(&self) -> Result<(), catalog::Error> {
+        for ended in Unrecorded::all(&self.config.data) {
+            if self.catalog.finish_late(&ended.run_id, ended.fence, &ended.end, ended.at).await? {
+                tracing::info!(run_id = ended.run_id, "the end of a run is stored that could not be stored before");
+            }
+            ended.forget(&self.config.data);
+        }
+        Ok(())
     }
 }
 

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use catalog::Due;
-use domain::schedule::Schedule;
+use domain::schedule::{Schedule, ScheduleError};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::live::LiveEvent;
 use super::log::Level;
@@ -12,14 +13,33 @@ use crate::app::App;
 
 /// How often the schedules are looked at, at least.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often every next slot is compared with its schedule.
+const REALIGN: Duration = Duration::from_secs(60);
 /// Slots fired at one look.
 const AT_ONCE: i64 = 100;
+
+/// What the last look saw.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    /// The clock.
+    now: Option<Timestamp>,
+    /// When the next slots were last compared.
+    aligned: Option<Instant>,
+}
+
+impl Looks {
+    /// Whether slots may lie where no schedule puts them: at the start, when the clock has gone back, and now and then.
+    fn must_align(&self, now: Timestamp) -> bool {
+        self.now.is_none_or(|before| now < before) || self.aligned.is_none_or(|then| then.elapsed() >= REALIGN)
+    }
+}
 
 impl App {
     /// Fires slots until the server stops.
     pub(crate) async fn schedule(self) {
+        let mut looks = Looks::default();
         loop {
-            if let Err(error) = self.fire_due().await {
+            if let Err(error) = self.look_at_schedules(&mut looks).await {
                 tracing::error!(%error, "the schedules could not be looked at; trying again");
             }
             tokio::select! {
@@ -29,18 +49,58 @@ impl App {
         }
     }
 
-    /// Fires every slot that has come.
-    pub(crate) async fn fire_due(&self) -> Result<(), catalog::Error> {
-        for due in self.catalog.due_jobs(self.now(), AT_ONCE).await? {
-            self.fire(&due).await?;
+    async fn look_at_schedules(&self, looks: &mut Looks) -> Result<(), catalog::Error> {
+        let now = self.catalog.shared_now(self.now()).await?;
+        if looks.must_align(now) {
+            self.align_slots(now).await?;
+            looks.aligned = Some(Instant::now());
+        }
+        looks.now = Some(now);
+        self.fire_due(now).await
+    }
+
+    /// Brings back next slots that lie behind the one that the schedule has next, as after a clock that was ahead for a moment, and
+    /// finds those that are missing.
+    async fn align_slots(&self, now: Timestamp) -> Result<(), catalog::Error> {
+        for job in self.catalog.scheduled_jobs().await? {
+            let next = match Schedule::parse(&job.cron, &job.time_zone) {
+                Ok(schedule) => schedule.next_after(now),
+                Err(error) => {
+                    tracing::error!(job = job.name, %error, "the job's schedule cannot be read: it does not run");
+                    continue;
+                }
+            };
+            let Some(next) = next.filter(|next| job.next_run_at.is_none_or(|planned| planned.0 > *next)) else {
+                continue;
+            };
+            if self.catalog.move_next_slot(&job, Some(next)).await? {
+                tracing::warn!(job = job.name, %next, "the job's next run was planned too late, and is moved");
+            }
         }
         Ok(())
     }
 
-    async fn fire(&self, due: &Due) -> Result<(), catalog::Error> {
-        let now = self.now();
+    /// Fires every slot that has come. One job that cannot be fired does not keep the others from it.
+    async fn fire_due(&self, now: Timestamp) -> Result<(), catalog::Error> {
+        let mut failed = None;
+        for due in self.catalog.due_jobs(now, AT_ONCE).await? {
+            if let Err(error) = self.fire(&due, now).await {
+                tracing::debug!(job = due.name, %error, "the job's slot could not be fired");
+                failed = Some(error);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn fire(&self, due: &Due, now: Timestamp) -> Result<(), catalog::Error> {
         let slot = due.next_run_at.0;
-        let next = next_slot(due.cron.as_deref(), &due.time_zone, now);
+        let next = match next_slot(due.cron.as_deref(), &due.time_zone, now) {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(job = due.name, %error, "the job's schedule cannot be read: this is its last run");
+                None
+            }
+        };
         match self.catalog.fire_slot(&due.id, &due.name, slot, next, now).await? {
             None => {}
             Some(Ok(run)) => {
@@ -56,7 +116,12 @@ impl App {
     }
 }
 
-/// The first slot after a time; none without a schedule, or without any slot to come.
-pub(crate) fn next_slot(cron: Option<&str>, time_zone: &str, now: Timestamp) -> Option<Timestamp> {
-    Schedule::parse(cron?, time_zone).ok()?.next_after(now)
+/// The first slot after a time; none without a schedule.
+fn next_slot(cron: Option<&str>, time_zone: &str, now: Timestamp) -> Result<Option<Timestamp>, ScheduleError> {
+    cron.map_or(Ok(None), |cron| Ok(Schedule::parse(cron, time_zone)?.next_after(now)))
+}
+
+/// Why the schedule of a job cannot be read, which another version of dbackup may have stored.
+pub(crate) fn schedule_error(cron: Option<&str>, time_zone: &str) -> Option<String> {
+    Schedule::parse(cron?, time_zone).err().map(|error| error.to_string())
 }

@@ -110,6 +110,11 @@ impl Stages {
         })
     }
 
+    /// What was last told did not arrive: it is news again.
+    pub(crate) fn untold(&self) {
+        self.lock().changed = true;
+    }
+
     fn change(&self, database: &str, change: impl FnOnce(&mut Map<String, Value>, usize)) {
         let mut state = self.lock();
         let State { databases, copies, changed, .. } = &mut *state;

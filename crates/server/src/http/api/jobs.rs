@@ -19,6 +19,7 @@ use super::super::time::Time;
 use super::runs::RunInfo;
 use crate::app::App;
 use crate::runs::live::LiveEvent;
+use crate::runs::scheduler::schedule_error;
 use crate::settings::of_source;
 
 const MOST_DESTINATIONS: usize = 10;
@@ -71,6 +72,9 @@ pub(crate) struct JobInfo {
     profile_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     schedule: Option<ScheduleInput>,
+    /// Why the job does not run by its schedule, which this version of dbackup cannot read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule_error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_seconds: Option<i64>,
     enabled: bool,
@@ -155,6 +159,7 @@ fn show_job(JobWithRun { job, last_run }: JobWithRun) -> JobInfo {
         destination_ids: job.destination_ids,
         compression: job.compression.to_string(),
         profile_id: job.profile_id,
+        schedule_error: schedule_error(cron.as_deref(), &time_zone),
         schedule: cron.map(|cron| ScheduleInput { cron, time_zone }),
         timeout_seconds: job.timeout_seconds,
         enabled: job.enabled,

@@ -31,14 +31,17 @@ pub(crate) async fn health() -> &'static str {
     "ok"
 }
 
-/// Whether it can work: its database answers, and it is not stopping.
+/// Whether it can work: its database can be written, and it is not stopping.
 #[utoipa::path(get, path = "/readyz", tag = "system", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
     if app.runs.draining.is_cancelled() {
         return Err(unavailable("the server is stopping"));
     }
-    app.catalog.ping().await.map_err(|_| unavailable("the metadata database does not answer"))?;
+    app.catalog.check_writable().await.map_err(|error| match error {
+        catalog::Error::DiskFull => unavailable(&error.to_string()),
+        _ => unavailable("the metadata database does not answer, or cannot be written"),
+    })?;
     Ok("ready")
 }
 
