@@ -19,6 +19,10 @@ use crate::migrations;
 /// SQLite has one writer at a time; the others wait so long for their turn.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A PostgreSQL that cannot be reached is said to be so after this.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes that a disk must have left. SQLite's WAL takes some transactions within what it has, and then no more.
+const MIN_FREE: u64 = 512 * 1024;
 const SQLITE_CONNECTIONS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 8;
 
@@ -70,21 +74,36 @@ impl Location {
     }
 }
 
-/// Locks a database file for this process: what a server finds unfinished at its start must be nobody else's.
-pub(crate) fn lock(location: &Location) -> Result<Option<File>, Error> {
-    let Location::Sqlite(path) = location else { return Ok(None) };
-    let open = |cause: std::io::Error| Error::Open { location: location.describe(), cause: cause.to_string() };
-    create_private(path).map_err(open)?;
-    // Another name of the same file is the same database.
-    let path = std::fs::canonicalize(path).map_err(open)?;
-    let mut name = path.into_os_string();
-    name.push(".lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name).map_err(open)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse { location: location.describe() }),
-        // Some network file systems have no locks: there the data folder's must do.
-        Err(TryLockError::Error(_)) => Ok(None),
+/// A database file that is this process's alone: what a server finds unfinished at its start must be nobody else's.
+#[derive(Debug)]
+pub(crate) struct LockedFile {
+    path: PathBuf,
+    /// None on network file systems without locks: there the data folder's must do.
+    _lock: Option<File>,
+}
+
+impl LockedFile {
+    /// Locks the file of a database that is one, and makes it first if need be.
+    pub(crate) fn of(location: &Location) -> Result<Option<Self>, Error> {
+        let Location::Sqlite(path) = location else { return Ok(None) };
+        let open = |cause: std::io::Error| Error::Open { location: location.describe(), cause: cause.to_string() };
+        create_private(path).map_err(open)?;
+        // Another name of the same file is the same database.
+        let path = std::fs::canonicalize(path).map_err(open)?;
+        let mut name = path.clone().into_os_string();
+        name.push(".lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name).map_err(open)?;
+        let lock = match lock.try_lock() {
+            Ok(()) => Some(lock),
+            Err(TryLockError::WouldBlock) => return Err(Error::InUse { location: location.describe() }),
+            Err(TryLockError::Error(_)) => None,
+        };
+        Ok(Some(Self { path, _lock: lock }))
+    }
+
+    /// Whether its disk has no room for the next transactions.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        rustix::fs::statvfs(&self.path).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < MIN_FREE)
     }
 }
 
@@ -121,7 +140,7 @@ async fn connect_postgres(url: &SecretString) -> Result<DatabaseConnection, Stri
     let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|error| error.to_string())?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .connect_with(options.application_name("dbackup"))
         .await
         .map_err(|error| error.to_string())?;

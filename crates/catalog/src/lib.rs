@@ -54,11 +54,12 @@ pub use token::Token;
 pub use users::{NewUser, User};
 pub use vault::{Place, Vault};
 
-use std::fs::File;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::Timestamp;
-use sea_orm::{DatabaseConnection, DbBackend, FromQueryResult};
+use sea_orm::{DatabaseConnection, FromQueryResult};
+
+use connection::LockedFile;
 use uuid::{ContextV7, Uuid};
 
 /// The metadata database, open, with its vault. Clones share it.
@@ -66,7 +67,8 @@ use uuid::{ContextV7, Uuid};
 pub struct Catalog {
     db: DatabaseConnection,
     vault: Arc<Vault>,
-    _lock: Option<Arc<File>>,
+    /// The file of a database of one's own, locked.
+    file: Option<Arc<LockedFile>>,
 }
 
 impl Catalog {
@@ -76,20 +78,23 @@ impl Catalog {
     /// # Errors
     /// [`Error::WrongKey`] names both keys; [`Error::Open`] if it cannot be opened; [`Error::InUse`].
     pub async fn open(location: &Location, keys: &KeySource) -> Result<Self, Error> {
-        let lock = connection::lock(location)?.map(Arc::new);
+        let file = LockedFile::of(location)?.map(Arc::new);
         let db = location.connect().await?;
         let key = keys.find(meta::key_id(&db).await?.as_deref())?;
         match meta::adopt_key(&db, &key).await? {
             Some(wanted) if wanted != key.id() => Err(Error::wrong_key(&wanted, Some(&key))),
-            _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?), _lock: lock }),
+            _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?), file }),
         }
     }
 
-    /// Writes, and so proves that the database can be written.
+    /// Writes, and so proves that the database can be written; of a file also that it has room to grow.
     ///
     /// # Errors
     /// [`Error::DiskFull`], [`Error::Database`].
     pub async fn check_writable(&self) -> Result<(), Error> {
+        if self.file.as_ref().is_some_and(|file| file.is_disk_full()) {
+            return Err(Error::DiskFull);
+        }
         sql::run(&self.db, "UPDATE meta SET value = value WHERE name = $1", sql::values![meta::KEY_ID]).await.map(drop)
     }
 
@@ -112,7 +117,7 @@ impl Catalog {
 
     /// Whether no other process can use this database.
     pub fn is_private(&self) -> bool {
-        self.db.get_database_backend() == DbBackend::Sqlite
+        self.file.is_some()
     }
 
     /// Closes every connection, after writing everything out.

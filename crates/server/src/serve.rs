@@ -154,7 +154,12 @@ async fn prepare_setup(app: &App) -> Result<Option<(Token, PathBuf)>, Error> {
 
 async fn tidy(app: App) {
     loop {
-        if let Err(error) = app.catalog.forget_expired(app.now(), IDLE, LONGEST).await {
+        let forgotten = async {
+            // A server whose clock is wrong must not end the sessions of the others.
+            let now = app.catalog.shared_now(app.now()).await?;
+            app.catalog.forget_expired(now, IDLE, LONGEST).await
+        };
+        if let Err(error) = forgotten.await {
             tracing::error!(%error, "what has expired could not be removed");
         }
         tokio::time::sleep(TIDY).await;

@@ -1,6 +1,7 @@
 //! Real servers and tools for the tests of the other crates. A failure to set one up panics with what to do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod mount;
 mod postgres;
 
 use std::fs;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+pub use mount::Mount;
 pub use postgres::{PostgresServer, PostgresVersion};
 
 /// The folder into which `scripts/install-test-tools` puts what is not a Debian package.

@@ -51,6 +51,7 @@ pub struct PostgresServer {
     port: u16,
     process: Child,
     folder: TempDir,
+    settings: Vec<String>,
 }
 
 /// The superuser needs no password, everybody else does.
@@ -128,19 +129,23 @@ impl PostgresServer {
     }
 
     fn run_cluster(bin: PathBuf, folder: TempDir, more: &[&str]) -> Self {
-        let data = folder.path().join("data");
         let port = free_port();
-        let log = fs::File::create(folder.path().join("log")).unwrap();
         let sockets = format!("unix_socket_directories={}", folder.path().display());
         let settings = ["fsync=off", "listen_addresses=127.0.0.1", &sockets];
-        let mut command = as_postgres(&bin.join("postgres"));
-        command
-            .arg("-D")
-            .arg(&data)
-            .arg(format!("--port={port}"))
-            .args(settings.iter().chain(more).map(|setting| format!("--{setting}")));
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let mut server = Self { bin, port, process, folder };
+        let settings: Vec<String> = settings.iter().chain(more).map(|setting| format!("--{setting}")).collect();
+        let process = start_process(&bin, folder.path(), port, &settings);
+        Self { bin, port, process, folder, settings }.when_ready()
+    }
+
+    /// Starts it again after [`Self::crash`], on the same port.
+    #[must_use]
+    pub fn start_again(mut self) -> Self {
+        self.process = start_process(&self.bin, self.folder.path(), self.port, &self.settings);
+        self.when_ready()
+    }
+
+    fn when_ready(self) -> Self {
+        let mut server = self;
         wait_until("PostgreSQL is ready", || {
             assert!(server.process.try_wait().unwrap().is_none(), "PostgreSQL ended: {}", server.log());
             server.psql("postgres", "SELECT 1").output().unwrap().status.success()
@@ -222,6 +227,13 @@ impl Drop for PostgresServer {
         self.signal(Signal::QUIT);
         let _ = self.process.wait();
     }
+}
+
+fn start_process(bin: &Path, folder: &Path, port: u16, settings: &[String]) -> Child {
+    let log = fs::OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut command = as_postgres(&bin.join("postgres"));
+    command.arg("-D").arg(folder.join("data")).arg(format!("--port={port}")).args(settings);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 /// PostgreSQL refuses to run as root. The capabilities let it read its own programs wherever they lie.

@@ -1,49 +1,12 @@
 //! A disk that is full for a while: told in words, and well again by itself.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-
 use catalog::{Catalog, Error, KeyFile, KeySource, Location, NewLogLine, NewRun};
 use domain::outcome::RunStatus;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
+use test_support::Mount;
 
 use crate::store::{at, destination, job, source};
-
-/// A file system of its own, unmounted at the end.
-struct Mount<'a>(&'a Path);
-
-impl<'a> Mount<'a> {
-    /// None where this user may not mount.
-    fn tmpfs(folder: &'a Path, size: &str) -> Option<Self> {
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
-            .arg(folder)
-            .output()
-            .unwrap();
-        if !mounted.status.success() {
-            println!("skipped: may not mount a tmpfs: {}", String::from_utf8_lossy(&mounted.stderr));
-            return None;
-        }
-        Some(Self(folder))
-    }
-
-    fn fill(&self) {
-        let full = fs::write(self.0.join("filler"), vec![1; 64 << 20]);
-        assert!(full.is_err(), "the disk is not full");
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.0.join("filler")).unwrap();
-    }
-}
-
-impl Drop for Mount<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
-}
 
 /// Every kind of write, as often as there are connections and more.
 async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> Vec<Result<(), Error>> {

@@ -5,6 +5,7 @@ mod authorization;
 mod backups;
 mod dropbox;
 mod interruptions;
+mod outages;
 mod places;
 mod requests;
 mod routes;

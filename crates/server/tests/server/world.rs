@@ -12,6 +12,7 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use server::{Clock, Config, DataFolder, DropboxNetwork, Server};
 use tempfile::TempDir;
+use test_support::PostgresServer;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -32,24 +33,43 @@ impl World {
     }
 
     pub(crate) async fn with(config: dropbox_emulator::Config) -> Self {
-        Self::with_all(config, Vec::new(), None).await
+        Self::with_all(config, Vec::new(), None, noon()).await
     }
 
     pub(crate) async fn behind_proxies(trusted_proxies: Vec<&'static str>) -> Self {
-        Self::with_all(dropbox_emulator::Config::default(), trusted_proxies, None).await
+        Self::with_all(dropbox_emulator::Config::default(), trusted_proxies, None, noon()).await
     }
 
-    pub(crate) async fn on_database(url: String) -> Self {
-        Self::with_all(dropbox_emulator::Config::default(), Vec::new(), Some(url)).await
+    /// With PostgreSQL as the metadata database, whose time is also this server's.
+    pub(crate) async fn on_database(server: &PostgresServer) -> Self {
+        let format = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+        let now = server.sql("dbackup", format).trim().parse().unwrap();
+        let url = Some(server.address("dbackup"));
+        Self::with_all(dropbox_emulator::Config::default(), Vec::new(), url, now).await
+    }
+
+    /// Another server on the same database and with the same key, but a clock of its own.
+    pub(crate) async fn beside(&self) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        std::fs::copy(self.path("data/encryption.key"), data.join("encryption.key")).unwrap();
+        let emulator = Emulator::start(dropbox_emulator::Config::default()).await.unwrap();
+        let now = Arc::new(Mutex::new(*self.now.lock().unwrap()));
+        let database_url = self.database_url.clone();
+        let mut world = Self { folder, emulator, server: None, now, trusted_proxies: Vec::new(), database_url };
+        world.start().await;
+        world
     }
 
     async fn with_all(
         config: dropbox_emulator::Config,
         trusted_proxies: Vec<&'static str>,
         database_url: Option<String>,
+        now: Timestamp,
     ) -> Self {
         let emulator = Emulator::start(config).await.unwrap();
-        let now = Arc::new(Mutex::new("2026-01-15T12:00:00Z".parse().unwrap()));
+        let now = Arc::new(Mutex::new(now));
         let folder = tempfile::tempdir().unwrap();
         let mut world = Self { folder, emulator, server: None, now, trusted_proxies, database_url };
         world.start().await;
@@ -190,6 +210,10 @@ impl World {
         let run = browser.post(&format!("/api/jobs/{job}/run"), &json!({})).await.expect(202);
         browser.finished(&id(&run)).await
     }
+}
+
+fn noon() -> Timestamp {
+    "2026-01-15T12:00:00Z".parse().unwrap()
 }
 
 pub(crate) fn make_database(path: &Path, rows: u32) {

@@ -20,6 +20,7 @@ use super::super::problem::Problem;
 use super::super::time::Time;
 use super::runs::StatusName;
 use crate::app::App;
+use crate::runs::scheduler::schedule_error;
 
 const DEFAULT_DAYS: u16 = 30;
 const MOST_DAYS: u16 = 90;
@@ -66,6 +67,9 @@ pub(crate) struct JobStanding {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<StatusName>)]
     state: Option<RunStatus>,
+    /// Why the job does not run by its schedule, which this version of dbackup cannot read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule_error: Option<String>,
     /// How many warnings the last run gave that the job does not acknowledge.
     warnings: usize,
     /// How many databases it backs up; absent before the first run of a job that takes all that there are.
@@ -186,6 +190,7 @@ fn job_standing(standing: Standing, counts: Vec<SpanCount>, calendar: &Calendar,
         job_id: standing.job_id,
         last_good_at: standing.good.as_ref().map(|good| good.finished_at.into()),
         state: ended.map(|run| run.state),
+        schedule_error: schedule_error(standing.cron.as_deref(), &standing.time_zone),
         warnings: ended.map_or(0, |run| warnings(run, &standing.acknowledged_warnings)),
         databases: Some(known).filter(|known| *known > 0),
         backed_up: outcomes.into_iter().filter(|whole| *whole).count(),

@@ -1,0 +1,203 @@
+//! Clocks that lie, databases that go away, disks that are full: told, and well again without a restart.
+
+use dropbox_emulator::Weather;
+use jiff::SignedDuration;
+use serde_json::json;
+use test_support::{Mount, PostgresServer, PostgresVersion};
+
+use crate::world::{Browser, World, id};
+
+const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+async fn postgres() -> PostgresServer {
+    let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
+    server.sql("postgres", "CREATE DATABASE dbackup");
+    server
+}
+
+/// A backup into a Dropbox that is slow, and that has begun to arrive there: its job and its run.
+async fn slow_backup(world: &World, anna: &Browser) -> (String, String) {
+    let (_, source) = world.sqlite_source(anna, "shop", 50_000).await;
+    let dropbox = world.dropbox_destination(anna, "Offsite").await;
+    let job = anna.job("shop", &source, &[&dropbox], json!({"compression": "none"})).await;
+    world.dropbox().set_weather(Weather { total: Some(1024 * 1024), ..Weather::default() });
+    let run = id(&anna.post(&format!("/api/jobs/{job}/run"), &json!({})).await.expect(202));
+    anna.until(&format!("/api/runs/{run}"), |run| run["dumpedBytes"].as_i64().unwrap_or(0) > 0).await;
+    (job, run)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_was_ahead_for_a_moment_parks_no_schedule() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({"schedule": {"cron": "30 12 * * *"}})).await;
+    assert_eq!(anna.get(&format!("/api/jobs/{job}")).await.expect(200)["nextRunAt"], "2026-01-15T12:30:00Z");
+    world.advance(YEAR);
+    let next_run_at = || {
+        let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+        database.query_row("SELECT next_run_at FROM jobs", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let ahead = world.now.lock().unwrap().as_millisecond();
+    test_support::wait_until("the slot of the wrong year has fired", || next_run_at() > ahead);
+    world.advance(-YEAR);
+    test_support::wait_until("the next slot is of this year again", || next_run_at() < ahead);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_that_cannot_be_read_is_told_and_keeps_no_other_job_from_running() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let schedule = json!({"schedule": {"cron": "30 12 * * *"}});
+    let lost = anna.job("lost", &source, &[&destination], schedule.clone()).await;
+    let sound = anna.job("sound", &source, &[&destination], schedule).await;
+    // As another version of dbackup may have stored it.
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    database.execute("UPDATE jobs SET time_zone = 'Mars/Olympus' WHERE id = ?1", [&lost]).unwrap();
+    world.advance(SignedDuration::from_mins(31));
+    anna.until(&format!("/api/jobs/{sound}"), |job| job["lastRun"]["state"] == "succeeded").await;
+    let shown = anna.until(&format!("/api/jobs/{lost}"), |job| job["nextRunAt"].is_null()).await;
+    assert!(shown["scheduleError"].as_str().unwrap().contains("Mars/Olympus"), "{shown}");
+    let overview = anna.get("/api/overview").await.expect(200);
+    let standing = overview["jobs"].as_array().unwrap().iter().find(|standing| standing["jobId"] == lost.as_str());
+    assert!(standing.unwrap()["scheduleError"].is_string(), "{overview}");
+    assert!(anna.get(&format!("/api/jobs/{sound}")).await.expect(200)["scheduleError"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_clock_is_wrong_takes_no_run_from_another_one() {
+    let server = postgres().await;
+    let world = World::on_database(&server).await;
+    let anna = world.administrator().await;
+    let (_, run) = slow_backup(&world, &anna).await;
+    let mut other = world.beside().await;
+    other.advance(YEAR);
+    // Longer than a lease and what a server waits before it settles anything.
+    let renewed = || server.sql("dbackup", "SELECT count(*) FROM runs WHERE state = 'running'").trim() == "1";
+    let clock = || server.sql("dbackup", "SELECT extract(epoch FROM now())").trim().parse::<f64>().unwrap();
+    let until = clock() + 3.0;
+    test_support::wait_until("three seconds have passed", || {
+        assert!(renewed(), "the run was taken away");
+        clock() > until
+    });
+    world.dropbox().set_weather(Weather::default());
+    assert_eq!(anna.finished(&run).await["state"], "succeeded");
+    other.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_server_left_is_settled_by_another_one() {
+    let server = postgres().await;
+    let world = World::on_database(&server).await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    let run = id(&world.run_job(&anna, &job).await);
+    let dead = "UPDATE runs SET state = 'running', cause = 'schedule', worker = 'dead', finished_at = NULL, lease_until = \
+                (EXTRACT(EPOCH FROM clock_timestamp()) * 1000 - 1)::bigint";
+    server.sql("dbackup", dead);
+    assert_eq!(anna.finished(&run).await["state"], "interrupted");
+    let again = anna.until(&format!("/api/jobs/{job}"), |job| job["lastRun"]["cause"] == "retry").await;
+    assert_eq!(anna.finished(&id(&again["lastRun"])).await["state"], "succeeded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_ends_while_the_catalog_is_away_is_recorded_and_not_made_again() {
+    let mut server = postgres().await;
+    let world = World::on_database(&server).await;
+    let anna = world.administrator().await;
+    let (job, run) = slow_backup(&world, &anna).await;
+    server.sql("dbackup", "UPDATE runs SET cause = 'schedule'");
+    server.crash();
+    world.dropbox().set_weather(Weather::default());
+    let kept = world.path("data/unrecorded").join(format!("{run}.json"));
+    test_support::wait_until("its end is kept in a file", || kept.exists());
+    assert_eq!(world.dropbox().files().len(), 2, "the backup and its sidecar");
+    let _server = server.start_again();
+    assert_eq!(anna.finished(&run).await["state"], "succeeded");
+    test_support::wait_until("the file is gone", || !kept.exists());
+    let runs = anna.get("/api/runs").await.expect(200);
+    assert_eq!(runs["items"].as_array().unwrap().len(), 1, "{runs}");
+    assert_eq!(anna.get(&format!("/api/jobs/{job}")).await.expect(200)["lastRun"]["id"], run.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_that_a_killed_server_could_not_store_is_stored_by_the_next_start() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    let ended = world.run_job(&anna, &job).await;
+    let run = id(&ended);
+    world.stop().await;
+    // As a crash after the last copy leaves it.
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    let running = "UPDATE runs SET state = 'running', cause = 'schedule', worker = 'dead', finished_at = NULL";
+    database.execute(running, []).unwrap();
+    let fence: i64 = database.query_row("SELECT fence FROM runs", [], |row| row.get(0)).unwrap();
+    drop(database);
+    let end = json!({"state": "succeeded", "error": null, "result": ended["result"], "bytes": [1, 2, 3]});
+    let kept = json!({"run_id": run, "fence": fence, "end": end, "at": "2026-01-15T12:00:05Z"});
+    std::fs::create_dir_all(world.path("data/unrecorded")).unwrap();
+    std::fs::write(world.path("data/unrecorded").join(format!("{run}.json")), kept.to_string()).unwrap();
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let shown = anna.get(&format!("/api/runs/{run}")).await.expect(200);
+    assert_eq!((&shown["state"], &shown["finishedAt"]), (&json!("succeeded"), &json!("2026-01-15T12:00:05Z")));
+    assert_eq!(anna.get("/api/runs").await.expect(200)["items"].as_array().unwrap().len(), 1);
+    assert_eq!(std::fs::read_dir(world.path("data/unrecorded")).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_and_the_server_is_well_again_by_itself() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    world.stop().await;
+    // The same data folder, on a small disk.
+    let aside = world.path("aside");
+    std::fs::rename(world.path("data"), &aside).unwrap();
+    std::fs::create_dir(world.path("data")).unwrap();
+    let Some(disk) = Mount::tmpfs(&world.path("data"), "6m") else { return };
+    test_support::run(
+        std::process::Command::new("cp").arg("-a").arg(format!("{}/.", aside.display())).arg(world.path("data")),
+    );
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    assert_eq!(anna.get("/readyz").await.status, 200);
+    disk.fill();
+    anna.get("/readyz").await.problem(503, "unavailable", &["disk is full"]);
+    // The use of the session is noted each minute: that it cannot be noted keeps nobody from looking.
+    world.advance(SignedDuration::from_mins(10));
+    anna.get("/api/jobs").await.expect(200);
+    let big = "x".repeat(90);
+    let refused = anna.post(&format!("/api/jobs/{job}/run"), &json!({})).await;
+    assert!(refused.status == 507 || refused.status == 202, "{}", refused.body);
+    let mut told = false;
+    for number in 0..50 {
+        let input = json!({"name": format!("{big} {number}"), "settings": {"type": "sqlite", "path": "/x.db"}});
+        let answer = anna.post("/api/sources", &input).await;
+        if answer.status == 507 {
+            answer.problem(507, "diskFull", &["disk is full", "nothing needs to be restarted"]);
+            told = true;
+            break;
+        }
+    }
+    assert!(told, "nothing was refused");
+    disk.free();
+    assert_eq!(anna.get("/readyz").await.status, 200);
+    anna.until(&format!("/api/jobs/{job}"), |job| {
+        !matches!(job["lastRun"]["state"].as_str(), Some("queued" | "running"))
+    })
+    .await;
+    let run = world.run_job(&anna, &job).await;
+    assert_eq!(run["state"], "succeeded", "{run}");
+    world.stop().await;
+}
