@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use server::{Clock, Config, RedactedStderr, Server};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -15,8 +16,11 @@ use crate::{environment, output, signals};
 /// Slower clients are no clients.
 const SLOWEST_REQUEST: Duration = Duration::from_secs(30);
 
+/// Lines of the log that wait to be written.
+const MAX_LINES: usize = 4096;
+
 pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
-    start_log(arguments.log_format, &arguments.log)?;
+    let _log = start_log(arguments.log_format, &arguments.log)?;
     // Somebody may have been first, with the same one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let stop = signals::cancelled_by_signals()?;
@@ -61,16 +65,21 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Succeeded)
 }
 
-fn start_log(format: LogFormat, filter: &str) -> Result<(), Failure> {
+/// Starts the log on standard error. Lines are written by a thread of their own: a log that cannot be written, or that nobody reads,
+/// loses lines and stops nothing. The guard writes the last ones when it is dropped.
+fn start_log(format: LogFormat, filter: &str) -> Result<WorkerGuard, Failure> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Failure::usage(format!("--log {filter}: {error}. Write error, warn, info, debug, trace, or server=debug"))
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(RedactedStderr::default);
+    let (writer, guard) =
+        NonBlockingBuilder::default().buffered_lines_limit(MAX_LINES).lossy(true).finish(RedactedStderr::default());
+    // Where the log cannot be written, there is no place to say so.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     match format {
         LogFormat::Text => log.with_ansi(false).init(),
         LogFormat::Json => log.json().init(),
     }
-    Ok(())
+    Ok(guard)
 }
 
 fn parse_network(text: &str) -> Result<IpNet, Failure> {

@@ -1,5 +1,6 @@
 //! A server that is killed in the middle leaves a sound database, and says afterwards what it left undone.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use dropbox_emulator::Weather;
@@ -7,7 +8,7 @@ use rusqlite::Connection;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::serving::Serving;
+use crate::serving::{Serving, command};
 use crate::world::World;
 
 fn assert_sound(world: &World) {
@@ -96,4 +97,34 @@ fn kill_9_at_any_write_leaves_a_sound_database() {
         assert!((answered..=answered + round as usize + 1).contains(&names), "{names} of {answered}");
     }
     assert!(answered > 8, "{answered}");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_neither_answers_nor_backups() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let (closed, into_closed) = std::io::pipe().unwrap();
+    drop(closed);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let logs: [(&str, Stdio); 3] =
+        [("a full disk", full.into()), ("a reader that has gone", into_closed.into()), ("nobody reads", writer.into())];
+    for (name, log) in logs {
+        let world = World::new();
+        world.sqlite("shop.db", 100);
+        std::fs::create_dir(world.path("disk")).unwrap();
+        let mut server = Serving::start_command(command(&world, &["--log", "trace"]).stderr(log));
+        server.set_up();
+        let settings = json!({"type": "folder", "path": world.path("disk")});
+        let destination = server.post("/api/destinations", &json!({"name": "Disk", "settings": settings}));
+        let settings = json!({"type": "sqlite", "path": world.path("shop.db")});
+        let source = server.post("/api/sources", &json!({"name": "shop", "settings": settings}));
+        let job = json!({"name": "shop", "sourceId": source["id"], "destinationIds": [destination["id"]]});
+        let job = server.post("/api/jobs", &job)["id"].as_str().unwrap().to_owned();
+        // More lines than a pipe holds.
+        for _ in 0..200 {
+            server.get("/api/jobs");
+        }
+        let run = server.post(&format!("/api/jobs/{job}/run"), &json!({}))["id"].as_str().unwrap().to_owned();
+        test_support::wait_until(name, || server.get(&format!("/api/runs/{run}"))["state"] == "succeeded");
+    }
+    drop(reader);
 }
