@@ -894,7 +894,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether it can work: its database answers, and it is not stopping. */
+        /** Whether it can work: its database can be written, and it is not stopping. */
         get: operations["get_readyz"];
         put?: never;
         post?: never;
@@ -1191,6 +1191,8 @@ export interface components {
             compression: string;
             profileId?: string | null;
             schedule?: components["schemas"]["ScheduleInput"] | null;
+            /** @description Why the job does not run by its schedule, which this version of dbackup cannot read. */
+            scheduleError?: string | null;
             /** Format: int64 */
             timeoutSeconds?: number | null;
             enabled: boolean;
@@ -1278,6 +1280,8 @@ export interface components {
             lastGoodAt?: components["schemas"]["Time"] | null;
             lastGoodRunId?: string | null;
             state?: components["schemas"]["RunStatus"] | null;
+            /** @description Why the job does not run by its schedule, which this version of dbackup cannot read. */
+            scheduleError?: string | null;
             /** @description How many warnings the last run gave that the job does not acknowledge. */
             warnings: number;
             /** @description How many databases it backs up; absent before the first run of a job that takes all that there are. */
@@ -1359,6 +1363,8 @@ export interface components {
                 compression: string;
                 profileId?: string | null;
                 schedule?: components["schemas"]["ScheduleInput"] | null;
+                /** @description Why the job does not run by its schedule, which this version of dbackup cannot read. */
+                scheduleError?: string | null;
                 /** Format: int64 */
                 timeoutSeconds?: number | null;
                 enabled: boolean;

@@ -46,6 +46,11 @@ test('what did not succeed, was missed or has never run is counted by databases'
   expect(headline(how)).toBe('4 databases need attention.');
 });
 
+test('a schedule that cannot be read needs attention, whatever the last run came to', () => {
+  const told = overview([{ ...good('a', 2, '2026-01-15T03:00:00Z'), scheduleError: "'Mars' is not a time zone" }]);
+  expect(standing(told, [job('a')], [], now).troubles.map(({ kind }) => kind)).toEqual(['schedule']);
+});
+
 test('a destination to be authorized, or soon full, needs attention', () => {
   const told = overview([good('a', 1, '2026-01-15T03:00:00Z')], '2026-01-30');
   const how = standing(told, [job('a')], [dropbox('authorization_required', { used: 1, allowed: 10 })], now);

@@ -11,7 +11,7 @@ const DAY = 86_400_000;
 
 /** A job in trouble. */
 export interface TroubledJob {
-  kind: 'failed' | 'missed' | 'never';
+  kind: 'failed' | 'schedule' | 'missed' | 'never';
   job: Job;
   databases: number;
 }
@@ -70,12 +70,13 @@ export function standing(overview: Overview, jobs: Job[], destinations: Destinat
     const isSoon = on && new Date(on).getTime() - now.getTime() < SOON * DAY;
     if (isFull || isSoon) troubles.push({ kind: 'full', destination, on });
   }
-  const rank = { authorize: 0, failed: 1, missed: 2, full: 3, never: 4 };
+  const rank = { authorize: 0, failed: 1, schedule: 2, missed: 3, full: 4, never: 5 };
   troubles.sort((one, other) => rank[one.kind] - rank[other.kind]);
   return { databases, troubles, warned, oldest, next };
 }
 
-function troubleOf(stands: JobStanding | undefined, days: number): 'failed' | 'missed' | 'never' | undefined {
+function troubleOf(stands: JobStanding | undefined, days: number): TroubledJob['kind'] | undefined {
+  if (stands?.scheduleError) return 'schedule';
   if (!stands?.state) return stands?.days.some(({ unfinished }) => unfinished > 0) ? undefined : 'never';
   if (!isSuccess(stands.state)) return 'failed';
   const last = stands.days.at(-1);
