@@ -293,6 +293,18 @@ impl Catalog {
         Ok(ended)
     }
 
+    /// Says that an interrupted run has succeeded after all, as its result shows. None if it is not interrupted (any more).
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn finish_interrupted(&self, id: &str, state: RunStatus) -> Result<Option<Run>, Error> {
+        let text = format!(
+            "UPDATE runs SET state = $2, error = NULL WHERE id = $1 AND state = 'interrupted' RETURNING {}",
+            COLUMNS.join(", ")
+        );
+        sql::one(&self.db, &text, values![id, state.as_str()]).await
+    }
+
     /// Asks a run to stop. One that is still queued is cancelled at once. None if there is none.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use std::time::Duration;
 use catalog::{Job, Run};
 use destinations::Destination;
 use domain::Warning;
+use domain::outcome::RunStatus;
 use domain::size::human;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
@@ -310,6 +311,21 @@ fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing], acknowl
     Outcome { state: state.into(), error, result, committed: false }
 }
 
+/// What a run came to whose server died before it could say so, if its result as it grew shows every copy of every database.
+pub(super) fn whole_without_end(result: &Value) -> Option<RunStatus> {
+    let databases = result["databases"].as_array().filter(|databases| !databases.is_empty())?;
+    let has = |value: &Value, field: &str| value.get(field).is_some_and(|found| !found.is_null());
+    let is_whole = |database: &Value| {
+        let copies = database["copies"].as_array().filter(|copies| !copies.is_empty());
+        let are_proved = copies.is_some_and(|copies| copies.iter().all(|copy| !has(copy, "error")));
+        are_proved && !has(database, "error") && !has(database, "stage")
+    };
+    let warnings = databases.iter().chain([result]).filter_map(|part| part["warnings"].as_array()).flatten();
+    let is_warned = warnings.into_iter().any(|warning| warning["acknowledged"] != true);
+    let state = if is_warned { RunStatus::SucceededWithWarnings } else { RunStatus::Succeeded };
+    databases.iter().all(is_whole).then_some(state)
+}
+
 fn not_reached(Missing { id, name, reason }: &Missing) -> Value {
     json!({"destinationId": id, "destination": name, "error": reason})
 }
@@ -376,5 +392,25 @@ mod tests {
         assert_eq!(result["warnings"], json!([left_out]));
         let unlogged = json!({"code": "unlogged-tables", "message": "a table is unlogged", "acknowledged": true});
         assert_eq!(result["databases"][0]["warnings"], json!([unlogged]));
+    }
+
+    #[test]
+    fn only_a_result_with_every_copy_is_whole_without_its_end() {
+        let copy = json!({"destination": "a", "path": "p"});
+        let shop = json!({"database": "shop", "copies": [copy]});
+        let state = |databases: Value| whole_without_end(&json!({"databases": databases}));
+        assert_eq!(state(json!([shop, shop])), Some(RunStatus::Succeeded));
+        for lacking in [
+            json!({"database": "blog", "stage": "proving", "copies": [copy]}),
+            json!({"database": "blog", "copies": [copy, {"destination": "b", "error": "full"}]}),
+            json!({"database": "blog", "copies": [copy], "error": "no such database"}),
+            json!({"database": "blog", "copies": []}),
+        ] {
+            assert_eq!(state(json!([shop, lacking])), None, "{lacking}");
+        }
+        assert_eq!(state(json!([])), None);
+        let warned = |warning: Value| whole_without_end(&json!({"databases": [shop], "warnings": [warning]}));
+        assert_eq!(warned(json!({"code": "x"})), Some(RunStatus::SucceededWithWarnings));
+        assert_eq!(warned(json!({"code": "x", "acknowledged": true})), Some(RunStatus::Succeeded));
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::backup::whole_without_end;
 use super::live::LiveEvent;
 use super::log::Level;
 use super::unrecorded::Unrecorded;
@@ -58,6 +59,9 @@ impl App {
     /// Settles what no server works on any more: says that it was interrupted, and begins scheduled ones again.
     pub(crate) async fn settle_abandoned(&self) -> Result<(), catalog::Error> {
         for run in self.catalog.interrupt_abandoned(&self.runs.worker, self.now()).await? {
+            if self.is_whole(&run).await? {
+                continue;
+            }
             let words = "interrupted: the server stopped in the middle of this run. What it had not finished does not count as a backup";
             self.log(&run.id, Level::Error, words).await;
             self.remove_leftovers(&run).await;
@@ -65,6 +69,17 @@ impl App {
             self.begin_again(&run).await?;
         }
         Ok(())
+    }
+
+    /// Says that a run has succeeded whose server died between its last copy and its end. It is not made again.
+    async fn is_whole(&self, run: &Run) -> Result<bool, catalog::Error> {
+        let result = run.result.as_ref().filter(|_| run.kind == "backup");
+        let Some(state) = result.and_then(whole_without_end) else { return Ok(false) };
+        let Some(run) = self.catalog.finish_interrupted(&run.id, state).await? else { return Ok(false) };
+        let words = "succeeded: the server stopped right after the last copy was proved";
+        self.log(&run.id, Level::Info, words).await;
+        self.runs.tell(LiveEvent::State(Box::new(run)));
+        Ok(true)
     }
 
     async fn begin_again(&self, run: &Run) -> Result<(), catalog::Error> {

@@ -97,7 +97,7 @@ async fn what_a_dead_server_left_is_settled_by_another_one() {
     let (_, destination) = world.folder_destination(&anna, "Disk").await;
     let job = anna.job("shop", &source, &[&destination], json!({})).await;
     let run = id(&world.run_job(&anna, &job).await);
-    let dead = "UPDATE runs SET state = 'running', cause = 'schedule', worker = 'dead', finished_at = NULL, lease_until = \
+    let dead = "UPDATE runs SET state = 'running', cause = 'schedule', result = NULL, worker = 'dead', finished_at = NULL, lease_until = \
                 (EXTRACT(EPOCH FROM clock_timestamp()) * 1000 - 1)::bigint";
     server.sql("dbackup", dead);
     assert_eq!(anna.finished(&run).await["state"], "interrupted");
@@ -151,6 +151,39 @@ async fn an_end_that_a_killed_server_could_not_store_is_stored_by_the_next_start
     assert_eq!((&shown["state"], &shown["finishedAt"]), (&json!("succeeded"), &json!("2026-01-15T12:00:05Z")));
     assert_eq!(anna.get("/api/runs").await.expect(200)["items"].as_array().unwrap().len(), 1);
     assert_eq!(std::fs::read_dir(world.path("data/unrecorded")).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_backup_whose_server_died_before_its_end_has_succeeded_and_is_not_made_again() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    let whole = id(&world.run_job(&anna, &job).await);
+    let half = id(&world.run_job(&anna, &job).await);
+    world.stop().await;
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    let running =
+        "UPDATE runs SET state = 'running', cause = 'schedule', worker = 'dead', finished_at = NULL WHERE id = ?1";
+    database.execute(running, [&whole]).unwrap();
+    drop(database);
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let shown = anna.get(&format!("/api/runs/{whole}")).await.expect(200);
+    assert_eq!((&shown["state"], &shown["error"]), (&json!("succeeded"), &json!(null)), "{shown}");
+    world.stop().await;
+
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    database.execute(running, [&half]).unwrap();
+    let growing = "UPDATE runs SET result = json_set(result, '$.databases[0].stage', 'proving') WHERE id = ?1";
+    database.execute(growing, [&half]).unwrap();
+    drop(database);
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    assert_eq!(anna.get(&format!("/api/runs/{half}")).await.expect(200)["state"], "interrupted");
+    let again = anna.until(&format!("/api/jobs/{job}"), |job| job["lastRun"]["cause"] == "retry").await;
+    assert_eq!(anna.finished(&id(&again["lastRun"])).await["state"], "succeeded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
