@@ -41,7 +41,7 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
     .getByRole('button', { name: 'Restore…' })
     .click();
   await page.getByLabel('Target', { exact: true }).selectOption({ label: 'Shop' });
-  await page.getByLabel('File').fill(join(world.folder, 'restored.db'));
+  await page.getByRole('textbox', { name: 'File' }).fill(join(world.folder, 'restored.db'));
   await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).click();
   await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });

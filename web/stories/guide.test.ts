@@ -25,7 +25,7 @@ test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even w
   await page.getByRole('heading', { name: 'Your first backup' }).waitFor();
   await page.getByLabel('Name').fill('Shop');
   await page.getByLabel('Engine').selectOption('sqlite');
-  await page.getByLabel('File').fill(database);
+  await page.getByRole('textbox', { name: 'File' }).fill(database);
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('button', { name: 'Test connection' }).click();
   await page.getByText('1 table, SQLite').waitFor();
@@ -97,7 +97,7 @@ test('what a job needs is made where it is needed; nothing that was typed before
   let dialog = page.getByRole('dialog', { name: 'New source' });
   await dialog.getByLabel('Name').fill('Archive');
   await dialog.getByLabel('Engine').selectOption('sqlite');
-  await dialog.getByLabel('File').fill(database);
+  await dialog.getByRole('textbox', { name: 'File' }).fill(database);
   await dialog.getByRole('button', { name: 'Save', exact: true }).click();
   dialog = page.getByRole('dialog', { name: 'Archive' });
   await dialog.getByRole('button', { name: 'Test connection' }).click();

@@ -47,11 +47,11 @@ test('nothing typed is lost when saving fails, or the session ends in the middle
   await page.goto(`${world.url}/sources/new`);
   await page.getByLabel('Engine').selectOption('sqlite');
   await page.getByLabel('Name').fill('Second');
-  await page.getByLabel('File').fill('not absolute');
+  await page.getByRole('textbox', { name: 'File' }).fill('not absolute');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('alert').first().waitFor();
   await world.look('source, refused');
-  await page.getByLabel('File').fill(`${world.folder}/shop.db`);
+  await page.getByRole('textbox', { name: 'File' }).fill(`${world.folder}/shop.db`);
   await page.route('**/api/sources', (route) => route.abort());
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByText('The server cannot be reached').waitFor();

@@ -27,7 +27,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByRole('link', { name: 'Add a source' }).click();
   await page.getByLabel('Name').fill('Shop');
   await page.getByLabel('Engine').selectOption('sqlite');
-  await page.getByLabel('File').fill(database);
+  await page.getByRole('textbox', { name: 'File' }).fill(database);
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('button', { name: 'Test connection' }).click();
   await page.getByRole('button', { name: 'Test again' }).waitFor();
@@ -103,7 +103,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await world.look('backups');
   await page.getByRole('button', { name: 'Restore…' }).click();
   await page.getByLabel('Target', { exact: true }).selectOption({ label: 'Shop' });
-  await page.getByLabel('File').fill(join(world.folder, 'restored.db'));
+  await page.getByRole('textbox', { name: 'File' }).fill(join(world.folder, 'restored.db'));
   await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).waitFor();
   await world.look('restore');

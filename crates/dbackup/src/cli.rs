@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use domain::Compression;
@@ -229,6 +230,8 @@ pub(crate) struct ResetPasswordArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
+    pub(crate) stall: StallArguments,
+    #[command(flatten)]
     pub(crate) store: StoreArguments,
     /// Where to listen
     #[arg(long, value_name = "ADDRESS", env = "DBACKUP_LISTEN", default_value = "127.0.0.1:3000")]
@@ -268,6 +271,20 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// How long nothing may move.
+#[derive(Debug, Args)]
+pub(crate) struct StallArguments {
+    /// Fail when a database or a storage has given or taken nothing for so long
+    #[arg(long, value_name = "SECONDS", env = "DBACKUP_STALL_TIMEOUT", default_value_t = runner::STALL_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    stall_timeout: u64,
+}
+
+impl StallArguments {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.stall_timeout)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
     /// sqlite:///path/to/file.db or postgres://user@host:port/database (without a database: all of them). A source with a
@@ -295,6 +312,8 @@ pub(crate) struct BackupArguments {
     /// Back up a damaged SQLite database as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
+    #[command(flatten)]
+    pub(crate) stall: StallArguments,
     /// Do not count a warning: CODE or CODE:SUBJECT; may be repeated
     #[arg(long = "acknowledge", value_name = "WARNING")]
     pub(crate) acknowledged: Vec<String>,
@@ -368,6 +387,8 @@ pub(crate) struct RestoreArguments {
     /// Restore a damaged SQLite database as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
+    #[command(flatten)]
+    pub(crate) stall: StallArguments,
     /// What to do about an object that cannot be restored
     #[arg(long, value_name = "ACTION", default_value = "stop")]
     pub(crate) on_error: OnErrorArgument,

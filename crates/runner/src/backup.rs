@@ -6,6 +6,7 @@ mod report;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use destinations::{Destination, Upload};
 use domain::outcome::RunState;
@@ -14,7 +15,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
 use pipeline::{Encoded, Progress};
-use sources::{DumpOptions, Source, Versions};
+use sources::{DumpOptions, Guard, Source, Versions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -52,6 +53,10 @@ pub struct BackupRequest<'a> {
     pub run_id: String,
     /// The job's id where a server knows one.
     pub job_id: Option<String>,
+    /// Asked right before a copy is published.
+    pub guard: Arc<dyn Guard>,
+    /// How long the database may give nothing, and a destination take nothing.
+    pub stall_timeout: Duration,
 }
 
 /// Backs up every database of the request, one after another. `cancel` stops the run at any time before a database's copies
@@ -168,7 +173,10 @@ async fn dump_to_all(
     }
     let dump = request.source.dump(database, request.dump_options).await?;
     let versions = dump.versions();
-    let stream = stream::run(dump, request.compression, request.recipients.clone(), uploads, progress).await?;
+    let limit = request.stall_timeout;
+    let on_silence = |since| on_event(Event::Silent { database, since, limit });
+    let stall = stream::Stall { limit, on_silence: &on_silence };
+    let stream = stream::run(dump, request.compression, request.recipients.clone(), uploads, progress, &stall).await?;
     let mut streamed = stream.uploads.into_iter();
     let uploads = failures.into_iter().map(|failure| match failure {
         Some(failure) => Err(failure),

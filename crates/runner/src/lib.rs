@@ -12,10 +12,12 @@ pub mod naming;
 pub mod restore;
 pub mod review;
 mod sidecars;
+mod stall;
 
 pub use backup::{BackupRequest, Event, RunReport, back_up};
 pub use catalog::{Backup, DeleteError, JobFolder, Listing, SidecarState, delete, list};
 pub use checks::Checks;
 pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
-pub use restore::{OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};
+pub use restore::{Controls, OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};
 pub use review::review;
+pub use stall::{STALL_TIMEOUT, Stalled, in_words};

@@ -6,6 +6,10 @@
 
 mod examine;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
 use bytes::Bytes;
 use destinations::{Destination, Download};
 use domain::naming::BackupName;
@@ -13,14 +17,15 @@ use domain::{DumpFormat, RunState};
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Interrupted, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode};
-use sources::{RestoreOptions, Restored, Source, WayOn};
+use sources::{Guard, RestoreOptions, Restored, Source, WayOn};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use self::examine::equal;
 pub use self::examine::{Examined, examine, verify};
+use self::examine::{altered, equal};
 use crate::checks::Checks;
 use crate::sidecars::SidecarState;
+use crate::stall::{self, STALL_TIMEOUT, Stalled};
 
 /// What to open.
 pub struct OpenRequest<'a> {
@@ -81,6 +86,16 @@ pub enum OpenError {
         /// What remains.
         leftover: sources::Error,
     },
+    /// Nothing came, or nothing was taken, for too long.
+    #[error(
+        "the restore has stalled at {place}: {stalled}. Nothing was changed. Look at what is going on there, then restore again"
+    )]
+    Stalled {
+        /// The target, or the backup.
+        place: String,
+        /// For how long.
+        stalled: Stalled,
+    },
     /// Somebody stopped it.
     #[error("cancelled: nothing was changed")]
     Cancelled,
@@ -106,6 +121,8 @@ pub struct OpenedBackup {
     pub pieces: Receiver,
     /// Whether its database was already damaged when it was backed up, and that was allowed.
     pub damaged: bool,
+    /// Bytes of the dump, as its sidecar says.
+    promised: Option<u64>,
     reading: JoinHandle<Result<(), destinations::Error>>,
     decoding: JoinHandle<Result<Result<Decoded, OpenError>, DecodeError>>,
     path: String,
@@ -117,6 +134,14 @@ pub struct OpenedBackup {
 /// # Errors
 /// If it cannot be read, or is found to be altered before the first byte.
 pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<OpenedBackup, OpenError> {
+    open_within(request, progress, STALL_TIMEOUT).await
+}
+
+async fn open_within(
+    request: OpenRequest<'_>,
+    progress: &Progress,
+    limit: Duration,
+) -> Result<OpenedBackup, OpenError> {
     let OpenRequest { destination, path, identities } = request;
     let examined = examine(destination, path).await?;
     let download = destination.open(path).await?;
@@ -124,7 +149,8 @@ pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<Opene
     let named_encrypted = path.rsplit('/').next().and_then(BackupName::parse).is_some_and(|name| name.encrypted);
     let must_be_encrypted = named_encrypted || sidecar.sidecar().is_some_and(|sidecar| sidecar.encryption.is_some());
     let ((stored, decoder_input), (decoder_output, pieces)) = (stream::channel(), stream::channel());
-    let reading = tokio::spawn(read(download, stored, progress.clone()));
+    let promised = sidecar.sidecar().map(|sidecar| sidecar.size.plain);
+    let reading = tokio::spawn(read(download, stored, progress.clone(), limit));
     let owned_path = path.to_owned();
     let keys = Keys { identities, must_be_encrypted };
     let damaged =
@@ -132,7 +158,7 @@ pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<Opene
     let decoding = decode(keys, decoder_input, decoder_output, progress.clone(), move |decoded| {
         compare(&owned_path, &sidecar, decoded)
     });
-    Ok(OpenedBackup { pieces, damaged, reading, decoding, path: path.to_owned(), checks })
+    Ok(OpenedBackup { pieces, damaged, promised, reading, decoding, path: path.to_owned(), checks })
 }
 
 impl OpenedBackup {
@@ -178,8 +204,17 @@ fn compare(path: &str, sidecar: &SidecarState, decoded: &Decoded) -> Result<(), 
 }
 
 /// Moves the stored bytes into the stages; says that they ended only after the destination has checked them.
-async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progress) -> Result<(), destinations::Error> {
-    while let Some(piece) = download.next().await? {
+async fn read(
+    mut download: Box<dyn Download>,
+    stored: Sender,
+    progress: Progress,
+    limit: Duration,
+) -> Result<(), destinations::Error> {
+    let stalled = |stalled: Stalled| destinations::Error::Failed {
+        what: "the destination gave nothing more".to_owned(),
+        cause: stalled.to_string(),
+    };
+    while let Some(piece) = stall::of_storage(limit, download.next()).await.map_err(stalled)?? {
         progress.add_sent(piece.len());
         if stored.send(piece).await.is_err() {
             return Ok(());
@@ -208,6 +243,42 @@ pub struct RestoreReport {
     pub decoded: Decoded,
 }
 
+/// What can stop a restore, and what it tells.
+pub struct Controls<'a> {
+    /// Counts bytes.
+    pub progress: &'a Progress,
+    /// Stops it, until the target changes.
+    pub cancel: &'a CancellationToken,
+    /// Asked right before the target changes.
+    pub guard: Arc<dyn Guard>,
+    /// How long the target may take nothing, and the destination give nothing.
+    pub stall_timeout: Duration,
+}
+
+/// Lets a restore change its target that is not cancelled, and that the caller's guard passes.
+struct Wanted {
+    cancel: CancellationToken,
+    guard: Arc<dyn Guard>,
+}
+
+#[async_trait]
+impl Guard for Wanted {
+    async fn check(&self) -> Result<(), sources::Error> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(sources::Error::Stopped("cancelled".to_owned())),
+            checked = self.guard.check() => checked,
+        }
+    }
+}
+
+/// What is the same for all pieces of a restore.
+struct Loading {
+    target: String,
+    format: DumpFormat,
+    limit: Duration,
+}
+
 /// Restores a backup into the database that `target` names. Whatever fails, the target stays as it was.
 ///
 /// # Errors
@@ -216,16 +287,22 @@ pub async fn restore(
     request: OpenRequest<'_>,
     target: &dyn Source,
     options: RestoreOptions,
-    progress: &Progress,
-    cancel: &CancellationToken,
+    controls: &Controls<'_>,
 ) -> Result<RestoreReport, OpenError> {
+    let Controls { progress, cancel, guard, stall_timeout } = controls;
     let format = target.engine().format();
     check_name(request.path, format)?;
-    let mut restoring = target.restore(options).await?;
+    let mut restoring = tokio::select! {
+        biased;
+        () = cancel.cancelled() => return Err(OpenError::Cancelled),
+        restoring = target.restore(options) => restoring?,
+    };
+    restoring.guard(Arc::new(Wanted { cancel: (*cancel).clone(), guard: Arc::clone(guard) }));
+    let loading = Loading { target: target.name(), format, limit: *stall_timeout };
     let loaded = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(OpenError::Cancelled),
-        loaded = load(request, &mut *restoring, format, progress) => loaded,
+        loaded = load(request, &mut *restoring, &loading, progress) => loaded,
     };
     match loaded {
         Ok(decoded) => Ok(RestoreReport { restored: restoring.commit().await?, decoded }),
@@ -240,15 +317,15 @@ pub async fn restore(
 async fn load(
     request: OpenRequest<'_>,
     restoring: &mut dyn sources::Restore,
-    format: DumpFormat,
+    loading: &Loading,
     progress: &Progress,
 ) -> Result<Decoded, OpenError> {
     let path = request.path;
-    let mut opened = open(request, progress).await?;
+    let mut opened = open_within(request, progress, loading.limit).await?;
     if opened.damaged {
         restoring.accept_damage();
     }
-    match feed(&mut opened.pieces, restoring, format, path).await {
+    match feed(&mut opened, restoring, loading, path).await {
         Ok(()) => {
             let decoded = opened.finish().await?;
             restoring.finish().await?;
@@ -268,20 +345,27 @@ enum Fed {
 }
 
 async fn feed(
-    pieces: &mut Receiver,
+    opened: &mut OpenedBackup,
     restoring: &mut dyn sources::Restore,
-    format: DumpFormat,
+    loading: &Loading,
     path: &str,
 ) -> Result<(), Fed> {
-    let mut first = true;
-    while let Some(piece) = pieces.receive().await.map_err(|Interrupted| Fed::Interrupted)? {
-        if first {
-            check_format(&piece, format, path).map_err(Fed::Refused)?;
-            first = false;
+    let mut taken = 0_u64;
+    while let Some(piece) = opened.pieces.receive().await.map_err(|Interrupted| Fed::Interrupted)? {
+        if taken == 0 {
+            check_format(&piece, loading.format, path).map_err(Fed::Refused)?;
         }
-        restoring.write(piece).await.map_err(|error| Fed::Refused(error.into()))?;
+        taken += piece.len() as u64;
+        // What is longer than it says would fill the target's disk before its checksum is known to be wrong.
+        if let Some(promised) = opened.promised.filter(|promised| taken > *promised) {
+            let found = format!("more than {promised}");
+            return Err(Fed::Refused(altered(path, "size of the dump in bytes", &promised.to_string(), found)));
+        }
+        let written = stall::of_database(loading.limit, restoring.write(piece), &|_| ()).await;
+        let written = written.map_err(|stalled| OpenError::Stalled { place: loading.target.clone(), stalled });
+        written.and_then(|written| written.map_err(OpenError::from)).map_err(Fed::Refused)?;
     }
-    if first { Err(Fed::Refused(wrong_format(path, None, format))) } else { Ok(()) }
+    if taken == 0 { Err(Fed::Refused(wrong_format(path, None, loading.format))) } else { Ok(()) }
 }
 
 /// Refuses a backup whose name says that it is another engine's.

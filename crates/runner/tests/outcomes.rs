@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,10 +12,12 @@ use domain::probe::Step;
 use domain::{Compression, Engine, RunState, Warning};
 use pipeline::Progress;
 use runner::restore::state_of;
-use runner::{BackupRequest, OpenError, OpenRequest, RunReport, back_up, restore, review};
+use runner::{
+    BackupRequest, Controls, Event, OpenError, OpenRequest, RunReport, STALL_TIMEOUT, back_up, restore, review,
+};
 use sources::{
-    Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, OnError, Restore, RestoreOptions, Restored,
-    Review, Severity, Source, Versions, WayOn,
+    Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, OnError, Restore, RestoreOptions,
+    Restored, Review, Severity, Source, Unguarded, Versions, WayOn,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +33,8 @@ struct Made {
     findings: Vec<Finding>,
     /// The restore is loaded, but is not put in its place.
     keeps: bool,
+    /// The dump stops giving anything in the middle.
+    hangs: bool,
     /// The questions of the review fail.
     review_fails: bool,
     reviewed: Arc<AtomicUsize>,
@@ -64,18 +69,18 @@ impl Source for Made {
     }
 
     async fn dump(&self, _database: &str, _options: DumpOptions) -> Result<Box<dyn Dump>, Error> {
-        Ok(Box::new(MadeDump { left: DUMP_LEN, warnings: self.warnings.clone() }))
+        Ok(Box::new(MadeDump { hangs: self.hangs, left: DUMP_LEN, warnings: self.warnings.clone() }))
     }
 
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
-        Ok(Box::new(MadeRestore { source: self.boxed(), options }))
+        Ok(Box::new(MadeRestore { source: self.boxed(), options, guard: Arc::new(Unguarded) }))
     }
 
     async fn review(&self, _options: RestoreOptions) -> Result<Box<dyn Review>, Error> {
         Ok(self.boxed())
     }
 
-    async fn put_in_place(&self, kept: &str) -> Result<Restored, Error> {
+    async fn put_in_place(&self, kept: &str, _guard: &dyn Guard) -> Result<Restored, Error> {
         Ok(Restored::whole(kept))
     }
 
@@ -89,6 +94,7 @@ impl Source for Made {
 }
 
 struct MadeDump {
+    hangs: bool,
     left: usize,
     warnings: Vec<Warning>,
 }
@@ -100,6 +106,9 @@ impl Dump for MadeDump {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        if self.hangs && self.left < DUMP_LEN {
+            std::future::pending::<()>().await;
+        }
         let mut piece = vec![0; self.left.min(256 * 1024)];
         if self.left == DUMP_LEN {
             piece[..16].copy_from_slice(b"SQLite format 3\0");
@@ -131,10 +140,15 @@ impl Review for Made {
 struct MadeRestore {
     source: Box<Made>,
     options: RestoreOptions,
+    guard: Arc<dyn Guard>,
 }
 
 #[async_trait]
 impl Restore for MadeRestore {
+    fn guard(&mut self, guard: Arc<dyn Guard>) {
+        self.guard = guard;
+    }
+
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
         self.source.restored.lock().unwrap().extend_from_slice(&piece);
         Ok(())
@@ -152,6 +166,7 @@ impl Restore for MadeRestore {
     }
 
     async fn commit(self: Box<Self>) -> Result<Restored, Error> {
+        self.guard.check().await?;
         let Made { failed_objects, warnings, keeps, .. } = *self.source;
         if keeps {
             let (kept, cure) = ("shop__dbackup_restore_1".to_owned(), "End its sessions.".to_owned());
@@ -180,8 +195,13 @@ fn folder() -> Folder {
 }
 
 async fn backed_up(source: &Made, folder: &Folder, left_out: Vec<Warning>, acknowledged: &[&str]) -> RunReport {
+    let request = request(source, folder, left_out, acknowledged);
+    back_up(&request, &Progress::default(), &CancellationToken::new(), &|_| ()).await
+}
+
+fn request<'a>(source: &'a Made, folder: &Folder, left_out: Vec<Warning>, acknowledged: &[&str]) -> BackupRequest<'a> {
     let started = "2026-01-15T12:00:00Z".parse().unwrap();
-    let request = BackupRequest {
+    BackupRequest {
         source,
         databases: vec!["shop".to_owned()],
         left_out,
@@ -196,8 +216,9 @@ async fn backed_up(source: &Made, folder: &Folder, left_out: Vec<Warning>, ackno
         trigger: "manual",
         run_id: runner::backup::new_run_id(started),
         job_id: None,
-    };
-    back_up(&request, &Progress::default(), &CancellationToken::new(), &|_| ()).await
+        guard: Arc::new(Unguarded),
+        stall_timeout: STALL_TIMEOUT,
+    }
 }
 
 /// A backup in a folder, and its path.
@@ -215,9 +236,75 @@ fn open<'a>(folder: &'a Folder, path: &'a str) -> OpenRequest<'a> {
 async fn restored(source: &Made, on_error: OnError) -> Result<Restored, OpenError> {
     let (folder, path) = backup(source).await;
     let options = RestoreOptions { on_error, ..RestoreOptions::default() };
-    let cancel = CancellationToken::new();
-    let report = restore(open(&folder, &path), source, options, &Progress::default(), &cancel).await?;
-    Ok(report.restored)
+    restored_from(&folder, &path, source, options, Arc::new(Unguarded)).await
+}
+
+async fn restored_from(
+    folder: &Folder,
+    path: &str,
+    source: &Made,
+    options: RestoreOptions,
+    guard: Arc<dyn Guard>,
+) -> Result<Restored, OpenError> {
+    let (progress, cancel) = (Progress::default(), CancellationToken::new());
+    let controls = Controls { progress: &progress, cancel: &cancel, guard, stall_timeout: STALL_TIMEOUT };
+    Ok(restore(open(folder, path), source, options, &controls).await?.restored)
+}
+
+/// Another server has the run.
+struct Lost;
+
+#[async_trait]
+impl Guard for Lost {
+    async fn check(&self) -> Result<(), Error> {
+        Err(Error::Stopped("another server has taken this run over".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_lost_publishes_nothing_and_changes_no_target() {
+    let (source, folder) = (Made::default(), folder());
+    let lost = BackupRequest { guard: Arc::new(Lost), ..request(&source, &folder, Vec::new(), &[]) };
+    let report = back_up(&lost, &Progress::default(), &CancellationToken::new(), &|_| ()).await;
+    assert_eq!(report.state, RunState::Failed);
+    let failure = report.databases[0].copies[0].result.as_ref().unwrap_err().to_string();
+    assert!(failure.contains("another server"), "{failure}");
+    assert!(folder.destination.list("shop").await.unwrap().is_empty());
+
+    let (folder, path) = backup(&source).await;
+    let stopped = restored_from(&folder, &path, &source, RestoreOptions::default(), Arc::new(Lost)).await;
+    assert!(matches!(stopped, Err(OpenError::Source(Error::Stopped(_)))), "{stopped:?}");
+}
+
+#[tokio::test]
+async fn a_source_that_hangs_is_told_and_fails_the_run_in_words() {
+    let (source, folder) = (Made { hangs: true, ..Made::default() }, folder());
+    let stall_timeout = Duration::from_millis(200);
+    let hanging = BackupRequest { stall_timeout, ..request(&source, &folder, Vec::new(), &[]) };
+    let silent = AtomicUsize::new(0);
+    let on_event = |event: Event<'_>| {
+        if matches!(event, Event::Silent { .. }) {
+            silent.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let report = back_up(&hanging, &Progress::default(), &CancellationToken::new(), &on_event).await;
+    let failure = report.databases[0].failure.as_ref().unwrap().to_string();
+    assert!(failure.contains("the dump has stalled: nothing moved for"), "{failure}");
+    assert_eq!((report.state, silent.load(Ordering::Relaxed)), (RunState::Failed, 1));
+    assert!(folder.destination.list("shop").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_restore_stops_at_the_size_that_its_sidecar_promises() {
+    let source = Made::default();
+    let (folder, path) = backup(&source).await;
+    let sidecar = folder._folder.path().join(format!("{path}.meta.json"));
+    let mut lying: serde_json::Value = serde_json::from_slice(&std::fs::read(&sidecar).unwrap()).unwrap();
+    lying["size"]["plain"] = serde_json::json!(DUMP_LEN / 4);
+    std::fs::write(&sidecar, lying.to_string()).unwrap();
+    let refused = restored_from(&folder, &path, &source, RestoreOptions::default(), Arc::new(Unguarded)).await;
+    assert!(matches!(refused, Err(OpenError::Altered { what: "size of the dump in bytes", .. })), "{refused:?}");
+    assert!(source.restored.lock().unwrap().len() <= DUMP_LEN / 4);
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub struct Config {
     pub dropbox: DropboxNetwork,
     /// Runs at once.
     pub max_runs: usize,
+    /// How long a database may give or take nothing in a run, and a destination likewise.
+    pub stall_timeout: Duration,
     /// A run whose server has said nothing of it for so long is taken from it, where several servers share a database.
     pub lease: Duration,
     /// How long runs may go on after the server was asked to stop.

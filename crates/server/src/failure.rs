@@ -127,6 +127,7 @@ fn of_source(error: &sources::Error, words: String) -> Problem {
     match error {
         sources::Error::Usage(_) => Problem::bad_request(words),
         sources::Error::HoldsData(_) => Problem::conflict("targetHoldsData", words),
+        sources::Error::Stopped(_) => Problem::conflict("stopped", words),
         sources::Error::Failed { .. } | sources::Error::Object { .. } | sources::Error::Kept { .. } => {
             Problem::failed_dependency("sourceFailed", words)
         }

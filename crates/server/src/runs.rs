@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod executor;
+mod guard;
 mod leftovers;
 pub(crate) mod live;
 pub(crate) mod log;
@@ -41,6 +42,8 @@ pub(crate) struct Runs {
 pub(crate) struct Active {
     pub(crate) cancel: CancellationToken,
     pub(crate) reason: std::sync::Arc<Mutex<Option<StopReason>>>,
+    /// To be shown with every change of the run.
+    pub(crate) fence: i64,
     pub(crate) progress: Progress,
     pub(crate) stages: Stages,
 }
@@ -81,10 +84,11 @@ impl Runs {
         }
     }
 
-    pub(crate) fn begin(&self, id: &str) -> Active {
+    pub(crate) fn begin(&self, id: &str, fence: i64) -> Active {
         let active = Active {
             cancel: CancellationToken::new(),
             reason: std::sync::Arc::default(),
+            fence,
             progress: Progress::default(),
             stages: Stages::default(),
         };

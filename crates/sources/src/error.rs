@@ -36,6 +36,9 @@ pub enum Error {
         /// What to do, then to try the swap again.
         cure: String,
     },
+    /// The restore was stopped before it changed its target ([`crate::Guard`]).
+    #[error("{0}: nothing was changed")]
+    Stopped(String),
     /// Something failed.
     #[error("{what}: {cause}{}", cure_sentence(.cure))]
     Failed {
@@ -66,7 +69,7 @@ impl Error {
             Self::HoldsData(_) => Some(WayOn::Overwrite),
             Self::Object { .. } => Some(WayOn::ContinueOnError),
             Self::Kept { kept, .. } => Some(WayOn::PutInPlace(kept)),
-            Self::Usage(_) | Self::Failed { .. } => None,
+            Self::Usage(_) | Self::Stopped(_) | Self::Failed { .. } => None,
         }
     }
 

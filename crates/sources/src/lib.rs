@@ -4,10 +4,12 @@
 //! data), `dump`, `restore`. A new engine is a new folder and one line in [`parse`].
 
 mod error;
+mod guard;
 mod postgres;
 mod sqlite;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,6 +19,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 pub use error::{Error, WayOn};
+pub use guard::{Guard, Unguarded};
 
 /// A place that holds databases.
 #[async_trait]
@@ -41,7 +44,7 @@ pub trait Source: Send + Sync {
     async fn review(&self, options: RestoreOptions) -> Result<Box<dyn Review>, Error>;
 
     /// Puts a restored database in its place that [`Error::Kept`] left under a passing name.
-    async fn put_in_place(&self, kept: &str) -> Result<Restored, Error> {
+    async fn put_in_place(&self, kept: &str, _guard: &dyn Guard) -> Result<Restored, Error> {
         Err(Error::Usage(format!("{} keeps no restored databases ({kept})", self.engine())))
     }
 
@@ -212,6 +215,9 @@ pub struct Versions {
 /// as it was, but perhaps a passing database beside it.
 #[async_trait]
 pub trait Restore: Send {
+    /// Has this asked right before the target changes. Before the first [`Self::write`].
+    fn guard(&mut self, guard: Arc<dyn Guard>);
+
     /// Lets damage pass that the backup was made with, knowingly ([`DumpOptions::allow_damaged`]). Before [`Self::finish`].
     fn accept_damage(&mut self) {}
 

@@ -31,7 +31,7 @@ use domain::{Engine, Warning};
 pub(crate) use config::Postgres;
 
 use crate::error::Error;
-use crate::{Contents, Databases, Dump, DumpOptions, Restore, RestoreOptions, Restored, Review, Source};
+use crate::{Contents, Databases, Dump, DumpOptions, Guard, Restore, RestoreOptions, Restored, Review, Source};
 
 #[async_trait]
 impl Source for Postgres {
@@ -62,8 +62,8 @@ impl Source for Postgres {
         Ok(Box::new(review::PostgresReview::start(self.clone(), options)?))
     }
 
-    async fn put_in_place(&self, kept: &str) -> Result<Restored, Error> {
-        restore::put_in_place(self.clone(), kept).await
+    async fn put_in_place(&self, kept: &str, guard: &dyn Guard) -> Result<Restored, Error> {
+        restore::put_in_place(self.clone(), kept, guard).await
     }
 
     async fn remove_leftovers(&self) -> Vec<Warning> {

@@ -351,13 +351,16 @@ async fn a_restored_database_is_kept_when_its_place_is_not_free_and_swapped_late
     let other = restore(&server.address("other"), &bytes, RestoreOptions::default()).await.unwrap();
     assert_eq!(other.warnings.len(), 1, "{:?}", other.warnings);
     assert_eq!(other.warnings[0].subject.as_deref(), Some(kept.as_str()));
-    let again = common::source(&server.address("shop")).put_in_place(&kept).await;
+    let again = common::source(&server.address("shop")).put_in_place(&kept, &sources::Unguarded).await;
     assert!(matches!(&again, Err(Error::Kept { kept: still, .. }) if *still == kept), "{again:?}");
     server.sql("shop", "ROLLBACK PREPARED 'open'");
-    common::source(&server.address("shop")).put_in_place(&kept).await.unwrap();
+    common::source(&server.address("shop")).put_in_place(&kept, &sources::Unguarded).await.unwrap();
     assert_eq!(server.sql("shop", "SELECT x FROM t").trim(), "1");
     assert_eq!(passing_databases(&server), "");
-    assert!(matches!(common::source(&server.address("shop")).put_in_place("postgres").await, Err(Error::Usage(_))));
+    assert!(matches!(
+        common::source(&server.address("shop")).put_in_place("postgres", &sources::Unguarded).await,
+        Err(Error::Usage(_))
+    ));
 }
 
 #[tokio::test]

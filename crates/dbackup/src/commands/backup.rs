@@ -1,6 +1,7 @@
 //! `dbackup backup`
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use domain::size::human;
@@ -8,9 +9,9 @@ use domain::{RunState, Warning};
 use pipeline::Progress;
 use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, DatabaseReport, Stored, new_run_id};
-use runner::{BackupRequest, Event, RunReport, back_up};
+use runner::{BackupRequest, Event, RunReport, back_up, in_words};
 use serde_json::{Value, json};
-use sources::{Databases, DumpOptions, Source};
+use sources::{Databases, DumpOptions, Source, Unguarded};
 
 use crate::cli::BackupArguments;
 use crate::failure::{Failure, Outcome, describe_copy};
@@ -66,6 +67,8 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         trigger: "manual",
         run_id: new_run_id(started),
         job_id: None,
+        guard: Arc::new(Unguarded),
+        stall_timeout: arguments.stall.timeout(),
     };
     for warning in &request.left_out {
         if arguments.json {
@@ -117,6 +120,11 @@ fn tell_event(event: &Event<'_>) {
             "Warning: it may not fit into {destination}: the last backup took {}, and {} are free ({usage})",
             human(*last_size),
             human(usage.free().unwrap_or_default())
+        )),
+        Event::Silent { since, limit, .. } => output::note(&format!(
+            "The database has given nothing for {}; after {} the dump fails",
+            in_words(*since),
+            in_words(*limit)
         )),
         Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
         // The result says so, once the run has ended.
@@ -184,6 +192,9 @@ fn print_event(event: &Event<'_>, acknowledged: &[String]) {
             "event": "mayNotFit", "database": database, "destination": destination, "lastSize": last_size,
             "used": usage.used, "allowed": usage.allowed, "free": usage.free(),
         }),
+        Event::Silent { database, since, limit } => {
+            json!({"event": "silent", "database": database, "seconds": since.as_secs(), "limit": limit.as_secs()})
+        }
         Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
         Event::Warned { database, warning } => {
             json!({"event": "warning", "database": database, "warning": warning.listed(acknowledged)})

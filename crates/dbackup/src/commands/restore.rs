@@ -2,15 +2,16 @@
 
 mod review;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use domain::RunState;
 use domain::size::human;
 use pipeline::Progress;
 use runner::restore::state_of;
-use runner::{OpenRequest, RestoreReport};
+use runner::{Controls, OpenRequest, RestoreReport};
 use serde_json::{Value, json};
-use sources::{OnError, RestoreOptions, Restored, Source, WayOn};
+use sources::{OnError, RestoreOptions, Restored, Source, Unguarded, WayOn};
 
 use super::latest::{Wanted, latest};
 use crate::cli::{OnErrorArgument, RestoreArguments};
@@ -55,7 +56,9 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         output::note(&format!("Restoring {}", output::printable(&path)));
     }
     let display = ProgressDisplay::restore(&progress, arguments.json);
-    let restored = runner::restore(request, &*target, options, &progress, &cancel).await;
+    let (guard, stall_timeout) = (Arc::new(Unguarded), arguments.stall.timeout());
+    let controls = Controls { progress: &progress, cancel: &cancel, guard, stall_timeout };
+    let restored = runner::restore(request, &*target, options, &controls).await;
     drop(display);
     let seconds = clock.elapsed().as_secs_f64();
     let RestoreReport { restored, decoded } = restored.map_err(|error| {
@@ -90,7 +93,7 @@ fn options(arguments: &RestoreArguments) -> RestoreOptions {
 
 /// Tries a swap again that failed after everything was loaded.
 async fn put_in_place(target: &dyn Source, kept: &str, as_json: bool, clock: Instant) -> Result<Outcome, Failure> {
-    let placed = target.put_in_place(kept).await;
+    let placed = target.put_in_place(kept, &Unguarded).await;
     let seconds = clock.elapsed().as_secs_f64();
     let restored = placed.map_err(|error| {
         let kept = kept_of(error.way_on());

@@ -40,6 +40,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         keys,
         tls: arguments.tls_cert.zip(arguments.tls_key),
         dropbox: environment::dropbox_network()?,
+        stall_timeout: arguments.stall.timeout(),
         lease: server::LEASE,
         max_runs: usize::from(arguments.max_runs),
         grace: Duration::from_secs(arguments.grace),

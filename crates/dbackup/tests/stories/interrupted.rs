@@ -117,3 +117,35 @@ fn sigterm_stops_the_run_kills_pg_dump_and_leaves_nothing() {
     assert!(world.stored().is_empty());
     assert!(files_below(&world.path("disk")).is_empty());
 }
+
+#[test]
+fn a_restore_that_is_killed_while_its_target_is_locked_changes_nothing_afterwards() {
+    let (world, server) = (World::new(), PostgresServer::start(PostgresVersion::Debian));
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql("shop", "CREATE TABLE t (x int); INSERT INTO t VALUES (1)");
+    world.run(&["backup", "--source", &server.address("shop"), "--to", "dropbox:/b"]).succeeded();
+    server.sql("shop", "UPDATE t SET x = 2");
+    let mut holder = server.start_sql("postgres", "BEGIN; COMMENT ON DATABASE shop IS 'x'; SELECT pg_sleep(1000)");
+    let count = |which: &str| {
+        let locks =
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND ";
+        server.sql("postgres", &format!("{locks}{which}")).trim().to_owned()
+    };
+    wait_until("the database is locked", || count("granted AND mode = 'ShareUpdateExclusiveLock'") == "1");
+    let target = server.address("shop");
+    let restore = ["restore", "dropbox:/b", "--job", "shop", "--latest", "--target", &target, "--overwrite"];
+    let mut restoring = world.command(&restore).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("the swap waits", || count("NOT granted AND mode = 'AccessExclusiveLock'") == "1");
+    restoring.kill().unwrap();
+    restoring.wait().unwrap();
+    let release = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1000)' AND pid <> pg_backend_pid()";
+    server.sql("postgres", release);
+    holder.wait().unwrap();
+    wait_until("nobody waits any more", || count("mode = 'AccessExclusiveLock'") == "0");
+    assert_eq!(server.sql("shop", "SELECT x FROM t").trim(), "2");
+    // The next restore removes what this one left, and works.
+    world.run(&restore).succeeded();
+    assert_eq!(server.sql("shop", "SELECT x FROM t").trim(), "1");
+    let left = "SELECT count(*) FROM pg_database WHERE datname LIKE '%__dbackup_%'";
+    assert_eq!(server.sql("postgres", left).trim(), "0");
+}

@@ -27,6 +27,7 @@ pub(super) async fn publish(
         () = cancel.cancelled() => return Err(Failure::Cancelled),
         sealed = upload.seal(&expected) => sealed?,
     };
+    request.guard.check().await?;
     let mut name = first_name(request, database);
     for _ in 0..MAX_NAMES_TRIED {
         name = taken.first_free(name);

@@ -1,5 +1,7 @@
 //! What happens during a run, and how it went.
 
+use std::time::Duration;
+
 use destinations::Usage;
 use domain::Warning;
 use domain::outcome::RunState;
@@ -13,6 +15,15 @@ pub enum Event<'a> {
     Started {
         /// Its name.
         database: &'a str,
+    },
+    /// The database has given nothing for a while.
+    Silent {
+        /// The database's name.
+        database: &'a str,
+        /// For how long.
+        since: Duration,
+        /// After how long the dump fails.
+        limit: Duration,
     },
     /// A destination has less room left than the last backup of this database took. Its warning is in the report, too.
     MayNotFit {
@@ -134,6 +145,11 @@ pub enum Failure {
         /// The room there is.
         usage: Usage,
     },
+    /// The database gave nothing for too long.
+    #[error(
+        "the dump has stalled: {0}. Look at what the database server is doing (locks, load, a dead connection), then run again"
+    )]
+    Stalled(#[from] crate::Stalled),
     /// The dump ended early because every other upload had failed, too.
     #[error("the dump was stopped")]
     NoDump,

@@ -1,5 +1,7 @@
 //! The stream of one dump: out of the tool, through the stages, into every upload; all of them end together.
 
+use std::time::Duration;
+
 use destinations::Upload;
 use domain::{Compression, Warning};
 use futures_util::future::join_all;
@@ -9,6 +11,7 @@ use pipeline::{EncodeError, Encoded, Progress, encode, fan_out};
 use sources::Dump;
 
 use super::Failure;
+use crate::stall::{self, Stalled};
 
 /// What came of it. Nothing is published yet.
 pub(super) struct Stream {
@@ -27,14 +30,19 @@ pub(super) async fn run(
     recipients: Vec<Recipient>,
     uploads: Vec<Box<dyn Upload>>,
     progress: &Progress,
+    stall: &Stall<'_>,
 ) -> Result<Stream, Failure> {
     let (plain, encoder_input) = stream::channel();
     let (encoder_output, stored) = stream::channel();
     let encoding = encode(compression, recipients, encoder_input, encoder_output, progress.clone());
     let (senders, receivers): (Vec<Sender>, Vec<Receiver>) = uploads.iter().map(|_| stream::channel()).unzip();
-    let feeding = uploads.into_iter().zip(receivers).map(|(upload, pieces)| feed(upload, pieces));
-    let (dumped, encoded, copied, fed) =
-        tokio::join!(pump(dump, plain, progress), encoding, fan_out(stored, senders, progress), join_all(feeding));
+    let feeding = uploads.into_iter().zip(receivers).map(|(upload, pieces)| feed(upload, pieces, stall.limit));
+    let (dumped, encoded, copied, fed) = tokio::join!(
+        pump(dump, plain, progress, stall),
+        encoding,
+        fan_out(stored, senders, progress),
+        join_all(feeding)
+    );
     let uploads = fed.into_iter().map(|upload| upload.map_err(Fed::into_error)).collect();
     let encoded = match encoded.unwrap_or_else(|error| Err(EncodeError::Stage(std::io::Error::other(error)))) {
         Ok(encoded) => Some(encoded),
@@ -43,22 +51,37 @@ pub(super) async fn run(
     };
     match dumped {
         Err(Pumped::Source(error)) => Err(error.into()),
+        Err(Pumped::Stalled(stalled)) => Err(stalled.into()),
         // The dump was stopped because nobody was left to take it: the uploads say why.
         Err(Pumped::NobodyListens) => Ok(Stream { warnings: Vec::new(), encoded: None, uploads }),
         Ok(warnings) => Ok(Stream { warnings, encoded: encoded.filter(|_| copied.is_ok()), uploads }),
     }
 }
 
+/// How long nothing may move, and who is told of silence.
+pub(super) struct Stall<'a> {
+    pub(super) limit: Duration,
+    pub(super) on_silence: &'a (dyn Fn(Duration) + Sync),
+}
+
 enum Pumped {
     Source(sources::Error),
+    Stalled(Stalled),
     NobodyListens,
 }
 
 /// Moves the dump into the stages; says that it ended only after it has proved so.
-async fn pump(mut dump: Box<dyn Dump>, plain: Sender, progress: &Progress) -> Result<Vec<Warning>, Pumped> {
+async fn pump(
+    mut dump: Box<dyn Dump>,
+    plain: Sender,
+    progress: &Progress,
+    stall: &Stall<'_>,
+) -> Result<Vec<Warning>, Pumped> {
     loop {
         let piece = tokio::select! {
-            piece = dump.next() => piece.map_err(Pumped::Source)?,
+            piece = stall::of_database(stall.limit, dump.next(), stall.on_silence) => {
+                piece.map_err(Pumped::Stalled)?.map_err(Pumped::Source)?
+            }
             () = plain.closed() => return Err(Pumped::NobodyListens),
         };
         let Some(piece) = piece else { break };
@@ -86,9 +109,15 @@ impl Fed {
     }
 }
 
-async fn feed(mut upload: Box<dyn Upload>, mut pieces: Receiver) -> Result<Box<dyn Upload>, Fed> {
+async fn feed(mut upload: Box<dyn Upload>, mut pieces: Receiver, limit: Duration) -> Result<Box<dyn Upload>, Fed> {
     while let Some(piece) = pieces.receive().await.map_err(|Interrupted| Fed::Interrupted)? {
-        upload.write(piece).await.map_err(Fed::Destination)?;
+        match stall::of_storage(limit, upload.write(piece)).await {
+            Ok(written) => written.map_err(Fed::Destination)?,
+            Err(stalled) => {
+                let (what, cause) = ("the destination took nothing more".to_owned(), stalled.to_string());
+                return Err(Fed::Destination(destinations::Error::Failed { what, cause }));
+            }
+        }
     }
     Ok(upload)
 }

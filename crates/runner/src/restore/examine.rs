@@ -94,5 +94,9 @@ pub(super) fn equal(path: &str, what: &'static str, expected: &str, found: &str)
     if expected.eq_ignore_ascii_case(found) {
         return Ok(());
     }
-    Err(OpenError::Altered { path: path.to_owned(), what, expected: expected.to_owned(), found: found.to_owned() })
+    Err(altered(path, what, expected, found.to_owned()))
+}
+
+pub(super) fn altered(path: &str, what: &'static str, expected: &str, found: String) -> OpenError {
+    OpenError::Altered { path: path.to_owned(), what, expected: expected.to_owned(), found }
 }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::executor::Outcome;
+use super::guard::StillOurs;
 use super::log::Level;
 use super::stages::{Stage, Stages};
 use super::{Active, StopReason};
@@ -137,6 +138,8 @@ impl App {
             trigger: trigger(run),
             run_id: run.id.clone(),
             job_id: Some(job.id.clone()),
+            guard: Arc::new(StillOurs::new(self, &run.id, active)),
+            stall_timeout: self.config.stall_timeout,
         };
         let unreachable: Vec<Value> = missing.iter().map(not_reached).collect();
         for warning in &request.left_out {
@@ -259,7 +262,7 @@ fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target], acknowledged
         Event::Warned { database, warning } => stages.warn(database, json!(warning.listed(acknowledged))),
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
         Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
-        Event::MayNotFit { .. } => {}
+        Event::MayNotFit { .. } | Event::Silent { .. } => {}
     }
 }
 
@@ -272,6 +275,14 @@ fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
                 "it may not fit into {destination}: the last backup took {}, and {} are free ({usage})",
                 human(*last_size),
                 human(usage.free().unwrap_or_default())
+            ),
+        ),
+        Event::Silent { database, since, limit } => (
+            Level::Warning,
+            format!(
+                "{database}: the database has given nothing for {}; after {} the dump fails",
+                runner::in_words(*since),
+                runner::in_words(*limit)
             ),
         ),
         Event::Dumped { database, size } => (Level::Info, format!("dump of {database} complete: {}", human(*size))),

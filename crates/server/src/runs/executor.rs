@@ -185,7 +185,7 @@ impl App {
 
     async fn execute(&self, claim: Claim) {
         let Claim { run, fence } = claim;
-        let active = self.runs.begin(&run.id);
+        let active = self.runs.begin(&run.id, fence);
         let begun = Instant::now();
         self.metrics.running.inc();
         self.runs.tell(LiveEvent::State(Box::new(run.clone())));

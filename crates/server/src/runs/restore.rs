@@ -1,11 +1,13 @@
 //! Carrying out a restore.
 
+use std::sync::Arc;
+
 use catalog::Run;
 use domain::RunState;
 use domain::size::human;
 use pipeline::keys::Identity;
 use runner::restore::state_of;
-use runner::{OpenError, OpenRequest};
+use runner::{Controls, OpenError, OpenRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sources::{FailedObject, OnError, RestoreOptions, Restored, WayOn};
@@ -13,6 +15,7 @@ use sources::{FailedObject, OnError, RestoreOptions, Restored, WayOn};
 use super::Active;
 use super::backup::listed;
 use super::executor::Outcome;
+use super::guard::StillOurs;
 use super::log::Level;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
@@ -67,7 +70,7 @@ impl App {
     pub(crate) async fn restore(&self, run: &Run, active: &Active) -> Outcome {
         let request = run.request.clone().unwrap_or_default();
         let done = if request.get("kept").is_some() {
-            self.put_in_place(run, request).await
+            self.put_in_place(run, active, request).await
         } else {
             self.carry_out_restore(run, active, request).await
         };
@@ -81,7 +84,13 @@ impl App {
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
-        match runner::restore(open, &*target, request.options(), &active.progress, &active.cancel).await {
+        let controls = Controls {
+            progress: &active.progress,
+            cancel: &active.cancel,
+            guard: Arc::new(StillOurs::new(self, &run.id, active)),
+            stall_timeout: self.config.stall_timeout,
+        };
+        match runner::restore(open, &*target, request.options(), &controls).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
                 let words = format!("restored {} into {}; every checksum agrees", human(size), report.restored.target);
@@ -102,11 +111,11 @@ impl App {
     }
 
     /// Puts a database in its place that an earlier restore loaded and kept.
-    async fn put_in_place(&self, run: &Run, request: Value) -> Result<Outcome, Failure> {
+    async fn put_in_place(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
         let request: PutInPlaceRequest = serde_json::from_value(request)?;
         let target = self.open_source(&request.source_id, request.database.as_deref()).await?;
         self.log(&run.id, Level::Info, &format!("putting {} in place of {}", request.kept, target.name())).await;
-        let restored = target.put_in_place(&request.kept).await?;
+        let restored = target.put_in_place(&request.kept, &StillOurs::new(self, &run.id, active)).await?;
         self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;
         Ok(self.outcome_of_restore(run, &restored).await)
     }

@@ -96,6 +96,7 @@ impl World {
             tls: None,
             dropbox: DropboxNetwork { endpoints: endpoints.unwrap(), ..DropboxNetwork::default() },
             max_runs: 2,
+            stall_timeout: Duration::from_secs(1800),
             lease: Duration::from_secs(1),
             grace: Duration::ZERO,
             slowest_request: Duration::from_secs(2),

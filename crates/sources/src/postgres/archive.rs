@@ -22,6 +22,9 @@ const BLOCK_DATA: u8 = 1;
 const BLOCK_LARGE_OBJECTS: u8 = 3;
 /// One definition (a function, a view) is not longer; what is, is damage.
 const MAX_TEXT: usize = 256 * 1024 * 1024;
+/// Maximum size of the table of contents of an archive that comes from outside. It is kept until it is complete, and whoever can write to a
+/// destination decides what it claims. A million large objects of servers before 17 take 160 MiB.
+const MAX_FOREIGN_CONTENTS: usize = 256 * 1024 * 1024;
 
 /// Why an archive is not whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +39,11 @@ pub(super) enum ArchiveError {
     Damaged(&'static str),
     #[error("the archive is cut off: {0}")]
     CutOff(String),
+    #[error(
+        "the archive's table of contents is larger than {} MiB, which no database of a usual kind has. If it is one, use pg_restore itself",
+        MAX_FOREIGN_CONTENTS / 1024 / 1024
+    )]
+    TooLarge,
 }
 
 /// The state of reading along.
@@ -50,6 +58,8 @@ pub(super) struct ArchiveReader {
     /// Entries whose data has not ended yet.
     missing: BTreeSet<i64>,
     contents: Contents,
+    /// Bytes that the table of contents may still take, if that is limited.
+    room: Option<usize>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -88,8 +98,16 @@ struct More;
 type Step<T> = Result<Result<T, More>, ArchiveError>;
 
 impl ArchiveReader {
+    /// Reads an archive that somebody may have made to take memory.
+    pub(super) fn of_foreign() -> Self {
+        Self { room: Some(MAX_FOREIGN_CONTENTS), ..Self::default() }
+    }
+
     /// Reads the next bytes.
     pub(super) fn read(&mut self, mut data: &[u8]) -> Result<(), ArchiveError> {
+        if let Some(room) = self.room.filter(|_| !self.contents_read()) {
+            self.room = Some(room.checked_sub(data.len()).ok_or(ArchiveError::TooLarge)?);
+        }
         loop {
             if let State::Skip { left, then } = self.state {
                 let now = left.min(self.pending.len() as u64);

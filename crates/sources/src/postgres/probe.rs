@@ -4,6 +4,7 @@ use super::Postgres;
 use super::cures::{self, Operation};
 use super::query::{self, Encoding, QueryError, Rows};
 use crate::error::Error;
+use crate::guard::{Guard, Unguarded};
 
 /// Databases that servers have, for questions about others.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
@@ -55,12 +56,25 @@ pub(super) async fn execute(source: &Postgres, sql: &str) -> Result<Vec<Vec<Stri
     execute_raw(source, sql).await.map(readable)
 }
 
-/// Runs SQL in one transaction through the first database that lets the role in: `postgres`, `template1`, and last the one that
-/// the address names.
+/// As [`execute`]; committed only after the guard has passed it.
+pub(super) async fn execute_guarded(
+    source: &Postgres,
+    sql: &str,
+    guard: &dyn Guard,
+) -> Result<Vec<Vec<String>>, Error> {
+    through_any(source, sql, guard).await.map(readable)
+}
+
+/// Runs SQL in one transaction, outside of any database in particular.
 pub(super) async fn execute_raw(source: &Postgres, sql: &str) -> Result<Rows, Error> {
+    through_any(source, sql, &Unguarded).await
+}
+
+/// Runs SQL through the first database that lets the role in: `postgres`, `template1`, and last the one that the address names.
+async fn through_any(source: &Postgres, sql: &str, guard: &dyn Guard) -> Result<Rows, Error> {
     let mut refusals = Vec::new();
     for database in entries(source) {
-        match query::ask(source, &database, sql, Encoding::AsStored).await {
+        match query::ask_guarded(source, &database, sql, Encoding::AsStored, guard).await {
             Ok(rows) => {
                 // Only a hint: whichever answers first is remembered.
                 let _ = source.entry.set(database);

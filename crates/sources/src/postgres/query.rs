@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use pipeline::process::{Command, EXIT_PATIENCE, Process, ProcessError};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 
 use super::Postgres;
 use super::cures::{self, Operation};
 use super::tools::Tool;
 use crate::error::Error;
+use crate::guard::{Guard, Unguarded};
 
 /// Maximum size of an answer in bytes.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
@@ -19,6 +20,14 @@ const STATEMENT_TIMEOUT: &str = "30s";
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(90);
 /// Maximum time for statements that change something: creating or dropping a large database takes its time.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+/// The settings of a session that changes something: it waits for no lock for long, since everybody else who connects would wait behind
+/// it; the server notices that psql has gone (PostgreSQL 14 and later); and settings of the role or the database do not bar a change that was
+/// asked for.
+const CHANGE_SETTINGS: &str = "SET lock_timeout = '10s'; SET statement_timeout = '2h'; SET default_transaction_read_only = off; \
+    SELECT pg_catalog.set_config(name, '5s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval' \
+    \\g /dev/null\nCOMMIT;\n";
+/// The row after which only the commit is left.
+const READY: &str = "dbackup: ready to commit";
 
 /// Rows of fields, as the server has them. NULL is the empty field.
 pub(super) type Rows = Vec<Vec<Vec<u8>>>;
@@ -48,6 +57,8 @@ pub(super) enum QueryError {
     Connect(String),
     /// The server refused a statement.
     Sql(SqlError),
+    /// It was stopped before its commit.
+    Stopped(Error),
     /// psql could not be run, or broke off.
     Tool(Error),
 }
@@ -101,7 +112,7 @@ impl QueryError {
     pub(super) fn into_error(self, source: &Postgres, sql: &str) -> Error {
         let what = doing(source, sql);
         let (cause, cure) = match self {
-            Self::Tool(error) => return error,
+            Self::Tool(error) | Self::Stopped(error) => return error,
             Self::Connect(words) => (words.clone(), cures::fixed(Operation::Ask, &words)),
             Self::Sql(SqlError { sqlstate, message }) => {
                 let cause = format!("{message} (SQLSTATE {sqlstate})");
@@ -124,6 +135,18 @@ pub(super) fn doing(source: &Postgres, sql: &str) -> String {
 
 /// Runs SQL through `database`. Several statements are one transaction.
 pub(super) async fn ask(source: &Postgres, database: &str, sql: &str, encoding: Encoding) -> Result<Rows, QueryError> {
+    ask_guarded(source, database, sql, encoding, &Unguarded).await
+}
+
+/// As [`ask`]. What changes something is committed only after the guard has passed it, and by this process: whatever happens to it before,
+/// psql ends without the commit.
+pub(super) async fn ask_guarded(
+    source: &Postgres,
+    database: &str,
+    sql: &str,
+    encoding: Encoding,
+    guard: &dyn Guard,
+) -> Result<Rows, QueryError> {
     let psql = Tool::find_any("psql").await.map_err(QueryError::Tool)?;
     let mut command = psql.command(source).arguments([
         "--no-psqlrc",
@@ -140,12 +163,22 @@ pub(super) async fn ask(source: &Postgres, database: &str, sql: &str, encoding: 
     ]);
     let client_encoding = if encoding == Encoding::AsStored { "SQL_ASCII" } else { "UTF8" };
     command.environment.push(("PGCLIENTENCODING".into(), client_encoding.into()));
+    let running = async {
+        if is_question(sql) {
+            run(&command, sql).await.map_err(Ended::Tool)
+        } else {
+            change(&command, sql, guard).await
+        }
+    };
     let limit = if is_question(sql) { QUESTION_TIMEOUT } else { CHANGE_TIMEOUT };
-    let output = tokio::time::timeout(limit, run(&command, &script(sql))).await;
+    let output = tokio::time::timeout(limit, running).await;
     let output = output.map_err(|_| {
         QueryError::Connect(format!("timeout expired: no answer from the server within {} s", limit.as_secs()))
     })?;
-    output.map(|bytes| parse_csv(&bytes)).map_err(|error| failure(source, sql, &error))
+    output.map(|bytes| parse_csv(&bytes)).map_err(|ended| match ended {
+        Ended::Tool(error) => failure(source, sql, &error),
+        Ended::Stopped(error) => QueryError::Stopped(error),
+    })
 }
 
 /// One statement that only reads has a time limit, and needs none of the session's settings.
@@ -154,31 +187,72 @@ fn is_question(sql: &str) -> bool {
     ["SELECT", "WITH", "SHOW"].contains(&first.as_str()) && !sql.contains(';')
 }
 
-fn script(sql: &str) -> String {
-    let before = if is_question(sql) {
-        format!("SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; SET LOCAL search_path = pg_catalog;\n")
-    } else {
-        // Settings of the role or the database that would bar a change which was asked for.
-        "SET statement_timeout = 0; SET default_transaction_read_only = off; COMMIT;\n".to_owned()
-    };
-    format!("{before}{sql}\n;\nCOMMIT;\n")
+/// How psql ended without an answer.
+enum Ended {
+    Tool(ProcessError),
+    Stopped(Error),
 }
 
-async fn run(command: &Command, script: &str) -> Result<Vec<u8>, ProcessError> {
+impl From<ProcessError> for Ended {
+    fn from(error: ProcessError) -> Self {
+        Self::Tool(error)
+    }
+}
+
+/// Runs one statement that only reads.
+async fn run(command: &Command, sql: &str) -> Result<Vec<u8>, ProcessError> {
     let (process, stdin, stdout) = command.start()?;
+    let script = format!(
+        "SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; SET LOCAL search_path = pg_catalog;\n{sql}\n;\nCOMMIT;\n"
+    );
     // A psql that has failed does not read on: its exit tells why.
-    let ((), output) = tokio::join!(feed(stdin, script), read(stdout));
+    let (_, output) = tokio::join!(feed(stdin, &script), read(stdout));
     match output {
         Some(output) => process.finish(Some(EXIT_PATIENCE)).await.map(|_| output),
         None => Err(oversized(&process)),
     }
 }
 
-async fn feed(stdin: Option<ChildStdin>, script: &str) {
-    if let Some(mut stdin) = stdin {
-        let _ = stdin.write_all(script.as_bytes()).await;
-        let _ = stdin.shutdown().await;
+/// Runs statements up to their commit, asks the guard, and commits.
+async fn change(command: &Command, sql: &str, guard: &dyn Guard) -> Result<Vec<u8>, Ended> {
+    let (process, stdin, stdout) = command.start()?;
+    let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else { return Err(oversized(&process).into()) };
+    let script = format!("{CHANGE_SETTINGS}{sql}\n;\nSELECT '{READY}';\n");
+    let mut stdout = BufReader::new(stdout.take(MAX_ANSWER + 1));
+    let (_, rows) = tokio::join!(stdin.write_all(script.as_bytes()), read_until_ready(&mut stdout));
+    if let Some(rows) = rows {
+        // Dropped with a refusal, psql is killed before it is told to commit.
+        guard.check().await.map_err(Ended::Stopped)?;
+        let committed = feed(Some(stdin), "COMMIT;\n").await;
+        process.finish(Some(EXIT_PATIENCE)).await?;
+        return if committed { Ok(rows) } else { Err(broken_off("psql", "it did not take the commit").into()) };
     }
+    drop(stdin);
+    match process.finish(Some(EXIT_PATIENCE)).await {
+        Ok(_) => Err(broken_off("psql", "it ended before the commit").into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Returns the rows before the one that says that only the commit is left; `None` if it does not come.
+async fn read_until_ready(stdout: &mut (impl AsyncBufRead + Unpin)) -> Option<Vec<u8>> {
+    let mut rows = Vec::new();
+    loop {
+        let before = rows.len();
+        if stdout.read_until(b'\n', &mut rows).await.ok()? == 0 {
+            return None;
+        }
+        if rows[before..].trim_ascii_end() == READY.as_bytes() {
+            rows.truncate(before);
+            return Some(rows);
+        }
+    }
+}
+
+/// Returns whether all of it was taken.
+async fn feed(stdin: Option<ChildStdin>, script: &str) -> bool {
+    let Some(mut stdin) = stdin else { return false };
+    stdin.write_all(script.as_bytes()).await.is_ok() && stdin.shutdown().await.is_ok()
 }
 
 /// Returns `None` if the answer is too long.
@@ -186,6 +260,10 @@ async fn read(stdout: Option<ChildStdout>) -> Option<Vec<u8>> {
     let mut output = Vec::new();
     stdout?.take(MAX_ANSWER + 1).read_to_end(&mut output).await.ok()?;
     (output.len() as u64 <= MAX_ANSWER).then_some(output)
+}
+
+fn broken_off(name: &str, why: &str) -> ProcessError {
+    ProcessError::Failed { name: name.to_owned(), status: "broken off".to_owned(), stderr: why.to_owned() }
 }
 
 fn oversized(_killed_when_dropped: &Process) -> ProcessError {
@@ -271,7 +349,7 @@ mod tests {
     fn only_reading_has_a_time_limit() {
         assert!(is_question("SELECT 1") && is_question("\n with x AS (SELECT 1) SELECT * FROM x"));
         for change in ["CREATE DATABASE x", "SELECT pg_terminate_backend(1); ALTER DATABASE a RENAME TO b"] {
-            assert!(!is_question(change) && !script(change).contains("30s"), "{change}");
+            assert!(!is_question(change), "{change}");
         }
     }
 }

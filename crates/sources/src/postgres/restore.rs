@@ -10,6 +10,8 @@ mod command;
 mod failed;
 mod place;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Warning;
@@ -28,6 +30,7 @@ use super::passing::{self, Keeper, Number, Purpose, drop_database};
 use super::probe;
 use super::tools::{Tool, cure};
 use crate::error::Error;
+use crate::guard::{Guard, Unguarded};
 use crate::{Contents as Found, FailedObject, OnError, Restore, RestoreOptions, Restored};
 
 /// Lines of pg_restore's stderr that are read for failed objects: several for each.
@@ -48,6 +51,7 @@ pub(super) struct PostgresRestore {
     created: bool,
     /// Held until the restored database has its name.
     keeper: Option<Keeper>,
+    guard: Arc<dyn Guard>,
     running: Option<Running>,
     warnings: Vec<Warning>,
     failed_objects: Vec<FailedObject>,
@@ -92,12 +96,13 @@ impl PostgresRestore {
             found,
             role,
             number,
-            archive: ArchiveReader::default(),
+            archive: ArchiveReader::of_foreign(),
             contents: Contents::default(),
             head: Vec::new(),
             place,
             created: false,
             keeper: None,
+            guard: Arc::new(Unguarded),
             running: None,
             warnings,
             failed_objects: Vec::new(),
@@ -168,7 +173,7 @@ impl PostgresRestore {
             Place::OwnName { aside } => {
                 self.keeper = Some(Keeper::hold(&self.target.source, self.number).await?);
                 if self.found != Found::Absent {
-                    self.target.move_aside(&aside).await?;
+                    self.target.move_aside(&aside, &*self.guard).await?;
                 }
                 // Noted before it is there, so that it is removed even if nobody waits for the answer.
                 self.created = true;
@@ -221,6 +226,10 @@ impl PostgresRestore {
             }
             Place::Beside(name) => match self.swap(&name).await {
                 Ok(said) => warnings.extend(said),
+                Err(Error::Stopped(why)) => {
+                    self.undo().await?;
+                    return Err(Error::Stopped(why));
+                }
                 Err(error) => return Err(self.keep(&name, &error).await),
             },
         }
@@ -233,7 +242,7 @@ impl PostgresRestore {
         if found == Found::Data && !self.options.overwrite {
             return Err(Error::HoldsData(format!("database '{}'", self.target.database)));
         }
-        self.target.put_in_place(name, self.number).await
+        self.target.put_in_place(name, self.number, &*self.guard).await
     }
 
     async fn keep(&self, name: &str, error: &Error) -> Error {
@@ -289,6 +298,10 @@ fn choose_place(
 
 #[async_trait]
 impl Restore for PostgresRestore {
+    fn guard(&mut self, guard: Arc<dyn Guard>) {
+        self.guard = guard;
+    }
+
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
         self.archive.read(&piece).map_err(|error| Error::failed(self.what(), error))?;
         self.head.push(piece);
@@ -313,6 +326,14 @@ impl Restore for PostgresRestore {
         let Some(Running { process, input, _list }) = self.running.take() else {
             return Err(Error::failed(self.what(), "the dump is empty"));
         };
+        if matches!(self.place, Place::Direct { .. }) {
+            // At its input's end, pg_restore commits: it must be dead before that.
+            if let Err(stopped) = self.guard.check().await {
+                drop(process);
+                drop(input);
+                return Err(stopped);
+            }
+        }
         drop(input);
         let ended = process.finish(None).await;
         self.judge(ended)
@@ -353,7 +374,7 @@ impl PostgresRestore {
 }
 
 /// Puts a database that an earlier restore kept into its place.
-pub(super) async fn put_in_place(source: Postgres, kept: &str) -> Result<Restored, Error> {
+pub(super) async fn put_in_place(source: Postgres, kept: &str, guard: &dyn Guard) -> Result<Restored, Error> {
     let database = source.named_database()?;
     let Some(number) = Number::of_kept(kept) else {
         return Err(Error::Usage(format!("'{kept}' is not a database that a restore has kept")));
@@ -363,7 +384,7 @@ pub(super) async fn put_in_place(source: Postgres, kept: &str) -> Result<Restore
     if !target.has_database(kept).await? {
         return Err(Error::Usage(format!("there is no database '{kept}'")));
     }
-    let placed = target.put_in_place(kept, number).await;
+    let placed = target.put_in_place(kept, number, guard).await;
     let warnings = placed.map_err(|error| Error::Kept {
         cause: format!("'{}' could not be replaced: {error}", target.database),
         kept: kept.to_owned(),

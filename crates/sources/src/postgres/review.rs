@@ -25,7 +25,7 @@ impl PostgresReview {
     /// Starts a review of a restore into the database that the source's address names.
     pub(super) fn start(source: Postgres, options: RestoreOptions) -> Result<Self, Error> {
         let database = source.named_database()?;
-        Ok(Self { source, database, options, archive: ArchiveReader::default() })
+        Ok(Self { source, database, options, archive: ArchiveReader::of_foreign() })
     }
 }
 

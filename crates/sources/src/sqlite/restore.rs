@@ -26,6 +26,7 @@ use super::integrity;
 use super::private_copy::{RESTORE, remove_leftovers};
 use super::probe::holds_data;
 use crate::error::Error;
+use crate::guard::{Guard, Unguarded};
 use crate::{Restore, RestoreOptions, Restored};
 
 /// A restore that writes its new file.
@@ -35,6 +36,7 @@ pub(super) struct SqliteRestore {
     options: RestoreOptions,
     file: Arc<PrivateFile>,
     warnings: Vec<Warning>,
+    guard: Arc<dyn Guard>,
 }
 
 impl SqliteRestore {
@@ -58,7 +60,7 @@ impl SqliteRestore {
                 cause: error.to_string(),
                 cure: Some("Check that the folder exists, and give this user the right to write to it"),
             })?;
-            Ok(Self { target, exists, options, file: Arc::new(file), warnings })
+            Ok(Self { target, exists, options, file: Arc::new(file), warnings, guard: Arc::new(Unguarded) })
         })
         .await
     }
@@ -88,6 +90,10 @@ impl SqliteRestore {
 
 #[async_trait]
 impl Restore for SqliteRestore {
+    fn guard(&mut self, guard: Arc<dyn Guard>) {
+        self.guard = guard;
+    }
+
     fn accept_damage(&mut self) {
         self.options.allow_damaged = true;
     }
@@ -118,6 +124,7 @@ impl Restore for SqliteRestore {
     }
 
     async fn commit(self: Box<Self>) -> Result<Restored, Error> {
+        self.guard.check().await?;
         blocking(move || self.put_in_place()).await
     }
 

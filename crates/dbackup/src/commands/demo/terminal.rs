@@ -11,8 +11,8 @@ use dropbox_emulator::{Config, Emulator};
 use pipeline::Progress;
 use pipeline::keys::Identity;
 use runner::backup::new_run_id;
-use runner::{BackupRequest, OpenRequest, back_up};
-use sources::{DumpOptions, Origin, RestoreOptions};
+use runner::{BackupRequest, Controls, OpenRequest, STALL_TIMEOUT, back_up};
+use sources::{DumpOptions, Origin, RestoreOptions, Unguarded};
 
 use super::{compare, run_blocking, sample, say};
 use crate::commands::keygen::write_key;
@@ -50,7 +50,9 @@ pub(super) async fn tell(folder: &Path) -> Result<(), Failure> {
     let target = sources::parse(&address(&restored), Origin::Private, None)?;
     let request = OpenRequest { destination: &*destination, path: &path, identities: vec![identity] };
     let never = tokio_util::sync::CancellationToken::new();
-    let report = runner::restore(request, &*target, RestoreOptions::default(), &Progress::default(), &never).await?;
+    let (progress, guard) = (Progress::default(), Arc::new(Unguarded));
+    let controls = Controls { progress: &progress, cancel: &never, guard, stall_timeout: STALL_TIMEOUT };
+    let report = runner::restore(request, &*target, RestoreOptions::default(), &controls).await?;
     say(&format!("   {} ({})\n", restored.display(), human(report.decoded.plain.size)));
 
     say("6. Both databases, compared row for row.");
@@ -90,6 +92,8 @@ async fn back_up_sample(
         trigger: "manual",
         run_id: new_run_id(started),
         job_id: None,
+        guard: Arc::new(Unguarded),
+        stall_timeout: STALL_TIMEOUT,
     };
     let progress = Progress::default();
     let display = ProgressDisplay::backup(&progress, false);

@@ -53,6 +53,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         keys: keys(&data),
         tls: None,
         dropbox: DropboxNetwork { endpoints, ..DropboxNetwork::default() },
+        stall_timeout: runner::STALL_TIMEOUT,
         lease: server::LEASE,
         max_runs: 2,
         grace: GRACE,

@@ -1,16 +1,25 @@
 //! A restored database's way to its place: created, given what belongs to the database itself, swapped with what was there.
 
+use std::time::Duration;
+
 use domain::Warning;
 
 use super::super::Postgres;
 use super::super::definition::{Definition, Locale};
 use super::super::likeness;
 use super::super::passing::{Number, Purpose, drop_database};
-use super::super::probe::{execute, identifier, literal, query};
+use super::super::probe::{execute, execute_guarded, identifier, literal, query};
 use crate::error::Error;
+use crate::guard::Guard;
 
-/// Attempts of a swap: sessions that reconnect at once can thwart one.
-const SWAP_ATTEMPTS: u32 = 3;
+/// Attempts of a swap: sessions that reconnect at once, or that hold a lock, can thwart one.
+const SWAP_ATTEMPTS: u32 = 4;
+/// How long one waits for a lock, as PostgreSQL writes it: everybody who connects meanwhile waits behind it.
+const SWAP_LOCK_TIMEOUT: &str = "3s";
+/// The pause between two attempts, in which others can connect.
+const SWAP_PAUSE: Duration = Duration::from_secs(1);
+/// SQLSTATE of a database that is in use, and of a lock that did not come in time.
+const IN_THE_WAY: [&str; 2] = ["SQLSTATE 55006", "SQLSTATE 55P03"];
 
 /// The database that a restore is for.
 #[derive(Debug, Clone)]
@@ -106,20 +115,25 @@ impl Target {
     }
 
     /// Puts a database into its place. What was there is dropped.
-    pub(super) async fn put_in_place(&self, new: &str, number: Number) -> Result<Vec<Warning>, Error> {
+    pub(super) async fn put_in_place(
+        &self,
+        new: &str,
+        number: Number,
+        guard: &dyn Guard,
+    ) -> Result<Vec<Warning>, Error> {
         if !self.has_database(&self.database).await? {
             let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(new), identifier(&self.database));
-            execute(&self.source, &sql).await?;
+            execute_guarded(&self.source, &sql, guard).await?;
             return Ok(Vec::new());
         }
         let aside = number.name(&self.database, Purpose::Replaced);
-        self.rename_with_sessions_ended(&[(&self.database, &aside), (new, &self.database)]).await?;
+        self.rename_with_sessions_ended(&[(&self.database, &aside), (new, &self.database)], guard).await?;
         Ok(self.dispose(&aside).await)
     }
 
     /// Renames the target out of the way, for a restore that loads under its own name.
-    pub(super) async fn move_aside(&self, aside: &str) -> Result<(), Error> {
-        self.rename_with_sessions_ended(&[(&self.database, aside)]).await
+    pub(super) async fn move_aside(&self, aside: &str, guard: &dyn Guard) -> Result<(), Error> {
+        self.rename_with_sessions_ended(&[(&self.database, aside)], guard).await
     }
 
     /// Undoes [`Self::move_aside`], and drops what was `created` in its place.
@@ -140,31 +154,52 @@ impl Target {
     }
 
     /// Ends the target's sessions and renames, in one transaction: there is no moment without a database of that name. Sessions that
-    /// come back at once make it fail as a whole, and it is tried again.
-    async fn rename_with_sessions_ended(&self, renames: &[(&str, &str)]) -> Result<(), Error> {
+    /// come back at once, and locks, make it fail as a whole, and it is tried again after a pause.
+    async fn rename_with_sessions_ended(&self, renames: &[(&str, &str)], guard: &dyn Guard) -> Result<(), Error> {
         let renames = renames
             .iter()
             .map(|(from, to)| format!("ALTER DATABASE {} RENAME TO {}", identifier(from), identifier(to)));
         let renames: Vec<String> = renames.collect();
-        let sql = format!("{}; {}", end_sessions(&self.database), renames.join("; "));
+        let (end_sessions, renames) = (end_sessions(&self.database), renames.join("; "));
+        let sql = format!("{end_sessions}; SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'; {renames}");
         for attempt in 1..=SWAP_ATTEMPTS {
-            match execute(&self.source, &sql).await {
-                Err(Error::Failed { what, cause, .. }) if cause.contains("is being accessed by other users") => {
+            guard.check().await?;
+            match execute_guarded(&self.source, &sql, guard).await {
+                Err(Error::Failed { what, cause, .. }) if IN_THE_WAY.iter().any(|state| cause.contains(state)) => {
                     if attempt == SWAP_ATTEMPTS {
-                        let sessions = self.sessions().await.unwrap_or_default();
-                        return Err(Error::Failed {
-                            what,
-                            cause: format!("'{}' is in use by {}", self.database, join(&sessions)),
-                            cure: Some(
-                                "End these sessions (pg_terminate_backend), and what reconnects them, then try again",
-                            ),
-                        });
+                        return Err(self.in_the_way(what).await);
                     }
+                    tokio::time::sleep(SWAP_PAUSE).await;
                 }
                 result => return result.map(drop),
             }
         }
         Ok(())
+    }
+
+    async fn in_the_way(&self, what: String) -> Error {
+        let holders = self.holders().await.unwrap_or_default();
+        let (cause, cure) = if holders.is_empty() {
+            let sessions = self.sessions().await.unwrap_or_default();
+            let cure = "End these sessions (pg_terminate_backend), and what reconnects them, then try again";
+            (format!("'{}' is in use by {}", self.database, join(&sessions)), cure)
+        } else {
+            let cure = "End it, or wait until its transaction has ended, then try again";
+            (format!("'{}' is locked by {}", self.database, join(&holders)), cure)
+        };
+        Error::Failed { what, cause, cure: Some(cure) }
+    }
+
+    /// Returns the sessions that hold a lock on the target as a whole, in words.
+    async fn holders(&self) -> Result<Vec<String>, Error> {
+        let sql = format!(
+            "SELECT 'session ' || pid || coalesce(' of ' || usename, '') || coalesce(' in database ' || s.datname, '') || \
+             coalesce(' (' || state || ')', '') FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity s USING (pid) \
+             JOIN pg_catalog.pg_database d ON d.oid = l.objid AND d.datname = {} WHERE l.locktype = 'object' AND l.granted \
+             AND l.classid = 'pg_catalog.pg_database'::regclass AND pid <> pg_backend_pid()",
+            literal(&self.database)
+        );
+        Ok(execute(&self.source, &sql).await?.into_iter().flatten().collect())
     }
 
     /// Returns who works in the target, in words.

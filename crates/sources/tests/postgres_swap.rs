@@ -1,0 +1,116 @@
+//! What a restore does while its target is locked: it waits a little, lets others connect, and changes nothing once it is stopped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::{dump, overwrite};
+use sources::{Error, Guard, Restored};
+use test_support::{PostgresServer, PostgresVersion, wait_until};
+
+/// Passes until it is told otherwise.
+#[derive(Default)]
+struct Switch(AtomicBool);
+
+#[async_trait]
+impl Guard for Switch {
+    async fn check(&self) -> Result<(), Error> {
+        if self.0.load(Ordering::Relaxed) { Err(Error::Stopped("cancelled".to_owned())) } else { Ok(()) }
+    }
+}
+
+/// A database `shop` whose row is 2, a dump of when it was 1, and a session that locks the database.
+struct Locked {
+    server: PostgresServer,
+    bytes: Vec<u8>,
+    holder: std::process::Child,
+}
+
+impl Locked {
+    async fn start() -> Self {
+        let server = PostgresServer::start(PostgresVersion::Debian);
+        server.sql("postgres", "CREATE DATABASE shop");
+        server.sql("shop", "CREATE TABLE t (x int); INSERT INTO t VALUES (1)");
+        let bytes = dump(&server.address("shop"), "shop").await;
+        server.sql("shop", "UPDATE t SET x = 2");
+        let holder = server.start_sql("postgres", "BEGIN; COMMENT ON DATABASE shop IS 'x'; SELECT pg_sleep(1000)");
+        let locked = Self { server, bytes, holder };
+        wait_until("the database is locked", || locked.count("granted AND mode = 'ShareUpdateExclusiveLock'") == "1");
+        locked
+    }
+
+    fn count(&self, which: &str) -> String {
+        let sql = format!(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND {which}"
+        );
+        self.server.sql("postgres", &sql).trim().to_owned()
+    }
+
+    /// A restore that has come to its swap, and waits.
+    fn swapping(&self, guard: Arc<Switch>) -> tokio::task::JoinHandle<Result<Restored, Error>> {
+        let (address, bytes) = (self.server.address("shop"), self.bytes.clone());
+        let swapping = tokio::spawn(async move {
+            let mut restore = common::source(&address).restore(overwrite()).await?;
+            restore.guard(guard);
+            restore.write(Bytes::from(bytes)).await?;
+            restore.finish().await?;
+            restore.commit().await
+        });
+        wait_until("the swap waits", || self.count("NOT granted AND mode = 'AccessExclusiveLock'") == "1");
+        swapping
+    }
+
+    fn release(&mut self) {
+        self.server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1000)' AND pid <> pg_backend_pid()");
+        self.holder.wait().unwrap();
+        wait_until("nobody waits any more", || self.count("mode = 'AccessExclusiveLock'") == "0");
+    }
+
+    fn assert_unchanged(&self) {
+        assert_eq!(self.server.sql("shop", "SELECT x FROM t").trim(), "2");
+        let replaced = "SELECT count(*) FROM pg_database WHERE datname LIKE '%__dbackup_replaced_%'";
+        assert_eq!(self.server.sql("postgres", replaced).trim(), "0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_cancelled_while_its_target_is_locked_changes_nothing() {
+    let mut locked = Locked::start().await;
+    let guard = Arc::new(Switch::default());
+    let swapping = locked.swapping(Arc::clone(&guard));
+    // Whoever connects waits for a moment at most.
+    assert_eq!(locked.server.sql("shop", "SELECT x FROM t").trim(), "2");
+    guard.0.store(true, Ordering::Relaxed);
+    let stopped = swapping.await.unwrap();
+    assert!(matches!(&stopped, Err(Error::Stopped(why)) if why == "cancelled"), "{stopped:?}");
+    locked.release();
+    locked.assert_unchanged();
+    let left = "SELECT count(*) FROM pg_database WHERE datname LIKE '%__dbackup_%'";
+    assert_eq!(locked.server.sql("postgres", left).trim(), "0", "the loaded database is dropped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_is_dropped_while_its_target_is_locked_changes_nothing() {
+    let mut locked = Locked::start().await;
+    let swapping = locked.swapping(Arc::default());
+    swapping.abort();
+    assert!(swapping.await.unwrap_err().is_cancelled());
+    locked.release();
+    locked.assert_unchanged();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_stays_locked_keeps_the_restored_database_and_names_who_locks_it() {
+    let mut locked = Locked::start().await;
+    let result = locked.swapping(Arc::default()).await.unwrap();
+    let Err(Error::Kept { kept, cause, .. }) = result else { panic!("{result:?}") };
+    assert!(cause.contains("is locked by session") && cause.contains("postgres"), "{cause}");
+    locked.assert_unchanged();
+    locked.release();
+    common::source(&locked.server.address("shop")).put_in_place(&kept, &sources::Unguarded).await.unwrap();
+    assert_eq!(locked.server.sql("shop", "SELECT x FROM t").trim(), "1");
+}
