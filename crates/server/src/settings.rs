@@ -288,7 +288,9 @@ impl App {
                 let client = self.dropbox_client(&destination, space, patience)?;
                 Ok(destinations::in_dropbox(client, &folder, when_full.into())?)
             }
-            DestinationSettings::Folder { path, when_full } => Ok(destinations::folder(path.into(), when_full.into())?),
+            DestinationSettings::Folder { path, when_full } => {
+                Ok(destinations::folder(path.into(), when_full.into(), destinations::RootLinks::Follow)?)
+            }
         }
     }
 }
