@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dropbox_clients::DropboxClients;
+use crate::host_paths::HostPaths;
 use crate::limiter::Limiters;
 use crate::listings::Listings;
 use crate::metrics::Metrics;
@@ -20,6 +21,7 @@ pub(crate) struct App(Arc<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) config: Config,
+    pub(crate) host_paths: HostPaths,
     pub(crate) catalog: Catalog,
     pub(crate) clock: Clock,
     pub(crate) limiters: Limiters,

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::dropbox_clients::DropboxClients;
+use crate::host_paths::HostPaths;
 use crate::http::{self, IDLE, LONGEST};
 use crate::limiter::Limiters;
 use crate::listen::listen;
@@ -68,6 +69,7 @@ impl Server {
             metrics: Metrics::new(),
             listings: Listings::default(),
             folders: Listings::default(),
+            host_paths: HostPaths::new(&config.data, &config.database, &config.allowed_paths),
             catalog,
             clock,
             config,

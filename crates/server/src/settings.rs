@@ -1,10 +1,10 @@
 //! What people set for sources and destinations, and what is made of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use destinations::Destination;
+use destinations::{Destination, RootLinks};
 use domain::Engine;
 use dropbox::Space;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::host_paths::Use;
 use crate::http::problem::{Fields, Problem};
 
 /// The names under which the catalog keeps secrets.
@@ -121,12 +122,16 @@ impl SourceSettings {
         self
     }
 
-    /// What runs ask.
-    pub(crate) fn open(&self, password: Option<SecretString>) -> Result<Box<dyn Source>, sources::Error> {
-        sources::parse(&self.address(), Origin::Private, password)
+    /// Its path on this machine, if it is a file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Postgres { .. } => None,
+            Self::Sqlite { path } => Some(Path::new(path)),
+        }
     }
 
-    fn address(&self) -> String {
+    /// What runs ask. A path is taken as it is: links in it were resolved, and judged.
+    pub(crate) fn open(&self, password: Option<SecretString>) -> Result<Box<dyn Source>, sources::Error> {
         let escape = |text: &str| utf8_percent_encode(text, PART).to_string();
         match self {
             Self::Postgres { host, port, user, database, ssl_mode } => {
@@ -140,9 +145,10 @@ impl SourceSettings {
                 };
                 let query = ssl_mode.and_then(|mode| serde_json::to_value(mode).ok());
                 let query = query.and_then(|mode| Some(format!("?sslmode={}", mode.as_str()?))).unwrap_or_default();
-                format!("postgres://{user}@{host}{port}/{database}{query}")
+                let address = format!("postgres://{user}@{host}{port}/{database}{query}");
+                sources::parse(&address, Origin::Private, password)
             }
-            Self::Sqlite { path } => format!("sqlite://{}", path.replace('%', "%25")),
+            Self::Sqlite { path } => sources::sqlite_file(path.into()),
         }
     }
 }
@@ -227,6 +233,14 @@ impl DestinationSettings {
         }
     }
 
+    /// Its path on this machine, if it is a folder there.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Dropbox { .. } => None,
+            Self::Folder { path, .. } => Some(Path::new(path)),
+        }
+    }
+
     /// Spells a Dropbox folder as Dropbox stores it.
     #[must_use]
     pub(crate) fn normalized(mut self) -> Self {
@@ -273,7 +287,28 @@ impl App {
         if let Some(database) = database {
             settings = settings.with_database(database);
         }
-        let password = password(self.catalog.source_secrets(&source)?);
+        self.open_settings(&source, settings).await
+    }
+
+    /// A source, or another database of it. Its own path must still lead where it was approved; another one, which was judged by
+    /// [`Self::restore_target`], only not to this server's own data.
+    pub(crate) async fn open_settings(
+        &self,
+        source: &catalog::Source,
+        mut settings: SourceSettings,
+    ) -> Result<Box<dyn Source>, Failure> {
+        let own: SourceSettings = serde_json::from_value(source.settings.clone())?;
+        if let SourceSettings::Sqlite { path } = &mut settings {
+            let is_own = own.path() == Some(Path::new(path));
+            let (approved, asked) = (source.approved_path.clone(), PathBuf::from(&*path));
+            let resolved = self.host_paths(move |paths| match is_own {
+                true => paths.reopen(&asked, Use::File, approved.as_deref()),
+                false => paths.resolve(&asked, Use::File),
+            });
+            // UTF-8, or it was refused.
+            *path = resolved.await?.display().to_string();
+        }
+        let password = password(self.catalog.source_secrets(source)?);
         password.iter().for_each(|password| crate::redaction::register(password.expose_secret()));
         Ok(settings.open(password)?)
     }
@@ -289,7 +324,10 @@ impl App {
                 Ok(destinations::in_dropbox(client, &folder, when_full.into())?)
             }
             DestinationSettings::Folder { path, when_full } => {
-                Ok(destinations::folder(path.into(), when_full.into(), destinations::RootLinks::Follow)?)
+                let approved = destination.approved_path;
+                let reopened =
+                    self.host_paths(move |paths| paths.reopen(Path::new(&path), Use::Folder, approved.as_deref()));
+                Ok(destinations::folder(reopened.await?, when_full.into(), RootLinks::Refuse)?)
             }
         }
     }

@@ -8,7 +8,7 @@ use runner::restore::state_of;
 use runner::{OpenError, OpenRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sources::{FailedObject, OnError, RestoreOptions, Restored, WayOn};
+use sources::{FailedObject, OnError, RestoreOptions, Restored, Source, WayOn};
 
 use super::Active;
 use super::backup::listed;
@@ -17,6 +17,7 @@ use super::log::Level;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::restore_targets::{Asked, Permitted, check_kept};
 
 /// Maximum number of failed objects in a result. A backup can have many thousands.
 const MAX_OBJECTS: usize = 500;
@@ -38,6 +39,9 @@ pub(crate) struct RestoreRequest {
     pub(crate) continue_on_error: bool,
     #[serde(default)]
     pub(crate) in_place: bool,
+    /// Whether whoever asked has the permission `administer`.
+    #[serde(default)]
+    pub(crate) administers: bool,
 }
 
 /// What a swap that is tried again is about, as it is kept with its run.
@@ -47,9 +51,16 @@ pub(crate) struct PutInPlaceRequest {
     pub(crate) source_id: String,
     pub(crate) database: Option<String>,
     pub(crate) kept: String,
+    /// As in [`RestoreRequest`].
+    #[serde(default)]
+    pub(crate) administers: bool,
 }
 
 impl RestoreRequest {
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked { source_id: &self.source_id, database: self.database.as_deref(), administers: self.administers }
+    }
+
     pub(crate) fn options(&self) -> RestoreOptions {
         RestoreOptions {
             overwrite: self.overwrite,
@@ -73,9 +84,12 @@ impl App {
     }
 
     async fn carry_out_restore(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
-        let request: RestoreRequest = serde_json::from_value(request)?;
+        let mut request: RestoreRequest = serde_json::from_value(request)?;
+        let Permitted { target, replaces } = self.restore_target(request.asked()).await?;
+        // What was new when it was asked for, and is not any more at the end, is not replaced either.
+        request.overwrite &= replaces;
+        request.in_place &= replaces;
         let destination = self.open_destination(&request.destination_id, Patience::Long).await?;
-        let target = self.open_source(&request.source_id, request.database.as_deref()).await?;
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
@@ -102,11 +116,23 @@ impl App {
     /// Puts a database in its place that an earlier restore loaded and kept.
     async fn put_in_place(&self, run: &Run, request: Value) -> Result<Outcome, Failure> {
         let request: PutInPlaceRequest = serde_json::from_value(request)?;
-        let target = self.open_source(&request.source_id, request.database.as_deref()).await?;
+        let target = self.put_in_place_target(&request).await?;
         self.log(&run.id, Level::Info, &format!("putting {} in place of {}", request.kept, target.name())).await;
         let restored = target.put_in_place(&request.kept).await?;
         self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;
         Ok(self.outcome_of_restore(run, &restored).await)
+    }
+
+    /// Opens the database that a kept one replaces, if it may.
+    pub(crate) async fn put_in_place_target(&self, request: &PutInPlaceRequest) -> Result<Box<dyn Source>, Failure> {
+        let PutInPlaceRequest { source_id, database, kept, administers } = request;
+        let asked = Asked { source_id, database: database.as_deref(), administers: *administers };
+        let target = self.restore_target(asked).await?.target;
+        if !administers {
+            let own = target.databases().await?.names;
+            check_kept(kept, database.as_deref().or(own.first().map(String::as_str)).unwrap_or_default())?;
+        }
+        Ok(target)
     }
 
     async fn outcome_of_restore(&self, run: &Run, restored: &Restored) -> Outcome {

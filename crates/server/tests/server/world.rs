@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) server: Option<Server>,
     pub(crate) now: Arc<Mutex<Timestamp>>,
     trusted_proxies: Vec<&'static str>,
+    /// Folders for which no permission is needed.
+    pub(crate) allowed_paths: Vec<PathBuf>,
     /// PostgreSQL as the metadata database, if set.
     database_url: Option<String>,
 }
@@ -51,7 +53,8 @@ impl World {
         let emulator = Emulator::start(config).await.unwrap();
         let now = Arc::new(Mutex::new("2026-01-15T12:00:00Z".parse().unwrap()));
         let folder = tempfile::tempdir().unwrap();
-        let mut world = Self { folder, emulator, server: None, now, trusted_proxies, database_url };
+        let allowed_paths = Vec::new();
+        let mut world = Self { folder, emulator, server: None, now, trusted_proxies, allowed_paths, database_url };
         world.start().await;
         world
     }
@@ -72,6 +75,7 @@ impl World {
             trusted_proxies: self.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect(),
             data: data.path().to_owned(),
             database,
+            allowed_paths: self.allowed_paths.clone(),
             keys: KeySource::File(KeyFile::new(data.path())),
             tls: None,
             dropbox: DropboxNetwork { endpoints: endpoints.unwrap(), ..DropboxNetwork::default() },
@@ -189,6 +193,14 @@ impl World {
         let run = browser.post(&format!("/api/jobs/{job}/run"), &json!({})).await.expect(202);
         browser.finished(&id(&run)).await
     }
+}
+
+/// Says what operators may restore into a source.
+pub(crate) async fn mark(browser: &Browser, source: &str, restore_target: &str) {
+    let path = format!("/api/sources/{source}");
+    let shown = browser.get(&path).await.expect(200);
+    let input = json!({"name": shown["name"], "settings": shown["settings"], "restoreTarget": restore_target});
+    assert_eq!(browser.put(&path, &input).await.expect(200)["restoreTarget"], restore_target);
 }
 
 pub(crate) fn make_database(path: &Path, rows: u32) {

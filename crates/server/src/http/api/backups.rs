@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use destinations::Destination;
+use domain::BackupName;
 use domain::sidecar::Sidecar;
 use runner::{Backup, DeleteError, Listing, SidecarState};
 use serde::{Deserialize, Serialize};
@@ -220,7 +221,7 @@ pub(crate) async fn details(
     Id(id): Id,
     Query(query): Query<PathQuery>,
 ) -> Result<Json<BackupDetails>, Problem> {
-    let (job, name) = runner::catalog::parse_path(&query.path).ok_or_else(not_a_backup)?;
+    let (job, name) = check_backup(&query.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
     check_exists(&*destination, &query.path).await?;
     let state = runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
@@ -250,6 +251,11 @@ pub(super) async fn check_exists(destination: &dyn Destination, path: &str) -> R
     }
 }
 
+/// Takes apart what must be the path of a backup, and of nothing else that a storage has.
+pub(super) fn check_backup(path: &str) -> Result<(String, BackupName), Problem> {
+    runner::catalog::parse_path(path).ok_or_else(not_a_backup)
+}
+
 fn not_a_backup() -> Problem {
     Problem::bad_request("this is not the path of a backup: give it as the list shows it")
 }
@@ -262,6 +268,7 @@ pub(crate) async fn verify(
     Id(id): Id,
     Body(input): Body<PathInput>,
 ) -> Result<Json<Verification>, Problem> {
+    check_backup(&input.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
     let (result, detail) = match runner::restore::verify(&*destination, &input.path).await {
         Ok(examined) if examined.is_proved => {
@@ -291,8 +298,8 @@ pub(crate) async fn delete(
     Id(id): Id,
     Query(query): Query<PathQuery>,
 ) -> Result<(axum::Extension<super::super::access::AuditDetail>, StatusCode), Problem> {
+    check_backup(&query.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
-    runner::catalog::parse_path(&query.path).ok_or_else(not_a_backup)?;
     app.listings.forget(&id);
     runner::delete(&*destination, &query.path).await.map_err(not_deleted)?;
     Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))

@@ -1,7 +1,5 @@
 //! Restores: look first, then go.
 
-use std::path::{Component, Path};
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,7 +22,6 @@ use crate::failure::Failure;
 use crate::redaction::redact;
 use crate::runs::live::LiveEvent;
 use crate::runs::restore::{PutInPlaceRequest, RestoreRequest};
-use crate::settings::{SourceSettings, of_source};
 
 /// Which backup goes where.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -155,35 +152,30 @@ fn check_texts(field: &str, text: &str, database: Option<&str>) -> Result<(), Pr
 
 impl RestoreInput {
     fn check(&self) -> Result<(), Problem> {
-        check_texts("path", &self.path, self.database.as_deref())
+        check_texts("path", &self.path, self.database.as_deref())?;
+        super::backups::check_backup(&self.path).map(drop)
     }
 
-    fn into_request(self) -> RestoreRequest {
+    fn into_request(self, caller: &Caller) -> RestoreRequest {
         let Self { destination_id, path, source_id, database, overwrite, no_owner, on_error, in_place } = self;
-        let continue_on_error = on_error == OnErrorInput::Continue;
-        RestoreRequest { destination_id, path, source_id, database, overwrite, no_owner, continue_on_error, in_place }
+        RestoreRequest {
+            destination_id,
+            path,
+            source_id,
+            database,
+            overwrite,
+            no_owner,
+            continue_on_error: on_error == OnErrorInput::Continue,
+            in_place,
+            administers: caller.allows(Permission::Administer),
+        }
     }
-}
-
-/// A file may be named anywhere only by whoever may configure sources; everybody else restores beside the source.
-async fn check_place(app: &App, caller: &Caller, source_id: &str, database: Option<&str>) -> Result<(), Problem> {
-    let Some(database) = database.filter(|_| !caller.allows(Permission::Configure)) else {
-        return Ok(());
-    };
-    let Some(source) = app.catalog.source(source_id).await? else { return Ok(()) };
-    let SourceSettings::Sqlite { path } = of_source(&source)? else { return Ok(()) };
-    let (own, asked) = (Path::new(&path), Path::new(database));
-    let plain = asked.components().all(|part| part != Component::ParentDir);
-    if plain && asked.parent() == own.parent() {
-        return Ok(());
-    }
-    Err(Problem::forbidden("without the permission 'configure' a file is restored into the folder of its source only"))
 }
 
 /// What is known without reading the backup.
-async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure> {
+async fn look(app: &App, input: &RestoreRequest) -> Result<RestorePreview, Failure> {
+    let target = app.restore_target(input.asked()).await?.target;
     let destination = app.open_destination(&input.destination_id, Patience::Short).await?;
-    let target = app.open_source(&input.source_id, input.database.as_deref()).await?;
     let proved = examine(&*destination, &input.path).await?.is_proved;
     let name = input.path.rsplit('/').next().and_then(domain::BackupName::parse);
     if let Some(name) = name.filter(|name| name.format.engine() != target.engine()) {
@@ -200,10 +192,9 @@ async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure
 }
 
 /// Reads the beginning of the backup, and asks the target whether it has what the backup needs.
-async fn findings(app: &App, input: RestoreInput) -> Result<Vec<FindingInfo>, Failure> {
-    let request = input.into_request();
+async fn findings(app: &App, request: &RestoreRequest) -> Result<Vec<FindingInfo>, Failure> {
     let destination = app.open_destination(&request.destination_id, Patience::Short).await?;
-    let target = app.open_source(&request.source_id, request.database.as_deref()).await?;
+    let target = app.restore_target(request.asked()).await?.target;
     let open = OpenRequest { destination: &*destination, path: &request.path, identities: app.identities().await? };
     let found = runner::review(open, &*target, request.options()).await?;
     let mut findings: Vec<FindingInfo> = found.into_iter().map(FindingInfo::from).collect();
@@ -220,9 +211,9 @@ pub(crate) async fn preview(
     Body(input): Body<RestoreInput>,
 ) -> Result<Json<RestorePreview>, Problem> {
     input.check()?;
-    check_place(&app, &caller, &input.source_id, input.database.as_deref()).await?;
-    let preview = look(&app, &input).await?;
-    Ok(Json(RestorePreview { findings: findings(&app, input).await?, ..preview }))
+    let request = input.into_request(&caller);
+    let preview = look(&app, &request).await?;
+    Ok(Json(RestorePreview { findings: findings(&app, &request).await?, ..preview }))
 }
 
 /// Begins a restore, which is a run. A target that holds data is refused unless it is to be overwritten.
@@ -233,13 +224,13 @@ pub(crate) async fn create(
     Body(input): Body<RestoreInput>,
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
     input.check()?;
-    check_place(&app, &caller, &input.source_id, input.database.as_deref()).await?;
-    let preview = look(&app, &input).await?;
-    if matches!(preview.contents, TargetContents::Data) && !input.overwrite {
+    let request = input.into_request(&caller);
+    let preview = look(&app, &request).await?;
+    if matches!(preview.contents, TargetContents::Data) && !request.overwrite {
         return Err(Failure::Source(sources::Error::HoldsData(preview.target)).into());
     }
-    let title = format!("{} into {}", input.path, preview.target);
-    begin(&app, &caller, title, &input.into_request()).await
+    let title = format!("{} into {}", request.path, preview.target);
+    begin(&app, &caller, title, &request).await
 }
 
 /// Puts a restored database in its place, which is a run: a restore loaded and kept it, because it could not be put there then.
@@ -253,10 +244,11 @@ pub(crate) async fn put_in_place(
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
     let PutInPlaceInput { source_id, database, kept } = input;
     check_texts("kept", &kept, database.as_deref())?;
-    check_place(&app, &caller, &source_id, database.as_deref()).await?;
-    let target = app.open_source(&source_id, database.as_deref()).await?;
-    let title = format!("{kept} into {}", target.name());
-    begin(&app, &caller, title, &PutInPlaceRequest { source_id, database, kept }).await
+    let administers = caller.allows(Permission::Administer);
+    let request = PutInPlaceRequest { source_id, database, kept, administers };
+    let target = app.put_in_place_target(&request).await?;
+    let title = format!("{} into {}", request.kept, target.name());
+    begin(&app, &caller, title, &request).await
 }
 
 async fn begin(
