@@ -122,6 +122,17 @@ impl SourceSettings {
         self
     }
 
+    /// What of it is shown to everybody.
+    fn public_names(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::Postgres { host, user, database, .. } => [Some(host), Some(user), database.as_ref()],
+            Self::Sqlite { path } => [Some(path), None, None],
+        }
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+    }
+
     /// Its path on this machine, if it is a file.
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
@@ -309,6 +320,7 @@ impl App {
             *path = resolved.await?.display().to_string();
         }
         let password = password(self.catalog.source_secrets(source)?);
+        settings.public_names().chain([source.name.as_str()]).for_each(crate::redaction::make_public);
         password.iter().for_each(|password| crate::redaction::register(password.expose_secret()));
         Ok(settings.open(password)?)
     }
@@ -317,6 +329,8 @@ impl App {
     pub(crate) async fn open_destination(&self, id: &str, patience: Patience) -> Result<Arc<dyn Destination>, Failure> {
         let destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
         let settings: DestinationSettings = serde_json::from_value(destination.settings.clone())?;
+        crate::redaction::make_public(&destination.name);
+        crate::redaction::make_public(&settings.address());
         match settings {
             DestinationSettings::Dropbox { folder, team_space, when_full } => {
                 let space = if team_space { Space::Team } else { Space::Home };

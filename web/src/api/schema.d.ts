@@ -1131,7 +1131,7 @@ export interface components {
         /** @description Which backup, and how. */
         DownloadInput: {
             destinationId: string;
-            /** @description As the list shows it. */
+            /** @description As the list shows it; with `.meta.json` added and `raw` set, its sidecar. */
             path: string;
             /** @description As it is stored; otherwise decrypted and decompressed. */
             raw?: boolean;
@@ -1476,6 +1476,8 @@ export interface components {
                 id: string;
                 name: string;
                 settings: components["schemas"]["SourceSettings"];
+                /** @description What operators may restore into it. */
+                restoreTarget: components["schemas"]["RestoreTarget"];
                 /** @description Whether a password is kept. */
                 passwordSet: boolean;
                 createdAt: components["schemas"]["Time"];
@@ -1642,6 +1644,11 @@ export interface components {
             findings: components["schemas"]["Finding"][];
         };
         /**
+         * @description What operators may restore into a source. Administrators restore into every source, and replace any database there.
+         * @enum {string}
+         */
+        RestoreTarget: "none" | "newDatabases" | "ownDatabases";
+        /**
          * @description A role.
          * @enum {string}
          */
@@ -1752,6 +1759,8 @@ export interface components {
             id: string;
             name: string;
             settings: components["schemas"]["SourceSettings"];
+            /** @description What operators may restore into it. */
+            restoreTarget: components["schemas"]["RestoreTarget"];
             /** @description Whether a password is kept. */
             passwordSet: boolean;
             createdAt: components["schemas"]["Time"];
@@ -1761,6 +1770,7 @@ export interface components {
         SourceInput: {
             name: string;
             settings: components["schemas"]["SourceSettings"];
+            restoreTarget?: components["schemas"]["RestoreTarget"] | null;
             /** @description Of the role that logs in. */
             password?: components["schemas"]["SecretField"];
         };

@@ -39,7 +39,7 @@ impl FileSystem {
             let listed = destination.beneath().and_then(|beneath| match beneath.listed(&prefix) {
                 // A job that has no backups yet. The destination's own folder must be there.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && !prefix.is_empty() => Ok(()),
-                opened => walk(opened?, &prefix, MAX_DEPTH, &mut listing),
+                opened => walk(&opened?, &prefix, MAX_DEPTH, &mut listing),
             });
             listed.map_err(|error| match beneath::is_link(&error) {
                 true => Error::failed(format!("could not list {}", start.display()), LINK),
@@ -52,16 +52,16 @@ impl FileSystem {
     }
 }
 
-fn walk(folder: OwnedFd, prefix: &str, depth: usize, listing: &mut Listing) -> io::Result<()> {
-    let mut entries = Dir::read_from(&folder)?;
-    while let Some(entry) = entries.next() {
+fn walk(folder: &OwnedFd, prefix: &str, depth: usize, listing: &mut Listing) -> io::Result<()> {
+    let entries = Dir::read_from(folder)?;
+    for entry in entries {
         let entry = entry?;
         if matches!(entry.file_name().to_bytes(), b"." | b"..") {
             continue;
         }
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
-        let found = match statat(&folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+        let found = match statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => found,
             // Deleted since.
             Err(rustix::io::Errno::NOENT) => continue,
@@ -88,7 +88,7 @@ fn step_into(folder: BorrowedFd<'_>, name: &CStr, path: &str, depth: usize, list
         return listing.unreadable.push(Unreadable { path: path.to_owned(), cause });
     }
     let walked = beneath::step_into(folder, name).map_err(io::Error::from);
-    match walked.and_then(|inner| walk(inner, path, depth, listing)) {
+    match walked.and_then(|inner| walk(&inner, path, depth, listing)) {
         Ok(()) => {}
         // Deleted since its parent was read.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -77,6 +77,7 @@ impl App {
         let job_id = run.job_id.as_deref().unwrap_or_default();
         let job = self.catalog.job(job_id).await?.ok_or(Failure::Gone("the job"))?;
         let source = self.open_source(&job.source_id, None).await?;
+        crate::redaction::make_public(&job.name);
         let (mut ready, mut missing) = (Vec::new(), Vec::new());
         for id in &job.destination_ids {
             let (id, name) =
@@ -121,6 +122,7 @@ impl App {
             Ok(databases) => databases,
             Err(failure) => return unused(Outcome::failed(failure)),
         };
+        databases.names.iter().for_each(|database| crate::redaction::make_public(database));
         let request = BackupRequest {
             source: &*source,
             databases: databases.names,

@@ -86,9 +86,9 @@ impl App {
     async fn carry_out_restore(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
         let mut request: RestoreRequest = serde_json::from_value(request)?;
         let Permitted { target, replaces } = self.restore_target(request.asked()).await?;
+        request.database.iter().chain([&request.path]).for_each(|name| crate::redaction::make_public(name));
         // What was new when it was asked for, and is not any more at the end, is not replaced either.
         request.overwrite &= replaces;
-        request.in_place &= replaces;
         let destination = self.open_destination(&request.destination_id, Patience::Long).await?;
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;

@@ -323,3 +323,26 @@ async fn the_postgres_database_of_the_server_itself_is_not_restored_over() {
     }
     assert_eq!(anna.get("/readyz").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_password_that_is_a_word_or_a_name_is_told_by_no_gap() {
+    let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
+    server.sql("postgres", "CREATE DATABASE \"webshop-2\"");
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let vera = world.member(&anna, "Vera", "viewer").await;
+    for password in ["backup", "webshop-2", "nightly", "pg"] {
+        let settings = json!({"type": "postgres", "host": "127.0.0.1", "port": server.port(), "user": "postgres", "database": "webshop-2"});
+        let input = json!({"name": format!("of {password}"), "settings": settings, "password": password});
+        let source = id(&anna.post("/api/sources", &input).await.expect(201));
+        let job = anna.job(&format!("nightly {password}"), &source, &[&destination], json!({})).await;
+        let run = world.run_job(&anna, &job).await;
+        let path = first_path(&run);
+        assert!(path.starts_with(&format!("nightly {password}/backup_")) && path.contains("webshop-2"), "{path}");
+        let shown = vera.get(&format!("/api/runs/{}", id(&run))).await.body + &vera.log_of(&id(&run)).await;
+        assert!(!shown.contains("[secret]"), "{shown}");
+        let query = path.replace(' ', "%20");
+        vera.get(&format!("/api/destinations/{destination}/backups/details?path={query}")).await.expect(200);
+    }
+}
