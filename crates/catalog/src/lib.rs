@@ -24,6 +24,7 @@ mod rotation;
 mod run_log;
 mod runs;
 mod sessions;
+mod signing_key;
 mod sources;
 mod space;
 mod sql;

@@ -372,6 +372,9 @@ pub(crate) struct RestoreArguments {
     /// Restore a damaged SQLite database as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
+    /// Restore an unencrypted backup although others of the job are encrypted
+    #[arg(long)]
+    pub(crate) allow_unencrypted: bool,
     /// What to do about an object that cannot be restored
     #[arg(long, value_name = "ACTION", default_value = "stop")]
     pub(crate) on_error: OnErrorArgument,

@@ -21,6 +21,7 @@ use uuid::Uuid;
 use self::place::{Place, same_places};
 use self::publish::publish;
 pub use self::report::{CopyReport, DatabaseReport, Event, Failure, RunReport, Stored};
+use crate::signature::Signer;
 
 /// What to back up, and how.
 pub struct BackupRequest<'a> {
@@ -52,6 +53,8 @@ pub struct BackupRequest<'a> {
     pub run_id: String,
     /// The job's id where a server knows one.
     pub job_id: Option<String>,
+    /// Signs the sidecars; the command line has no key.
+    pub signer: Option<Arc<Signer>>,
 }
 
 /// Backs up every database of the request, one after another. `cancel` stops the run at any time before a database's copies

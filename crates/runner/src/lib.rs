@@ -9,13 +9,17 @@ pub mod catalog;
 mod checks;
 pub mod copy;
 pub mod naming;
+pub mod provenance;
 pub mod restore;
 pub mod review;
 mod sidecars;
+mod signature;
 
 pub use backup::{BackupRequest, Event, RunReport, back_up};
 pub use catalog::{Backup, DeleteError, JobFolder, Listing, SidecarState, delete, list};
 pub use checks::Checks;
 pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
+pub use provenance::Expected;
 pub use restore::{OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};
 pub use review::review;
+pub use signature::{SignatureState, Signer, UnusableKey};

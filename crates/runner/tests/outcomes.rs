@@ -196,6 +196,7 @@ async fn backed_up(source: &Made, folder: &Folder, left_out: Vec<Warning>, ackno
         trigger: "manual",
         run_id: runner::backup::new_run_id(started),
         job_id: None,
+        signer: None,
     };
     back_up(&request, &Progress::default(), &CancellationToken::new(), &|_| ()).await
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use jiff::Timestamp;
+use runner::Signer;
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -21,6 +22,8 @@ pub(crate) struct App(Arc<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) config: Config,
+    /// Signs the sidecars of backups.
+    pub(crate) signer: Arc<Signer>,
     pub(crate) host_paths: HostPaths,
     pub(crate) catalog: Catalog,
     pub(crate) clock: Clock,

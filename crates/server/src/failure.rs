@@ -159,6 +159,7 @@ fn of_open(error: &runner::OpenError, words: String) -> Problem {
     match error {
         runner::OpenError::Destination(error) => of_destination(error, words),
         runner::OpenError::Source(error) => of_source(error, words),
+        runner::OpenError::Unencrypted { .. } => Problem::conflict("unencrypted", words),
         runner::OpenError::Altered { .. } => Problem::conflict("altered", words),
         runner::OpenError::Layers { .. } | runner::OpenError::WrongFormat { .. } => {
             Problem::conflict("cannotOpen", words)

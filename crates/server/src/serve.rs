@@ -2,10 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
 use catalog::{Catalog, Location, Token};
+use runner::Signer;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Parts};
@@ -59,6 +61,7 @@ impl Server {
     pub async fn start(config: Config, data: DataFolder, clock: Clock) -> Result<Self, Error> {
         let alone = matches!(config.database, Location::Sqlite(_));
         let catalog = Catalog::open(&config.database, &config.keys).await?;
+        let signer = signer(&catalog).await?;
         let (listener, address) = bind(config.listen)?;
         let (tls, patience) = (config.tls.clone(), config.slowest_request);
         let app = App::new(Parts {
@@ -69,6 +72,7 @@ impl Server {
             metrics: Metrics::new(),
             listings: Listings::default(),
             folders: Listings::default(),
+            signer: Arc::new(signer),
             host_paths: HostPaths::new(&config.data, &config.database, &config.allowed_paths),
             catalog,
             clock,
@@ -138,6 +142,14 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// The key of this installation, drawn at its first start.
+async fn signer(catalog: &Catalog) -> Result<Signer, Error> {
+    let unusable = |error: runner::UnusableKey| Error::Start(error.to_string());
+    let drawn = Signer::generate().map_err(unusable)?;
+    let key = catalog.signing_key(|| Ok(drawn.into())).await?;
+    Signer::new(secrecy::ExposeSecret::expose_secret(&key)).map_err(unusable)
 }
 
 async fn prepare_setup(app: &App) -> Result<Option<(Token, PathBuf)>, Error> {

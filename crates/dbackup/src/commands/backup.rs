@@ -66,6 +66,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         trigger: "manual",
         run_id: new_run_id(started),
         job_id: None,
+        signer: None,
     };
     for warning in &request.left_out {
         if arguments.json {

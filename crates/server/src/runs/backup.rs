@@ -138,6 +138,7 @@ impl App {
             trigger: trigger(run),
             run_id: run.id.clone(),
             job_id: Some(job.id.clone()),
+            signer: Some(Arc::clone(&self.signer)),
         };
         let unreachable: Vec<Value> = missing.iter().map(not_reached).collect();
         for warning in &request.left_out {

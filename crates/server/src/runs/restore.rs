@@ -1,11 +1,13 @@
 //! Carrying out a restore.
 
-use catalog::Run;
+use catalog::{PageRequest, Run};
 use domain::RunState;
+use domain::naming::job_folder;
 use domain::size::human;
 use pipeline::keys::Identity;
+use runner::provenance::check_encryption;
 use runner::restore::state_of;
-use runner::{OpenError, OpenRequest};
+use runner::{Expected, OpenError, OpenRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sources::{FailedObject, OnError, RestoreOptions, Restored, Source, WayOn};
@@ -42,6 +44,9 @@ pub(crate) struct RestoreRequest {
     /// Whether whoever asked has the permission `administer`.
     #[serde(default)]
     pub(crate) administers: bool,
+    /// Whether an unencrypted backup among encrypted ones was confirmed.
+    #[serde(default)]
+    pub(crate) allow_unencrypted: bool,
 }
 
 /// What a swap that is tried again is about, as it is kept with its run.
@@ -90,14 +95,17 @@ impl App {
         // What was new when it was asked for, and is not any more at the end, is not replaced either.
         request.overwrite &= replaces;
         let destination = self.open_destination(&request.destination_id, Patience::Long).await?;
+        let expected = self.expected_origin(&request).await?;
+        check_encryption(&*destination, &request.path, expected).await?;
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
         match runner::restore(open, &*target, request.options(), &active.progress, &active.cancel).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
-                let words = format!("restored {} into {}; every checksum agrees", human(size), report.restored.target);
-                self.log(&run.id, Level::Info, &words).await;
+                let words = format!("restored {} into {}. {}", human(size), report.restored.target, report.checks);
+                let level = if report.checks.missing.is_none() { Level::Info } else { Level::Warning };
+                self.log(&run.id, level, &words).await;
                 let mut outcome = self.outcome_of_restore(run, &report.restored).await;
                 if let Some(result) = &mut outcome.result {
                     result["size"] = json!(size);
@@ -121,6 +129,29 @@ impl App {
         let restored = target.put_in_place(&request.kept).await?;
         self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;
         Ok(self.outcome_of_restore(run, &restored).await)
+    }
+
+    /// What is known of where a backup should come from.
+    pub(crate) async fn expected_origin(&self, request: &RestoreRequest) -> Result<Expected<'_>, Failure> {
+        Ok(Expected { allow_unencrypted: request.allow_unencrypted, ..self.origin(&request.path).await? })
+    }
+
+    /// What the job in whose folder a backup lies does now.
+    pub(crate) async fn origin(&self, path: &str) -> Result<Expected<'_>, Failure> {
+        let folder = path.rsplit('/').nth(1).unwrap_or_default().to_lowercase();
+        let mut page = PageRequest { after: None, limit: 200 };
+        loop {
+            let jobs = self.catalog.jobs(&page).await?;
+            let job = jobs.items.iter().find(|job| job_folder(&job.job.name).to_lowercase() == folder);
+            match (job, jobs.items.last().filter(|_| jobs.more)) {
+                (None, Some(last)) => page.after = Some(last.job.name.clone()),
+                (job, _) => {
+                    let encrypted = job.is_some_and(|job| job.job.profile_id.is_some());
+                    let signed_by = Some(self.signer.public_key());
+                    return Ok(Expected { encrypted, signed_by, ..Expected::default() });
+                }
+            }
+        }
     }
 
     /// Opens the database that a kept one replaces, if it may.

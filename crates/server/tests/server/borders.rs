@@ -346,3 +346,123 @@ async fn a_password_that_is_a_word_or_a_name_is_told_by_no_gap() {
         vera.get(&format!("/api/destinations/{destination}/backups/details?path={query}")).await.expect(200);
     }
 }
+
+fn codes(preview: &Value) -> Vec<&str> {
+    preview["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_was_planted_at_a_destination_is_said_before_the_restore_and_never_called_checked() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (database, source) = world.sqlite_source(&anna, "shop", 50).await;
+    let (disk, destination) = world.folder_destination(&anna, "Disk").await;
+    let profile = anna.post("/api/profiles", &json!({"name": "company"})).await.expect(201);
+    let job = anna.job("shop", &source, &[&destination], json!({"profileId": id(&profile)})).await;
+    let good = first_path(&world.run_job(&anna, &job).await);
+    let restore = |path: &str, allow: bool| {
+        json!({"destinationId": destination, "path": path, "sourceId": source, "database": world.path("out.db"),
+            "overwrite": true, "allowUnencrypted": allow})
+    };
+    let preview =
+        async |path: &str, allow: bool| anna.post("/api/restores/preview", &restore(path, allow)).await.expect(200);
+    let details = async |path: &str| {
+        anna.get(&format!("/api/destinations/{destination}/backups/details?path={path}")).await.expect(200)
+    };
+    let found = preview(&good, false).await;
+    assert_eq!((codes(&found).len(), &found["signature"]), (0, &json!("thisServer")), "{found}");
+    assert_eq!(details(&good).await["signature"], "thisServer");
+
+    // A plain database, laid beside the encrypted ones.
+    let plain = "shop/backup_2026-11-26T00-00-00.db";
+    std::fs::copy(&database, disk.join(plain)).unwrap();
+    let found = preview(plain, false).await;
+    assert_eq!(codes(&found), ["unencrypted", "no-sidecar"]);
+    assert_eq!((&found["findings"][0]["severity"], &found["proved"]), (&json!("blocks"), &json!(false)));
+    assert_eq!(codes(&details(plain).await), ["unencrypted", "no-sidecar"]);
+    anna.post("/api/restores", &restore(plain, false)).await.problem(409, "unencrypted", &["not encrypted"]);
+    assert!(!world.path("out.db").exists());
+    assert_eq!(preview(plain, true).await["findings"][0]["severity"], "warns");
+    let begun = anna.post("/api/restores", &restore(plain, true)).await.expect(202);
+    assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
+    let log = anna.log_of(&id(&begun)).await;
+    assert!(log.contains("Not checked: it has no sidecar") && !log.contains("every checksum"), "{log}");
+    // Also where the job is gone: the others in its folder are encrypted.
+    anna.delete(&format!("/api/jobs/{job}")).await.expect(204);
+    anna.post("/api/restores", &restore(plain, false)).await.problem(409, "unencrypted", &[]);
+
+    // A good pair under another name, or in another job's folder.
+    let sidecar: Value =
+        serde_json::from_slice(&std::fs::read(disk.join(format!("{good}.meta.json"))).unwrap()).unwrap();
+    std::fs::create_dir(disk.join("other")).unwrap();
+    for place in [good.replace("12-00-00", "13-00-00"), good.replace("shop/", "other/")] {
+        std::fs::copy(disk.join(&good), disk.join(&place)).unwrap();
+        std::fs::copy(disk.join(format!("{good}.meta.json")), disk.join(format!("{place}.meta.json"))).unwrap();
+        let found = preview(&place, false).await;
+        assert_eq!(codes(&found), ["sidecar-contradicts"], "{place}: {found}");
+    }
+    let lay = |change: &dyn Fn(&mut Value)| {
+        let mut changed = sidecar.clone();
+        change(&mut changed);
+        std::fs::write(disk.join(format!("{good}.meta.json")), changed.to_string()).unwrap();
+    };
+    for (member, value) in [
+        ("jobName", json!("other")),
+        ("originalFileName", json!("backup_2020-01-01T00-00-00.db")),
+        ("compression", json!("none")),
+        ("sourceType", json!("postgres")),
+        ("timestamp", json!("2020-01-01T00:00:00Z")),
+    ] {
+        lay(&|sidecar| sidecar[member] = value.clone());
+        let found = preview(&good, false).await;
+        assert_eq!(codes(&found), ["sidecar-contradicts", "signature-wrong"], "{member}: {found}");
+        assert_eq!(details(&good).await["signature"], "wrong");
+    }
+    lay(&|sidecar| drop(sidecar.as_object_mut().unwrap().remove("signature")));
+    let found = preview(&good, false).await;
+    assert_eq!((codes(&found), &found["signature"]), (vec!["unsigned"], &json!("unsigned")));
+    lay(&|sidecar| sidecar["size"]["stored"] = json!(1));
+    anna.post("/api/restores/preview", &restore(&good, false)).await.problem(409, "altered", &["size"]);
+    std::fs::write(disk.join(format!("{good}.meta.json")), "{").unwrap();
+    assert_eq!(codes(&preview(&good, false).await), ["unreadable-sidecar"]);
+    // Its own owner may set the lock.
+    lay(&|sidecar| sidecar["locked"] = json!(true));
+    assert_eq!(preview(&good, false).await["signature"], "thisServer");
+}
+
+#[tokio::test]
+async fn the_signing_key_stays_the_installations_and_a_copy_keeps_its_signature() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 50).await;
+    let (_, disk) = world.folder_destination(&anna, "Disk").await;
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let job = anna.job("shop", &source, &[&disk], json!({})).await;
+    let path = first_path(&world.run_job(&anna, &job).await);
+    let key = anna.get("/api/system").await.expect(200)["signingKey"].as_str().unwrap().to_owned();
+    assert!(key.starts_with("ed25519:") && key.len() == 72, "{key}");
+    let copy = json!({"destinationId": disk, "path": path, "toDestinationId": dropbox});
+    let begun = anna.post("/api/copies", &copy).await.expect(202);
+    assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
+    world.stop().await;
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    assert_eq!(anna.get("/api/system").await.expect(200)["signingKey"], key.as_str());
+    for destination in [&disk, &dropbox] {
+        let details = format!("/api/destinations/{destination}/backups/details?path={path}");
+        let shown = anna.get(&details).await.expect(200);
+        assert_eq!((&shown["signature"], &shown["sidecar"]["signature"]["key"]), (&json!("thisServer"), &json!(key)));
+    }
+    // Dropbox's own hash was added, and signed.
+    let restore = json!({"destinationId": dropbox, "path": path, "sourceId": source, "database": world.path("x.db")});
+    assert_eq!(anna.post("/api/restores/preview", &restore).await.expect(200)["proved"], true);
+    // What another server has signed is another one's.
+    let other = World::new().await;
+    let berta = other.administrator().await;
+    let (_, source) = other.sqlite_source(&berta, "shop", 5).await;
+    let input = json!({"name": "theirs", "settings": {"type": "folder", "path": world.path("Disk")}});
+    let theirs = id(&berta.post("/api/destinations", &input).await.expect(201));
+    let restore = json!({"destinationId": theirs, "path": path, "sourceId": source, "database": other.path("x.db")});
+    let found = berta.post("/api/restores/preview", &restore).await.expect(200);
+    assert_eq!((codes(&found), &found["signature"]), (vec!["signed-elsewhere"], &json!("otherInstallation")));
+}

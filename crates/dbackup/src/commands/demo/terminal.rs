@@ -90,6 +90,7 @@ async fn back_up_sample(
         trigger: "manual",
         run_id: new_run_id(started),
         job_id: None,
+        signer: None,
     };
     let progress = Progress::default();
     let display = ProgressDisplay::backup(&progress, false);

@@ -15,6 +15,7 @@ use super::super::access::AuditDetail;
 use super::super::caller::{Caller, Credential};
 use super::super::extract::Body;
 use super::super::problem::{Fields, Problem};
+use super::backups::SignatureName;
 use super::runs::RunInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
@@ -49,6 +50,9 @@ pub(crate) struct RestoreInput {
     /// Load into the database itself instead of a new one that then takes its place. A failure leaves it half loaded (PostgreSQL).
     #[serde(default)]
     in_place: bool,
+    /// Restore an unencrypted backup although its job encrypts, or others in its folder are encrypted.
+    #[serde(default)]
+    allow_unencrypted: bool,
 }
 
 /// What to do about an object that cannot be restored.
@@ -86,6 +90,9 @@ pub(crate) struct RestorePreview {
     contents: TargetContents,
     /// Whether the backup has a sidecar, with which its hash agrees.
     proved: bool,
+    /// Who signed its sidecar; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<SignatureName>,
     /// What to know before the restore, the most severe first.
     findings: Vec<FindingInfo>,
 }
@@ -157,7 +164,17 @@ impl RestoreInput {
     }
 
     fn into_request(self, caller: &Caller) -> RestoreRequest {
-        let Self { destination_id, path, source_id, database, overwrite, no_owner, on_error, in_place } = self;
+        let Self {
+            destination_id,
+            path,
+            source_id,
+            database,
+            overwrite,
+            no_owner,
+            on_error,
+            in_place,
+            allow_unencrypted,
+        } = self;
         RestoreRequest {
             destination_id,
             path,
@@ -167,6 +184,7 @@ impl RestoreInput {
             no_owner,
             continue_on_error: on_error == OnErrorInput::Continue,
             in_place,
+            allow_unencrypted,
             administers: caller.allows(Permission::Administer),
         }
     }
@@ -176,7 +194,7 @@ impl RestoreInput {
 async fn look(app: &App, input: &RestoreRequest) -> Result<RestorePreview, Failure> {
     let target = app.restore_target(input.asked()).await?.target;
     let destination = app.open_destination(&input.destination_id, Patience::Short).await?;
-    let proved = examine(&*destination, &input.path).await?.is_proved;
+    let examined = examine(&*destination, &input.path).await?;
     let name = input.path.rsplit('/').next().and_then(domain::BackupName::parse);
     if let Some(name) = name.filter(|name| name.format.engine() != target.engine()) {
         let found = format!("a {} dump", name.format.engine());
@@ -188,7 +206,15 @@ async fn look(app: &App, input: &RestoreRequest) -> Result<RestorePreview, Failu
         Contents::Empty => TargetContents::Empty,
         Contents::Data => TargetContents::Data,
     };
-    Ok(RestorePreview { target: target.name(), contents, proved, findings: Vec::new() })
+    let expected = app.expected_origin(input).await?;
+    let findings = runner::provenance::findings(&*destination, &input.path, &examined, expected).await?;
+    Ok(RestorePreview {
+        target: target.name(),
+        contents,
+        proved: examined.is_proved,
+        signature: examined.sidecar.signature().map(|signature| SignatureName::of(signature, app.signer.public_key())),
+        findings: findings.into_iter().map(FindingInfo::from).collect(),
+    })
 }
 
 /// Reads the beginning of the backup, and asks the target whether it has what the backup needs.
@@ -197,9 +223,7 @@ async fn findings(app: &App, request: &RestoreRequest) -> Result<Vec<FindingInfo
     let target = app.restore_target(request.asked()).await?.target;
     let open = OpenRequest { destination: &*destination, path: &request.path, identities: app.identities().await? };
     let found = runner::review(open, &*target, request.options()).await?;
-    let mut findings: Vec<FindingInfo> = found.into_iter().map(FindingInfo::from).collect();
-    findings.sort_by_key(|finding| finding.severity);
-    Ok(findings)
+    Ok(found.into_iter().map(FindingInfo::from).collect())
 }
 
 /// What a restore would find: is the backup the one that was made, what lies at the target, and what stands in the way.
@@ -212,8 +236,10 @@ pub(crate) async fn preview(
 ) -> Result<Json<RestorePreview>, Problem> {
     input.check()?;
     let request = input.into_request(&caller);
-    let preview = look(&app, &request).await?;
-    Ok(Json(RestorePreview { findings: findings(&app, &request).await?, ..preview }))
+    let mut preview = look(&app, &request).await?;
+    preview.findings.extend(findings(&app, &request).await?);
+    preview.findings.sort_by_key(|finding| finding.severity);
+    Ok(Json(preview))
 }
 
 /// Begins a restore, which is a run. A target that holds data is refused unless it is to be overwritten.
@@ -229,6 +255,9 @@ pub(crate) async fn create(
     if matches!(preview.contents, TargetContents::Data) && !request.overwrite {
         return Err(Failure::Source(sources::Error::HoldsData(preview.target)).into());
     }
+    let destination = app.open_destination(&request.destination_id, Patience::Short).await?;
+    let expected = app.expected_origin(&request).await?;
+    runner::provenance::check_encryption(&*destination, &request.path, expected).await.map_err(Failure::from)?;
     let title = format!("{} into {}", request.path, preview.target);
     begin(&app, &caller, title, &request).await
 }
