@@ -1027,6 +1027,9 @@ export interface components {
             sidecar?: Record<string, never> | null;
             /** @description Why a file beside it is no sidecar that could be read. */
             sidecarError?: string | null;
+            signature?: components["schemas"]["SignatureState"] | null;
+            /** @description What speaks against its origin, before it is read. */
+            findings: components["schemas"]["Finding"][];
         };
         /** @description A page of backups. */
         BackupList: {
@@ -1632,6 +1635,8 @@ export interface components {
             onError: components["schemas"]["OnError"];
             /** @description Load into the database itself instead of a new one that then takes its place. A failure leaves it half loaded (PostgreSQL). */
             inPlace?: boolean;
+            /** @description Restore an unencrypted backup although its job encrypts, or others in its folder are encrypted. */
+            allowUnencrypted?: boolean;
         };
         /** @description What a restore would do. */
         RestorePreview: {
@@ -1640,6 +1645,7 @@ export interface components {
             contents: components["schemas"]["TargetContents"];
             /** @description Whether the backup has a sidecar, with which its hash agrees. */
             proved: boolean;
+            signature?: components["schemas"]["SignatureState"] | null;
             /** @description What to know before the restore, the most severe first. */
             findings: components["schemas"]["Finding"][];
         };
@@ -1754,6 +1760,11 @@ export interface components {
             name: string;
             password: string;
         };
+        /**
+         * @description Who signed a sidecar.
+         * @enum {string}
+         */
+        SignatureState: "thisServer" | "unsigned" | "wrong" | "otherInstallation";
         /** @description A source. */
         Source: {
             id: string;
@@ -1846,6 +1857,8 @@ export interface components {
             dropboxRedirectUri: string;
             /** @description The scopes that a Dropbox app needs. */
             dropboxScopes: string[];
+            /** @description The public key with which this installation signs the sidecars of its backups. */
+            signingKey: string;
         };
         /**
          * @description What lies at the target.
