@@ -35,6 +35,17 @@ pub enum Location {
     Postgres(SecretString),
 }
 
+/// Where a database of a PostgreSQL server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresPlace {
+    /// Name, address, or the folder of a socket.
+    pub host: String,
+    /// TCP port, or the number in the socket's name.
+    pub port: u16,
+    /// The database's name.
+    pub database: String,
+}
+
 impl Location {
     /// Reads `DATABASE_URL`.
     ///
@@ -63,6 +74,18 @@ impl Location {
                 Err(_) => "PostgreSQL".to_owned(),
             },
         }
+    }
+
+    /// Returns where a PostgreSQL metadata database is; `None` for SQLite.
+    pub fn postgres_place(&self) -> Option<PostgresPlace> {
+        let Self::Postgres(url) = self else { return None };
+        let options = PgConnectOptions::from_str(url.expose_secret()).ok()?;
+        let socket = options.get_socket().map(|folder| folder.display().to_string());
+        Some(PostgresPlace {
+            host: socket.unwrap_or_else(|| options.get_host().to_owned()),
+            port: options.get_port(),
+            database: options.get_database().unwrap_or(options.get_username()).to_owned(),
+        })
     }
 
     pub(crate) async fn connect(&self) -> Result<DatabaseConnection, Error> {

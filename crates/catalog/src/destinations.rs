@@ -24,6 +24,8 @@ pub struct Destination {
     pub name: String,
     /// The settings that are no secret; `type` says of which kind.
     pub settings: Json,
+    /// As [`crate::Source::approved_path`].
+    pub approved_path: Option<String>,
     /// The names of the secrets that are set.
     pub secrets_set: Vec<String>,
     pub(crate) sealed: BTreeMap<String, String>,
@@ -90,6 +92,8 @@ pub struct NewDestination {
     pub name: String,
     /// See [`Destination::settings`].
     pub settings: Json,
+    /// See [`Destination::approved_path`].
+    pub approved_path: Option<String>,
     /// Secrets by name: set, or removed where none; those that are not named stay.
     pub secrets: BTreeMap<String, Option<SecretString>>,
 }
@@ -103,6 +107,7 @@ impl FromQueryResult for Destination {
             id: row.try_get(prefix, "id")?,
             name: row.try_get(prefix, "name")?,
             settings,
+            approved_path: row.try_get(prefix, "approved_path")?,
             secrets_set: sealed.keys().cloned().collect(),
             sealed,
             sealed_grant: row.try_get(prefix, "secret_grant")?,
@@ -113,8 +118,8 @@ impl FromQueryResult for Destination {
     }
 }
 
-const SELECT: &str = "SELECT id, name, settings, secret_settings, secret_grant, authorization_state, created_at, updated_at \
-                      FROM destinations";
+const SELECT: &str = "SELECT id, name, settings, approved_path, secret_settings, secret_grant, authorization_state, created_at, \
+                      updated_at FROM destinations";
 
 impl Catalog {
     /// Adds a destination.
@@ -124,10 +129,11 @@ impl Catalog {
     pub async fn create_destination(&self, new: &NewDestination, now: Timestamp) -> Result<Destination, Error> {
         let id = new_id(now);
         let sealed = self.seal_settings("destinations", &id, BTreeMap::new(), &new.secrets)?;
-        let text = "INSERT INTO destinations (id, name, name_key, settings, secret_settings, created_at, updated_at) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $6)";
+        let text = "INSERT INTO destinations (id, name, name_key, settings, secret_settings, created_at, updated_at, approved_path) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
         let name = new.name.trim();
-        let values = values![id.clone(), name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
+        let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, new.approved_path.clone());
+        let values = values![id.clone(), name, names::key(name), settings, sealed, Moment(now), approved];
         self.write_sealed(text, values).await?;
         self.destination(&id).await?.ok_or(Error::Referenced)
     }
@@ -148,10 +154,11 @@ impl Catalog {
             sql::one(&transaction, &format!("{SELECT} WHERE id = $1"), values![id]).await?;
         let Some(destination) = found else { return Ok(None) };
         let sealed = self.seal_settings("destinations", id, destination.sealed, &new.secrets)?;
-        let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6 \
-                    WHERE id = $1";
+        let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
+                    approved_path = $7 WHERE id = $1";
         let name = new.name.trim();
-        let values = values![id, name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
+        let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, new.approved_path.clone());
+        let values = values![id, name, names::key(name), settings, sealed, Moment(now), approved];
         sql::run(&transaction, text, values).await?;
         transaction.commit().await?;
         self.destination(id).await

@@ -26,6 +26,12 @@ pub(crate) async fn set(db: &impl ConnectionTrait, name: &str, value: &str) -> R
     sql::run(db, text, values![name, value]).await.map(drop)
 }
 
+/// Sets a value that has none yet.
+pub(crate) async fn set_first(db: &impl ConnectionTrait, name: &str, value: &str) -> Result<(), Error> {
+    let text = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    sql::run(db, text, values![name, value]).await.map(drop)
+}
+
 /// Which key the database is encrypted under; none before its first.
 pub(crate) async fn key_id(db: &DatabaseConnection) -> Result<Option<String>, Error> {
     get(db, KEY_ID).await
@@ -33,8 +39,7 @@ pub(crate) async fn key_id(db: &DatabaseConnection) -> Result<Option<String>, Er
 
 /// Makes this the key of a database that has none yet. The key that it has now, whoever was first.
 pub(crate) async fn adopt_key(db: &DatabaseConnection, key: &MasterKey) -> Result<Option<String>, Error> {
-    let note = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-    sql::run(db, note, values![KEY_ID, key.id()]).await?;
+    set_first(db, KEY_ID, key.id()).await?;
     key_id(db).await
 }
 

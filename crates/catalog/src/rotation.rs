@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::master_key::MasterKey;
 use crate::sql::{self, values};
 use crate::vault::{Place, Vault};
-use crate::{Catalog, authorizations, destinations, meta, profiles};
+use crate::{Catalog, authorizations, destinations, meta, profiles, signing_key};
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -32,6 +32,10 @@ impl Catalog {
         count += rotation.column(&transaction, destinations::grant_place).await?;
         count += rotation.column(&transaction, profiles::place).await?;
         count += rotation.column(&transaction, authorizations::place).await?;
+        if let Some(sealed) = meta::get(&transaction, signing_key::NAME).await? {
+            meta::set(&transaction, signing_key::NAME, &rotation.again(signing_key::PLACE, &sealed)?).await?;
+            count += 1;
+        }
         meta::set(&transaction, meta::KEY_ID, new.id()).await?;
         transaction.commit().await?;
         Ok(count)

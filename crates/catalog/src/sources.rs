@@ -14,6 +14,9 @@ use crate::sql::{self, values};
 use crate::vault::Place;
 use crate::{Catalog, names, new_id};
 
+/// The approved path of what was saved before approvals were kept: wherever it leads.
+pub const APPROVED_BEFORE: &str = "*";
+
 /// A source, without its secrets.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -23,6 +26,10 @@ pub struct Source {
     pub name: String,
     /// The settings that are no secret; `type` says of which engine.
     pub settings: Json,
+    /// What operators may restore into it: `none`, `newDatabases`, `ownDatabases`.
+    pub restore_target: String,
+    /// Where its path on the server's machine led when an administrator saved it; [`APPROVED_BEFORE`] if that was not kept yet.
+    pub approved_path: Option<String>,
     /// The names of the secrets that are set.
     pub secrets_set: Vec<String>,
     pub(crate) sealed: BTreeMap<String, String>,
@@ -39,6 +46,10 @@ pub struct NewSource {
     pub name: String,
     /// See [`Source::settings`].
     pub settings: Json,
+    /// See [`Source::restore_target`].
+    pub restore_target: String,
+    /// See [`Source::approved_path`].
+    pub approved_path: Option<String>,
     /// Secrets by name: set, or removed where none; those that are not named stay.
     pub secrets: BTreeMap<String, Option<SecretString>>,
 }
@@ -51,6 +62,8 @@ impl FromQueryResult for Source {
             id: row.try_get(prefix, "id")?,
             name: row.try_get(prefix, "name")?,
             settings,
+            restore_target: row.try_get(prefix, "restore_target")?,
+            approved_path: row.try_get(prefix, "approved_path")?,
             secrets_set: sealed.keys().cloned().collect(),
             sealed,
             created_at: row.try_get(prefix, "created_at")?,
@@ -59,7 +72,8 @@ impl FromQueryResult for Source {
     }
 }
 
-const SELECT: &str = "SELECT id, name, settings, secret_settings, created_at, updated_at FROM sources";
+const SELECT: &str = "SELECT id, name, settings, restore_target, approved_path, secret_settings, created_at, updated_at \
+                      FROM sources";
 
 impl Catalog {
     /// Adds a source.
@@ -69,10 +83,12 @@ impl Catalog {
     pub async fn create_source(&self, new: &NewSource, now: Timestamp) -> Result<Source, Error> {
         let id = new_id(now);
         let sealed = self.seal_settings("sources", &id, BTreeMap::new(), &new.secrets)?;
-        let text = "INSERT INTO sources (id, name, name_key, settings, secret_settings, created_at, updated_at) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $6)";
+        let text = "INSERT INTO sources (id, name, name_key, settings, secret_settings, created_at, updated_at, restore_target, \
+                    approved_path) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)";
         let name = new.name.trim();
-        let values = values![id.clone(), name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
+        let (target, approved) = (new.restore_target.as_str(), new.approved_path.clone());
+        let (settings, sealed) = (json(&new.settings)?, json(&sealed)?);
+        let values = values![id.clone(), name, names::key(name), settings, sealed, Moment(now), target, approved];
         self.write_sealed(text, values).await?;
         self.source(&id).await?.ok_or(Error::Referenced)
     }
@@ -87,10 +103,12 @@ impl Catalog {
         let found: Option<Source> = sql::one(&transaction, &format!("{SELECT} WHERE id = $1"), values![id]).await?;
         let Some(source) = found else { return Ok(None) };
         let sealed = self.seal_settings("sources", id, source.sealed, &new.secrets)?;
-        let text = "UPDATE sources SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6 \
-                    WHERE id = $1";
+        let text = "UPDATE sources SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
+                    restore_target = $7, approved_path = $8 WHERE id = $1";
         let name = new.name.trim();
-        let values = values![id, name, names::key(name), json(&new.settings)?, json(&sealed)?, Moment(now)];
+        let (target, approved) = (new.restore_target.as_str(), new.approved_path.clone());
+        let (settings, sealed) = (json(&new.settings)?, json(&sealed)?);
+        let values = values![id, name, names::key(name), settings, sealed, Moment(now), target, approved];
         sql::run(&transaction, text, values).await?;
         transaction.commit().await?;
         self.source(id).await

@@ -242,6 +242,10 @@ pub(crate) struct ServeArguments {
     /// Proxies whose X-Forwarded-For is believed, as networks: 10.0.0.0/8; may be repeated, or separated by commas
     #[arg(long = "trusted-proxy", value_name = "NETWORK", env = "DBACKUP_TRUSTED_PROXIES", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
+    /// A folder of this machine below which API tokens with the scope configure may use paths; without one, folders and SQLite files
+    /// are for administrators; may be repeated, or separated by colons
+    #[arg(long = "allow-path", value_name = "FOLDER", env = "DBACKUP_ALLOW_PATH", value_delimiter = ':')]
+    pub(crate) allowed_paths: Vec<PathBuf>,
     /// Certificate chain as PEM, for HTTPS
     #[arg(long, value_name = "FILE", env = "DBACKUP_TLS_CERT", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -389,6 +393,9 @@ pub(crate) struct RestoreArguments {
     pub(crate) allow_damaged: bool,
     #[command(flatten)]
     pub(crate) stall: StallArguments,
+    /// Restore an unencrypted backup although others of the job are encrypted
+    #[arg(long)]
+    pub(crate) allow_unencrypted: bool,
     /// What to do about an object that cannot be restored
     #[arg(long, value_name = "ACTION", default_value = "stop")]
     pub(crate) on_error: OnErrorArgument,

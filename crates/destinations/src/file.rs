@@ -1,5 +1,6 @@
 //! A folder of this machine (or mounted on it).
 
+mod beneath;
 mod browse;
 mod config;
 mod list;
@@ -11,14 +12,20 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use domain::probe::{Step, Steps};
 
+pub use self::beneath::RootLinks;
 use crate::error::Error;
 use crate::probe::{space, write_read_delete};
 use crate::{Destination, Download, Entry, Folder, Listing, Object, StoredHash, Upload, Usage};
+
+/// Why a link is not followed.
+const LINK: &str = "it is, or lies below, a symbolic link, and none is followed: mount the other folder there instead \
+                    (mount --bind), or move the link out of the way";
 
 /// A folder.
 #[derive(Debug, Clone)]
 pub(crate) struct FileSystem {
     folder: PathBuf,
+    links: RootLinks,
     stops_when_full: bool,
 }
 

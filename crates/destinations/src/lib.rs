@@ -23,6 +23,7 @@ use pipeline::Digested;
 pub use dropbox::{GrantFault, dropbox_folder};
 pub use entry::{Entry, Listing, Object, Unreadable};
 pub use error::Error;
+pub use file::RootLinks;
 pub use hash::{StoredHash, StoredHasher};
 
 /// A place that keeps backups.
@@ -261,8 +262,8 @@ pub enum WhenFull {
 ///
 /// # Errors
 /// [`Error::Usage`] if the path is not absolute.
-pub fn folder(path: PathBuf, when_full: WhenFull) -> Result<Arc<dyn Destination>, Error> {
-    Ok(Arc::new(file::FileSystem::new(path, when_full)?))
+pub fn folder(path: PathBuf, when_full: WhenFull, links: RootLinks) -> Result<Arc<dyn Destination>, Error> {
+    Ok(Arc::new(file::FileSystem::new(path, when_full, links)?))
 }
 
 /// Returns the address of a folder of this machine, which [`parse`] reads back.

@@ -61,6 +61,19 @@ pub struct Sidecar {
     /// What the backup lacks, and what could not be checked; empty for a success without warnings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// By the server that made it; absent where the command line did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+}
+
+/// A signature over everything else in a sidecar but `locked`; docs/FORMAT.md says over which bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Signature {
+    /// The public key: `ed25519:` and 64 hexadecimal digits.
+    pub key: String,
+    /// 128 hexadecimal digits.
+    pub value: String,
 }
 
 /// How a backup is encrypted.

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use self::place::{Place, same_places};
 use self::publish::publish;
 pub use self::report::{CopyReport, DatabaseReport, Event, Failure, RunReport, Stored};
+use crate::signature::Signer;
 
 /// What to back up, and how.
 pub struct BackupRequest<'a> {
@@ -57,6 +58,8 @@ pub struct BackupRequest<'a> {
     pub guard: Arc<dyn Guard>,
     /// How long the database may give nothing, and a destination take nothing.
     pub stall_timeout: Duration,
+    /// Signs the sidecars; the command line has no key.
+    pub signer: Option<Arc<Signer>>,
 }
 
 /// Backs up every database of the request, one after another. `cancel` stops the run at any time before a database's copies

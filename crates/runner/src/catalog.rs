@@ -144,8 +144,12 @@ pub(crate) fn is_shared_marker(object: &Object) -> bool {
     object.path.rsplit('/').next() == Some(SHARED_MARKER)
 }
 
-/// What a backup's path says of it: the job, and the parts of the file's name. `None` if it is not a backup's.
+/// Takes a backup's path apart: the job, and the parts of the file's name. `None` if it is not a backup's: every path that a person
+/// or a program gives goes through here, so that nothing else at a destination is read, copied or deleted.
 pub fn parse_path(path: &str) -> Option<(String, BackupName)> {
+    if path.split('/').any(|segment| matches!(segment, "" | "." | "..") || segment.contains('\0')) {
+        return None;
+    }
     let (folder, file_name) = path.rsplit_once('/')?;
     Some((job_of_folder(folder.rsplit('/').next()?), BackupName::parse(file_name)?))
 }

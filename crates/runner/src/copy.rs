@@ -6,6 +6,7 @@ use pipeline::{Digester, Progress};
 
 use crate::checks::Checks;
 use crate::sidecars::{SidecarState, read_content, sidecar_path};
+use crate::signature::{SignatureState, Signer};
 
 /// Bytes after which the state is worth keeping anew; for long files, a fraction of what went before, since the state grows too.
 const CHECKPOINT_EVERY: u64 = 8 * 1024 * 1024;
@@ -21,6 +22,8 @@ pub struct CopyRequest<'a> {
     pub destination: &'a dyn Destination,
     /// The last state of an interrupted copy.
     pub checkpoint: Option<Checkpoint>,
+    /// Signs a sidecar of its own again that is completed.
+    pub signer: Option<&'a Signer>,
 }
 
 /// What happens, as it happens.
@@ -99,7 +102,7 @@ pub async fn copy(
     progress: &Progress,
     on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> Result<Copied, CopyError> {
-    let CopyRequest { source, path, destination, checkpoint } = request;
+    let CopyRequest { source, path, destination, checkpoint, signer } = request;
     if let Some(there) = stored_hash(destination, path).await.map_err(to)? {
         return if holds(source, path, &there).await.map_err(from)? {
             copy_missing_sidecar(source, path, destination).await?;
@@ -113,7 +116,7 @@ pub async fn copy(
         // The backup is worth a copy nevertheless.
         Err(cause) => (None, SidecarState::Unreadable(cause)),
     };
-    let transfer = Transfer { source, path, destination, sidecar, state, progress, on_event };
+    let transfer = Transfer { source, path, destination, sidecar, state, signer, progress, on_event };
     if let Some(checkpoint) = checkpoint {
         match transfer.run(Some(&checkpoint)).await {
             Err(CopyError::Destination(cause @ Error::NotResumable { .. })) => {
@@ -131,6 +134,7 @@ struct Transfer<'a> {
     destination: &'a dyn Destination,
     sidecar: Option<Vec<u8>>,
     state: SidecarState,
+    signer: Option<&'a Signer>,
     progress: &'a Progress,
     on_event: &'a (dyn Fn(CopyEvent<'_>) + Sync),
 }
@@ -215,15 +219,27 @@ impl Transfer<'_> {
     /// The sidecar as it is, but for Dropbox's hash, which a backup that comes from elsewhere does not have yet.
     fn sidecar_for(&self, content_hash: Option<String>) -> Option<Bytes> {
         let content = self.sidecar.as_ref()?;
-        let completed =
-            self.state.sidecar().filter(|sidecar| sidecar.checksum.dropbox_content_hash.is_none()).and_then(
-                |sidecar| {
-                    let mut sidecar = sidecar.clone();
-                    sidecar.checksum.dropbox_content_hash = Some(content_hash?);
-                    serde_json::to_vec_pretty(&sidecar).ok()
-                },
-            );
+        let completed = content_hash.and_then(|content_hash| self.completed(content_hash));
         Some(completed.unwrap_or_else(|| content.clone()).into())
+    }
+
+    /// The sidecar with Dropbox's hash. A signed one stays as it is, unless it is one's own and can be signed again.
+    fn completed(&self, content_hash: String) -> Option<Vec<u8>> {
+        let SidecarState::Read(sidecar, signature) = &self.state else { return None };
+        let signer = match signature {
+            SignatureState::Unsigned => None,
+            SignatureState::Wrong => return None,
+            SignatureState::SignedBy(key) => Some(self.signer.filter(|signer| signer.public_key() == key)?),
+        };
+        if sidecar.checksum.dropbox_content_hash.is_some() {
+            return None;
+        }
+        let mut sidecar = sidecar.clone();
+        sidecar.checksum.dropbox_content_hash = Some(content_hash);
+        if let Some(signer) = signer {
+            signer.sign(&mut sidecar).ok()?;
+        }
+        serde_json::to_vec_pretty(&sidecar).ok()
     }
 }
 

@@ -78,6 +78,14 @@ pub enum OpenError {
         /// The target's engine.
         target: String,
     },
+    /// It is not encrypted among backups that are, and nobody has confirmed that.
+    #[error(
+        "{path} is not encrypted, but its job encrypts its backups, or other backups of the job are encrypted: somebody else may have put it there. Restore another backup, or allow an unencrypted one explicitly"
+    )]
+    Unencrypted {
+        /// The backup.
+        path: String,
+    },
     /// It failed, and something remains of it.
     #[error("{cause}. Besides, {leftover}")]
     Leftover {
@@ -241,6 +249,8 @@ pub struct RestoreReport {
     pub restored: Restored,
     /// Sizes and hashes of what was read.
     pub decoded: Decoded,
+    /// What it was checked with.
+    pub checks: Checks,
 }
 
 /// What can stop a restore, and what it tells.
@@ -305,7 +315,7 @@ pub async fn restore(
         loaded = load(request, &mut *restoring, &loading, progress) => loaded,
     };
     match loaded {
-        Ok(decoded) => Ok(RestoreReport { restored: restoring.commit().await?, decoded }),
+        Ok((decoded, checks)) => Ok(RestoreReport { restored: restoring.commit().await?, decoded, checks }),
         Err(cause) => match restoring.abort().await {
             Ok(()) => Err(cause),
             Err(leftover) => Err(OpenError::Leftover { cause: Box::new(cause), leftover }),
@@ -319,7 +329,7 @@ async fn load(
     restoring: &mut dyn sources::Restore,
     loading: &Loading,
     progress: &Progress,
-) -> Result<Decoded, OpenError> {
+) -> Result<(Decoded, Checks), OpenError> {
     let path = request.path;
     let mut opened = open_within(request, progress, loading.limit).await?;
     if opened.damaged {
@@ -327,9 +337,9 @@ async fn load(
     }
     match feed(&mut opened, restoring, loading, path).await {
         Ok(()) => {
-            let decoded = opened.finish().await?;
+            let checked = opened.finish_checked().await?;
             restoring.finish().await?;
-            Ok(decoded)
+            Ok(checked)
         }
         Err(Fed::Refused(error)) => Err(error),
         Err(Fed::Interrupted) => {

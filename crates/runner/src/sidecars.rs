@@ -4,11 +4,13 @@ use destinations::{Destination, Error};
 use domain::naming::SIDECAR_SUFFIX;
 use domain::sidecar::{self, Sidecar};
 
+use crate::signature::{self, SignatureState};
+
 /// What is beside a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SidecarState {
-    /// A sidecar.
-    Read(Box<Sidecar>),
+    /// A sidecar, and whether it was signed.
+    Read(Box<Sidecar>, SignatureState),
     /// Nothing.
     Missing,
     /// A file that says nothing, and why.
@@ -18,17 +20,25 @@ pub enum SidecarState {
 impl SidecarState {
     /// Parses a sidecar's content.
     pub(crate) fn parse(content: Option<&[u8]>) -> Self {
-        match content.map(serde_json::from_slice) {
-            None => Self::Missing,
-            Some(Ok(sidecar)) => Self::Read(Box::new(sidecar)),
-            Some(Err(error)) => Self::Unreadable(error.to_string()),
+        let Some(content) = content else { return Self::Missing };
+        match serde_json::from_slice(content) {
+            Ok(sidecar) => Self::Read(Box::new(sidecar), signature::check(content)),
+            Err(error) => Self::Unreadable(error.to_string()),
         }
     }
 
     /// Returns the sidecar, if there is one that can be read.
     pub fn sidecar(&self) -> Option<&Sidecar> {
         match self {
-            Self::Read(sidecar) => Some(sidecar),
+            Self::Read(sidecar, _) => Some(sidecar),
+            _ => None,
+        }
+    }
+
+    /// Returns whether it was signed, if there is one that can be read.
+    pub fn signature(&self) -> Option<&SignatureState> {
+        match self {
+            Self::Read(_, signature) => Some(signature),
             _ => None,
         }
     }
@@ -36,7 +46,7 @@ impl SidecarState {
     /// Returns what is the matter with it; `None` if it could be read.
     pub fn problem(&self) -> Option<String> {
         match self {
-            Self::Read(_) => None,
+            Self::Read(..) => None,
             Self::Missing => Some("it has no sidecar".to_owned()),
             Self::Unreadable(cause) => Some(format!("its sidecar cannot be read ({cause})")),
         }

@@ -216,6 +216,7 @@ fn request<'a>(source: &'a Made, folder: &Folder, left_out: Vec<Warning>, acknow
         trigger: "manual",
         run_id: runner::backup::new_run_id(started),
         job_id: None,
+        signer: None,
         guard: Arc::new(Unguarded),
         stall_timeout: STALL_TIMEOUT,
     }

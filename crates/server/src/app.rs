@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use jiff::Timestamp;
+use runner::Signer;
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dropbox_clients::DropboxClients;
+use crate::host_paths::HostPaths;
 use crate::limiter::Limiters;
 use crate::listings::Listings;
 use crate::metrics::Metrics;
@@ -20,6 +22,9 @@ pub(crate) struct App(Arc<Parts>);
 
 pub(crate) struct Parts {
     pub(crate) config: Config,
+    /// Signs the sidecars of backups.
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) host_paths: HostPaths,
     pub(crate) catalog: Catalog,
     pub(crate) clock: Clock,
     pub(crate) limiters: Limiters,

@@ -23,6 +23,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The metadata database.
     pub database: Location,
+    /// Folders of this machine that may be used without the permission `administer`.
+    pub allowed_paths: Vec<PathBuf>,
     /// Where the master key comes from.
     pub keys: KeySource,
     /// Certificate chain and private key, as PEM files.

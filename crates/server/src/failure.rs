@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use destinations::GrantFault;
 use sources::WayOn;
 
+use crate::host_paths::Refusal;
 use crate::http::problem::Problem;
 
 /// A failure, in words for whoever asked.
@@ -18,6 +19,12 @@ pub(crate) enum Failure {
     /// Something was deleted meanwhile.
     #[error("{0} does not exist (any more)")]
     Gone(&'static str),
+    /// A path of this machine that is not used, or not for whoever asked.
+    #[error(transparent)]
+    Path(#[from] Refusal),
+    /// Whoever asked may not.
+    #[error("{0}")]
+    Forbidden(String),
     /// The database, or its tools.
     #[error(transparent)]
     Source(#[from] sources::Error),
@@ -74,6 +81,10 @@ impl From<Failure> for Problem {
             Failure::Catalog(error) => error.into(),
             Failure::Settings(error) => Self::internal(error),
             Failure::Gone(what) => Self::not_found(what),
+            Failure::Forbidden(_) | Failure::Path(Refusal::Own(_) | Refusal::NotAllowed { .. }) => {
+                Self::forbidden(words)
+            }
+            Failure::Path(_) => Self::failed_dependency("pathUnusable", words),
             Failure::NotAuthorized(_) => Self::conflict("authorizationRequired", words),
             Failure::Source(error) => of_source(&error, words),
             Failure::Destination(error) => of_destination(&error, words),
@@ -149,6 +160,7 @@ fn of_open(error: &runner::OpenError, words: String) -> Problem {
     match error {
         runner::OpenError::Destination(error) => of_destination(error, words),
         runner::OpenError::Source(error) => of_source(error, words),
+        runner::OpenError::Unencrypted { .. } => Problem::conflict("unencrypted", words),
         runner::OpenError::Altered { .. } => Problem::conflict("altered", words),
         runner::OpenError::Layers { .. } | runner::OpenError::WrongFormat { .. } => {
             Problem::conflict("cannotOpen", words)

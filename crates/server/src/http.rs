@@ -14,6 +14,7 @@ pub(crate) mod problem;
 mod request_log;
 mod routes;
 mod same_origin;
+mod saved_path;
 mod secret_field;
 mod time;
 

@@ -13,6 +13,8 @@ pub(crate) struct RecoverySheet<'a> {
     pub(crate) identity: &'a str,
     /// The day it is handed out, `2026-11-25`.
     pub(crate) date: &'a str,
+    /// The public key with which this installation signs sidecars.
+    pub(crate) signed_by: &'a str,
     /// Where the server is reached.
     pub(crate) server: &'a str,
     /// Where the backups are: a name and the command line's address for it.
@@ -43,6 +45,7 @@ impl RecoverySheet<'_> {
             String::new(),
         ];
         lines.extend(self.recipients.iter().map(|recipient| format!("Public key: {recipient}")));
+        lines.push(format!("Backups of this server are signed by: {}", self.signed_by));
         let mut sheet: String = lines.iter().map(|line| comment(line)).collect();
         for line in self.identity.lines().filter(|line| !line.trim().is_empty()) {
             let line = if line.starts_with('#') { line.to_owned() } else { line.trim().to_owned() };
@@ -106,6 +109,7 @@ mod tests {
             recipients: &["age1x".to_owned()],
             identity: &file,
             date: "2026-11-25",
+            signed_by: "ed25519:00",
             server: "https://backup.example",
             destinations: &[("Off\nsite".to_owned(), "dropbox:/backups".to_owned())],
         };

@@ -1,51 +1,157 @@
-//! The redactor at the log's sink: whatever secret was opened by this process is blotted out there, wherever it came from.
+//! Blotting secrets out of the log, of run logs and of errors: whatever this process has opened, wherever it comes back from.
+//!
+//! Blotting can tell what it hides. Where a password is also a word of our own output (`backup`, the name of a job or database),
+//! `[secret]` in that word's place gives it away to everybody who knows what stands there. So:
+//!
+//! - Only free text is redacted: messages, errors, cures, which hold what tools and servers say. Structured fields (paths, names,
+//!   ids, sizes, checksums) are ours, hold no secret, and stay as they are ([`redacted`]).
+//! - A secret is blotted wherever it stands in free text only if it can be nothing else: at least eight characters, more than a
+//!   plain word or number, and not part of a public name ([`make_public`]).
+//! - Any other one is blotted only where a tool would print it as a password: `user:…@` in an address, `password=…`,
+//!   `password: "…"`. There the blot tells nothing but that a password stood there.
+//!
+//! What is left: a weak password that a tool prints without a word about what it is. It is not blotted, and nobody who reads it
+//! can tell that it is one.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-/// Secrets remembered at most; the oldest are forgotten first.
+/// Secrets, and public names, remembered at most; the oldest are forgotten first.
 const MOST: usize = 4096;
-/// Shorter ones would blot out half of the log.
-const SHORTEST: usize = 6;
+/// Characters of the shortest secret that is blotted wherever it stands.
+const SHORTEST: usize = 8;
+/// Letters of the longest plain word.
+const LONGEST_WORD: usize = 15;
 const BLOT: &str = "[secret]";
+/// What tools write before a password, in lower case; between the two stands one of `: = " '` at least.
+const LABELS: [&str; 8] = ["password", "passwd", "passphrase", "pgpassword", "pwd", "secret", "token", "key"];
+/// Fields whose text is free.
+const FREE_TEXT: [&str; 4] = ["error", "message", "cure", "reason"];
 
-static SECRETS: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
+static KNOWN: Mutex<Known> = Mutex::new(Known { secrets: VecDeque::new(), public: VecDeque::new() });
+
+struct Known {
+    secrets: VecDeque<Secret>,
+    /// In lower case.
+    public: VecDeque<String>,
+}
+
+struct Secret {
+    text: String,
+    /// Whether it can be nothing else.
+    is_distinct: bool,
+}
+
+fn add<T>(list: &mut VecDeque<T>, item: T) {
+    if list.len() >= MOST {
+        list.pop_front();
+    }
+    list.push_back(item);
+}
 
 /// Remembers a secret.
 pub(crate) fn register(secret: &str) {
-    if secret.len() < SHORTEST {
-        return;
-    }
-    let mut secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
-    if !secrets.iter().any(|known| known == secret) {
-        if secrets.len() >= MOST {
-            secrets.pop_front();
+    let known = &mut *KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let encoded = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
+    for text in [secret, &encoded] {
+        if !text.is_empty() && !known.secrets.iter().any(|other| other.text == text) {
+            let is_distinct = is_distinct(secret) && !known.public.iter().any(|name| is_in(name, secret));
+            add(&mut known.secrets, Secret { text: text.to_owned(), is_distinct });
         }
-        secrets.push_back(secret.to_owned());
     }
 }
 
-/// A text without any secret.
+/// Remembers a name that everybody may read: a secret that is part of it is not blotted there.
+pub(crate) fn make_public(name: &str) {
+    let known = &mut *KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = name.to_lowercase();
+    if name.chars().count() < SHORTEST || known.public.contains(&name) {
+        return;
+    }
+    for secret in &mut known.secrets {
+        secret.is_distinct &= !is_in(&name, &secret.text);
+    }
+    add(&mut known.public, name);
+}
+
+fn is_in(public_name: &str, secret: &str) -> bool {
+    public_name.contains(&secret.to_lowercase())
+}
+
+/// More than a word, a number, or a few characters.
+fn is_distinct(secret: &str) -> bool {
+    let length = secret.chars().count();
+    let is_word = secret.chars().all(char::is_alphabetic) && length <= LONGEST_WORD;
+    let is_number = secret.chars().all(|character| character.is_ascii_digit() || "-_.:/ ".contains(character));
+    length >= SHORTEST && !is_word && !is_number
+}
+
+/// A free text without any secret.
 pub(crate) fn redact(text: &str) -> String {
-    let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut clean = text.to_owned();
-    for secret in secrets.iter() {
-        if clean.contains(secret.as_str()) {
-            clean = clean.replace(secret.as_str(), BLOT);
+    for Secret { text: secret, is_distinct } in &known.secrets {
+        if !clean.contains(secret.as_str()) {
+            continue;
         }
+        clean = match is_distinct {
+            true => clean.replace(secret.as_str(), BLOT),
+            false => blot_labelled(&clean, secret),
+        };
     }
     clean
 }
 
-/// A value whose texts are without any secret.
+/// Blots a secret out where it is labelled as one.
+fn blot_labelled(text: &str, secret: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(secret) {
+        let (before, after) = (&rest[..at], &rest[at + secret.len()..]);
+        clean.push_str(before);
+        let is_secret = ends_at(after) && (is_in_address(&clean, after) || is_labelled(&clean));
+        clean.push_str(if is_secret { BLOT } else { secret });
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
+}
+
+/// Whether a token ends here.
+fn ends_at(after: &str) -> bool {
+    after.chars().next().is_none_or(|next| next.is_whitespace() || "@'\"`,;:&)]}.".contains(next))
+}
+
+/// `scheme://user:` before, `@` after.
+fn is_in_address(before: &str, after: &str) -> bool {
+    let Some(user) = before.strip_suffix(':').filter(|_| after.starts_with('@')) else { return false };
+    let user = user.rsplit(char::is_whitespace).next().unwrap_or_default();
+    user.rsplit_once("://").is_some_and(|(_, user)| !user.contains(['/', '@']))
+}
+
+/// `password=`, `password: "`.
+fn is_labelled(before: &str) -> bool {
+    let label = before.trim_end_matches([' ', '\t', '"', '\'', '`', '=', ':']);
+    let separated = before[label.len()..].contains(['"', '\'', '`', '=', ':']);
+    let label = label.rsplit(|character: char| !character.is_alphanumeric()).next().unwrap_or_default().to_lowercase();
+    separated && LABELS.iter().any(|known| label.ends_with(known))
+}
+
+/// A value whose free text is without any secret.
 pub(crate) fn redacted(value: Value) -> Value {
     match value {
-        Value::String(text) => Value::String(redact(&text)),
         Value::Array(items) => items.into_iter().map(redacted).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, redacted(value))).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| match value {
+                Value::String(text) if FREE_TEXT.contains(&name.as_str()) => (name, Value::String(redact(&text))),
+                value => (name, redacted(value)),
+            })
+            .collect(),
         other => other,
     }
 }
@@ -67,14 +173,100 @@ impl Write for RedactedStderr {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
+    // The registry is the process's, and tests may share one: each has secrets of its own.
+
     #[test]
-    fn secrets_are_blotted_out() {
-        register("hunter2-hunter2");
-        register("abc");
-        assert_eq!(redact("password=hunter2-hunter2; abc"), "password=[secret]; abc");
-        let value = serde_json::json!({"copies": [{"error": "hunter2-hunter2 was refused", "size": 1}]});
-        assert_eq!(redacted(value), serde_json::json!({"copies": [{"error": "[secret] was refused", "size": 1}]}));
+    fn what_can_only_be_a_secret_is_blotted_wherever_it_stands() {
+        for secret in ["hunter2-hunter2", "g3heim!x", "correct horse battery", "qwxrtzplkmnbvcda", "sl.u.AFkq9"] {
+            register(secret);
+            assert_eq!(
+                redact(&format!("the tool says {secret}, twice {secret}")),
+                "the tool says [secret], twice [secret]"
+            );
+        }
+        register("p@ss w%rd/1");
+        assert_eq!(redact("at postgres://u:p%40ss%20w%25rd%2F1@db/x"), "at postgres://u:[secret]@db/x");
+        let value = json!({"copies": [{"error": "hunter2-hunter2 was refused", "size": 1}]});
+        assert_eq!(redacted(value), json!({"copies": [{"error": "[secret] was refused", "size": 1}]}));
+    }
+
+    #[test]
+    fn a_password_that_is_a_word_is_not_given_away_by_its_gap() {
+        for word in ["backup", "nightly", "production", "2026", "20260115", "pg", "x"] {
+            register(word);
+        }
+        for line in [
+            "backing up production",
+            "production is at Disk: nightly/backup_2026-01-15T12-00-00_production.dump.zst (4 KiB), proved whole",
+            "database \"production\" does not exist",
+            "no pg_hba.conf entry for host \"10.0.0.1\", user \"backup\", database \"production\"",
+            "could not connect to postgres://backup@production:2026/nightly",
+            "skipped the scheduled run at 20260115",
+            "the password is 2026x, of backup",
+            "token of the nightly job",
+        ] {
+            assert_eq!(redact(line), line);
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_a_word_is_blotted_where_tools_print_passwords() {
+        register("springtime");
+        register("pw1");
+        for (line, clean) in [
+            ("postgres://u:springtime@db/springtime", "postgres://u:[secret]@db/springtime"),
+            ("postgres://u:pw1@db", "postgres://u:[secret]@db"),
+            ("host=db password=springtime dbname=springtime", "host=db password=[secret] dbname=springtime"),
+            ("password='springtime' port=1", "password='[secret]' port=1"),
+            ("PGPASSWORD=pw1", "PGPASSWORD=[secret]"),
+            ("Password: \"springtime\".", "Password: \"[secret]\"."),
+            ("{\"password\":\"pw1\"}", "{\"password\":\"[secret]\"}"),
+            ("app_secret: springtime", "app_secret: [secret]"),
+            ("password=springtimes", "password=springtimes"),
+        ] {
+            assert_eq!(redact(line), clean);
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_part_of_a_public_name_is_no_gap_in_it() {
+        register("shop-nightly-7");
+        assert_eq!(redact("it said shop-nightly-7"), "it said [secret]");
+        make_public("Shop-Nightly-7");
+        assert_eq!(
+            redact("backing up Shop-Nightly-7 as shop-nightly-7"),
+            "backing up Shop-Nightly-7 as shop-nightly-7"
+        );
+        assert_eq!(redact("password=shop-nightly-7"), "password=[secret]");
+        make_public("/srv/db/archive-2031.db");
+        register("archive-2031");
+        assert_eq!(redact("reading archive-2031.db"), "reading archive-2031.db");
+    }
+
+    #[test]
+    fn paths_names_and_ids_are_never_touched() {
+        register("folder-9-x");
+        let result = json!({
+            "databases": [{"database": "folder-9-x", "copies": [
+                {"destinationId": "folder-9-x", "destination": "folder-9-x", "path": "folder-9-x/backup.db", "checksum": {"sha": "folder-9-x"}},
+                {"destination": "folder-9-x", "error": "refused: folder-9-x"},
+            ]}],
+            "warnings": [{"code": "folder-9-x", "subject": "folder-9-x", "message": "about folder-9-x"}],
+        });
+        let clean = redacted(result.clone());
+        let (copies, was) = (&clean["databases"][0]["copies"], &result["databases"][0]["copies"]);
+        assert_eq!(copies[0], was[0]);
+        assert_eq!(
+            (&copies[1]["destination"], copies[1]["error"].as_str()),
+            (&json!("folder-9-x"), Some("refused: [secret]"))
+        );
+        assert_eq!(
+            (&clean["warnings"][0]["subject"], clean["warnings"][0]["message"].as_str()),
+            (&json!("folder-9-x"), Some("about [secret]"))
+        );
     }
 }

@@ -2,10 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
 use catalog::{Catalog, Token};
+use runner::Signer;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Parts};
@@ -13,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::dropbox_clients::DropboxClients;
+use crate::host_paths::HostPaths;
 use crate::http::{self, IDLE, LONGEST};
 use crate::limiter::Limiters;
 use crate::listen::listen;
@@ -57,6 +60,7 @@ impl Server {
     /// [`Error`] says what to do.
     pub async fn start(config: Config, data: DataFolder, clock: Clock) -> Result<Self, Error> {
         let catalog = Catalog::open(&config.database, &config.keys).await?;
+        let signer = signer(&catalog).await?;
         let (listener, address) = bind(config.listen)?;
         let (tls, patience) = (config.tls.clone(), config.slowest_request);
         let app = App::new(Parts {
@@ -67,6 +71,8 @@ impl Server {
             metrics: Metrics::new(),
             listings: Listings::default(),
             folders: Listings::default(),
+            signer: Arc::new(signer),
+            host_paths: HostPaths::new(&config.data, &config.database, &config.allowed_paths),
             catalog,
             clock,
             config,
@@ -138,6 +144,14 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
+}
+
+/// The key of this installation, drawn at its first start.
+async fn signer(catalog: &Catalog) -> Result<Signer, Error> {
+    let unusable = |error: runner::UnusableKey| Error::Start(error.to_string());
+    let drawn = Signer::generate().map_err(unusable)?;
+    let key = catalog.signing_key(|| Ok(drawn.into())).await?;
+    Signer::new(secrecy::ExposeSecret::expose_secret(&key)).map_err(unusable)
 }
 
 async fn prepare_setup(app: &App) -> Result<Option<(Token, PathBuf)>, Error> {

@@ -1,10 +1,10 @@
 //! What people set for sources and destinations, and what is made of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use destinations::Destination;
+use destinations::{Destination, RootLinks};
 use domain::Engine;
 use dropbox::Space;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::host_paths::Use;
 use crate::http::problem::{Fields, Problem};
 
 /// The names under which the catalog keeps secrets.
@@ -121,12 +122,27 @@ impl SourceSettings {
         self
     }
 
-    /// What runs ask.
-    pub(crate) fn open(&self, password: Option<SecretString>) -> Result<Box<dyn Source>, sources::Error> {
-        sources::parse(&self.address(), Origin::Private, password)
+    /// What of it is shown to everybody.
+    fn public_names(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::Postgres { host, user, database, .. } => [Some(host), Some(user), database.as_ref()],
+            Self::Sqlite { path } => [Some(path), None, None],
+        }
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
     }
 
-    fn address(&self) -> String {
+    /// Its path on this machine, if it is a file.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Postgres { .. } => None,
+            Self::Sqlite { path } => Some(Path::new(path)),
+        }
+    }
+
+    /// What runs ask. A path is taken as it is: links in it were resolved, and judged.
+    pub(crate) fn open(&self, password: Option<SecretString>) -> Result<Box<dyn Source>, sources::Error> {
         let escape = |text: &str| utf8_percent_encode(text, PART).to_string();
         match self {
             Self::Postgres { host, port, user, database, ssl_mode } => {
@@ -140,9 +156,10 @@ impl SourceSettings {
                 };
                 let query = ssl_mode.and_then(|mode| serde_json::to_value(mode).ok());
                 let query = query.and_then(|mode| Some(format!("?sslmode={}", mode.as_str()?))).unwrap_or_default();
-                format!("postgres://{user}@{host}{port}/{database}{query}")
+                let address = format!("postgres://{user}@{host}{port}/{database}{query}");
+                sources::parse(&address, Origin::Private, password)
             }
-            Self::Sqlite { path } => format!("sqlite://{}", path.replace('%', "%25")),
+            Self::Sqlite { path } => sources::sqlite_file(path.into()),
         }
     }
 }
@@ -227,6 +244,14 @@ impl DestinationSettings {
         }
     }
 
+    /// Its path on this machine, if it is a folder there.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Dropbox { .. } => None,
+            Self::Folder { path, .. } => Some(Path::new(path)),
+        }
+    }
+
     /// Spells a Dropbox folder as Dropbox stores it.
     #[must_use]
     pub(crate) fn normalized(mut self) -> Self {
@@ -273,7 +298,29 @@ impl App {
         if let Some(database) = database {
             settings = settings.with_database(database);
         }
-        let password = password(self.catalog.source_secrets(&source)?);
+        self.open_settings(&source, settings).await
+    }
+
+    /// A source, or another database of it. Its own path must still lead where it was approved; another one, which was judged by
+    /// [`Self::restore_target`], only not to this server's own data.
+    pub(crate) async fn open_settings(
+        &self,
+        source: &catalog::Source,
+        mut settings: SourceSettings,
+    ) -> Result<Box<dyn Source>, Failure> {
+        let own: SourceSettings = serde_json::from_value(source.settings.clone())?;
+        if let SourceSettings::Sqlite { path } = &mut settings {
+            let is_own = own.path() == Some(Path::new(path));
+            let (approved, asked) = (source.approved_path.clone(), PathBuf::from(&*path));
+            let resolved = self.host_paths(move |paths| match is_own {
+                true => paths.reopen(&asked, Use::File, approved.as_deref()),
+                false => paths.resolve(&asked, Use::File),
+            });
+            // UTF-8, or it was refused.
+            *path = resolved.await?.display().to_string();
+        }
+        let password = password(self.catalog.source_secrets(source)?);
+        settings.public_names().chain([source.name.as_str()]).for_each(crate::redaction::make_public);
         password.iter().for_each(|password| crate::redaction::register(password.expose_secret()));
         Ok(settings.open(password)?)
     }
@@ -282,6 +329,8 @@ impl App {
     pub(crate) async fn open_destination(&self, id: &str, patience: Patience) -> Result<Arc<dyn Destination>, Failure> {
         let mut destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
         let settings: DestinationSettings = serde_json::from_value(destination.settings.clone())?;
+        crate::redaction::make_public(&destination.name);
+        crate::redaction::make_public(&settings.address());
         match settings {
             DestinationSettings::Dropbox { folder, team_space, when_full } => {
                 if team_space && patience == Patience::Long {
@@ -291,7 +340,12 @@ impl App {
                 let client = self.dropbox_client(&destination, space, patience)?;
                 Ok(destinations::in_dropbox(client, &folder, when_full.into())?)
             }
-            DestinationSettings::Folder { path, when_full } => Ok(destinations::folder(path.into(), when_full.into())?),
+            DestinationSettings::Folder { path, when_full } => {
+                let approved = destination.approved_path;
+                let reopened =
+                    self.host_paths(move |paths| paths.reopen(Path::new(&path), Use::Folder, approved.as_deref()));
+                Ok(destinations::folder(reopened.await?, when_full.into(), RootLinks::Refuse)?)
+            }
         }
     }
 }

@@ -53,6 +53,11 @@ pub trait Source: Send + Sync {
         Vec::new()
     }
 
+    /// Returns whether new databases are made as copies of the one that the source's address names (PostgreSQL's templates).
+    async fn is_template(&self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// Returns what lies where [`Self::restore`] would put its database.
     async fn contents(&self) -> Result<Contents, Error>;
 
@@ -247,6 +252,14 @@ pub enum Origin {
     Argument,
     /// An environment variable or a settings file.
     Private,
+}
+
+/// Opens a SQLite database. The path is taken as it is, not as part of an address.
+///
+/// # Errors
+/// [`Error::Usage`] if it is not the absolute path of a file.
+pub fn sqlite_file(path: PathBuf) -> Result<Box<dyn Source>, Error> {
+    Ok(Box::new(sqlite::Sqlite::new(path)?))
 }
 
 /// Reads a source's address: `sqlite:///abs/path.db`, `postgres://user@host:port/database`.

@@ -71,6 +71,10 @@ impl Source for Postgres {
         swept.unwrap_or_else(|error| vec![Warning::new("leftover", error.to_string())])
     }
 
+    async fn is_template(&self) -> Result<bool, Error> {
+        contents::is_template(self, &self.named_database()?).await
+    }
+
     async fn contents(&self) -> Result<Contents, Error> {
         contents::contents(self, &self.named_database()?).await
     }

@@ -1027,6 +1027,9 @@ export interface components {
             sidecar?: Record<string, never> | null;
             /** @description Why a file beside it is no sidecar that could be read. */
             sidecarError?: string | null;
+            signature?: components["schemas"]["SignatureState"] | null;
+            /** @description What speaks against its origin, before it is read. */
+            findings: components["schemas"]["Finding"][];
         };
         /** @description A page of backups. */
         BackupList: {
@@ -1131,7 +1134,7 @@ export interface components {
         /** @description Which backup, and how. */
         DownloadInput: {
             destinationId: string;
-            /** @description As the list shows it. */
+            /** @description As the list shows it; with `.meta.json` added and `raw` set, its sidecar. */
             path: string;
             /** @description As it is stored; otherwise decrypted and decompressed. */
             raw?: boolean;
@@ -1488,6 +1491,8 @@ export interface components {
                 id: string;
                 name: string;
                 settings: components["schemas"]["SourceSettings"];
+                /** @description What operators may restore into it. */
+                restoreTarget: components["schemas"]["RestoreTarget"];
                 /** @description Whether a password is kept. */
                 passwordSet: boolean;
                 createdAt: components["schemas"]["Time"];
@@ -1644,6 +1649,8 @@ export interface components {
             inPlace?: boolean;
             /** @description Restore a database with damaged pages nevertheless, with a warning (SQLite). */
             allowDamaged?: boolean;
+            /** @description Restore an unencrypted backup although its job encrypts, or others in its folder are encrypted. */
+            allowUnencrypted?: boolean;
         };
         /** @description What a restore would do. */
         RestorePreview: {
@@ -1652,9 +1659,15 @@ export interface components {
             contents: components["schemas"]["TargetContents"];
             /** @description Whether the backup has a sidecar, with which its hash agrees. */
             proved: boolean;
+            signature?: components["schemas"]["SignatureState"] | null;
             /** @description What to know before the restore, the most severe first. */
             findings: components["schemas"]["Finding"][];
         };
+        /**
+         * @description What operators may restore into a source. Administrators restore into every source, and replace any database there.
+         * @enum {string}
+         */
+        RestoreTarget: "none" | "newDatabases" | "ownDatabases";
         /**
          * @description A role.
          * @enum {string}
@@ -1761,11 +1774,18 @@ export interface components {
             name: string;
             password: string;
         };
+        /**
+         * @description Who signed a sidecar.
+         * @enum {string}
+         */
+        SignatureState: "thisServer" | "unsigned" | "wrong" | "otherInstallation";
         /** @description A source. */
         Source: {
             id: string;
             name: string;
             settings: components["schemas"]["SourceSettings"];
+            /** @description What operators may restore into it. */
+            restoreTarget: components["schemas"]["RestoreTarget"];
             /** @description Whether a password is kept. */
             passwordSet: boolean;
             createdAt: components["schemas"]["Time"];
@@ -1775,6 +1795,7 @@ export interface components {
         SourceInput: {
             name: string;
             settings: components["schemas"]["SourceSettings"];
+            restoreTarget?: components["schemas"]["RestoreTarget"] | null;
             /** @description Of the role that logs in. */
             password?: components["schemas"]["SecretField"];
         };
@@ -1850,6 +1871,8 @@ export interface components {
             dropboxRedirectUri: string;
             /** @description The scopes that a Dropbox app needs. */
             dropboxScopes: string[];
+            /** @description The public key with which this installation signs the sidecars of its backups. */
+            signingKey: string;
         };
         /**
          * @description What lies at the target.

@@ -61,12 +61,18 @@ pub(crate) fn secrets(pairs: &[(&str, Option<&str>)]) -> BTreeMap<String, Option
 
 pub(crate) fn source(name: &str, password: Option<&str>) -> NewSource {
     let settings = json!({"type": "sqlite", "path": "/x.db"});
-    NewSource { name: name.to_owned(), settings, secrets: secrets(&[("password", password)]) }
+    NewSource {
+        name: name.to_owned(),
+        settings,
+        restore_target: "none".to_owned(),
+        approved_path: None,
+        secrets: secrets(&[("password", password)]),
+    }
 }
 
 pub(crate) fn destination(name: &str) -> NewDestination {
     let secrets = secrets(&[("appKey", Some("key-of-an-app")), ("appSecret", Some("secret-of-an-app"))]);
-    NewDestination { name: name.to_owned(), settings: json!({"type": "dropbox"}), secrets }
+    NewDestination { name: name.to_owned(), settings: json!({"type": "dropbox"}), approved_path: None, secrets }
 }
 
 pub(crate) fn job(name: &str, source_id: &str, destination_ids: &[&str]) -> NewJob {

@@ -69,6 +69,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         job_id: None,
         guard: Arc::new(Unguarded),
         stall_timeout: arguments.stall.timeout(),
+        signer: None,
     };
     for warning in &request.left_out {
         if arguments.json {

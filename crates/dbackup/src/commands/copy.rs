@@ -29,7 +29,8 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     let cancel = signals::cancelled_by_signals()?;
     let progress = Progress::default();
     let display = ProgressDisplay::copy(&progress);
-    let request = CopyRequest { source: &*source, path: &arguments.path, destination: &*destination, checkpoint };
+    let request =
+        CopyRequest { source: &*source, path: &arguments.path, destination: &*destination, checkpoint, signer: None };
     let on_event = |event: CopyEvent<'_>| tell(&file, &event);
     let copied = tokio::select! {
         copied = runner::copy(request, &progress, &on_event) => copied?,

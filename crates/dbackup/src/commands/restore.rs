@@ -8,8 +8,9 @@ use std::time::Instant;
 use domain::RunState;
 use domain::size::human;
 use pipeline::Progress;
+use runner::provenance::check_encryption;
 use runner::restore::state_of;
-use runner::{Controls, OpenRequest, RestoreReport};
+use runner::{Controls, Expected, OpenError, OpenRequest, RestoreReport};
 use serde_json::{Value, json};
 use sources::{OnError, RestoreOptions, Restored, Source, Unguarded, WayOn};
 
@@ -45,9 +46,11 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     };
     let request = OpenRequest { destination: &*destination, path: &path, identities };
     let options = options(&arguments);
+    let expected = Expected { allow_unencrypted: arguments.allow_unencrypted, ..Expected::default() };
     if arguments.dry_run {
-        return review::run(request, &*target, options, arguments.json).await;
+        return review::run(request, &*target, options, expected, arguments.json).await;
     }
+    check_encryption(&*destination, &path, expected).await.map_err(unencrypted)?;
     let cancel = signals::cancelled_by_signals()?;
     let progress = Progress::default();
     if arguments.json {
@@ -61,7 +64,7 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     let restored = runner::restore(request, &*target, options, &controls).await;
     drop(display);
     let seconds = clock.elapsed().as_secs_f64();
-    let RestoreReport { restored, decoded } = restored.map_err(|error| {
+    let RestoreReport { restored, decoded, checks } = restored.map_err(|error| {
         let kept = kept_of(error.way_on());
         failed(error.into(), kept, arguments.json, seconds)
     })?;
@@ -69,13 +72,23 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     if arguments.json {
         let mut result = result_of(&restored, seconds);
         (result["path"], result["size"]) = (json!(path), json!(size));
+        (result["checked"], result["notCompared"]) = (json!(checks.passed), json!(checks.missing));
         output::json(&result);
     } else {
         tell_objects(&restored);
         let (size, target) = (human(size), output::printable(&restored.target));
         output::line(&format!("Restored {size} into {target} ({seconds:.1} s)"));
+        output::note(&checks.to_string());
     }
     Ok(state_of(&restored).into())
+}
+
+/// Names the option that confirms it.
+fn unencrypted(error: OpenError) -> Failure {
+    match error {
+        OpenError::Unencrypted { .. } => Failure::failed(format!("{error}: --allow-unencrypted")),
+        error => error.into(),
+    }
 }
 
 fn options(arguments: &RestoreArguments) -> RestoreOptions {

@@ -37,6 +37,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         trusted_proxies,
         data: data.path().to_owned(),
         database,
+        allowed_paths: arguments.allowed_paths,
         keys,
         tls: arguments.tls_cert.zip(arguments.tls_key),
         dropbox: environment::dropbox_network()?,

@@ -62,7 +62,11 @@ pub(crate) fn entry_of(configuration: &Configuration, kind: Kind, item: &Value) 
     };
     keep("name", item["name"].clone());
     match kind {
-        Kind::Source | Kind::Destination => keep("settings", item["settings"].clone()),
+        Kind::Source => {
+            keep("settings", item["settings"].clone());
+            keep("restoreTarget", item["restoreTarget"].clone());
+        }
+        Kind::Destination => keep("settings", item["settings"].clone()),
         Kind::Profile => keep("recipients", item["recipients"].clone()),
         Kind::Job => {
             keep("source", configuration.name(Kind::Source, &item["sourceId"]));

@@ -181,3 +181,30 @@ fn a_damaged_database_is_backed_up_and_restored_as_it_is_only_when_told_to() {
     assert!(restored.stderr.contains("damaged"), "{}", restored.stderr);
     assert_eq!(fs::read(&target).unwrap(), bytes);
 }
+
+#[test]
+fn an_unencrypted_file_among_encrypted_backups_needs_a_confirmation_and_is_never_called_checked() {
+    let world = World::new();
+    let (key, recipient) = world.key("key.txt");
+    let (_, source) = world.sqlite("shop.db", 100);
+    let disk = world.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let address = format!("file://{}", disk.display());
+    world.run(&["backup", "--source", &source, "--to", &address, "--recipient", &recipient]).succeeded();
+    let planted = "shop/backup_2030-01-01T00-00-00.db";
+    fs::copy(world.path("shop.db"), disk.join(planted)).unwrap();
+    let target = world.path("target.db");
+    let restore = |more: &[&str]| {
+        let to = format!("sqlite://{}", target.display());
+        world.run(&[&["restore", &*address, planted, "--target", &*to, "--identity", &*key], more].concat())
+    };
+    restore(&[]).failed_saying(&["not encrypted", "--allow-unencrypted"]);
+    assert!(!target.exists());
+    let review = restore(&["--dry-run"]).ended_with(1);
+    assert!(review.stdout.contains("[unencrypted]") && review.stdout.contains("[no-sidecar]"), "{}", review.stdout);
+    assert!(review.stdout.contains("nothing to compare it with"), "{}", review.stdout);
+    restore(&["--dry-run", "--allow-unencrypted"]).succeeded();
+    let restored = restore(&["--allow-unencrypted"]).succeeded();
+    assert!(restored.stderr.contains("Not checked: it has no sidecar"), "{}", restored.stderr);
+    assert!(target.exists());
+}

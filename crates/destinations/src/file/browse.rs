@@ -1,10 +1,12 @@
 //! Looking for a folder, making one, and how much room there is.
 
-use std::fs::{self, DirBuilder};
-use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, mkdirat};
+
+use super::beneath::Beneath;
 use super::{FileSystem, blocking};
 use crate::error::Error;
 use crate::{Folder, Usage, path, sorted};
@@ -13,7 +15,7 @@ impl FileSystem {
     pub(super) async fn list_folders(&self, path: &str) -> Result<Vec<Folder>, Error> {
         let (destination, folder) = (self.clone(), absolute(path)?);
         blocking(move || {
-            let cannot = |error: std::io::Error| match error.kind() {
+            let cannot = |error: io::Error| match error.kind() {
                 ErrorKind::NotFound => Error::NotFound(folder.display().to_string()),
                 _ => destination.io_error("could not list", &folder, &error),
             };
@@ -31,7 +33,7 @@ impl FileSystem {
 
     pub(super) async fn make_folder(&self, path: &str) -> Result<Folder, Error> {
         let (destination, folder) = (self.clone(), absolute(path)?);
-        blocking(move || match DirBuilder::new().mode(0o700).create(&folder) {
+        blocking(move || match destination.create_one(&folder) {
             Ok(()) => {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 Ok(Folder { name, path: folder.display().to_string() })
@@ -40,6 +42,14 @@ impl FileSystem {
             Err(error) => Err(destination.io_error("could not make the folder", &folder, &error)),
         })
         .await
+    }
+
+    fn create_one(&self, folder: &Path) -> io::Result<()> {
+        let (Some(above), Some(name)) = (folder.parent(), folder.file_name()) else {
+            return Err(ErrorKind::AlreadyExists.into());
+        };
+        let above = Beneath::open(above, self.links)?;
+        Ok(mkdirat(above.descriptor(), name, Mode::RWXU)?)
     }
 
     pub(super) async fn look_at_folder(&self) -> Result<((), Option<String>), Error> {
@@ -59,10 +69,10 @@ impl FileSystem {
     pub(super) async fn space(&self) -> Result<Usage, Error> {
         let destination = self.clone();
         blocking(move || {
-            let cannot = |error: rustix::io::Errno| {
-                destination.io_error("could not look up the space of", &destination.folder, &error.into())
-            };
-            let space = rustix::fs::statvfs(&destination.folder).map_err(cannot)?;
+            let failed =
+                |error: &io::Error| destination.io_error("could not look up the space of", &destination.folder, error);
+            let folder = destination.beneath().map_err(|error| failed(&error))?;
+            let space = rustix::fs::fstatvfs(folder.descriptor()).map_err(|error| failed(&error.into()))?;
             let used = space.f_blocks.saturating_sub(space.f_bfree).saturating_mul(space.f_frsize);
             let free = space.f_bavail.saturating_mul(space.f_frsize);
             Ok(Usage { used, allowed: Some(used.saturating_add(free)) })

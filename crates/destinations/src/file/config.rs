@@ -1,31 +1,33 @@
 //! `file:///folder`, percent-encoding allowed as in every URL.
 
 use std::ffi::OsString;
+use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::FileSystem;
+use super::beneath::{Beneath, RootLinks};
+use crate::WhenFull;
 use crate::error::Error;
-use crate::{WhenFull, path};
 
 impl FileSystem {
     /// Reads what follows `file://`.
     pub(crate) fn parse(folder: &str) -> Result<Self, Error> {
         let bytes = percent_encoding::percent_decode_str(folder).collect();
         let folder = PathBuf::from(OsString::from_vec(bytes));
-        Self::new(folder, WhenFull::Warn)
+        Self::new(folder, WhenFull::Warn, RootLinks::Follow)
     }
 
     /// Creates the destination of a folder, whose path is taken as it is.
-    pub(crate) fn new(folder: PathBuf, when_full: WhenFull) -> Result<Self, Error> {
+    pub(crate) fn new(folder: PathBuf, when_full: WhenFull, links: RootLinks) -> Result<Self, Error> {
         if !folder.is_absolute() {
             return Err(Error::Usage(format!(
                 "'file://{}' is not an absolute path: write file:///path/to/folder",
                 folder.display()
             )));
         }
-        Ok(Self { folder, stops_when_full: when_full == WhenFull::Stop })
+        Ok(Self { folder, links, stops_when_full: when_full == WhenFull::Stop })
     }
 
     /// Returns which folder of which file system this is, whatever the spelling; its path if it does not exist.
@@ -36,8 +38,8 @@ impl FileSystem {
         }
     }
 
-    /// The absolute path of a path of ours.
-    pub(super) fn resolve(&self, relative: &str) -> Result<PathBuf, Error> {
-        Ok(self.folder.join(path::check(relative)?))
+    /// Opens the folder.
+    pub(super) fn beneath(&self) -> io::Result<Beneath> {
+        Beneath::open(&self.folder, self.links)
     }
 }

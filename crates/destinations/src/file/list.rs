@@ -1,15 +1,19 @@
 //! Listing what can be read, and telling what cannot.
 
-use std::fs::{self, DirEntry, Metadata};
+use std::ffi::CStr;
 use std::io;
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use domain::naming::PARTIAL_PREFIX;
+use rustix::fs::{AtFlags, Dir, FileType, statat};
 
-use super::read::modified;
-use super::{FileSystem, blocking};
+use super::read::{modified, size};
+use super::{FileSystem, LINK, beneath, blocking};
 use crate::error::Error;
-use crate::{Listing, Object, Unreadable};
+use crate::{Listing, Object, Unreadable, path};
+
+/// Folders below each other that are listed. A job's is the first.
+const MAX_DEPTH: usize = 32;
 
 impl FileSystem {
     /// Lists the files below a folder. Whatever cannot be read is an error.
@@ -23,24 +27,24 @@ impl FileSystem {
         }
     }
 
-    /// Lists the files below a folder that can be read.
+    /// Lists the files below a folder that can be read. Links are not followed.
     pub(super) async fn list_files(&self, folder: &str) -> Result<Listing, Error> {
-        let destination = self.clone();
-        let start = if folder.is_empty() { self.folder.clone() } else { self.resolve(folder)? };
-        let must_exist = folder.is_empty();
-        let prefix = folder.to_owned();
+        let (destination, prefix) = (self.clone(), folder.to_owned());
+        if !prefix.is_empty() {
+            path::check(&prefix)?;
+        }
         blocking(move || {
+            let start = destination.folder.join(&prefix);
             let mut listing = Listing::default();
-            let is_there = start.symlink_metadata();
-            if is_there.as_ref().is_ok_and(Metadata::is_symlink) && !start.exists() {
-                let cause = "it is a link that leads nowhere: mount the disk that it leads to, or remove the link";
-                return Err(Error::failed(format!("could not list {}", start.display()), cause));
-            }
-            if must_exist || is_there.is_ok() {
-                let depth = if must_exist { Depth::Destination } else { Depth::Below };
-                walk(&start, &prefix, depth, &mut listing)
-                    .map_err(|error| destination.io_error("could not list", &start, &error))?;
-            }
+            let listed = destination.beneath().and_then(|beneath| match beneath.listed(&prefix) {
+                // A job that has no backups yet. The destination's own folder must be there.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !prefix.is_empty() => Ok(()),
+                opened => walk(&opened?, &prefix, MAX_DEPTH, &mut listing),
+            });
+            listed.map_err(|error| match beneath::is_link(&error) {
+                true => Error::failed(format!("could not list {}", start.display()), LINK),
+                false => destination.io_error("could not list", &start, &error),
+            })?;
             listing.objects.sort_by(|one, other| one.path.cmp(&other.path));
             Ok(listing)
         })
@@ -48,39 +52,44 @@ impl FileSystem {
     }
 }
 
-/// Where a folder stands, which decides what of it is followed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
-    /// The destination's own folder. A job's folder in it may be a link to another disk.
-    Destination,
-    /// A folder below: links to folders could lead in a circle, and are not followed.
-    Below,
-    /// Where a link led: only its files are listed.
-    Linked,
-}
-
-fn walk(folder: &Path, prefix: &str, depth: Depth, listing: &mut Listing) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+fn walk(folder: &OwnedFd, prefix: &str, depth: usize, listing: &mut Listing) -> io::Result<()> {
+    let entries = Dir::read_from(folder)?;
+    for entry in entries {
         let entry = entry?;
+        if matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            continue;
+        }
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
-        let (is_link, Some(found)) = follow(&entry)? else { continue };
-        if found.is_dir() {
-            let below = match (depth, is_link) {
-                (Depth::Destination, true) => Depth::Linked,
-                (Depth::Destination | Depth::Below, false) => Depth::Below,
-                _ => continue,
-            };
-            step_into(&entry.path(), &path, below, listing);
-        } else if found.is_file() && !name.starts_with(PARTIAL_PREFIX) {
-            listing.objects.push(Object { path, size: found.len(), modified: modified(&found) });
+        let found = match statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(found) => found,
+            // Deleted since.
+            Err(rustix::io::Errno::NOENT) => continue,
+            Err(error) => return Err(error.into()),
+        };
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::Directory => step_into(folder.as_fd(), entry.file_name(), &path, depth - 1, listing),
+            FileType::RegularFile if !name.starts_with(PARTIAL_PREFIX) => {
+                listing.objects.push(Object { path, size: size(&found), modified: modified(&found) });
+            }
+            // What lies in a job's folder that is a link is missing in this listing.
+            FileType::Symlink if prefix.is_empty() && leads_to_folder(folder.as_fd(), entry.file_name()) => {
+                listing.unreadable.push(Unreadable { path, cause: LINK.to_owned() });
+            }
+            _ => {}
         }
     }
     Ok(())
 }
 
-fn step_into(folder: &Path, path: &str, depth: Depth, listing: &mut Listing) {
-    match walk(folder, path, depth, listing) {
+fn step_into(folder: BorrowedFd<'_>, name: &CStr, path: &str, depth: usize, listing: &mut Listing) {
+    if depth == 0 {
+        let cause = format!("more than {MAX_DEPTH} folders below each other are not listed");
+        return listing.unreadable.push(Unreadable { path: path.to_owned(), cause });
+    }
+    let walked = beneath::step_into(folder, name).map_err(io::Error::from);
+    match walked.and_then(|inner| walk(&inner, path, depth, listing)) {
+        Ok(()) => {}
         // Deleted since its parent was read.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => {
@@ -90,17 +99,11 @@ fn step_into(folder: &Path, path: &str, depth: Depth, listing: &mut Listing) {
             };
             listing.unreadable.push(Unreadable { path: path.to_owned(), cause });
         }
-        Ok(()) => {}
     }
 }
 
-/// Returns whether an entry is a link, and what it is or leads to; `None` if that is gone, or leads nowhere.
-fn follow(entry: &DirEntry) -> io::Result<(bool, Option<Metadata>)> {
-    let is_link = entry.file_type()?.is_symlink();
-    let found = if is_link { fs::metadata(entry.path()) } else { entry.metadata() };
-    match found {
-        Ok(found) => Ok((is_link, Some(found))),
-        Err(error) if is_link || error.kind() == io::ErrorKind::NotFound => Ok((is_link, None)),
-        Err(error) => Err(error),
-    }
+/// Whether a link is worth a word. Nothing is opened for it.
+fn leads_to_folder(folder: BorrowedFd<'_>, name: &CStr) -> bool {
+    let found = statat(folder, name, AtFlags::empty());
+    found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
 }

@@ -1,68 +1,87 @@
 //! Writing: a private file in the destination's folder, read back and compared before it gets its name.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::naming::PARTIAL_PREFIX;
-use pipeline::private_file::sync_folder;
 use pipeline::{Digested, Digester, PrivateFile};
 
-use super::{FileSystem, blocking};
+use super::beneath::{by_descriptor, is_link, split};
+use super::{FileSystem, LINK, blocking};
 use crate::error::Error;
-use crate::{Companion, Expected, Sealed, Upload};
+use crate::{Companion, Expected, Sealed, Upload, path};
 
 /// A file that is being written.
 struct FileUpload {
     destination: FileSystem,
-    file: Arc<PrivateFile>,
+    file: Arc<Placed>,
     /// What was written has been read back.
     sealed: bool,
+}
+
+/// A private file, and the folder through which its path leads: the file is dropped first.
+struct Placed {
+    file: PrivateFile,
+    _folder: OwnedFd,
 }
 
 impl FileSystem {
     /// Creates the private file: in the folder that the file will lie in, since that may be on another file system, or in the
     /// destination's own while that one does not exist. The latter must exist: a missing one may be a disk that is not mounted.
     pub(super) async fn start_upload(&self, folder: &str) -> Result<impl Upload + use<>, Error> {
-        let destination = self.clone();
-        let place = if folder.is_empty() { self.folder.clone() } else { self.resolve(folder)? };
+        let (destination, folder) = (self.clone(), folder.to_owned());
+        if !folder.is_empty() {
+            path::check(&folder)?;
+        }
         blocking(move || {
-            let folder = &destination.folder;
-            if !folder.is_dir() {
-                return Err(Error::failed(
-                    format!("the folder {} does not exist", folder.display()),
-                    "create it, or mount the disk that it lies on",
-                ));
-            }
-            let place = match fs::symlink_metadata(&place) {
-                Ok(_) if place.is_dir() => &place,
-                Ok(_) => {
-                    let cause = "it is not a folder, or a link that leads nowhere: move it out of the way";
-                    return Err(Error::failed(format!("could not write to {}", place.display()), cause));
+            let beneath = match destination.beneath() {
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                    return Err(Error::failed(
+                        format!("the folder {} does not exist", destination.folder.display()),
+                        "create it, or mount the disk that it lies on",
+                    ));
                 }
-                Err(_) => folder,
+                opened => opened.map_err(|error| destination.write_error(&folder, &error))?,
             };
-            let file = PrivateFile::create(place, PARTIAL_PREFIX.as_ref(), 0o600)
-                .map_err(|error| destination.io_error("could not write to", place, &error))?;
-            Ok(FileUpload { destination, file: Arc::new(file), sealed: false })
+            let place = match beneath.folder(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => beneath.folder(""),
+                place => place,
+            };
+            let place = place.map_err(|error| destination.write_error(&folder, &error))?;
+            let file = PrivateFile::create(&by_descriptor(&place), PARTIAL_PREFIX.as_ref(), 0o600)
+                .map_err(|error| destination.write_error(&folder, &error))?;
+            Ok(FileUpload { destination, file: Arc::new(Placed { file, _folder: place }), sealed: false })
         })
         .await
     }
 
     /// Removes a file.
     pub(super) async fn remove(&self, path: &str) -> Result<(), Error> {
-        let (destination, path) = (self.clone(), self.resolve(path)?);
-        blocking(move || match fs::remove_file(&path) {
+        let (destination, path) = (self.clone(), path::check(path)?.to_owned());
+        blocking(move || match destination.beneath().and_then(|beneath| beneath.remove(&path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(destination.io_error("could not delete", &path, &error))
+                Err(destination.io_error("could not delete", &destination.folder.join(&path), &error))
             }
             _ => Ok(()),
         })
         .await
+    }
+
+    fn write_error(&self, path: &str, error: &io::Error) -> Error {
+        let whole = self.folder.join(path);
+        if is_link(error) {
+            return Error::failed(format!("could not write to {}", whole.display()), LINK);
+        }
+        if error.kind() == io::ErrorKind::NotADirectory {
+            let cause = "it is not a folder: move it out of the way";
+            return Error::failed(format!("could not write to {}", whole.display()), cause);
+        }
+        self.io_error("could not write to", &whole, error)
     }
 
     pub(super) fn io_error(&self, what: &str, path: &Path, error: &io::Error) -> Error {
@@ -75,7 +94,7 @@ impl Upload for FileUpload {
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
-            let mut handle = file.file();
+            let mut handle = file.file.file();
             handle
                 .write_all(&piece)
                 .map_err(|error| destination.io_error("could not write to", &destination.folder, &error))
@@ -87,8 +106,8 @@ impl Upload for FileUpload {
         let (destination, file, expected) = (self.destination.clone(), Arc::clone(&self.file), expected.clone());
         blocking(move || {
             let cannot = |error: io::Error| destination.io_error("could not write to", &destination.folder, &error);
-            file.sync().map_err(cannot)?;
-            let found = read_back(file.file()).map_err(cannot)?;
+            file.file.sync().map_err(cannot)?;
+            let found = read_back(file.file.file()).map_err(cannot)?;
             if Expected::from(found) != expected {
                 return Err(Error::failed(
                     format!("could not write to {}", destination.folder.display()),
@@ -103,20 +122,17 @@ impl Upload for FileUpload {
     }
 
     async fn commit(&mut self, path: &str) -> Result<(), Error> {
-        let target = self.destination.resolve(path)?;
-        crate::check_sealed(self.sealed, path)?;
+        let path = path::check(path)?.to_owned();
+        crate::check_sealed(self.sealed, &path)?;
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
-            let cannot = |error: io::Error| match error.kind() {
-                io::ErrorKind::AlreadyExists => Error::Taken(target.display().to_string()),
-                _ => destination.io_error("could not write", &target, &error),
-            };
-            let folder = target.parent().unwrap_or(&destination.folder);
-            if !folder.is_dir() {
-                DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(cannot)?;
-                sync_folder(&destination.folder).map_err(cannot)?;
-            }
-            file.publish(&target).map_err(cannot)
+            let (folder, name) = split(&path);
+            let place = destination.beneath().and_then(|beneath| beneath.make_folders(folder));
+            let place = place.map_err(|error| destination.write_error(folder, &error))?;
+            file.file.publish(&by_descriptor(&place).join(name)).map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Error::Taken(destination.folder.join(&path).display().to_string()),
+                _ => destination.io_error("could not write", &destination.folder.join(&path), &error),
+            })
         })
         .await
     }

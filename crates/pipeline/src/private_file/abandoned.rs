@@ -4,8 +4,11 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirEntry, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+use rustix::fs::OFlags;
 
 use super::has_no_locks;
 use crate::host;
@@ -45,7 +48,13 @@ pub fn sweep(folder: &Path, prefix: &OsStr) -> io::Result<Vec<PathBuf>> {
 
 fn remove_if_abandoned(entry: &DirEntry, writer: &Writer) -> io::Result<()> {
     let path = entry.path();
-    let file = OpenOptions::new().write(true).open(&path).or_else(|_| File::open(&path))?;
+    // What is no regular file any more must neither be followed nor waited for.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let open = |options: &mut OpenOptions| options.custom_flags(flags).open(&path);
+    let file = open(OpenOptions::new().write(true)).or_else(|_| open(OpenOptions::new().read(true)))?;
+    if !file.metadata()?.is_file() {
+        return Ok(());
+    }
     if is_abandoned(entry, &file, writer) { fs::remove_file(path) } else { Ok(()) }
 }
 

@@ -32,7 +32,9 @@ pub(super) async fn publish(
     for _ in 0..MAX_NAMES_TRIED {
         name = taken.first_free(name);
         let path = taken.path(&name.to_string());
-        let sidecar = describe(request, database, dump, &name, &sealed);
+        let mut sidecar = describe(request, database, dump, &name, &sealed);
+        let signed = request.signer.as_ref().map(|signer| signer.sign(&mut sidecar)).transpose();
+        signed.map_err(|error| Failure::Internal(error.to_string()))?;
         let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
         let companion = Companion { path: taken.path(&name.sidecar()), content: json.into() };
         match upload.commit_with(&path, companion).await {
@@ -91,5 +93,6 @@ fn describe(
         trigger: request.trigger.to_owned(),
         locked: false,
         warnings: dump.warnings.clone(),
+        signature: None,
     }
 }

@@ -33,7 +33,7 @@ pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), Del
     if !is_there && destination.stat(&beside).await?.is_none() {
         return Err(Error::NotFound(format!("{path} at {}", destination.name())).into());
     }
-    if let SidecarState::Read(sidecar) = read_sidecar(destination, path).await?
+    if let SidecarState::Read(sidecar, _) = read_sidecar(destination, path).await?
         && sidecar.locked
     {
         return Err(DeleteError::Locked(path.to_owned()));

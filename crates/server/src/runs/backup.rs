@@ -79,6 +79,7 @@ impl App {
         let job_id = run.job_id.as_deref().unwrap_or_default();
         let job = self.catalog.job(job_id).await?.ok_or(Failure::Gone("the job"))?;
         let source = self.open_source(&job.source_id, None).await?;
+        crate::redaction::make_public(&job.name);
         let (mut ready, mut missing) = (Vec::new(), Vec::new());
         for id in &job.destination_ids {
             let (id, name) =
@@ -123,6 +124,7 @@ impl App {
             Ok(databases) => databases,
             Err(failure) => return unused(Outcome::failed(failure)),
         };
+        databases.names.iter().for_each(|database| crate::redaction::make_public(database));
         let request = BackupRequest {
             source: &*source,
             databases: databases.names,
@@ -140,6 +142,7 @@ impl App {
             job_id: Some(job.id.clone()),
             guard: Arc::new(StillOurs::new(self, &run.id, active)),
             stall_timeout: self.config.stall_timeout,
+            signer: Some(Arc::clone(&self.signer)),
         };
         let unreachable: Vec<Value> = missing.iter().map(not_reached).collect();
         for warning in &request.left_out {

@@ -38,7 +38,8 @@ impl App {
         let destination = self.open_destination(to_destination_id, Patience::Long).await?;
         let (from, to) = (source.name(), destination.name());
         self.log(&run.id, Level::Info, &format!("copying {path} from {from} to {to}")).await;
-        let copy = runner::CopyRequest { source: &*source, path, destination: &*destination, checkpoint: None };
+        let signer = Some(&*self.signer);
+        let copy = runner::CopyRequest { source: &*source, path, destination: &*destination, checkpoint: None, signer };
         // There is nothing to go on from: a copy that is interrupted here starts anew.
         let ignore = |_: CopyEvent<'_>| {};
         let copied = tokio::select! {

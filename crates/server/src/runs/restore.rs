@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use catalog::Run;
+use catalog::{PageRequest, Run};
 use domain::RunState;
+use domain::naming::job_folder;
 use domain::size::human;
 use pipeline::keys::Identity;
+use runner::provenance::check_encryption;
 use runner::restore::state_of;
-use runner::{Controls, OpenError, OpenRequest};
+use runner::{Controls, Expected, OpenError, OpenRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sources::{FailedObject, OnError, RestoreOptions, Restored, WayOn};
+use sources::{FailedObject, OnError, RestoreOptions, Restored, Source, WayOn};
 
 use super::Active;
 use super::backup::listed;
@@ -20,6 +22,7 @@ use super::log::Level;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::restore_targets::{Asked, Permitted, check_kept};
 
 /// Maximum number of failed objects in a result. A backup can have many thousands.
 const MAX_OBJECTS: usize = 500;
@@ -43,6 +46,12 @@ pub(crate) struct RestoreRequest {
     pub(crate) in_place: bool,
     #[serde(default)]
     pub(crate) allow_damaged: bool,
+    /// Whether whoever asked has the permission `administer`.
+    #[serde(default)]
+    pub(crate) administers: bool,
+    /// Whether an unencrypted backup among encrypted ones was confirmed.
+    #[serde(default)]
+    pub(crate) allow_unencrypted: bool,
 }
 
 /// What a swap that is tried again is about, as it is kept with its run.
@@ -52,9 +61,16 @@ pub(crate) struct PutInPlaceRequest {
     pub(crate) source_id: String,
     pub(crate) database: Option<String>,
     pub(crate) kept: String,
+    /// As in [`RestoreRequest`].
+    #[serde(default)]
+    pub(crate) administers: bool,
 }
 
 impl RestoreRequest {
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked { source_id: &self.source_id, database: self.database.as_deref(), administers: self.administers }
+    }
+
     pub(crate) fn options(&self) -> RestoreOptions {
         RestoreOptions {
             overwrite: self.overwrite,
@@ -78,9 +94,14 @@ impl App {
     }
 
     async fn carry_out_restore(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
-        let request: RestoreRequest = serde_json::from_value(request)?;
+        let mut request: RestoreRequest = serde_json::from_value(request)?;
+        let Permitted { target, replaces } = self.restore_target(request.asked()).await?;
+        request.database.iter().chain([&request.path]).for_each(|name| crate::redaction::make_public(name));
+        // What was new when it was asked for, and is not any more at the end, is not replaced either.
+        request.overwrite &= replaces;
         let destination = self.open_destination(&request.destination_id, Patience::Long).await?;
-        let target = self.open_source(&request.source_id, request.database.as_deref()).await?;
+        let expected = self.expected_origin(&request).await?;
+        check_encryption(&*destination, &request.path, expected).await?;
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
@@ -93,8 +114,9 @@ impl App {
         match runner::restore(open, &*target, request.options(), &controls).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
-                let words = format!("restored {} into {}; every checksum agrees", human(size), report.restored.target);
-                self.log(&run.id, Level::Info, &words).await;
+                let words = format!("restored {} into {}. {}", human(size), report.restored.target, report.checks);
+                let level = if report.checks.missing.is_none() { Level::Info } else { Level::Warning };
+                self.log(&run.id, level, &words).await;
                 let mut outcome = self.outcome_of_restore(run, &report.restored).await;
                 if let Some(result) = &mut outcome.result {
                     result["size"] = json!(size);
@@ -113,11 +135,46 @@ impl App {
     /// Puts a database in its place that an earlier restore loaded and kept.
     async fn put_in_place(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
         let request: PutInPlaceRequest = serde_json::from_value(request)?;
-        let target = self.open_source(&request.source_id, request.database.as_deref()).await?;
+        let target = self.put_in_place_target(&request).await?;
         self.log(&run.id, Level::Info, &format!("putting {} in place of {}", request.kept, target.name())).await;
         let restored = target.put_in_place(&request.kept, &StillOurs::new(self, &run.id, active)).await?;
         self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;
         Ok(self.outcome_of_restore(run, &restored).await)
+    }
+
+    /// What is known of where a backup should come from.
+    pub(crate) async fn expected_origin(&self, request: &RestoreRequest) -> Result<Expected<'_>, Failure> {
+        Ok(Expected { allow_unencrypted: request.allow_unencrypted, ..self.origin(&request.path).await? })
+    }
+
+    /// What the job in whose folder a backup lies does now.
+    pub(crate) async fn origin(&self, path: &str) -> Result<Expected<'_>, Failure> {
+        let folder = path.rsplit('/').nth(1).unwrap_or_default().to_lowercase();
+        let mut page = PageRequest { after: None, limit: 200 };
+        loop {
+            let jobs = self.catalog.jobs(&page).await?;
+            let job = jobs.items.iter().find(|job| job_folder(&job.job.name).to_lowercase() == folder);
+            match (job, jobs.items.last().filter(|_| jobs.more)) {
+                (None, Some(last)) => page.after = Some(last.job.name.clone()),
+                (job, _) => {
+                    let encrypted = job.is_some_and(|job| job.job.profile_id.is_some());
+                    let signed_by = Some(self.signer.public_key());
+                    return Ok(Expected { encrypted, signed_by, ..Expected::default() });
+                }
+            }
+        }
+    }
+
+    /// Opens the database that a kept one replaces, if it may.
+    pub(crate) async fn put_in_place_target(&self, request: &PutInPlaceRequest) -> Result<Box<dyn Source>, Failure> {
+        let PutInPlaceRequest { source_id, database, kept, administers } = request;
+        let asked = Asked { source_id, database: database.as_deref(), administers: *administers };
+        let target = self.restore_target(asked).await?.target;
+        if !administers {
+            let own = target.databases().await?.names;
+            check_kept(kept, database.as_deref().or(own.first().map(String::as_str)).unwrap_or_default())?;
+        }
+        Ok(target)
     }
 
     async fn outcome_of_restore(&self, run: &Run, restored: &Restored) -> Outcome {

@@ -6,7 +6,7 @@ use dropbox_emulator::Weather;
 use serde_json::{Value, json};
 use test_support::{PostgresServer, PostgresVersion};
 
-use crate::world::{PASSWORD, PATIENCE, World, id, make_database, rows};
+use crate::world::{PASSWORD, PATIENCE, World, id, make_database, mark, rows};
 
 fn first_path(run: &Value) -> String {
     run["result"]["databases"][0]["copies"][0]["path"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned()
@@ -53,6 +53,12 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     anna.post("/api/restores", &restore).await.problem(409, "targetHoldsData", &["holds data"]);
     // An operator writes beside the source, and nowhere else on the machine.
     let otto = world.member(&anna, "Otto", "operator").await;
+    for elsewhere in ["/tmp/x.db".to_owned(), format!("{}/sub/x.db", world.folder.path().display())] {
+        let mut away = restore.clone();
+        away["database"] = json!(elsewhere);
+        otto.post("/api/restores", &away).await.problem(403, "forbidden", &["not marked as a restore target"]);
+    }
+    mark(&anna, &source, "newDatabases").await;
     for elsewhere in ["/tmp/x.db".to_owned(), format!("{}/sub/x.db", world.folder.path().display())] {
         let mut away = restore.clone();
         away["database"] = json!(elsewhere);
@@ -309,7 +315,13 @@ async fn a_backup_is_copied_to_another_destination_and_proved_there() {
 
     let problem = anna.post("/api/copies", &copy(&path, &dropbox)).await.problem(422, "invalid", &["already"]);
     assert_eq!(problem["errors"][0]["field"], "toDestinationId");
-    anna.post("/api/copies", &copy("shop/nothing.db", &folder)).await.problem(404, "notFound", &["shop/nothing.db"]);
+    anna.post("/api/copies", &copy("shop/nothing.db", &folder)).await.problem(
+        400,
+        "badRequest",
+        &["not the path of a backup"],
+    );
+    let nothing = "shop/backup_2020-01-01T00-00-00.db";
+    anna.post("/api/copies", &copy(nothing, &folder)).await.problem(404, "notFound", &[nothing]);
     let vera = world.member(&anna, "Vera", "viewer").await;
     vera.post("/api/copies", &copy(&path, &folder)).await.problem(403, "forbidden", &["operate"]);
 

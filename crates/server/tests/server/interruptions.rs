@@ -34,7 +34,7 @@ async fn a_run_that_is_stopped_with_the_server_is_interrupted_and_begun_again() 
 async fn everything_works_on_postgres_too() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE dbackup");
-    let mut world = World::on_database(&server).await;
+    let mut world = World::on_database(&server, "dbackup").await;
     let anna = world.administrator().await;
     let (_, source) = world.sqlite_source(&anna, "shop", 100).await;
     let dropbox = world.dropbox_destination(&anna, "Offsite").await;

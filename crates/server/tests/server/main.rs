@@ -3,6 +3,7 @@
 
 mod authorization;
 mod backups;
+mod borders;
 mod dropbox;
 mod interruptions;
 mod outages;

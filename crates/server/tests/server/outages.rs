@@ -70,7 +70,7 @@ async fn a_schedule_that_cannot_be_read_is_told_and_keeps_no_other_job_from_runn
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_clock_is_wrong_takes_no_run_from_another_one() {
     let server = postgres().await;
-    let world = World::on_database(&server).await;
+    let world = World::on_database(&server, "dbackup").await;
     let anna = world.administrator().await;
     let (_, run) = slow_backup(&world, &anna).await;
     let mut other = world.beside().await;
@@ -91,7 +91,7 @@ async fn a_server_whose_clock_is_wrong_takes_no_run_from_another_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_server_left_is_settled_by_another_one() {
     let server = postgres().await;
-    let world = World::on_database(&server).await;
+    let world = World::on_database(&server, "dbackup").await;
     let anna = world.administrator().await;
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
     let (_, destination) = world.folder_destination(&anna, "Disk").await;
@@ -108,7 +108,7 @@ async fn what_a_dead_server_left_is_settled_by_another_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_ends_while_the_catalog_is_away_is_recorded_and_not_made_again() {
     let mut server = postgres().await;
-    let world = World::on_database(&server).await;
+    let world = World::on_database(&server, "dbackup").await;
     let anna = world.administrator().await;
     let (job, run) = slow_backup(&world, &anna).await;
     server.sql("dbackup", "UPDATE runs SET cause = 'schedule'");

@@ -112,7 +112,7 @@ async fn a_proxy_that_is_trusted_tells_clients_apart() {
 async fn other_sites_change_nothing() {
     let world = World::new().await;
     let anna = world.administrator().await;
-    let input = json!({"name": "x", "settings": {"type": "folder", "path": "/tmp"}});
+    let input = json!({"name": "x", "settings": {"type": "folder", "path": world.path("disk")}});
     for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")] {
         let foreign = anna.clone().without("sec-fetch-site").header(name, value);
         foreign.post("/api/destinations", &input).await.problem(403, "forbidden", &["another site"]);

@@ -144,6 +144,6 @@ async fn putting_a_kept_database_in_place_is_a_restore_that_can_fail() {
     vera.post(place, &input).await.problem(403, "forbidden", &["operate"]);
     let otto = world.member(&anna, "Otto", "operator").await;
     let elsewhere = json!({"sourceId": source, "kept": "x", "database": "/etc/x.db"});
-    otto.post(place, &elsewhere).await.problem(403, "forbidden", &["folder of its source"]);
+    otto.post(place, &elsewhere).await.problem(403, "forbidden", &["not marked"]);
     anna.post(place, &json!({"sourceId": source, "kept": "a\nb"})).await.problem(422, "invalid", &["kept"]);
 }

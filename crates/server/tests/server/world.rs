@@ -23,6 +23,8 @@ pub(crate) struct World {
     pub(crate) server: Option<Server>,
     pub(crate) now: Arc<Mutex<Timestamp>>,
     trusted_proxies: Vec<&'static str>,
+    /// Folders for which no permission is needed.
+    pub(crate) allowed_paths: Vec<PathBuf>,
     /// PostgreSQL as the metadata database, if set.
     database_url: Option<String>,
 }
@@ -41,10 +43,10 @@ impl World {
     }
 
     /// With PostgreSQL as the metadata database, whose time is also this server's.
-    pub(crate) async fn on_database(server: &PostgresServer) -> Self {
+    pub(crate) async fn on_database(server: &PostgresServer, database: &str) -> Self {
         let format = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
-        let now = server.sql("dbackup", format).trim().parse().unwrap();
-        let url = Some(server.address("dbackup"));
+        let now = server.sql(database, format).trim().parse().unwrap();
+        let url = Some(server.address(database));
         Self::with_all(dropbox_emulator::Config::default(), Vec::new(), url, now).await
     }
 
@@ -57,7 +59,7 @@ impl World {
         let emulator = Emulator::start(dropbox_emulator::Config::default()).await.unwrap();
         let now = Arc::new(Mutex::new(*self.now.lock().unwrap()));
         let database_url = self.database_url.clone();
-        let mut world = Self { folder, emulator, server: None, now, trusted_proxies: Vec::new(), database_url };
+        let mut world = Self { folder, emulator, server: None, now, trusted_proxies: Vec::new(), allowed_paths: Vec::new(), database_url };
         world.start().await;
         world
     }
@@ -71,7 +73,8 @@ impl World {
         let emulator = Emulator::start(config).await.unwrap();
         let now = Arc::new(Mutex::new(now));
         let folder = tempfile::tempdir().unwrap();
-        let mut world = Self { folder, emulator, server: None, now, trusted_proxies, database_url };
+        let allowed_paths = Vec::new();
+        let mut world = Self { folder, emulator, server: None, now, trusted_proxies, allowed_paths, database_url };
         world.start().await;
         world
     }
@@ -92,6 +95,7 @@ impl World {
             trusted_proxies: self.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect(),
             data: data.path().to_owned(),
             database,
+            allowed_paths: self.allowed_paths.clone(),
             keys: KeySource::File(KeyFile::new(data.path())),
             tls: None,
             dropbox: DropboxNetwork { endpoints: endpoints.unwrap(), ..DropboxNetwork::default() },
@@ -215,6 +219,14 @@ impl World {
 
 fn noon() -> Timestamp {
     "2026-01-15T12:00:00Z".parse().unwrap()
+}
+
+/// Says what operators may restore into a source.
+pub(crate) async fn mark(browser: &Browser, source: &str, restore_target: &str) {
+    let path = format!("/api/sources/{source}");
+    let shown = browser.get(&path).await.expect(200);
+    let input = json!({"name": shown["name"], "settings": shown["settings"], "restoreTarget": restore_target});
+    assert_eq!(browser.put(&path, &input).await.expect(200)["restoreTarget"], restore_target);
 }
 
 pub(crate) fn make_database(path: &Path, rows: u32) {

@@ -25,6 +25,12 @@ pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Conten
     }
 }
 
+/// Returns whether a database is marked as one that others are copied from (`pg_database.datistemplate`).
+pub(super) async fn is_template(source: &Postgres, database: &str) -> Result<bool, Error> {
+    let sql = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datistemplate AND datname = {}", literal(database));
+    Ok(!execute(source, &sql).await?.is_empty())
+}
+
 /// SQL that returns a row if the database holds anything that neither initdb nor an extension brought.
 pub(super) fn holds_something() -> String {
     // What initdb and extensions bring is not data.

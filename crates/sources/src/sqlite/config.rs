@@ -11,7 +11,11 @@ impl Sqlite {
     /// Reads what follows `sqlite://`.
     pub(crate) fn parse(path: &str) -> Result<Self, Error> {
         let bytes = percent_encoding::percent_decode_str(path).collect();
-        let path = PathBuf::from(OsString::from_vec(bytes));
+        Self::new(PathBuf::from(OsString::from_vec(bytes)))
+    }
+
+    /// The database of a file, whose path is taken as it is.
+    pub(crate) fn new(path: PathBuf) -> Result<Self, Error> {
         if !path.is_absolute() || path.file_name().is_none() {
             return Err(Error::Usage(format!(
                 "'sqlite://{}' does not name a file by its absolute path: write sqlite:///path/to/file.db",

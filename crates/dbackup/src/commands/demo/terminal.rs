@@ -94,6 +94,7 @@ async fn back_up_sample(
         job_id: None,
         guard: Arc::new(Unguarded),
         stall_timeout: STALL_TIMEOUT,
+        signer: None,
     };
     let progress = Progress::default();
     let display = ProgressDisplay::backup(&progress, false);

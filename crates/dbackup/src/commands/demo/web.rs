@@ -50,6 +50,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         trusted_proxies: Vec::new(),
         data: data.path().to_owned(),
         database: location(&data),
+        allowed_paths: vec![folder.to_owned()],
         keys: keys(&data),
         tls: None,
         dropbox: DropboxNetwork { endpoints, ..DropboxNetwork::default() },

@@ -1,7 +1,7 @@
 //! `dbackup restore --dry-run`: what a restore would find, without loading a byte.
 
-use runner::OpenRequest;
 use runner::restore::examine;
+use runner::{Expected, OpenRequest, provenance};
 use serde_json::json;
 use sources::{Contents, Finding, RestoreOptions, Severity, Source};
 
@@ -12,11 +12,14 @@ pub(super) async fn run(
     request: OpenRequest<'_>,
     target: &dyn Source,
     options: RestoreOptions,
+    expected: Expected<'_>,
     as_json: bool,
 ) -> Result<Outcome, Failure> {
-    let proved = examine(request.destination, request.path).await?.is_proved;
+    let examined = examine(request.destination, request.path).await?;
+    let proved = examined.is_proved;
+    let mut findings = provenance::findings(request.destination, request.path, &examined, expected).await?;
     let contents = target.contents().await?;
-    let mut findings = runner::review(request, target, options).await?;
+    findings.extend(runner::review(request, target, options).await?);
     if contents == Contents::Data && !options.overwrite {
         let message = "The target holds data. Restore into another database, or replace this one with --overwrite";
         let code = "target-holds-data";
@@ -55,7 +58,12 @@ fn tell(target: &dyn Source, contents: Contents, proved: bool, findings: &[Findi
         Contents::Data => "holds data and would be replaced",
     };
     output::line(&format!("Target: {} {words}", output::printable(&target.name())));
-    let backup = if proved { "intact, its checksum matches" } else { "will be verified while it is read" };
+    let is_bare = findings.iter().any(|finding| matches!(finding.code, "no-sidecar" | "unreadable-sidecar"));
+    let backup = match (proved, is_bare) {
+        (true, _) => "intact, its checksum matches",
+        (false, true) => "its layers will be checked while it is read; there is nothing to compare it with",
+        (false, false) => "will be verified while it is read",
+    };
     output::line(&format!("Backup: {backup}"));
     for Finding { severity, code, message, sql } in findings {
         let word = match severity {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use destinations::Destination;
+use destinations::{Destination, Entry};
+use domain::BackupName;
 use domain::sidecar::Sidecar;
-use runner::{Backup, DeleteError, Listing, SidecarState};
+use runner::restore::Examined;
+use runner::{Backup, DeleteError, Listing, SidecarState, SignatureState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -16,6 +18,7 @@ use super::super::extract::{Body, Id, Query};
 use super::super::lists::{cursor, page};
 use super::super::problem::Problem;
 use super::super::time::Time;
+use super::restores::FindingInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
@@ -125,6 +128,37 @@ pub(crate) struct BackupDetails {
     /// Why a file beside it is no sidecar that could be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     sidecar_error: Option<String>,
+    /// Who signed its sidecar; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<SignatureName>,
+    /// What speaks against its origin, before it is read.
+    findings: Vec<FindingInfo>,
+}
+
+/// Who signed a sidecar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SignatureState)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SignatureName {
+    /// This server, or another one on its metadata database.
+    ThisServer,
+    /// Nobody: it was made by the command line or an earlier version, or by somebody else.
+    Unsigned,
+    /// The sidecar was changed since it was signed.
+    Wrong,
+    /// Another installation.
+    OtherInstallation,
+}
+
+impl SignatureName {
+    pub(super) fn of(signature: &SignatureState, ours: &str) -> Self {
+        match signature {
+            SignatureState::Unsigned => Self::Unsigned,
+            SignatureState::Wrong => Self::Wrong,
+            SignatureState::SignedBy(key) if key == ours => Self::ThisServer,
+            SignatureState::SignedBy(_) => Self::OtherInstallation,
+        }
+    }
 }
 
 /// What the storage's own hash says.
@@ -220,12 +254,18 @@ pub(crate) async fn details(
     Id(id): Id,
     Query(query): Query<PathQuery>,
 ) -> Result<Json<BackupDetails>, Problem> {
-    let (job, name) = runner::catalog::parse_path(&query.path).ok_or_else(not_a_backup)?;
+    let (job, name) = check_backup(&query.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
-    check_exists(&*destination, &query.path).await?;
-    let state = runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
-    let (sidecar, sidecar_error) = match state {
-        SidecarState::Read(sidecar) => (Some(*sidecar), None),
+    let entry = check_exists(&*destination, &query.path).await?;
+    let sidecar = runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
+    let examined = Examined { entry, sidecar, is_proved: false };
+    let expected = app.origin(&query.path).await?;
+    let findings = runner::provenance::findings(&*destination, &query.path, &examined, expected).await;
+    let findings = findings.map_err(Failure::from)?.into_iter().map(FindingInfo::from).collect();
+    let signature = examined.sidecar.signature();
+    let signature = signature.map(|signature| SignatureName::of(signature, app.signer.public_key()));
+    let (sidecar, sidecar_error) = match examined.sidecar {
+        SidecarState::Read(sidecar, _) => (Some(*sidecar), None),
         SidecarState::Missing => (None, None),
         SidecarState::Unreadable(cause) => (None, Some(cause)),
     };
@@ -239,15 +279,21 @@ pub(crate) async fn details(
         path: query.path,
         sidecar,
         sidecar_error,
+        signature,
+        findings,
     }))
 }
 
 /// Refuses a path where there is no file; none is read for it.
-pub(super) async fn check_exists(destination: &dyn Destination, path: &str) -> Result<(), Failure> {
-    match destination.stat(path).await? {
-        Some(_) => Ok(()),
-        None => Err(destinations::Error::NotFound(format!("{path} at {}", destination.name())).into()),
-    }
+pub(super) async fn check_exists(destination: &dyn Destination, path: &str) -> Result<Entry, Failure> {
+    let found = destination.stat(path).await?;
+    let missing = || destinations::Error::NotFound(format!("{path} at {}", destination.name()));
+    Ok(found.ok_or_else(missing)?)
+}
+
+/// Takes apart what must be the path of a backup, and of nothing else that a storage has.
+pub(super) fn check_backup(path: &str) -> Result<(String, BackupName), Problem> {
+    runner::catalog::parse_path(path).ok_or_else(not_a_backup)
 }
 
 fn not_a_backup() -> Problem {
@@ -262,6 +308,7 @@ pub(crate) async fn verify(
     Id(id): Id,
     Body(input): Body<PathInput>,
 ) -> Result<Json<Verification>, Problem> {
+    check_backup(&input.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
     let (result, detail) = match runner::restore::verify(&*destination, &input.path).await {
         Ok(examined) if examined.is_proved => {
@@ -291,8 +338,8 @@ pub(crate) async fn delete(
     Id(id): Id,
     Query(query): Query<PathQuery>,
 ) -> Result<(axum::Extension<super::super::access::AuditDetail>, StatusCode), Problem> {
+    check_backup(&query.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
-    runner::catalog::parse_path(&query.path).ok_or_else(not_a_backup)?;
     app.listings.forget(&id);
     runner::delete(&*destination, &query.path).await.map_err(not_deleted)?;
     Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))

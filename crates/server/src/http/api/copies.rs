@@ -11,6 +11,7 @@ use super::super::access::AuditDetail;
 use super::super::caller::{Caller, Credential};
 use super::super::extract::Body;
 use super::super::problem::{Fields, Problem};
+use super::backups::check_backup;
 use super::runs::RunInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
@@ -47,6 +48,7 @@ pub(crate) async fn create(
         "is where the backup is already: choose another destination".to_owned()
     });
     fields.finish()?;
+    check_backup(&path)?;
     let source = app.open_destination(&destination_id, Patience::Short).await?;
     let destination = app.open_destination(&to_destination_id, Patience::Short).await?;
     // That it is there, and its sidecar is one, is worth knowing before a run waits for its turn.

@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::access::AuditDetail;
+use super::super::caller::Caller;
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{List, ListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
+use super::super::saved_path;
 use super::super::secret_field::SecretField;
 use super::super::time::Time;
 use super::dropbox_grant::{Access, BY_HAND};
@@ -24,6 +26,7 @@ use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::{Failure, with_cure};
+use crate::host_paths::Use;
 use crate::settings::{APP_KEY, APP_SECRET, DestinationSettings, of_destination};
 
 /// A destination.
@@ -126,7 +129,8 @@ pub(crate) struct Removal {
 }
 
 impl DestinationInput {
-    fn check(self, has_app_key: bool) -> Result<NewDestination, Problem> {
+    async fn check(self, app: &App, caller: &Caller, before: Option<&Destination>) -> Result<NewDestination, Problem> {
+        let has_app_key = before.is_some_and(|before| before.secrets_set.iter().any(|name| name == APP_KEY));
         let mut fields = Fields::default();
         fields.check_name(&self.name);
         self.settings.check(&mut fields);
@@ -141,10 +145,14 @@ impl DestinationInput {
         });
         fields.check("appKey", needs_key || !self.app_key.is_set(), || "is for Dropbox only".to_owned());
         fields.finish()?;
+        let settings_before = before.map(of_destination).transpose()?;
+        let is_unchanged = settings_before.as_ref().and_then(DestinationSettings::path) == self.settings.path();
+        let approved = before.filter(|_| is_unchanged).and_then(|before| before.approved_path.clone());
+        let approved_path = saved_path::approve(app, caller, self.settings.path(), Use::Folder, approved).await?;
         let settings = serde_json::to_value(self.settings.normalized()).map_err(Problem::internal)?;
         let changes = [(APP_KEY, self.app_key.change()), (APP_SECRET, self.app_secret.change())];
         let secrets = changes.into_iter().filter_map(|(name, change)| Some((name.to_owned(), change?)));
-        Ok(NewDestination { name: self.name, settings, secrets: secrets.collect::<BTreeMap<_, _>>() })
+        Ok(NewDestination { name: self.name, settings, approved_path, secrets: secrets.collect::<BTreeMap<_, _>>() })
     }
 }
 
@@ -230,9 +238,10 @@ pub(crate) async fn list(
     responses((status = 201, body = DestinationInfo)))]
 pub(crate) async fn create(
     State(app): State<App>,
+    caller: Caller,
     Body(input): Body<DestinationInput>,
 ) -> Result<(StatusCode, Json<DestinationInfo>), Problem> {
-    let destination = app.catalog.create_destination(&input.check(false)?, app.now()).await?;
+    let destination = app.catalog.create_destination(&input.check(&app, &caller, None).await?, app.now()).await?;
     Ok((StatusCode::CREATED, Json(info(destination)?)))
 }
 
@@ -248,13 +257,14 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Dest
     responses((status = 200, body = DestinationInfo)))]
 pub(crate) async fn update(
     State(app): State<App>,
+    caller: Caller,
     Id(id): Id,
     Body(input): Body<DestinationInput>,
 ) -> Result<Json<DestinationInfo>, Problem> {
     let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
-    let has_app_key = before.secrets_set.iter().any(|name| name == APP_KEY);
     let app_key = app.catalog.destination_secrets(&before)?.settings.remove(APP_KEY);
-    let changed = app.catalog.update_destination(&id, &input.check(has_app_key)?, app.now()).await?;
+    let new = input.check(&app, &caller, Some(&before)).await?;
+    let changed = app.catalog.update_destination(&id, &new, app.now()).await?;
     app.forget_dropbox_clients(&id);
     let mut changed = changed.ok_or_else(gone)?;
     if let Some(mut state) = changed.authorization.clone().filter(|state| state.team_root.is_some()) {

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use catalog::{DownloadLink, NewDownloadLink, Token};
 use domain::BackupName;
+use domain::naming::SIDECAR_SUFFIX;
 use futures_util::stream;
 use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,6 +23,7 @@ use super::super::caller::Caller;
 use super::super::extract::{Body, Id};
 use super::super::problem::Problem;
 use super::super::time::Time;
+use super::backups::{check_backup, check_exists};
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
@@ -33,7 +35,7 @@ const VALID: SignedDuration = SignedDuration::from_secs(60);
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct DownloadInput {
     destination_id: String,
-    /// As the list shows it.
+    /// As the list shows it; with `.meta.json` added and `raw` set, its sidecar.
     #[schema(min_length = 1, max_length = 2000)]
     path: String,
     /// As it is stored; otherwise decrypted and decompressed.
@@ -58,8 +60,10 @@ pub(crate) async fn create(
     Body(input): Body<DownloadInput>,
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<DownloadBegun>), Problem> {
     let DownloadInput { destination_id, path, raw } = input;
+    // A sidecar is as it is; there are no layers to take off.
+    check_backup(path.strip_suffix(SIDECAR_SUFFIX).filter(|_| raw).unwrap_or(&path))?;
     let destination = app.open_destination(&destination_id, Patience::Short).await?;
-    super::backups::check_exists(&*destination, &path).await?;
+    check_exists(&*destination, &path).await?;
     let expires_at = app.now() + VALID;
     let detail = AuditDetail(format!("{path} of {}", destination.name()));
     let link = DownloadLink { user_id: caller.user.id, destination_id, path, raw, expires_at: expires_at.into() };

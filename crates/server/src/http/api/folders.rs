@@ -6,15 +6,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use destinations::Folder;
+use domain::access::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::caller::Caller;
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::page;
 use super::super::problem::{Fields, Problem};
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::host_paths::Use;
 use crate::settings::{DestinationSettings, of_destination};
 
 /// Which folder, and which page of it.
@@ -77,17 +80,61 @@ impl From<Folder> for FolderInfo {
     responses((status = 200, body = Folders)))]
 pub(crate) async fn list(
     State(app): State<App>,
+    caller: Caller,
     Id(id): Id,
     Query(query): Query<FolderQuery>,
 ) -> Result<Json<Folders>, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
-    let folders = listing(&app, &id, &query.path, request.after.is_some()).await?;
+    let folders = match view_of(&app, &caller, &id, &query.path).await? {
+        View::Folder(path) => listing(&app, &id, &path, request.after.is_some()).await?,
+        View::Allowed(folders) => Arc::new(folders),
+    };
     let empty_reason = if folders.is_empty() { Some(reason(&app, &id).await?) } else { None };
     let start = request.after.and_then(|after| after.parse::<usize>().ok()).unwrap_or(0);
     let more = folders.len() > start.saturating_add(request.limit);
     let next_cursor = more.then(|| super::super::lists::cursor(&(start + request.limit).to_string()));
     let items = folders.iter().skip(start).take(request.limit).cloned().map(FolderInfo::from).collect();
     Ok(Json(Folders { items, next_cursor, empty_reason }))
+}
+
+/// What somebody sees of a storage.
+enum View {
+    /// This folder.
+    Folder(String),
+    /// The folders of this machine that the server was started with: the root, for others than administrators.
+    Allowed(Vec<Folder>),
+}
+
+async fn view_of(app: &App, caller: &Caller, id: &str, path: &str) -> Result<View, Problem> {
+    let destination = app.catalog.destination(id).await?.ok_or_else(|| Problem::not_found("the destination"))?;
+    if let DestinationSettings::Dropbox { .. } = of_destination(&destination)? {
+        return Ok(View::Folder(path.to_owned()));
+    }
+    if caller.allows(Permission::Administer) {
+        return Ok(View::Folder(path.to_owned()));
+    }
+    if path.trim_matches('/').is_empty() {
+        let folders = app.host_paths(|paths| Ok(paths.allowed_folders())).await.map_err(Failure::from)?;
+        let folder = |path: std::path::PathBuf| {
+            let path = path.display().to_string();
+            Folder { name: path.clone(), path }
+        };
+        return Ok(View::Allowed(folders.into_iter().map(folder).collect()));
+    }
+    usable(app, caller, path).await.map(View::Folder)
+}
+
+/// Where a path of this machine leads, if whoever asks may use it.
+async fn usable(app: &App, caller: &Caller, path: &str) -> Result<String, Problem> {
+    let (path, administers) = (std::path::PathBuf::from(path), caller.allows(Permission::Administer));
+    let resolved = app.host_paths(move |paths| {
+        let resolved = paths.resolve(&path, Use::Folder)?;
+        if !administers {
+            paths.check_allowed(&resolved)?;
+        }
+        Ok(resolved.display().to_string())
+    });
+    Ok(resolved.await.map_err(Failure::from)?)
 }
 
 /// All folders in a folder: as it lists them now, or as it did for the page before.
@@ -119,6 +166,7 @@ async fn reason(app: &App, id: &str) -> Result<&'static str, Problem> {
     responses((status = 201, body = FolderInfo)))]
 pub(crate) async fn create(
     State(app): State<App>,
+    caller: Caller,
     Id(id): Id,
     Body(input): Body<FolderInput>,
 ) -> Result<(StatusCode, Json<FolderInfo>), Problem> {
@@ -130,7 +178,10 @@ pub(crate) async fn create(
         DestinationSettings::Dropbox { .. } => {
             destinations::dropbox_folder(&input.path).map_err(|wrong| Problem::invalid_field("path", wrong))?
         }
-        DestinationSettings::Folder { .. } => input.path,
+        DestinationSettings::Folder { .. } if input.path.split('/').any(|part| part == "..") => {
+            return Err(Problem::invalid_field("path", "must not hold '..'"));
+        }
+        DestinationSettings::Folder { .. } => usable(&app, &caller, &input.path).await?,
     };
     let destination = app.open_destination(&id, Patience::Short).await?;
     app.folders.forget(&id);

@@ -200,6 +200,7 @@ async fn recovery_sheet(app: &App, profile: &Profile, identity: &str) -> Result<
         recipients: &profile.recipients,
         identity,
         date: &app.now().strftime("%F").to_string(),
+        signed_by: app.signer.public_key(),
         server: app.config.public_url.as_str(),
         destinations: &destinations.collect::<Result<Vec<_>, Problem>>()?,
     };

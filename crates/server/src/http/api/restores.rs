@@ -1,7 +1,5 @@
 //! Restores: look first, then go.
 
-use std::path::{Component, Path};
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,6 +15,7 @@ use super::super::access::AuditDetail;
 use super::super::caller::{Caller, Credential};
 use super::super::extract::Body;
 use super::super::problem::{Fields, Problem};
+use super::backups::SignatureName;
 use super::runs::RunInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
@@ -24,7 +23,6 @@ use crate::failure::Failure;
 use crate::redaction::redact;
 use crate::runs::live::LiveEvent;
 use crate::runs::restore::{PutInPlaceRequest, RestoreRequest};
-use crate::settings::{SourceSettings, of_source};
 
 /// Which backup goes where.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -55,6 +53,9 @@ pub(crate) struct RestoreInput {
     /// Restore a database with damaged pages nevertheless, with a warning (SQLite).
     #[serde(default)]
     allow_damaged: bool,
+    /// Restore an unencrypted backup although its job encrypts, or others in its folder are encrypted.
+    #[serde(default)]
+    allow_unencrypted: bool,
 }
 
 /// What to do about an object that cannot be restored.
@@ -92,6 +93,9 @@ pub(crate) struct RestorePreview {
     contents: TargetContents,
     /// Whether the backup has a sidecar, with which its hash agrees.
     proved: bool,
+    /// Who signed its sidecar; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<SignatureName>,
     /// What to know before the restore, the most severe first.
     findings: Vec<FindingInfo>,
 }
@@ -158,44 +162,44 @@ fn check_texts(field: &str, text: &str, database: Option<&str>) -> Result<(), Pr
 
 impl RestoreInput {
     fn check(&self) -> Result<(), Problem> {
-        check_texts("path", &self.path, self.database.as_deref())
+        check_texts("path", &self.path, self.database.as_deref())?;
+        super::backups::check_backup(&self.path).map(drop)
     }
 
-    fn into_request(self) -> RestoreRequest {
+    fn into_request(self, caller: &Caller) -> RestoreRequest {
+        let Self {
+            destination_id,
+            path,
+            source_id,
+            database,
+            overwrite,
+            no_owner,
+            on_error,
+            in_place,
+            allow_damaged,
+            allow_unencrypted,
+        } = self;
         RestoreRequest {
-            destination_id: self.destination_id,
-            path: self.path,
-            source_id: self.source_id,
-            database: self.database,
-            overwrite: self.overwrite,
-            no_owner: self.no_owner,
-            continue_on_error: self.on_error == OnErrorInput::Continue,
-            in_place: self.in_place,
-            allow_damaged: self.allow_damaged,
+            destination_id,
+            path,
+            source_id,
+            database,
+            overwrite,
+            no_owner,
+            continue_on_error: on_error == OnErrorInput::Continue,
+            in_place,
+            allow_damaged,
+            allow_unencrypted,
+            administers: caller.allows(Permission::Administer),
         }
     }
 }
 
-/// A file may be named anywhere only by whoever may configure sources; everybody else restores beside the source.
-async fn check_place(app: &App, caller: &Caller, source_id: &str, database: Option<&str>) -> Result<(), Problem> {
-    let Some(database) = database.filter(|_| !caller.allows(Permission::Configure)) else {
-        return Ok(());
-    };
-    let Some(source) = app.catalog.source(source_id).await? else { return Ok(()) };
-    let SourceSettings::Sqlite { path } = of_source(&source)? else { return Ok(()) };
-    let (own, asked) = (Path::new(&path), Path::new(database));
-    let plain = asked.components().all(|part| part != Component::ParentDir);
-    if plain && asked.parent() == own.parent() {
-        return Ok(());
-    }
-    Err(Problem::forbidden("without the permission 'configure' a file is restored into the folder of its source only"))
-}
-
 /// What is known without reading the backup.
-async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure> {
+async fn look(app: &App, input: &RestoreRequest) -> Result<RestorePreview, Failure> {
+    let target = app.restore_target(input.asked()).await?.target;
     let destination = app.open_destination(&input.destination_id, Patience::Short).await?;
-    let target = app.open_source(&input.source_id, input.database.as_deref()).await?;
-    let proved = examine(&*destination, &input.path).await?.is_proved;
+    let examined = examine(&*destination, &input.path).await?;
     let name = input.path.rsplit('/').next().and_then(domain::BackupName::parse);
     if let Some(name) = name.filter(|name| name.format.engine() != target.engine()) {
         let found = format!("a {} dump", name.format.engine());
@@ -207,19 +211,24 @@ async fn look(app: &App, input: &RestoreInput) -> Result<RestorePreview, Failure
         Contents::Empty => TargetContents::Empty,
         Contents::Data => TargetContents::Data,
     };
-    Ok(RestorePreview { target: target.name(), contents, proved, findings: Vec::new() })
+    let expected = app.expected_origin(input).await?;
+    let findings = runner::provenance::findings(&*destination, &input.path, &examined, expected).await?;
+    Ok(RestorePreview {
+        target: target.name(),
+        contents,
+        proved: examined.is_proved,
+        signature: examined.sidecar.signature().map(|signature| SignatureName::of(signature, app.signer.public_key())),
+        findings: findings.into_iter().map(FindingInfo::from).collect(),
+    })
 }
 
 /// Reads the beginning of the backup, and asks the target whether it has what the backup needs.
-async fn findings(app: &App, input: RestoreInput) -> Result<Vec<FindingInfo>, Failure> {
-    let request = input.into_request();
+async fn findings(app: &App, request: &RestoreRequest) -> Result<Vec<FindingInfo>, Failure> {
     let destination = app.open_destination(&request.destination_id, Patience::Short).await?;
-    let target = app.open_source(&request.source_id, request.database.as_deref()).await?;
+    let target = app.restore_target(request.asked()).await?.target;
     let open = OpenRequest { destination: &*destination, path: &request.path, identities: app.identities().await? };
     let found = runner::review(open, &*target, request.options()).await?;
-    let mut findings: Vec<FindingInfo> = found.into_iter().map(FindingInfo::from).collect();
-    findings.sort_by_key(|finding| finding.severity);
-    Ok(findings)
+    Ok(found.into_iter().map(FindingInfo::from).collect())
 }
 
 /// What a restore would find: is the backup the one that was made, what lies at the target, and what stands in the way.
@@ -231,9 +240,11 @@ pub(crate) async fn preview(
     Body(input): Body<RestoreInput>,
 ) -> Result<Json<RestorePreview>, Problem> {
     input.check()?;
-    check_place(&app, &caller, &input.source_id, input.database.as_deref()).await?;
-    let preview = look(&app, &input).await?;
-    Ok(Json(RestorePreview { findings: findings(&app, input).await?, ..preview }))
+    let request = input.into_request(&caller);
+    let mut preview = look(&app, &request).await?;
+    preview.findings.extend(findings(&app, &request).await?);
+    preview.findings.sort_by_key(|finding| finding.severity);
+    Ok(Json(preview))
 }
 
 /// Begins a restore, which is a run. A target that holds data is refused unless it is to be overwritten.
@@ -244,13 +255,16 @@ pub(crate) async fn create(
     Body(input): Body<RestoreInput>,
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
     input.check()?;
-    check_place(&app, &caller, &input.source_id, input.database.as_deref()).await?;
-    let preview = look(&app, &input).await?;
-    if matches!(preview.contents, TargetContents::Data) && !input.overwrite {
+    let request = input.into_request(&caller);
+    let preview = look(&app, &request).await?;
+    if matches!(preview.contents, TargetContents::Data) && !request.overwrite {
         return Err(Failure::Source(sources::Error::HoldsData(preview.target)).into());
     }
-    let title = format!("{} into {}", input.path, preview.target);
-    begin(&app, &caller, title, &input.into_request()).await
+    let destination = app.open_destination(&request.destination_id, Patience::Short).await?;
+    let expected = app.expected_origin(&request).await?;
+    runner::provenance::check_encryption(&*destination, &request.path, expected).await.map_err(Failure::from)?;
+    let title = format!("{} into {}", request.path, preview.target);
+    begin(&app, &caller, title, &request).await
 }
 
 /// Puts a restored database in its place, which is a run: a restore loaded and kept it, because it could not be put there then.
@@ -264,10 +278,11 @@ pub(crate) async fn put_in_place(
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
     let PutInPlaceInput { source_id, database, kept } = input;
     check_texts("kept", &kept, database.as_deref())?;
-    check_place(&app, &caller, &source_id, database.as_deref()).await?;
-    let target = app.open_source(&source_id, database.as_deref()).await?;
-    let title = format!("{kept} into {}", target.name());
-    begin(&app, &caller, title, &PutInPlaceRequest { source_id, database, kept }).await
+    let administers = caller.allows(Permission::Administer);
+    let request = PutInPlaceRequest { source_id, database, kept, administers };
+    let target = app.put_in_place_target(&request).await?;
+    let title = format!("{} into {}", request.kept, target.name());
+    begin(&app, &caller, title, &request).await
 }
 
 async fn begin(

@@ -8,16 +8,21 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use catalog::{NewSource, Source};
 use domain::Warning;
+use domain::access::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::super::caller::Caller;
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{List, ListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
+use super::super::saved_path;
 use super::super::secret_field::SecretField;
 use super::super::time::Time;
 use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
+use crate::host_paths::Use;
+use crate::restore_targets::RestoreTarget;
 use crate::settings::{PASSWORD, SourceSettings, of_source};
 
 /// A source.
@@ -28,6 +33,8 @@ pub(crate) struct SourceInfo {
     id: String,
     name: String,
     settings: SourceSettings,
+    /// What operators may restore into it.
+    restore_target: RestoreTarget,
     /// Whether a password is kept.
     password_set: bool,
     created_at: Time,
@@ -36,11 +43,14 @@ pub(crate) struct SourceInfo {
 
 /// A source that is added or changed.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct SourceInput {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     settings: SourceSettings,
+    /// What operators may restore into it; absent: as it was, or `none`. Needs the permission `administer`.
+    #[serde(default)]
+    restore_target: Option<RestoreTarget>,
     /// Of the role that logs in.
     #[serde(default)]
     #[schema(required = false)]
@@ -48,20 +58,51 @@ pub(crate) struct SourceInput {
 }
 
 impl SourceInput {
-    fn check(self) -> Result<NewSource, Problem> {
+    async fn check(self, app: &App, caller: &Caller, before: Option<&Source>) -> Result<NewSource, Problem> {
         let mut fields = Fields::default();
         fields.check_name(&self.name);
         self.settings.check(&mut fields);
         fields.finish()?;
+        let settings_before = before.map(of_source).transpose()?;
+        let restore_target = self.check_restore_target(caller, before, settings_before.as_ref())?;
+        let is_unchanged = settings_before.as_ref().and_then(SourceSettings::path) == self.settings.path();
+        let approved = before.filter(|_| is_unchanged).and_then(|before| before.approved_path.clone());
+        let approved_path = saved_path::approve(app, caller, self.settings.path(), Use::File, approved).await?;
         let settings = serde_json::to_value(&self.settings).map_err(Problem::internal)?;
         let change = self.password.change().map(|change| (PASSWORD.to_owned(), change));
-        Ok(NewSource { name: self.name, settings, secrets: change.into_iter().collect::<BTreeMap<_, _>>() })
+        Ok(NewSource {
+            name: self.name,
+            settings,
+            restore_target: restore_target.as_str().to_owned(),
+            approved_path,
+            secrets: change.into_iter().collect::<BTreeMap<_, _>>(),
+        })
+    }
+
+    /// Only administrators decide what operators may write: also by what a marked source is.
+    fn check_restore_target(
+        &self,
+        caller: &Caller,
+        before: Option<&Source>,
+        settings_before: Option<&SourceSettings>,
+    ) -> Result<RestoreTarget, Problem> {
+        let was = before.map(RestoreTarget::of).unwrap_or_default();
+        let is = self.restore_target.unwrap_or(was);
+        let is_as_before = is == was && (is == RestoreTarget::None || settings_before == Some(&self.settings));
+        if is_as_before || caller.allows(Permission::Administer) {
+            return Ok(is);
+        }
+        Err(Problem::forbidden(
+            "what operators may restore into a source, and where a source is that they may restore into, needs the permission \
+             'administer'",
+        ))
     }
 }
 
 fn info(source: Source) -> Result<SourceInfo, Problem> {
     Ok(SourceInfo {
         settings: of_source(&source)?,
+        restore_target: RestoreTarget::of(&source),
         password_set: source.secrets_set.iter().any(|name| name == PASSWORD),
         id: source.id,
         name: source.name,
@@ -89,9 +130,10 @@ pub(crate) async fn list(
 #[utoipa::path(post, path = "/api/sources", tag = "sources", request_body = SourceInput, responses((status = 201, body = SourceInfo)))]
 pub(crate) async fn create(
     State(app): State<App>,
+    caller: Caller,
     Body(input): Body<SourceInput>,
 ) -> Result<(StatusCode, Json<SourceInfo>), Problem> {
-    let source = app.catalog.create_source(&input.check()?, app.now()).await?;
+    let source = app.catalog.create_source(&input.check(&app, &caller, None).await?, app.now()).await?;
     Ok((StatusCode::CREATED, Json(info(source)?)))
 }
 
@@ -106,10 +148,13 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Sour
     responses((status = 200, body = SourceInfo)))]
 pub(crate) async fn update(
     State(app): State<App>,
+    caller: Caller,
     Id(id): Id,
     Body(input): Body<SourceInput>,
 ) -> Result<Json<SourceInfo>, Problem> {
-    let changed = app.catalog.update_source(&id, &input.check()?, app.now()).await?;
+    let before = app.catalog.source(&id).await?.ok_or_else(gone)?;
+    let new = input.check(&app, &caller, Some(&before)).await?;
+    let changed = app.catalog.update_source(&id, &new, app.now()).await?;
     Ok(Json(info(changed.ok_or_else(gone)?)?))
 }
 

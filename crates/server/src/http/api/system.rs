@@ -23,6 +23,8 @@ pub(crate) struct SystemInfo {
     dropbox_redirect_uri: String,
     /// The scopes that a Dropbox app needs.
     dropbox_scopes: Vec<&'static str>,
+    /// The public key with which this installation signs the sidecars of its backups.
+    signing_key: String,
 }
 
 /// Whether the process lives.
@@ -60,5 +62,6 @@ pub(crate) async fn info(State(app): State<App>) -> Json<SystemInfo> {
         public_url: app.config.public_url.to_string(),
         dropbox_redirect_uri: app.config.redirect_uri(),
         dropbox_scopes: dropbox::oauth::SCOPES.to_vec(),
+        signing_key: app.signer.public_key().to_owned(),
     })
 }

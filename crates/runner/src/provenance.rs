@@ -1,0 +1,163 @@
+//! What speaks against a backup before it is restored: whoever can write to a destination can lay files there.
+
+use destinations::{Destination, Error};
+use domain::BackupName;
+use domain::naming::{job_folder, job_of_folder};
+use domain::sidecar::Sidecar;
+use sources::{Finding, Severity};
+
+use crate::catalog::parse_path;
+use crate::restore::{Examined, OpenError};
+use crate::sidecars::SidecarState;
+use crate::signature::SignatureState;
+
+/// What is known of where a backup should come from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected<'a> {
+    /// Whether the job encrypts its backups now; its folder tells whether it ever did.
+    pub encrypted: bool,
+    /// Whether an unencrypted one was confirmed.
+    pub allow_unencrypted: bool,
+    /// The public key of this installation; none on the command line, which knows none.
+    pub signed_by: Option<&'a str>,
+}
+
+/// Whether a backup is not encrypted although its job encrypts, or other backups in its folder are encrypted.
+///
+/// # Errors
+/// As [`Destination::list`].
+pub async fn is_unexpectedly_plain(
+    destination: &dyn Destination,
+    path: &str,
+    expected: Expected<'_>,
+) -> Result<bool, Error> {
+    let Some((folder, file_name)) = path.rsplit_once('/') else { return Ok(false) };
+    if BackupName::parse(file_name).map_or(file_name.ends_with(".age"), |name| name.encrypted) {
+        return Ok(false);
+    }
+    if expected.encrypted {
+        return Ok(true);
+    }
+    let objects = destination.list(folder).await?;
+    Ok(objects.iter().filter_map(|object| parse_path(&object.path)).any(|(_, name)| name.encrypted))
+}
+
+/// Refuses an unencrypted backup among encrypted ones, unless that was confirmed.
+///
+/// # Errors
+/// [`OpenError::Unencrypted`]; as [`is_unexpectedly_plain`].
+pub async fn check_encryption(
+    destination: &dyn Destination,
+    path: &str,
+    expected: Expected<'_>,
+) -> Result<(), OpenError> {
+    if !expected.allow_unencrypted && is_unexpectedly_plain(destination, path, expected).await? {
+        return Err(OpenError::Unencrypted { path: path.to_owned() });
+    }
+    Ok(())
+}
+
+/// What a person should know of a backup's origin before it is restored.
+///
+/// # Errors
+/// As [`is_unexpectedly_plain`].
+pub async fn findings(
+    destination: &dyn Destination,
+    path: &str,
+    examined: &Examined,
+    expected: Expected<'_>,
+) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    let mut find = |severity, code, message: String| findings.push(Finding { severity, code, message, sql: None });
+    if is_unexpectedly_plain(destination, path, expected).await? {
+        let severity = if expected.allow_unencrypted { Severity::Warns } else { Severity::Blocks };
+        let message = "This backup is not encrypted, but its job encrypts its backups, or other backups of the job are \
+                       encrypted. Somebody else may have put it there";
+        find(severity, "unencrypted", message.to_owned());
+    }
+    match &examined.sidecar {
+        SidecarState::Read(sidecar, signature) => {
+            let contradictions = contradictions(path, sidecar);
+            if !contradictions.is_empty() {
+                let message = format!("Its sidecar contradicts it: {}", contradictions.join("; "));
+                find(Severity::Warns, "sidecar-contradicts", message);
+            }
+            if let Some((severity, code, message)) = doubt(signature, expected.signed_by) {
+                find(severity, code, message);
+            }
+        }
+        SidecarState::Missing => {
+            let message = "There is nothing to compare this backup with: it has no sidecar. Whether it is what was backed up \
+                           cannot be told";
+            find(Severity::Warns, "no-sidecar", message.to_owned());
+        }
+        SidecarState::Unreadable(cause) => {
+            let message = format!(
+                "There is nothing to compare this backup with: its sidecar cannot be read ({cause}). Whether it is what was \
+                 backed up cannot be told"
+            );
+            find(Severity::Warns, "unreadable-sidecar", message);
+        }
+    }
+    Ok(findings)
+}
+
+fn doubt(signature: &SignatureState, ours: Option<&str>) -> Option<(Severity, &'static str, String)> {
+    let (severity, code, message) = match (signature, ours) {
+        (SignatureState::SignedBy(key), None) => {
+            let message = format!(
+                "Its sidecar is signed by {key}. The command line knows no server's key: compare it with the recovery sheet"
+            );
+            return Some((Severity::Informs, "signed", message));
+        }
+        (SignatureState::Wrong, _) => (
+            Severity::Warns,
+            "signature-wrong",
+            "The signature of its sidecar is wrong: the sidecar was changed since it was signed",
+        ),
+        (SignatureState::Unsigned, Some(_)) => (
+            Severity::Informs,
+            "unsigned",
+            "Its sidecar is not signed: it was made by the command line or an earlier version, or by somebody else",
+        ),
+        (SignatureState::SignedBy(key), Some(ours)) if key != ours => (
+            Severity::Warns,
+            "signed-elsewhere",
+            "Its sidecar is signed by another installation of dbackup, not by this server",
+        ),
+        _ => return None,
+    };
+    Some((severity, code, message.to_owned()))
+}
+
+/// What a sidecar says that the backup's name and folder do not.
+fn contradictions(path: &str, sidecar: &Sidecar) -> Vec<String> {
+    let mut found = Vec::new();
+    let Some((folder, file_name)) = path.rsplit_once('/') else { return found };
+    let folder = folder.rsplit('/').next().unwrap_or_default();
+    if job_folder(&sidecar.job_name).to_lowercase() != folder.to_lowercase() {
+        found.push(format!("it is of the job '{}', not '{}'", sidecar.job_name, job_of_folder(folder)));
+    }
+    if sidecar.original_file_name != file_name {
+        found.push(format!("it is of the file {}", sidecar.original_file_name));
+    }
+    let Some(name) = BackupName::parse(file_name) else { return found };
+    if sidecar.source_type != name.format.engine() {
+        found.push(format!("it is of a {} database", sidecar.source_type));
+    }
+    if sidecar.compression.extension() != name.compression {
+        found.push(format!("it says that the compression is {}", sidecar.compression));
+    }
+    if sidecar.encryption.is_some() != name.encrypted {
+        found.push(
+            if name.encrypted { "it says that it is not encrypted" } else { "it says that it is encrypted" }.to_owned(),
+        );
+    }
+    if name.database_name().is_some_and(|database| database != sidecar.database) {
+        found.push(format!("it is of the database '{}'", sidecar.database));
+    }
+    if name.time.as_second() != sidecar.timestamp.as_second() {
+        found.push(format!("it is of {}", sidecar.timestamp));
+    }
+    found
+}
