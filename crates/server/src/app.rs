@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use catalog::Catalog;
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::credentials::Credentials;
 use crate::dropbox_clients::DropboxClients;
+use crate::http::Gates;
 use crate::limiter::Limiters;
 use crate::listings::Listings;
 use crate::metrics::Metrics;
@@ -23,6 +26,11 @@ pub(crate) struct Parts {
     pub(crate) catalog: Catalog,
     pub(crate) clock: Clock,
     pub(crate) limiters: Limiters,
+    /// Requests at work, by class.
+    pub(crate) gates: Gates,
+    /// Bytes that request bodies may still take.
+    pub(crate) bodies: Semaphore,
+    pub(crate) credentials: Credentials,
     pub(crate) passwords: Passwords,
     pub(crate) clients: DropboxClients,
     pub(crate) listings: Listings<runner::Listing>,

@@ -1,6 +1,6 @@
 //! Users, sessions, API tokens, the audit log.
 
-use catalog::{Error, NewApiToken, NewAuditEntry, NewSession, NewUser, Token};
+use catalog::{Error, Keep, NewApiToken, NewAuditEntry, NewSession, NewUser, Token};
 use domain::access::{Permission, Role};
 use jiff::SignedDuration;
 
@@ -80,13 +80,14 @@ async fn sessions_end_and_tokens_are_found_by_their_hash(store: Store) {
     assert_eq!(left, [sessions[2].id.clone()]);
     let new = NewSession { user_id: &anna.id, token: &tokens[0], address: "::1", user_agent: "x" };
     let kept = catalog.create_session(&new, at(121)).await.unwrap();
-    catalog.set_password(&anna.id, "$argon2id$y", Some(&kept.id)).await.unwrap();
+    let keep = Keep { session: Some(&kept.id), tokens: true };
+    catalog.set_password(&anna.id, "$argon2id$y", keep).await.unwrap();
     assert_eq!(catalog.sessions_of(&anna.id).await.unwrap().len(), 1);
 
     let token = Token::new("dbk_").unwrap();
     let scopes = [Permission::View, Permission::Operate];
     let new = NewApiToken { user_id: &anna.id, name: "ci", token: &token, scopes: &scopes, expires_at: Some(at(9)) };
-    let made = catalog.create_api_token(&new, at(0)).await.unwrap();
+    let made = catalog.create_api_token(&new, at(0)).await.unwrap().unwrap();
     catalog.touch_api_token(&made.id, at(5)).await.unwrap();
     let found = catalog.api_token_by_token(&token).await.unwrap().unwrap();
     assert_eq!((found.scopes, found.last_used_at), (scopes.to_vec(), Some(at(5).into())));

@@ -3,9 +3,12 @@
 
 mod authorization;
 mod backups;
+mod credentials;
 mod dropbox;
 mod interruptions;
+mod limits;
 mod places;
+mod proxies;
 mod requests;
 mod routes;
 mod schedules;

@@ -22,6 +22,8 @@ pub(crate) struct World {
     pub(crate) server: Option<Server>,
     pub(crate) now: Arc<Mutex<Timestamp>>,
     trusted_proxies: Vec<&'static str>,
+    /// What is different in this server's configuration.
+    configure: fn(&mut Config),
     /// PostgreSQL as the metadata database, if set.
     database_url: Option<String>,
 }
@@ -43,7 +45,25 @@ impl World {
         Self::with_all(dropbox_emulator::Config::default(), Vec::new(), Some(url)).await
     }
 
+    /// With other settings.
+    pub(crate) async fn configured(configure: fn(&mut Config)) -> Self {
+        let mut world = Self::prepare(dropbox_emulator::Config::default(), Vec::new(), None).await;
+        world.configure = configure;
+        world.start().await;
+        world
+    }
+
     async fn with_all(
+        config: dropbox_emulator::Config,
+        trusted_proxies: Vec<&'static str>,
+        database_url: Option<String>,
+    ) -> Self {
+        let mut world = Self::prepare(config, trusted_proxies, database_url).await;
+        world.start().await;
+        world
+    }
+
+    async fn prepare(
         config: dropbox_emulator::Config,
         trusted_proxies: Vec<&'static str>,
         database_url: Option<String>,
@@ -51,9 +71,7 @@ impl World {
         let emulator = Emulator::start(config).await.unwrap();
         let now = Arc::new(Mutex::new("2026-01-15T12:00:00Z".parse().unwrap()));
         let folder = tempfile::tempdir().unwrap();
-        let mut world = Self { folder, emulator, server: None, now, trusted_proxies, database_url };
-        world.start().await;
-        world
+        Self { folder, emulator, server: None, now, trusted_proxies, configure: |_| {}, database_url }
     }
 
     /// Starts the server, again if need be.
@@ -66,7 +84,7 @@ impl World {
         };
         let endpoints =
             dropbox::Endpoints::parse(&self.emulator.api_url(), &self.emulator.content_url(), &self.emulator.web_url());
-        let config = Config {
+        let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: "http://localhost:3000".parse().unwrap(),
             trusted_proxies: self.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect(),
@@ -78,7 +96,11 @@ impl World {
             max_runs: 2,
             grace: Duration::ZERO,
             slowest_request: Duration::from_secs(2),
+            slowest_answer: Duration::from_secs(60),
+            stalled_answer: Duration::from_secs(60),
+            allowed_hosts: Vec::new(),
         };
+        (self.configure)(&mut config);
         let clock = Clock::new(move || *now.lock().unwrap());
         self.server = Some(Server::start(config, data, clock).await.unwrap());
     }
@@ -285,8 +307,7 @@ impl Browser {
     pub(crate) async fn sign_in_with(&mut self, path: &str, input: &Value) {
         let answer = self.post(path, input).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
-        let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        *self = self.clone().header("cookie", &cookie);
+        *self = self.clone().header("cookie", &answer.cookies());
     }
 
     pub(crate) async fn token(&self, scopes: &[&str]) -> Self {
@@ -344,6 +365,12 @@ impl Answer {
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).unwrap() }
+    }
+
+    /// What a browser sends back of the cookies that it was given.
+    pub(crate) fn cookies(&self) -> String {
+        let set = self.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+        set.map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
     }
 
     /// A problem with this code, whose words hold all of these.
