@@ -122,3 +122,43 @@ fn the_image_has_a_fixed_user_and_asks_the_server_itself() {
         assert!(dockerfile.contains(line), "'{line}' is missing");
     }
 }
+
+/// A figure of /proc/<pid>/status, in KiB.
+fn memory(server: &Serving, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Each password takes 19 MiB while it is hashed; two are, however many sign in.
+#[test]
+fn many_sign_ins_at_once_take_little_memory_and_open_files_are_raised() {
+    let world = World::new();
+    let server = Serving::start(&world, &["--trusted-proxy", "127.0.0.1"]);
+    let before = memory(&server, "VmRSS");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let statuses: Vec<u16> = runtime.block_on(async {
+        let client = crate::serving::client();
+        let asked: Vec<_> = (0..200)
+            .map(|number| {
+                let request = client.post(format!("{}/api/session", server.url));
+                let request = request.header("content-type", "application/json");
+                let request = request.header("x-forwarded-for", format!("203.0.113.{number}"));
+                tokio::spawn(request.body(r#"{"name": "nobody", "password": "wrong"}"#).send())
+            })
+            .collect();
+        let mut statuses = Vec::new();
+        for answer in asked {
+            statuses.push(answer.await.unwrap().unwrap().status().as_u16());
+        }
+        statuses
+    });
+    assert!(statuses.contains(&401) && statuses.iter().all(|status| matches!(status, 401 | 503)), "{statuses:?}");
+    let grown = memory(&server, "VmHWM").saturating_sub(before) / 1024;
+    assert!(grown < 120, "{grown} MiB for 200 sign-ins");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.id())).unwrap();
+    let files: Vec<&str> =
+        limits.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().collect();
+    assert_eq!(files[3], files[4], "{limits}");
+    assert_eq!(server.end(Signal::TERM), Some(0));
+}

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::header::ACCEPT_RANGES;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
@@ -132,8 +133,18 @@ struct Gate {
     users: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
-/// A request's place in its class. Given back when dropped.
-struct Permit {
+tokio::task_local! {
+    /// The place of the request at hand.
+    static PERMIT: Arc<Permit>;
+}
+
+/// Returns the place of the request at hand, for work that goes on after its answer. `None` outside of a request.
+pub(crate) fn permit() -> Option<Arc<Permit>> {
+    PERMIT.try_with(Arc::clone).ok()
+}
+
+/// A request's place in its class. Given back when the last owner drops it.
+pub(crate) struct Permit {
     _all: OwnedSemaphorePermit,
     _user: OwnedSemaphorePermit,
 }
@@ -148,7 +159,7 @@ impl Default for Gates {
 
 impl Gates {
     /// Waits for a place, `wait` at most.
-    async fn enter(&self, class: Class, user: &str, wait: Duration) -> Result<Permit, Problem> {
+    async fn enter(&self, class: Class, user: &str, wait: Duration) -> Result<Arc<Permit>, Problem> {
         let Some(gate) = self.0.get(&class) else { return Err(Problem::internal("a class without a gate")) };
         let own = gate.of_user(user, class.limits().per_user);
         let both = async {
@@ -156,7 +167,7 @@ impl Gates {
             Some(Permit { _all: Arc::clone(&gate.all).acquire_owned().await.ok()?, _user: user })
         };
         match tokio::time::timeout(wait, both).await {
-            Ok(Some(permit)) => Ok(permit),
+            Ok(Some(permit)) => Ok(Arc::new(permit)),
             _ => {
                 tracing::warn!(?class, "too many requests of this class");
                 Err(Problem::busy(format!("Too many requests wait for {}. Try again in a moment.", class.waits_for())))
@@ -190,7 +201,7 @@ pub(crate) async fn keep(State((app, class)): State<(App, Class)>, mut request: 
     };
     request.extensions_mut().insert(BodyLimit(limits.body));
     let credential = caller.map(|caller| (caller, request.headers().clone()));
-    let work = async move { (next.run(request).await, permit) };
+    let work = PERMIT.scope(Arc::clone(&permit), async move { (next.run(request).await, permit) });
     let work = tokio::spawn(work.in_current_span());
     let time = Duration::from_secs(limits.seconds).min(app.config.slowest_answer);
     match tokio::time::timeout(time, work).await {
@@ -214,10 +225,14 @@ fn hold(
     app: App,
     class: Class,
     response: Response,
-    permit: Permit,
+    permit: Arc<Permit>,
     credential: Option<(Caller, HeaderMap)>,
 ) -> Response {
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
+    if class == Class::Download {
+        // Its link works once: what breaks off is begun again.
+        head.headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+    }
     let ended = Box::pin(async move {
         match credential {
             Some((caller, headers)) => caller.ended(app, headers).await,
@@ -262,6 +277,26 @@ mod tests {
         }
         held.clear();
         assert!(gates.enter(Class::Storage, "eve", NOW).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_test_keeps_its_place_after_its_reader_has_gone() {
+        let gates = Gates::default();
+        let free = || gates.0[&Class::Test].all.available_permits();
+        let all = free();
+        let permit = gates.enter(Class::Test, "eve", NOW).await.unwrap();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let test = async {
+            crate::http::api::steps::stream_steps(|_| async move {
+                let _ = ended.await;
+            })
+        };
+        drop(PERMIT.scope(permit, test).await);
+        assert_eq!(free(), all - 1);
+        end.send(()).unwrap();
+        while free() < all {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[test]

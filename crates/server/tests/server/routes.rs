@@ -71,7 +71,7 @@ async fn every_route_declares_its_limits_and_keeps_to_that_of_its_body() {
             assert!((1..=256).contains(&number("atOnce")) && number("perUser") <= number("atOnce"), "{method} {path}");
             assert!((1..=3600).contains(&number("seconds")), "{method} {path}");
             let body = number("body");
-            assert_eq!(operation.get("requestBody").is_some() && body == 0, false, "{method} {path} takes no body");
+            assert!(operation.get("requestBody").is_none() || body > 0, "{method} {path} takes no body");
             if operation.get("requestBody").is_some() {
                 let path = path.replace("{id}", "none");
                 let large = json!({"x": "y".repeat(usize::try_from(body).unwrap())});
