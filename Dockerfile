@@ -23,14 +23,14 @@ RUN apt-get update \
     && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
     && apt-get install -y --no-install-recommends postgresql-client-16 postgresql-client-18 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin dbackup \
+    && groupadd --system --gid 10001 dbackup \
+    && useradd --system --uid 10001 --gid dbackup --home-dir /data --shell /usr/sbin/nologin dbackup \
     && install -d -o dbackup -g dbackup -m 700 /data
 COPY --from=build /dbackup /usr/local/bin/dbackup
-USER 10001
+USER 10001:10001
 ENV DBACKUP_DATA=/data DBACKUP_LISTEN=0.0.0.0:3000
 VOLUME /data
 EXPOSE 3000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["bash", "-c", \
-    "exec 3<>/dev/tcp/127.0.0.1/3000 && printf 'GET /readyz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && grep -q ' 200 ' <&3"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["dbackup", "health"]
 ENTRYPOINT ["dbackup"]
 CMD ["serve"]

@@ -59,14 +59,17 @@ impl FromQueryResult for ApiToken {
     }
 }
 
+/// Maximum number of tokens that a user has.
+pub const MAX_TOKENS_PER_USER: i64 = 50;
+
 const SELECT: &str = "SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at FROM api_tokens";
 
 impl Catalog {
-    /// Makes a token.
+    /// Makes a token. Returns `None` if the user has [`MAX_TOKENS_PER_USER`] already.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn create_api_token(&self, new: &NewApiToken<'_>, now: Timestamp) -> Result<ApiToken, Error> {
+    pub async fn create_api_token(&self, new: &NewApiToken<'_>, now: Timestamp) -> Result<Option<ApiToken>, Error> {
         let token = ApiToken {
             id: new_id(now),
             user_id: new.user_id.to_owned(),
@@ -77,7 +80,8 @@ impl Catalog {
             last_used_at: None,
         };
         let text = "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes, created_at, expires_at) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+                    SELECT $1, $2, $3, $4, $5, $6, $7 \
+                    WHERE (SELECT COUNT(*) FROM api_tokens WHERE user_id = $2) < $8";
         let values = values![
             token.id.clone(),
             new.user_id,
@@ -85,10 +89,10 @@ impl Catalog {
             new.token.hash(),
             json(&token.scopes)?,
             token.created_at,
-            milliseconds(new.expires_at)
+            milliseconds(new.expires_at),
+            MAX_TOKENS_PER_USER
         ];
-        sql::run(&self.db, text, values).await?;
-        Ok(token)
+        Ok((sql::run(&self.db, text, values).await? > 0).then_some(token))
     }
 
     /// By what a program shows.

@@ -39,10 +39,13 @@ pub struct NewSession<'a> {
     pub user_agent: &'a str,
 }
 
+/// Maximum number of sessions that a user has; beyond, the ones that were unused for longest end.
+pub const MAX_SESSIONS_PER_USER: i64 = 50;
+
 const SELECT: &str = "SELECT id, user_id, address, user_agent, created_at, last_seen_at FROM sessions";
 
 impl Catalog {
-    /// Begins a session.
+    /// Begins a session. Ends the ones that were unused for longest where the user has more than [`MAX_SESSIONS_PER_USER`].
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -60,6 +63,9 @@ impl Catalog {
         let values =
             values![session.id.clone(), new.user_id, new.token.hash(), new.address, new.user_agent, session.created_at];
         sql::run(&self.db, text, values).await?;
+        let end = "DELETE FROM sessions WHERE user_id = $1 AND id NOT IN \
+                   (SELECT id FROM sessions WHERE user_id = $1 ORDER BY last_seen_at DESC, id DESC LIMIT $2)";
+        sql::run(&self.db, end, values![new.user_id, MAX_SESSIONS_PER_USER]).await?;
         Ok(session)
     }
 

@@ -38,6 +38,15 @@ pub struct NewUser {
     pub password_hash: String,
 }
 
+/// Which credentials stay valid after a new password. By default none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep<'a> {
+    /// The session that set it.
+    pub session: Option<&'a str>,
+    /// API tokens.
+    pub tokens: bool,
+}
+
 impl FromQueryResult for User {
     fn from_query_result(row: &sea_orm::QueryResult, prefix: &str) -> Result<Self, DbErr> {
         let role: String = row.try_get(prefix, "role")?;
@@ -130,16 +139,20 @@ impl Catalog {
         commit_if_administered(transaction, changed).await
     }
 
-    /// Sets a password, and ends all of that person's sessions but one.
+    /// Sets a password, and ends that person's other credentials: sessions, API tokens, and links to downloads.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn set_password(&self, id: &str, password_hash: &str, keep_session: Option<&str>) -> Result<(), Error> {
+    pub async fn set_password(&self, id: &str, password_hash: &str, keep: Keep<'_>) -> Result<(), Error> {
         let transaction = sql::begin(&self.db).await?;
         let set = "UPDATE users SET password_hash = $2 WHERE id = $1";
         sql::run(&transaction, set, values![id, password_hash]).await?;
         let end = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
-        sql::run(&transaction, end, values![id, keep_session.unwrap_or_default()]).await?;
+        sql::run(&transaction, end, values![id, keep.session.unwrap_or_default()]).await?;
+        sql::run(&transaction, "DELETE FROM download_links WHERE user_id = $1", values![id]).await?;
+        if !keep.tokens {
+            sql::run(&transaction, "DELETE FROM api_tokens WHERE user_id = $1", values![id]).await?;
+        }
         Ok(transaction.commit().await?)
     }
 

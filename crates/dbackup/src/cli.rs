@@ -42,7 +42,11 @@ pub(crate) enum Command {
         command: DropboxCommand,
     },
     /// Start the server: jobs, schedules, HTTP API
+    #[command(after_help = SERVE_VARIABLES)]
     Serve(Box<ServeArguments>),
+    /// Check that the server is ready, for container health checks
+    #[command(long_about = HEALTH)]
+    Health(ListenArguments),
     /// The server's sources. This and the next seven talk to a server: DBACKUP_URL (http://localhost:3000), DBACKUP_TOKEN
     Sources {
         #[command(subcommand)]
@@ -225,18 +229,47 @@ pub(crate) struct ResetPasswordArguments {
     pub(crate) store: StoreArguments,
 }
 
-/// Secrets come from the environment: ENCRYPTION_KEY (64 hexadecimal digits; otherwise a key file is made in the data folder),
-/// DATABASE_URL (postgres://user:password@host/database; otherwise SQLite in the data folder).
+/// What `serve --help` says of variables that have no option.
+const SERVE_VARIABLES: &str = "\
+Environment variables without an option:
+  ENCRYPTION_KEY       Key that stored secrets are encrypted under: 64 hexadecimal digits
+                       [default: a key file in the data folder, created at the first start]
+  DATABASE_URL         Metadata database: postgres://user:password@host/database
+                       [default: SQLite in the data folder]
+  DROPBOX_BANDWIDTH    Bytes per second to Dropbox, all transfers together: 10MiB
+  DROPBOX_PARALLELISM  Connections per transfer to Dropbox
+  DROPBOX_MEMORY       Memory per transfer to Dropbox: 128MiB
+  DROPBOX_CA_FILE      Certificate authority to trust besides the system's, as PEM";
+
+const HEALTH: &str = "\
+Check that the server is ready, for container health checks
+
+Asks the server on this machine for /readyz. Reads the same options and variables as serve, so that it finds the \
+server wherever it listens, with or without TLS. Exit status: 0 ready, 1 not ready.";
+
+/// Where a server listens.
+#[derive(Debug, Args)]
+pub(crate) struct ListenArguments {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", env = "DBACKUP_LISTEN", default_value = "127.0.0.1:3000")]
+    pub(crate) listen: SocketAddr,
+    /// Certificate chain as PEM, for HTTPS; read again when it is renewed
+    #[arg(long, value_name = "FILE", env = "DBACKUP_TLS_CERT", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's private key as PEM
+    #[arg(long, value_name = "FILE", env = "DBACKUP_TLS_KEY", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     pub(crate) stall: StallArguments,
     #[command(flatten)]
     pub(crate) store: StoreArguments,
-    /// Where to listen
-    #[arg(long, value_name = "ADDRESS", env = "DBACKUP_LISTEN", default_value = "127.0.0.1:3000")]
-    pub(crate) listen: SocketAddr,
-    /// The address under which browsers reach the server; redirect URIs start with it [default: http://localhost:<port>]
+    #[command(flatten)]
+    pub(crate) listen: ListenArguments,
+    /// The address that browsers use; redirect URIs start with it [default: http://localhost:<port>, https with TLS]
     #[arg(long, value_name = "URL", env = "PUBLIC_URL")]
     pub(crate) public_url: Option<Url>,
     /// Proxies whose X-Forwarded-For is believed, as networks: 10.0.0.0/8; may be repeated, or separated by commas
@@ -246,12 +279,9 @@ pub(crate) struct ServeArguments {
     /// are for administrators; may be repeated, or separated by colons
     #[arg(long = "allow-path", value_name = "FOLDER", env = "DBACKUP_ALLOW_PATH", value_delimiter = ':')]
     pub(crate) allowed_paths: Vec<PathBuf>,
-    /// Certificate chain as PEM, for HTTPS
-    #[arg(long, value_name = "FILE", env = "DBACKUP_TLS_CERT", requires = "tls_key")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// The certificate's private key as PEM
-    #[arg(long, value_name = "FILE", env = "DBACKUP_TLS_KEY", requires = "tls_cert")]
-    pub(crate) tls_key: Option<PathBuf>,
+    /// Name under which browsers may sign in besides the public URL's, localhost and addresses; repeat or separate by commas
+    #[arg(long = "allowed-host", value_name = "NAME", env = "DBACKUP_ALLOWED_HOSTS", value_delimiter = ',')]
+    pub(crate) allowed_hosts: Vec<String>,
     /// Runs at once
     #[arg(long, value_name = "NUMBER", env = "DBACKUP_MAX_RUNS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) max_runs: u16,

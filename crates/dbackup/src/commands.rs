@@ -9,6 +9,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod dropbox;
 pub(crate) mod get;
+pub(crate) mod health;
 pub(crate) mod key;
 pub(crate) mod keygen;
 mod latest;

@@ -44,6 +44,7 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Dropbox { command: DropboxCommand::Account } => commands::dropbox::account().await,
         Command::Dropbox { command: DropboxCommand::Logout } => commands::dropbox::logout().await,
         Command::Serve(arguments) => commands::serve::run(*arguments).await,
+        Command::Health(arguments) => commands::health::run(arguments).await,
         Command::Sources { command } => commands::resources::run(Kind::Source, command).await,
         Command::Destinations { command } => commands::resources::run(Kind::Destination, command).await,
         Command::Profiles { command } => commands::resources::run(Kind::Profile, command).await,

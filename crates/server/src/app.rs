@@ -5,11 +5,14 @@ use std::sync::Arc;
 use catalog::Catalog;
 use jiff::Timestamp;
 use runner::Signer;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::credentials::Credentials;
 use crate::dropbox_clients::DropboxClients;
 use crate::host_paths::HostPaths;
+use crate::http::Gates;
 use crate::limiter::Limiters;
 use crate::listings::Listings;
 use crate::metrics::Metrics;
@@ -28,6 +31,11 @@ pub(crate) struct Parts {
     pub(crate) catalog: Catalog,
     pub(crate) clock: Clock,
     pub(crate) limiters: Limiters,
+    /// Requests at work, by class.
+    pub(crate) gates: Gates,
+    /// Bytes that request bodies may still take.
+    pub(crate) bodies: Semaphore,
+    pub(crate) credentials: Credentials,
     pub(crate) passwords: Passwords,
     pub(crate) clients: DropboxClients,
     pub(crate) listings: Listings<runner::Listing>,

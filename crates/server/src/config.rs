@@ -41,6 +41,12 @@ pub struct Config {
     pub grace: Duration,
     /// The headers of a request have to arrive in this time, and its body again.
     pub slowest_request: Duration,
+    /// No answer takes longer to begin, whatever its operation may take.
+    pub slowest_answer: Duration,
+    /// A client that takes no byte of an answer for so long is disconnected.
+    pub stalled_answer: Duration,
+    /// Names of this server besides the public URL's, `localhost` and addresses, under which browsers may sign in.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// How Dropbox is reached, the same for all destinations.

@@ -3,12 +3,15 @@
 mod access;
 #[expect(unused_qualifications, reason = "utoipa's macros write them")]
 mod api;
+mod bounds;
 mod caller;
 mod client_address;
 mod documentation;
 mod extract;
 mod headers;
 mod lists;
+mod names;
+mod own_address;
 pub(crate) mod pages;
 pub(crate) mod problem;
 mod request_log;
@@ -16,7 +19,10 @@ mod routes;
 mod same_origin;
 mod saved_path;
 mod secret_field;
+mod strict_json;
 mod time;
 
+pub(crate) use bounds::Gates;
 pub(crate) use caller::{IDLE, LONGEST};
+pub(crate) use extract::MAX_BODIES;
 pub(crate) use routes::router;

@@ -6,24 +6,29 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Keys kept at most; beyond, the ones that waited longest are forgotten.
-const MOST_KEYS: usize = 10_000;
+/// Maximum number of keys; beyond, the ones that waited longest are forgotten.
+const MAX_KEYS: usize = 10_000;
 
 /// The limits of this server.
 pub(crate) struct Limiters {
-    /// Wrong passwords, setup tokens and API tokens, by address.
-    pub(crate) address: Limiter,
-    /// Wrong passwords, by name: slower than by address, since whoever knows a name could lock its owner out.
-    pub(crate) name: Limiter,
+    /// Wrong passwords, by name and address together, or by the browser that has signed in with this name before. Never by name
+    /// alone: a stranger who knows a name could lock its owner out.
+    pub(crate) passwords: Limiter,
+    /// Wrong passwords for any name, by address.
+    pub(crate) sign_ins: Limiter,
+    /// Wrong setup tokens and API tokens, by address.
+    pub(crate) tokens: Limiter,
     /// Refusals that are written to the audit log, by address.
     pub(crate) audit: Limiter,
 }
 
 impl Default for Limiters {
     fn default() -> Self {
+        let five_minutes = SignedDuration::from_mins(5);
         Self {
-            address: Limiter::new(10, SignedDuration::from_mins(5)),
-            name: Limiter::new(50, SignedDuration::from_mins(15)),
+            passwords: Limiter::new(10, five_minutes),
+            sign_ins: Limiter::new(50, five_minutes),
+            tokens: Limiter::new(10, five_minutes),
             audit: Limiter::new(60, SignedDuration::from_mins(1)),
         }
     }
@@ -41,31 +46,37 @@ struct Counted {
     attempts: u32,
 }
 
+impl Counted {
+    /// How much of the period is left. A clock that was set back begins it anew: it is never longer than it should be.
+    fn left(&mut self, period: SignedDuration, now: Timestamp) -> SignedDuration {
+        if now < self.since {
+            self.since = now;
+        }
+        period - now.duration_since(self.since)
+    }
+}
+
 impl Limiter {
     pub(crate) fn new(most: u32, period: SignedDuration) -> Self {
         Self { most, period, counted: Mutex::default() }
     }
 
-    /// Whether the key has attempts left; or how many seconds until then.
+    /// Whether the key has attempts left; or how many seconds until then, never more than the period has.
     pub(crate) fn check(&self, key: &str, now: Timestamp) -> Result<(), i64> {
-        let counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        match counted.get(key) {
-            Some(counted) if counted.attempts >= self.most => {
-                let left = self.period - now.duration_since(counted.since);
-                if left.is_positive() { Err(left.as_secs() + 1) } else { Ok(()) }
-            }
-            _ => Ok(()),
-        }
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(counted) = counted.get_mut(key) else { return Ok(()) };
+        let left = counted.left(self.period, now);
+        if counted.attempts < self.most || !left.is_positive() { Ok(()) } else { Err(left.as_secs() + 1) }
     }
 
     /// Counts an attempt.
     pub(crate) fn count(&self, key: &str, now: Timestamp) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        if counted.len() >= MOST_KEYS && !counted.contains_key(key) {
+        if counted.len() >= MAX_KEYS && !counted.contains_key(key) {
             self.make_room(&mut counted, now);
         }
         let entry = counted.entry(key.to_owned()).or_insert(Counted { since: now, attempts: 0 });
-        if now.duration_since(entry.since) >= self.period {
+        if !entry.left(self.period, now).is_positive() {
             *entry = Counted { since: now, attempts: 0 };
         }
         entry.attempts = entry.attempts.saturating_add(1);
@@ -80,14 +91,16 @@ impl Limiter {
         allowed
     }
 
-    /// Forgets a key's attempts.
-    pub(crate) fn reset(&self, key: &str) {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    /// Takes back one attempt that was counted and turned out right. The wrong ones stay counted.
+    pub(crate) fn give_back(&self, key: &str) {
+        if let Some(counted) = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key) {
+            counted.attempts = counted.attempts.saturating_sub(1);
+        }
     }
 
     fn make_room(&self, counted: &mut HashMap<String, Counted>, now: Timestamp) {
-        counted.retain(|_, counted| now.duration_since(counted.since) < self.period);
-        if counted.len() >= MOST_KEYS {
+        counted.retain(|_, counted| counted.left(self.period, now).is_positive());
+        if counted.len() >= MAX_KEYS {
             let oldest = counted.iter().min_by_key(|(_, counted)| counted.since).map(|(key, _)| key.clone());
             oldest.map(|key| counted.remove(&key));
         }
@@ -109,27 +122,47 @@ pub(crate) fn address_key(address: IpAddr) -> String {
 mod tests {
     use super::*;
 
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
+    }
+
     #[test]
     fn attempts_run_out_and_come_back() {
         let limiter = Limiter::new(2, SignedDuration::from_secs(60));
-        let start = Timestamp::UNIX_EPOCH;
-        let at = |seconds| start + SignedDuration::from_secs(seconds);
-        assert!(limiter.take("a", start) && limiter.take("a", at(1)) && !limiter.take("a", at(2)));
+        assert!(limiter.take("a", at(0)) && limiter.take("a", at(1)) && !limiter.take("a", at(2)));
         assert_eq!(limiter.check("a", at(2)), Err(59));
         assert!(limiter.take("b", at(2)));
         assert!(limiter.take("a", at(60)));
-        limiter.count("b", at(3));
-        limiter.reset("b");
-        assert!(limiter.check("b", at(4)).is_ok());
+    }
+
+    #[test]
+    fn a_right_attempt_takes_back_only_itself() {
+        let limiter = Limiter::new(2, SignedDuration::from_secs(60));
+        limiter.count("a", at(0));
+        for _ in 0..5 {
+            limiter.count("a", at(1));
+            limiter.give_back("a");
+        }
+        assert!(limiter.take("a", at(2)) && !limiter.take("a", at(2)));
+        limiter.give_back("unknown");
+    }
+
+    #[test]
+    fn a_clock_that_jumps_locks_out_for_one_period_at_most() {
+        let limiter = Limiter::new(1, SignedDuration::from_secs(60));
+        limiter.count("a", at(365 * 24 * 3600));
+        assert_eq!(limiter.check("a", at(0)), Err(61));
+        assert_eq!(limiter.check("a", at(59)), Err(2));
+        assert_eq!(limiter.check("a", at(60)), Ok(()));
     }
 
     #[test]
     fn memory_is_bounded_and_one_network_is_one_key() {
         let limiter = Limiter::new(1, SignedDuration::from_secs(60));
-        for number in 0..MOST_KEYS + 10 {
+        for number in 0..MAX_KEYS + 10 {
             limiter.count(&number.to_string(), Timestamp::UNIX_EPOCH + SignedDuration::from_millis(number as i64));
         }
-        assert_eq!(limiter.counted.lock().unwrap().len(), MOST_KEYS);
+        assert_eq!(limiter.counted.lock().unwrap().len(), MAX_KEYS);
         let key = |text: &str| address_key(text.parse().unwrap());
         assert_eq!(key("2001:db8:1:2:3::4"), key("2001:db8:1:2:ffff::1"));
         assert_ne!(key("2001:db8:1:2::"), key("2001:db8:1:3::"));

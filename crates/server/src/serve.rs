@@ -8,26 +8,34 @@ use std::time::Duration;
 use axum_server::Handle;
 use catalog::{Catalog, Token};
 use runner::Signer;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Parts};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::connections::{Connections, raise_open_files};
+use crate::credentials::Credentials;
 use crate::data_folder::DataFolder;
 use crate::dropbox_clients::DropboxClients;
 use crate::host_paths::HostPaths;
-use crate::http::{self, IDLE, LONGEST};
+use crate::http::{self, Gates, IDLE, LONGEST, MAX_BODIES};
 use crate::limiter::Limiters;
-use crate::listen::listen;
+use crate::listen::Listening;
 use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::runs::Runs;
+use crate::tls::Certificate;
 
 /// What has expired is forgotten this often.
 const TIDY: Duration = Duration::from_secs(600);
 /// Requests get so long to end after everything else has.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
+
+/// How long stopping takes beyond the grace time at most: runs that are cut short clean up, requests end, and what hangs in the
+/// operating system is left behind by the process (5 s, and 2 to spare).
+pub const STOPPING: Duration = Duration::from_secs(10 + LAST_ANSWERS.as_secs() + 5 + 2);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -62,11 +70,18 @@ impl Server {
         let catalog = Catalog::open(&config.database, &config.keys).await?;
         let signer = signer(&catalog).await?;
         let (listener, address) = bind(config.listen)?;
-        let (tls, patience) = (config.tls.clone(), config.slowest_request);
+        let tls = config.tls.as_ref().map(|(chain, key)| Certificate::read(chain, key));
+        let certificate = tls.transpose().map_err(Error::Start)?;
+        crate::private_files::warn_of_readable(&config);
+        let (patience, stalled) = (config.slowest_request, config.stalled_answer);
+        let connections = Connections::new(raise_open_files(), config.trusted_proxies.clone(), stalled);
         let app = App::new(Parts {
             runs: Runs::new(catalog::new_id(clock.now())),
             passwords: Passwords::new().map_err(Error::Start)?,
             limiters: Limiters::default(),
+            gates: Gates::default(),
+            bodies: Semaphore::new(MAX_BODIES),
+            credentials: Credentials::default(),
             clients: DropboxClients::default(),
             metrics: Metrics::new(),
             listings: Listings::default(),
@@ -84,9 +99,8 @@ impl Server {
         }
         let handle = Handle::new();
         let router = http::router(&app);
-        let (for_listening, for_tls) = (handle.clone(), tls);
-        let listening =
-            tokio::spawn(async move { listen(listener, for_tls.as_ref(), patience, for_listening, router).await });
+        let listening = Listening { listener, connections, patience, certificate, handle: handle.clone() };
+        let listening = tokio::spawn(listening.serve(router));
         let working = tokio::spawn(app.clone().work());
         let scheduling = tokio::spawn(app.clone().schedule());
         let tidying = tokio::spawn(tidy(app.clone()));

@@ -2,7 +2,8 @@
  * What happens on the server, in one stream for all tabs of a browser: HTTP/1.1 has six connections per host, and eight tabs
  * with a stream each would leave none to ask with. The tab that holds the lock reads, and tells the others.
  */
-import type { Run } from './client';
+import { session } from '../session.svelte';
+import { api, type Run } from './client';
 
 export type LiveEvent =
   | { type: 'state'; run: Run }
@@ -61,7 +62,7 @@ class Live {
     source.onerror = () => {
       this.#interrupted = true;
       this.#tell({ type: 'connected', connected: false });
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => this.#source === source && this.#open(), REOPEN);
+      if (source.readyState === EventSource.CLOSED) this.#reopen(source);
     };
     const pass = (name: string, event: (data: never) => LiveEvent) =>
       source.addEventListener(name, ({ data }) => this.#tell(event(JSON.parse(data) as never)));
@@ -69,6 +70,17 @@ class Live {
     pass('progress', ({ runId, ...news }: { runId: string } & Run) => ({ type: 'progress', runId, news }));
     pass('log', ({ runId }: { runId: string }) => ({ type: 'log', runId }));
     pass('missed', () => ({ type: 'missed' }));
+  }
+
+  /** Opens it again; not before somebody has signed in again, if that is why it was refused, which only an answer tells. */
+  #reopen(source: EventSource) {
+    setTimeout(async () => {
+      if (this.#source !== source) return;
+      if (!session.ended) await api.GET('/api/session').catch(() => undefined);
+      if (this.#source !== source) return;
+      if (session.ended) this.#reopen(source);
+      else this.#open();
+    }, REOPEN);
   }
 
   #close() {

@@ -633,7 +633,7 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Changes one's own password, which ends all other sessions. */
+        /** Changes one's own password, which ends all other sessions, and API tokens where asked. */
         put: operations["put_session_password"];
         post?: never;
         delete?: never;
@@ -1561,6 +1561,8 @@ export interface components {
             currentPassword: string;
             /** @description At least 10 characters. */
             newPassword: string;
+            /** @description Whether to revoke one's API tokens, too. */
+            revokeTokens?: boolean;
         };
         /** @description Which backup. */
         PathInput: {
@@ -1906,7 +1908,7 @@ export interface components {
         /** @description What is changed; what is absent stays. */
         UserChange: {
             role?: components["schemas"]["Role"] | null;
-            /** @description Ends all of that person's sessions. */
+            /** @description Ends all of that person's sessions and API tokens. */
             password?: string | null;
         };
         /** @description Somebody new. */
@@ -2029,7 +2031,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description To a page of the UI, with `?authorization=authorized`, `account_changed` and `state`, or `failed` and `reason` */
+            /** @description To a page of the UI, with `?authorization=authorized`, `account_changed` or `failed`, and the `state` to ask for the words with */
             303: {
                 headers: {
                     [name: string]: unknown;

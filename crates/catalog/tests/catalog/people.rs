@@ -1,6 +1,8 @@
 //! Users, sessions, API tokens, the audit log.
 
-use catalog::{Error, NewApiToken, NewAuditEntry, NewSession, NewUser, Token};
+use catalog::{
+    Error, Keep, MAX_SESSIONS_PER_USER, MAX_TOKENS_PER_USER, NewApiToken, NewAuditEntry, NewSession, NewUser, Token,
+};
 use domain::access::{Permission, Role};
 use jiff::SignedDuration;
 
@@ -11,6 +13,7 @@ on_both!(
     one_of_two_racing_becomes_the_first_administrator,
     names_are_unique_and_one_administrator_stays,
     sessions_end_and_tokens_are_found_by_their_hash,
+    credentials_of_a_user_are_bounded_and_end_with_the_password,
 );
 
 fn user(name: &str, role: Role) -> NewUser {
@@ -80,13 +83,14 @@ async fn sessions_end_and_tokens_are_found_by_their_hash(store: Store) {
     assert_eq!(left, [sessions[2].id.clone()]);
     let new = NewSession { user_id: &anna.id, token: &tokens[0], address: "::1", user_agent: "x" };
     let kept = catalog.create_session(&new, at(121)).await.unwrap();
-    catalog.set_password(&anna.id, "$argon2id$y", Some(&kept.id)).await.unwrap();
+    let keep = Keep { session: Some(&kept.id), tokens: true };
+    catalog.set_password(&anna.id, "$argon2id$y", keep).await.unwrap();
     assert_eq!(catalog.sessions_of(&anna.id).await.unwrap().len(), 1);
 
     let token = Token::new("dbk_").unwrap();
     let scopes = [Permission::View, Permission::Operate];
     let new = NewApiToken { user_id: &anna.id, name: "ci", token: &token, scopes: &scopes, expires_at: Some(at(9)) };
-    let made = catalog.create_api_token(&new, at(0)).await.unwrap();
+    let made = catalog.create_api_token(&new, at(0)).await.unwrap().unwrap();
     catalog.touch_api_token(&made.id, at(5)).await.unwrap();
     let found = catalog.api_token_by_token(&token).await.unwrap().unwrap();
     assert_eq!((found.scopes, found.last_used_at), (scopes.to_vec(), Some(at(5).into())));
@@ -109,4 +113,36 @@ async fn sessions_end_and_tokens_are_found_by_their_hash(store: Store) {
     sorted.sort_unstable_by(|one, other| other.cmp(one));
     assert_eq!((pages.len(), &pages), (5, &sorted));
     assert_eq!(store.sql("SELECT detail FROM audit WHERE outcome = 'refused'"), "3");
+}
+
+async fn credentials_of_a_user_are_bounded_and_end_with_the_password(store: Store) {
+    let catalog = store.open().await;
+    let anna = catalog.create_user(&user("Anna", Role::Administrator), at(0)).await.unwrap();
+    let other = catalog.create_user(&user("Other", Role::Viewer), at(0)).await.unwrap();
+    let make = async |owner: &str, second: i64| {
+        let token = Token::new("").unwrap();
+        let new =
+            NewApiToken { user_id: owner, name: "x", token: &token, scopes: &[Permission::View], expires_at: None };
+        let made = catalog.create_api_token(&new, at(second)).await.unwrap();
+        let session = NewSession { user_id: owner, token: &token, address: "", user_agent: "" };
+        catalog.create_session(&session, at(second)).await.unwrap();
+        made
+    };
+    for second in 0..MAX_TOKENS_PER_USER {
+        assert!(make(&anna.id, second).await.is_some());
+    }
+    assert!(make(&anna.id, 100).await.is_none() && make(&other.id, 0).await.is_some());
+    let sessions = catalog.sessions_of(&anna.id).await.unwrap();
+    assert_eq!(sessions.len() as i64, MAX_SESSIONS_PER_USER);
+    assert!(sessions.iter().all(|session| session.last_seen_at.0 > at(0)));
+    assert!(sessions.iter().any(|session| session.last_seen_at.0 == at(100)));
+
+    let mark = catalog.device_mark(&anna.id).unwrap();
+    assert!(catalog.is_device_mark(&anna.id, &mark) && !catalog.is_device_mark(&other.id, &mark));
+    assert!(!catalog.is_device_mark(&anna.id, "made up"));
+
+    catalog.set_password(&anna.id, "$argon2id$y", Keep::default()).await.unwrap();
+    assert!(catalog.sessions_of(&anna.id).await.unwrap().is_empty());
+    assert!(catalog.api_tokens(Some(&anna.id)).await.unwrap().is_empty());
+    assert_eq!(catalog.api_tokens(Some(&other.id)).await.unwrap().len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, IsTerminal};
 
-use catalog::NewAuditEntry;
+use catalog::{Keep, NewAuditEntry};
 use secrecy::SecretString;
 
 use super::store::Store;
@@ -26,7 +26,7 @@ pub(crate) async fn reset_password(arguments: ResetPasswordArguments) -> Result<
         return Err(Failure::usage(format!("the password {refusal}")));
     }
     let hash = server::hash_password(&password).map_err(Failure::Failed)?;
-    catalog.set_password(&user.id, &hash, None).await?;
+    catalog.set_password(&user.id, &hash, Keep::default()).await?;
     let object = format!("user {}", user.name);
     let entry = NewAuditEntry {
         actor: "command line",
@@ -38,6 +38,6 @@ pub(crate) async fn reset_password(arguments: ResetPasswordArguments) -> Result<
     };
     catalog.add_audit_entry(&entry, super::now()).await?;
     catalog.close().await?;
-    output::note("Done. Every session of theirs has ended.");
+    output::note("Done. All their sessions and API tokens have ended.");
     Ok(Outcome::Succeeded)
 }

@@ -13,8 +13,12 @@ use crate::cli::{LogFormat, ServeArguments};
 use crate::failure::{Failure, Outcome};
 use crate::{environment, output, signals};
 
-/// Slower clients are no clients.
-const SLOWEST_REQUEST: Duration = Duration::from_secs(30);
+/// Time for the headers of a request, and again for its body.
+pub(crate) const SLOWEST_REQUEST: Duration = Duration::from_secs(30);
+/// Longest time until an answer begins; most operations have less.
+pub(crate) const SLOWEST_ANSWER: Duration = Duration::from_secs(3600);
+/// Time in which a client has to take a byte of an answer.
+pub(crate) const STALLED_ANSWER: Duration = Duration::from_secs(120);
 
 /// Lines of the log that wait to be written.
 const MAX_LINES: usize = 4096;
@@ -25,33 +29,39 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let stop = signals::cancelled_by_signals()?;
     let trusted_proxies = arguments.trusted_proxies.iter().map(|text| parse_network(text)).collect::<Result<_, _>>()?;
+    let listen = arguments.listen;
     let public_url = match arguments.public_url {
         Some(url) => check_public_url(url)?,
-        None => default_public_url(arguments.tls_cert.is_some(), arguments.listen.port())?,
+        None => default_public_url(listen.tls_cert.is_some(), listen.listen.port())?,
     };
     let Store { data, database, keys } = Store::find(arguments.store)?;
     sources::set_data_folder(data.path().to_owned());
     let config = Config {
-        listen: arguments.listen,
+        listen: listen.listen,
         public_url,
         trusted_proxies,
         data: data.path().to_owned(),
         database,
         allowed_paths: arguments.allowed_paths,
         keys,
-        tls: arguments.tls_cert.zip(arguments.tls_key),
+        tls: listen.tls_cert.zip(listen.tls_key),
         dropbox: environment::dropbox_network()?,
         stall_timeout: arguments.stall.timeout(),
         lease: server::LEASE,
         max_runs: usize::from(arguments.max_runs),
         grace: Duration::from_secs(arguments.grace),
         slowest_request: SLOWEST_REQUEST,
+        slowest_answer: SLOWEST_ANSWER,
+        stalled_answer: STALLED_ANSWER,
+        allowed_hosts: arguments.allowed_hosts,
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let public_url = config.public_url.clone();
     let mut server = Server::start(config, data, Clock::new(super::now))
         .await
         .map_err(|error| Failure::failed(error.to_string()))?;
     output::line(&format!("dbackup listens on {scheme}://{}", server.address()));
+    output::note(&format!("Open {public_url} in a browser"));
     if let Some((token, file)) = server.setup() {
         output::line(&format!("Setup token for the first administrator: {token}"));
         output::note(&format!("(also in {})", file.display()));

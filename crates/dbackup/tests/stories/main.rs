@@ -21,6 +21,7 @@ mod schema;
 mod secrets;
 mod server;
 mod server_keys;
+mod server_operation;
 mod server_secrets;
 mod server_survives;
 mod serving;

@@ -11,6 +11,7 @@ use domain::access::Permission;
 
 use super::caller::{Caller, Credential, Unknown};
 use super::client_address;
+use super::own_address;
 use super::problem::Problem;
 use super::same_origin::{is_cross_site, is_safe, is_same_origin};
 use crate::app::App;
@@ -23,6 +24,8 @@ pub(crate) enum Access {
     Public,
     /// That somebody is signed in; the route itself keeps to what is theirs.
     SignedIn,
+    /// The account of whoever is signed in: a session, or a token with `administer`.
+    OwnAccount,
     /// A permission.
     Needs(Permission),
 }
@@ -32,6 +35,7 @@ impl std::fmt::Display for Access {
         match self {
             Self::Public => f.write_str("public"),
             Self::SignedIn => f.write_str("signedIn"),
+            Self::OwnAccount => f.write_str("ownAccount"),
             Self::Needs(permission) => permission.fmt(f),
         }
     }
@@ -51,8 +55,7 @@ pub(crate) async fn guard(State((app, access)): State<(App, Access)>, mut reques
     let actor = caller.as_ref().map_or_else(|| "nobody".to_owned(), Caller::describe);
     if let Err(problem) = admitted {
         // A page that asks whether somebody is signed in is no attempt at anything.
-        let is_question =
-            caller.is_none() && is_safe(request.method()) && !request.headers().contains_key("authorization");
+        let is_question = caller.is_none() && is_safe(request.method()) && !problem.is_attempt;
         if !is_question {
             asked.audit(&app, &actor, &problem.detail).await;
         }
@@ -74,19 +77,22 @@ async fn admit(
     asked: &Asked,
 ) -> Result<(Option<Caller>, Result<(), Problem>), Problem> {
     if access == Access::Public {
-        let foreign = !is_safe(&asked.method) && is_cross_site(headers, &app.config.public_url);
-        return Ok((None, if foreign { Err(foreign_page()) } else { Ok(()) }));
+        return Ok((None, if is_safe(&asked.method) { Ok(()) } else { admit_stranger(app, headers) }));
     }
     let caller = match Caller::of(app, headers).await? {
         Ok(caller) => caller,
         Err(Unknown::Nothing) => return Ok((None, Err(Problem::unauthorized("sign in first, or send an API token")))),
-        Err(Unknown::Invalid) => return Ok((None, Err(refuse_invalid(app, headers, asked)))),
+        Err(Unknown::EndedSession) => return Ok((None, Err(ended()))),
+        Err(Unknown::WrongToken) => return Ok((None, Err(refuse_guess(app, asked)))),
     };
     let by_cookie = matches!(caller.credential, Credential::Session(_));
     let admitted = if by_cookie && !is_safe(&asked.method) && !is_same_origin(headers, &app.config.public_url) {
-        Err(foreign_page())
+        Err(foreign_page(app))
     } else {
         match access {
+            Access::OwnAccount if !by_cookie && !caller.allows(Permission::Administer) => {
+                Err(Problem::forbidden("This needs a signed-in session, or an API token with the scope 'administer'."))
+            }
             Access::Needs(permission) if !caller.allows(permission) => Err(Problem::forbidden(format!(
                 "this needs the permission '{permission}', which {} lacks",
                 caller.describe()
@@ -97,22 +103,38 @@ async fn admit(
     Ok((Some(caller), admitted))
 }
 
-/// Guessing tokens is limited; whoever shows a good one is not held up by those who guess.
-fn refuse_invalid(app: &App, headers: &HeaderMap, asked: &Asked) -> Problem {
-    let now = app.now();
-    if headers.contains_key("authorization") {
-        if let Err(seconds) = app.limiters.address.check(&asked.address_key, now) {
-            return Problem::too_many(seconds, format!("too many wrong attempts: try again in {seconds} s"));
-        }
-        app.limiters.address.count(&asked.address_key, now);
-    }
-    Problem::unauthorized("the session or token is not valid (any more): sign in again")
+/// Setup and sign-in: for pages of this server, opened at an address of its own.
+fn admit_stranger(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    own_address::check(headers, &app.config)?;
+    if is_cross_site(headers, &app.config.public_url) { Err(foreign_page(app)) } else { Ok(()) }
 }
 
-fn foreign_page() -> Problem {
-    Problem::forbidden(
-        "the request came from a page of another site, or without saying from which: use this server's own address, or an API token",
-    )
+/// Guessing tokens is limited; whoever shows a good one is not held up by those who guess.
+fn refuse_guess(app: &App, asked: &Asked) -> Problem {
+    let now = app.now();
+    if let Err(seconds) = app.limiters.tokens.check(&asked.address_key, now) {
+        return Problem::too_many(seconds);
+    }
+    app.limiters.tokens.count(&asked.address_key, now);
+    ended().of_attempt()
+}
+
+fn ended() -> Problem {
+    Problem::unauthorized("Session or token expired: sign in again")
+}
+
+fn foreign_page(app: &App) -> Problem {
+    Problem::forbidden(format!(
+        "Cross-site request blocked: it came from a page of another site, or without saying from which. Open dbackup at {}, or use \
+         an API token. Behind a proxy, set PUBLIC_URL (--public-url) to the address in the browser's address bar, and let the \
+         proxy pass the Host header on.",
+        app.config.public_url
+    ))
+}
+
+/// The client's address, as a key of limits.
+pub(crate) fn address_of(app: &App, request: &Request) -> String {
+    Asked::of(app, request).address_key
 }
 
 /// A path without the token that a download link holds.

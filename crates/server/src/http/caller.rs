@@ -1,5 +1,7 @@
 //! Who asks: a browser with a session, or a program with a token.
 
+use std::time::Duration;
+
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE};
@@ -15,6 +17,8 @@ use crate::app::App;
 pub(crate) const IDLE: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// and after so long in any case.
 pub(crate) const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// Whether a credential still holds is looked at this often while an answer goes on.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Uses are noted this often.
 const NOTE_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
@@ -38,21 +42,80 @@ pub(crate) enum Credential {
 /// Why nobody is recognized.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unknown {
-    /// Nothing was shown.
+    /// Nothing of ours was shown.
     Nothing,
-    /// What was shown is not valid (any more).
-    Invalid,
+    /// A session that has ended.
+    EndedSession,
+    /// An API token that is none, or has ended.
+    WrongToken,
 }
 
 impl Caller {
-    /// Recognizes whoever sends these headers.
+    /// Recognizes whoever sends these headers, and notes the use.
     pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Result<Self, Unknown>, Problem> {
-        if let Some(token) = bearer(headers) {
-            return by_token(app, &token).await;
+        let found = Self::find(app, headers).await?;
+        if let Ok(caller) = &found {
+            caller.note_use(app).await;
         }
-        match cookie(headers, cookie_name(app.config.is_secure())) {
-            Some(token) => by_session(app, &token).await,
-            None => Ok(Err(Unknown::Nothing)),
+        Ok(found)
+    }
+
+    /// Recognizes whoever sends these headers. A valid token counts, then a valid session; `Authorization` headers that hold no
+    /// token of this server are a proxy's business.
+    async fn find(app: &App, headers: &HeaderMap) -> Result<Result<Self, Unknown>, Problem> {
+        let shown = bearer(headers);
+        if let Some(token) = &shown
+            && let Some(caller) = by_token(app, token).await?
+        {
+            return Ok(Ok(caller));
+        }
+        if let Some(session) = cookie(headers, cookie_name(app.config.is_secure()))
+            && let Some(caller) = by_session(app, &Token::shown(session)).await?
+        {
+            return Ok(Ok(caller));
+        }
+        let has_cookie = cookie(headers, cookie_name(app.config.is_secure())).is_some();
+        Ok(Err(match shown {
+            Some(_) => Unknown::WrongToken,
+            None if has_cookie => Unknown::EndedSession,
+            None => Unknown::Nothing,
+        }))
+    }
+
+    /// Best effort: nobody is kept out because a use could not be noted.
+    async fn note_use(&self, app: &App) {
+        let now = app.now();
+        let is_due = |last: Option<jiff::Timestamp>| last.is_none_or(|last| now.duration_since(last) >= NOTE_EVERY);
+        let noted = match &self.credential {
+            Credential::Session(session) if is_due(Some(session.last_seen_at.0)) => {
+                app.catalog.touch_session(&session.id, now).await
+            }
+            Credential::Token(token) if is_due(token.last_used_at.map(|used| used.0)) => {
+                app.catalog.touch_api_token(&token.id, now).await
+            }
+            _ => Ok(()),
+        };
+        if let Err(error) = noted {
+            tracing::warn!(%error, "could not note the use of a session or token");
+        }
+    }
+
+    /// Returns when what they show no longer holds, or their role is another: looked at each minute, and whenever a credential
+    /// ends on this server.
+    pub(crate) async fn ended(self, app: App, headers: HeaderMap) {
+        let mut changes = app.credentials.subscribe();
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => {}
+                _ = changes.changed() => {}
+            }
+            match Self::find(&app, &headers).await {
+                Ok(Ok(found)) if found.credential_id() == self.credential_id() && found.user.role == self.user.role => {
+                }
+                // While the database is away nobody can tell.
+                Err(_) => {}
+                Ok(_) => return,
+            }
         }
     }
 
@@ -82,37 +145,38 @@ impl Caller {
     }
 }
 
-async fn by_token(app: &App, token: &Token) -> Result<Result<Caller, Unknown>, Problem> {
-    let now = app.now();
-    let Some(found) = app.catalog.api_token_by_token(token).await? else { return Ok(Err(Unknown::Invalid)) };
-    if found.expires_at.is_some_and(|end| end.0 <= now) {
-        return Ok(Err(Unknown::Invalid));
-    }
-    if found.last_used_at.is_none_or(|used| now.duration_since(used.0) >= NOTE_EVERY) {
-        note_use(app.catalog.touch_api_token(&found.id, now).await);
+async fn by_token(app: &App, token: &Token) -> Result<Option<Caller>, Problem> {
+    let Some(found) = app.catalog.api_token_by_token(token).await? else { return Ok(None) };
+    if found.expires_at.is_some_and(|end| end.0 <= app.now()) {
+        return Ok(None);
     }
     let user = app.catalog.user(&found.user_id).await?;
-    Ok(user.map(|user| Caller { user, credential: Credential::Token(found) }).ok_or(Unknown::Invalid))
+    Ok(user.map(|user| Caller { user, credential: Credential::Token(found) }))
 }
 
-async fn by_session(app: &App, token: &Token) -> Result<Result<Caller, Unknown>, Problem> {
+async fn by_session(app: &App, token: &Token) -> Result<Option<Caller>, Problem> {
     let now = app.now();
-    let Some(session) = app.catalog.session_by_token(token).await? else { return Ok(Err(Unknown::Invalid)) };
-    let unused = now.duration_since(session.last_seen_at.0);
-    if unused >= IDLE || now.duration_since(session.created_at.0) >= LONGEST {
-        return Ok(Err(Unknown::Invalid));
-    }
-    if unused >= NOTE_EVERY {
-        note_use(app.catalog.touch_session(&session.id, now).await);
+    let Some(session) = app.catalog.session_by_token(token).await? else { return Ok(None) };
+    if now.duration_since(session.last_seen_at.0) >= IDLE || now.duration_since(session.created_at.0) >= LONGEST {
+        return Ok(None);
     }
     let user = app.catalog.user(&session.user_id).await?;
-    Ok(user.map(|user| Caller { user, credential: Credential::Session(session) }).ok_or(Unknown::Invalid))
+    Ok(user.map(|user| Caller { user, credential: Credential::Session(session) }))
 }
 
+/// An API token of this server.
 fn bearer(headers: &HeaderMap) -> Option<Token> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| Token::shown(token.trim()))
+    let values = headers.get_all(AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
+    let mut tokens = values.filter_map(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        (scheme.eq_ignore_ascii_case("bearer") && token.trim().starts_with(TOKEN_PREFIX)).then(|| token.trim())
+    });
+    tokens.next().map(Token::shown)
+}
+
+/// Marks a browser in which its user has signed in before.
+pub(crate) fn device_cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-dbackup-device" } else { "dbackup-device" }
 }
 
 /// `__Host-` makes browsers refuse the cookie unless it is ours alone, over TLS.
@@ -120,10 +184,10 @@ pub(crate) fn cookie_name(secure: bool) -> &'static str {
     if secure { "__Host-dbackup" } else { "dbackup" }
 }
 
-fn cookie(headers: &HeaderMap, name: &str) -> Option<Token> {
+pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(found, _)| *found == name).map(|(_, token)| Token::shown(token))
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
 }
 
 impl FromRequestParts<App> for Caller {
@@ -131,12 +195,5 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::unauthorized("sign in first"))
-    }
-}
-
-/// That a use cannot be noted, as on a full disk, keeps nobody from reading.
-fn note_use(noted: Result<(), catalog::Error>) {
-    if let Err(error) = noted {
-        tracing::warn!(%error, "the use of a session or token could not be noted");
     }
 }

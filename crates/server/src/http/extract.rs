@@ -1,20 +1,22 @@
 //! Reading requests: JSON bodies and queries, within bounds, with errors that name the field.
 
-use std::time::Duration;
-
-use axum::body::{Body as AxumBody, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::SemaphorePermit;
 
+use super::bounds::BodyLimit;
 use super::problem::Problem;
+use super::strict_json;
 use crate::app::App;
 
-/// No request has a larger body.
-const LARGEST_BODY: usize = 1024 * 1024;
+/// Maximum bytes of all bodies that are read at the same time.
+pub(crate) const MAX_BODIES: usize = 32 * 1024 * 1024;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -28,8 +30,8 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             let detail = "the body must be JSON, and Content-Type must say so: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail));
         }
-        let bytes = read(request, app.config.slowest_request).await?;
-        let value: Value = serde_json::from_slice(&bytes)
+        let (bytes, _held) = read(request, app).await?;
+        let value = strict_json::parse(&bytes)
             .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
         if holds_zero(&value) {
             return Err(Problem::bad_request("the body holds a text with a zero character (\\u0000)"));
@@ -47,29 +49,44 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-async fn read(request: Request, patience: Duration) -> Result<bytes::Bytes, Problem> {
-    let too_large = || {
-        let detail = format!("the body is larger than {LARGEST_BODY} bytes");
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", detail)
-    };
+/// Reads a body within the limits of its operation and of all bodies together.
+async fn read(request: Request, app: &App) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Problem> {
+    let limit = request.extensions().get::<BodyLimit>().map_or(0, |limit| limit.0);
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LARGEST_BODY as u64) {
-        return Err(too_large());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(too_large(limit));
     }
-    let body: AxumBody = request.into_body();
-    match tokio::time::timeout(patience, to_bytes(body, LARGEST_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
-        Ok(Err(error)) => Err(Problem::bad_request(format!("the body broke off: {error}"))),
-        Err(_) => {
-            let detail = format!("the body did not arrive within {patience:?}");
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "bodyTooSlow", detail))
-        }
-    }
+    let patience = app.config.slowest_request;
+    tokio::time::timeout(patience, collect(request, limit, app)).await.unwrap_or_else(|_| {
+        let detail = format!("the body did not arrive within {patience:?}");
+        Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "bodyTooSlow", detail))
+    })
 }
 
-fn is_length_limit(error: &axum::Error) -> bool {
-    error.to_string().contains("length limit")
+async fn collect(request: Request, limit: usize, app: &App) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Problem> {
+    let mut pieces = request.into_body().into_data_stream();
+    let (mut bytes, mut held) = (BytesMut::new(), None::<SemaphorePermit<'_>>);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
+        if bytes.len() + piece.len() > limit {
+            return Err(too_large(limit));
+        }
+        let permits = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+        let more = app.bodies.try_acquire_many(permits);
+        let more =
+            more.map_err(|_| Problem::busy("Too many requests are being read at once. Try again in a moment."))?;
+        match &mut held {
+            Some(held) => held.merge(more),
+            None => held = Some(more),
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok((bytes.freeze(), held))
+}
+
+fn too_large(limit: usize) -> Problem {
+    let detail = format!("the body is larger than {limit} bytes");
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "bodyTooLarge", detail)
 }
 
 /// PostgreSQL stores no zero character, and nobody means one.

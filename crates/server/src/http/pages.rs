@@ -1,11 +1,14 @@
 //! The web UI, embedded from `web/dist/app`, served at the addresses of its pages.
 
+use axum::extract::State;
 use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use rust_embed::{Embed, EmbeddedFile};
 
+use super::own_address;
 use super::problem::Problem;
+use crate::app::App;
 
 /// In debug builds read from the folder at each request.
 #[derive(Embed)]
@@ -23,7 +26,7 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><title>dbackup</title>
     The server embeds what is in <code>web/dist/app</code> when it is built.</p></html>";
 
 /// A file of the UI; for every other address that a browser opens, its one page, which knows what to show there.
-pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn serve(State(app): State<App>, method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if !matches!(method, Method::GET | Method::HEAD) || path == "api" || path.starts_with("api/") {
         return nothing();
@@ -33,6 +36,11 @@ pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Respo
     }
     if !headers.get(ACCEPT).is_some_and(|accept| accept.as_bytes().windows(9).any(|part| part == b"text/html")) {
         return nothing();
+    }
+    if let Some(mut instead) = own_address::loopback_instead(&headers, &app.config.public_url) {
+        instead.set_path(uri.path());
+        instead.set_query(uri.query());
+        return Redirect::temporary(instead.as_str()).into_response();
     }
     file("index.html", &headers).unwrap_or_else(|| {
         ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-cache")], NOT_BUILT).into_response()

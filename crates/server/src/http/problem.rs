@@ -7,6 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::passwords::HashError;
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
@@ -37,6 +39,9 @@ pub(crate) struct ProblemBody {
     errors: Vec<FieldError>,
 }
 
+/// Seconds after which a busy server may be asked again.
+const BUSY: i64 = 5;
+
 /// A request that is refused.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -45,11 +50,13 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<i64>,
+    /// Whether it was a guess, which the audit log keeps.
+    pub(crate) is_attempt: bool,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None, is_attempt: false }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -78,10 +85,20 @@ impl Problem {
         Self::new(StatusCode::FAILED_DEPENDENCY, code, detail)
     }
 
-    pub(crate) fn too_many(seconds: i64, detail: impl Into<String>) -> Self {
-        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "tooManyRequests", detail);
-        problem.retry_after = Some(seconds);
-        problem
+    pub(crate) fn too_many(seconds: i64) -> Self {
+        let detail = format!("too many wrong attempts: try again in {seconds} s");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "tooManyRequests", detail);
+        Self { retry_after: Some(seconds), ..problem }
+    }
+
+    /// A problem that the audit log keeps, although it was only asked for something.
+    pub(crate) fn of_attempt(self) -> Self {
+        Self { is_attempt: true, ..self }
+    }
+
+    /// The server has as much to do as it takes at once.
+    pub(crate) fn busy(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(BUSY), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
     }
 
     pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
@@ -99,6 +116,15 @@ impl Problem {
         tracing::error!(%cause, "internal error");
         let detail = "something went wrong in the server; its log says what, under this answer's X-Request-Id";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+}
+
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::busy(format!("{error}: try again in a moment")),
+            HashError::Failed(cause) => Self::internal(cause),
+        }
     }
 }
 
@@ -156,9 +182,8 @@ impl Fields {
 
     /// A name that people give.
     pub(crate) fn check_name(&mut self, name: &str) {
-        let length = name.trim().chars().count();
-        self.check("name", (1..=100).contains(&length), || "needs 1 to 100 characters".to_owned());
-        self.check("name", !name.chars().any(char::is_control), || "must not hold control characters".to_owned());
+        let refusal = super::names::refuse(name);
+        self.check("name", refusal.is_none(), || refusal.unwrap_or_default());
     }
 
     /// Refuses if anything was noted.

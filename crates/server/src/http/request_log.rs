@@ -28,13 +28,22 @@ pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) ->
     span.in_scope(|| {
         let milliseconds = (seconds * 1e4).round() / 10.0;
         let client = client.unwrap_or_default();
-        tracing::info!(%method, route, status, milliseconds, client, "answered");
+        if is_probe(&route) && status < 400 {
+            tracing::debug!(%method, route, status, milliseconds, client, "answered");
+        } else {
+            tracing::info!(%method, route, status, milliseconds, client, "answered");
+        }
     });
     app.metrics.count_request(&method, &route, status, seconds);
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// Health checks would be most of the log.
+fn is_probe(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz")
 }
 
 /// The one that a proxy gave, if it is harmless; or a new one.

@@ -18,6 +18,7 @@ use super::api::{
     audit, backups, copies, destinations, downloads, dropbox_adapter, events, folders, jobs, overview, profiles,
     restores, runs, sessions, setup, sources, system, tokens, users,
 };
+use super::bounds::{Class, LIMITS, keep};
 use super::problem::Problem;
 use super::{documentation, headers, pages, request_log};
 use crate::app::App;
@@ -32,8 +33,9 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// Adds the one operation of `method_router` behind the authorization layer, and says in its documentation what it needs.
-    fn add(self, access: Access, (schemas, mut paths, method_router): UtoipaMethodRouter<App>) -> Self {
+    /// Adds the one operation of `method_router` behind the authorization layer and within the limits of its class, and says in its
+    /// documentation what it needs and may take.
+    fn add(self, access: Access, class: Class, (schemas, mut paths, method_router): UtoipaMethodRouter<App>) -> Self {
         for (path, item) in &mut paths.paths {
             let operations = [
                 ("get", &mut item.get),
@@ -47,12 +49,16 @@ impl Routes {
             for (method, operation) in operations {
                 if let Some(operation) = operation {
                     operation.operation_id = Some(name(method, path));
-                    declare(operation, access);
+                    declare(operation, access, class);
                 }
             }
         }
-        let guarded = (schemas, paths, method_router)
-            .map(|router| router.route_layer(from_fn_with_state((self.app.clone(), access), guard)));
+        // The last layer is the first that a request meets.
+        let guarded = (schemas, paths, method_router).map(|router| {
+            router
+                .route_layer(from_fn_with_state((self.app.clone(), class), keep))
+                .route_layer(from_fn_with_state((self.app.clone(), access), guard))
+        });
         Self { router: self.router.routes(guarded), app: self.app }
     }
 }
@@ -63,8 +69,10 @@ fn name(method: &str, path: &str) -> String {
     std::iter::once(method).chain(places.filter(|part| !part.is_empty())).collect::<Vec<_>>().join("_")
 }
 
-fn declare(operation: &mut Operation, access: Access) {
-    operation.extensions = Some(ExtensionsBuilder::new().add(PERMISSION, access.to_string()).build());
+fn declare(operation: &mut Operation, access: Access, class: Class) {
+    let limits = serde_json::to_value(class.limits()).unwrap_or_default();
+    let extensions = ExtensionsBuilder::new().add(PERMISSION, access.to_string()).add(LIMITS, limits);
+    operation.extensions = Some(extensions.build());
     operation.security = Some(match access {
         Access::Public => Vec::new(),
         _ => ["token", "session"].map(|name| SecurityRequirement::new::<_, [&str; 0], &str>(name, [])).into(),
@@ -79,82 +87,83 @@ fn declare(operation: &mut Operation, access: Access) {
 
 /// The routes and their documentation.
 pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
-    use Access::{Needs, Public, SignedIn};
+    use Access::{Needs, OwnAccount, Public, SignedIn};
+    use Class::{Authorization, Catalog, Download, Events, Password, Probe, Source, Storage, Test, Verify};
     use Permission::{Administer, Configure, Operate, View};
     let router = OpenApiRouter::with_openapi(documentation::base());
     Routes { app: app.clone(), router }
-        .add(Public, routes!(system::health))
-        .add(Public, routes!(system::ready))
-        .add(Needs(View), routes!(system::metrics))
-        .add(Needs(View), routes!(system::info))
-        .add(Public, routes!(setup::status))
-        .add(Public, routes!(setup::set_up))
-        .add(Public, routes!(sessions::sign_in))
-        .add(SignedIn, routes!(sessions::current))
-        .add(SignedIn, routes!(sessions::sign_out))
-        .add(SignedIn, routes!(sessions::list))
-        .add(SignedIn, routes!(sessions::revoke))
-        .add(SignedIn, routes!(sessions::change_password))
-        .add(Needs(Administer), routes!(users::list))
-        .add(Needs(Administer), routes!(users::create))
-        .add(Needs(Administer), routes!(users::update))
-        .add(Needs(Administer), routes!(users::delete))
-        .add(SignedIn, routes!(tokens::list))
-        .add(SignedIn, routes!(tokens::create))
-        .add(SignedIn, routes!(tokens::delete))
-        .add(Needs(Administer), routes!(audit::list))
-        .add(Needs(View), routes!(sources::list))
-        .add(Needs(Configure), routes!(sources::create))
-        .add(Needs(View), routes!(sources::show))
-        .add(Needs(Configure), routes!(sources::update))
-        .add(Needs(Configure), routes!(sources::delete))
-        .add(Needs(Operate), routes!(sources::databases))
-        .add(Needs(Operate), routes!(sources::test))
-        .add(Needs(View), routes!(destinations::list))
-        .add(Needs(Configure), routes!(destinations::create))
-        .add(Needs(View), routes!(destinations::show))
-        .add(Needs(Configure), routes!(destinations::update))
-        .add(Needs(Configure), routes!(destinations::delete))
-        .add(Needs(Operate), routes!(destinations::check))
-        .add(Needs(Operate), routes!(destinations::test))
-        .add(Needs(Configure), routes!(folders::list))
-        .add(Needs(Configure), routes!(folders::create))
-        .add(Needs(Configure), routes!(dropbox_adapter::begin))
-        .add(Public, routes!(dropbox_adapter::callback))
-        .add(Needs(Configure), routes!(dropbox_adapter::progress))
-        .add(Needs(Configure), routes!(dropbox_adapter::confirm))
-        .add(Needs(Configure), routes!(dropbox_adapter::code))
-        .add(Needs(View), routes!(profiles::list))
-        .add(Needs(Configure), routes!(profiles::create))
-        .add(Needs(View), routes!(profiles::show))
-        .add(Needs(Configure), routes!(profiles::rename))
-        .add(Needs(Configure), routes!(profiles::delete))
-        .add(Needs(Administer), routes!(profiles::export))
-        .add(Needs(View), routes!(overview::show))
-        .add(Needs(View), routes!(jobs::list))
-        .add(Needs(Configure), routes!(jobs::create))
-        .add(Needs(View), routes!(jobs::show))
-        .add(Needs(Configure), routes!(jobs::update))
-        .add(Needs(Configure), routes!(jobs::delete))
-        .add(Needs(Operate), routes!(jobs::run))
-        .add(Needs(Configure), routes!(jobs::acknowledge))
-        .add(Needs(View), routes!(jobs::preview_schedule))
-        .add(Needs(View), routes!(runs::list))
-        .add(Needs(View), routes!(runs::show))
-        .add(Needs(Operate), routes!(runs::cancel))
-        .add(Needs(View), routes!(runs::log))
-        .add(Needs(View), routes!(runs::events))
-        .add(Needs(View), routes!(events::all))
-        .add(Needs(View), routes!(backups::list))
-        .add(Needs(View), routes!(backups::details))
-        .add(Needs(Operate), routes!(backups::verify))
-        .add(Needs(Operate), routes!(backups::delete))
-        .add(Needs(Operate), routes!(restores::preview))
-        .add(Needs(Operate), routes!(restores::create))
-        .add(Needs(Operate), routes!(restores::put_in_place))
-        .add(Needs(Operate), routes!(copies::create))
-        .add(Needs(Operate), routes!(downloads::create))
-        .add(SignedIn, routes!(downloads::download))
+        .add(Public, Probe, routes!(system::health))
+        .add(Public, Probe, routes!(system::ready))
+        .add(Needs(View), Catalog, routes!(system::metrics))
+        .add(Needs(View), Catalog, routes!(system::info))
+        .add(Public, Catalog, routes!(setup::status))
+        .add(Public, Password, routes!(setup::set_up))
+        .add(Public, Password, routes!(sessions::sign_in))
+        .add(SignedIn, Catalog, routes!(sessions::current))
+        .add(SignedIn, Catalog, routes!(sessions::sign_out))
+        .add(OwnAccount, Catalog, routes!(sessions::list))
+        .add(OwnAccount, Catalog, routes!(sessions::revoke))
+        .add(OwnAccount, Password, routes!(sessions::change_password))
+        .add(Needs(Administer), Catalog, routes!(users::list))
+        .add(Needs(Administer), Password, routes!(users::create))
+        .add(Needs(Administer), Password, routes!(users::update))
+        .add(Needs(Administer), Catalog, routes!(users::delete))
+        .add(OwnAccount, Catalog, routes!(tokens::list))
+        .add(OwnAccount, Catalog, routes!(tokens::create))
+        .add(OwnAccount, Catalog, routes!(tokens::delete))
+        .add(Needs(Administer), Catalog, routes!(audit::list))
+        .add(Needs(View), Catalog, routes!(sources::list))
+        .add(Needs(Configure), Source, routes!(sources::create))
+        .add(Needs(View), Catalog, routes!(sources::show))
+        .add(Needs(Configure), Source, routes!(sources::update))
+        .add(Needs(Configure), Catalog, routes!(sources::delete))
+        .add(Needs(Operate), Source, routes!(sources::databases))
+        .add(Needs(Operate), Test, routes!(sources::test))
+        .add(Needs(View), Catalog, routes!(destinations::list))
+        .add(Needs(Configure), Storage, routes!(destinations::create))
+        .add(Needs(View), Catalog, routes!(destinations::show))
+        .add(Needs(Configure), Storage, routes!(destinations::update))
+        .add(Needs(Configure), Storage, routes!(destinations::delete))
+        .add(Needs(Operate), Storage, routes!(destinations::check))
+        .add(Needs(Operate), Test, routes!(destinations::test))
+        .add(Needs(Configure), Storage, routes!(folders::list))
+        .add(Needs(Configure), Storage, routes!(folders::create))
+        .add(Needs(Configure), Authorization, routes!(dropbox_adapter::begin))
+        .add(Public, Authorization, routes!(dropbox_adapter::callback))
+        .add(Needs(Configure), Catalog, routes!(dropbox_adapter::progress))
+        .add(Needs(Configure), Authorization, routes!(dropbox_adapter::confirm))
+        .add(Needs(Configure), Authorization, routes!(dropbox_adapter::code))
+        .add(Needs(View), Catalog, routes!(profiles::list))
+        .add(Needs(Configure), Catalog, routes!(profiles::create))
+        .add(Needs(View), Catalog, routes!(profiles::show))
+        .add(Needs(Configure), Catalog, routes!(profiles::rename))
+        .add(Needs(Configure), Catalog, routes!(profiles::delete))
+        .add(Needs(Administer), Catalog, routes!(profiles::export))
+        .add(Needs(View), Catalog, routes!(overview::show))
+        .add(Needs(View), Catalog, routes!(jobs::list))
+        .add(Needs(Configure), Catalog, routes!(jobs::create))
+        .add(Needs(View), Catalog, routes!(jobs::show))
+        .add(Needs(Configure), Catalog, routes!(jobs::update))
+        .add(Needs(Configure), Catalog, routes!(jobs::delete))
+        .add(Needs(Operate), Catalog, routes!(jobs::run))
+        .add(Needs(Configure), Catalog, routes!(jobs::acknowledge))
+        .add(Needs(View), Catalog, routes!(jobs::preview_schedule))
+        .add(Needs(View), Catalog, routes!(runs::list))
+        .add(Needs(View), Catalog, routes!(runs::show))
+        .add(Needs(Operate), Catalog, routes!(runs::cancel))
+        .add(Needs(View), Catalog, routes!(runs::log))
+        .add(Needs(View), Events, routes!(runs::events))
+        .add(Needs(View), Events, routes!(events::all))
+        .add(Needs(View), Storage, routes!(backups::list))
+        .add(Needs(View), Storage, routes!(backups::details))
+        .add(Needs(Operate), Verify, routes!(backups::verify))
+        .add(Needs(Operate), Storage, routes!(backups::delete))
+        .add(Needs(Operate), Source, routes!(restores::preview))
+        .add(Needs(Operate), Storage, routes!(restores::create))
+        .add(Needs(Operate), Source, routes!(restores::put_in_place))
+        .add(Needs(Operate), Storage, routes!(copies::create))
+        .add(Needs(Operate), Storage, routes!(downloads::create))
+        .add(Needs(Operate), Download, routes!(downloads::download))
         .router
         .split_for_parts()
 }

@@ -234,7 +234,7 @@ async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_
     let back = world.consent(begun["url"].as_str().unwrap(), "allow").await;
     let state = back.split("state=").nth(1).unwrap();
     let failed = location(&browser, &format!("/api/adapters/dropbox/callback?code=used-up&state={state}")).await;
-    assert!(failed.contains(&format!("/destinations/{destination}?authorization=failed&reason=")), "{failed}");
+    assert!(failed.contains(&format!("/destinations/{destination}?authorization=failed&state=")), "{failed}");
     let told = progress(&begun).await;
     assert_eq!(told["status"], "failed");
     let reason = told["reason"].as_str().unwrap();
@@ -246,7 +246,7 @@ async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_
     let late = anna.begin_authorization(&destination).await;
     let back = world.consent(late["url"].as_str().unwrap(), "allow").await;
     world.advance(jiff::SignedDuration::from_mins(10));
-    assert!(location(&browser, &back).await.contains("ten%20minutes"));
+    assert!(location(&browser, &back).await.contains("authorization=failed"));
     assert_eq!(progress(&late).await["status"], "expired");
     let denied = anna.begin_authorization(&destination).await;
     let back = world.consent(denied["url"].as_str().unwrap(), "deny").await;
@@ -255,7 +255,10 @@ async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_
     let unknown = location(&browser, "/api/adapters/dropbox/callback?code=x&state=made-up").await;
     assert!(unknown.starts_with("http://localhost:3000/destinations?authorization=failed"), "{unknown}");
     let stranger = world.stranger().header("accept", "text/html");
-    assert!(location(&stranger, &back).await.contains("sign%20in"));
+    assert!(location(&stranger, &back).await.contains("authorization=failed"));
+    // The words are the server's own: none of them comes with an address.
+    let audit = anna.get("/api/audit?limit=200").await.expect(200).to_string();
+    assert!(audit.contains("ten minutes") && audit.contains("sign in to dbackup first"), "{audit}");
 }
 
 #[tokio::test]

@@ -75,7 +75,10 @@ async fn a_state_works_once_in_time_for_whoever_began() {
     let answer = anna.get(&denied).await;
     assert_eq!(answer.status, 303);
     let location = answer.headers["location"].to_str().unwrap();
-    assert!(location.contains("authorization=failed&reason=") && location.contains("Allow"), "{location}");
+    assert!(location.contains("authorization=failed&state=") && !location.contains("Allow"), "{location}");
+    let state = location.split("state=").nth(1).unwrap();
+    let told = anna.get(&format!("/api/adapters/dropbox/auth?state={state}")).await.expect(200);
+    assert!(told["reason"].as_str().unwrap().contains("Allow"), "{told}");
     assert_eq!(status().await, "authorization_required");
     let good = back().await;
     assert_eq!(anna.get(&good).await.status, 303);

@@ -4,10 +4,13 @@
 mod authorization;
 mod backups;
 mod borders;
+mod credentials;
 mod dropbox;
 mod interruptions;
+mod limits;
 mod outages;
 mod places;
+mod proxies;
 mod requests;
 mod routes;
 mod schedules;

@@ -25,6 +25,8 @@ pub(crate) struct World {
     trusted_proxies: Vec<&'static str>,
     /// Folders for which no permission is needed.
     pub(crate) allowed_paths: Vec<PathBuf>,
+    /// What is different in this server's configuration.
+    configure: fn(&mut Config),
     /// PostgreSQL as the metadata database, if set.
     database_url: Option<String>,
 }
@@ -59,7 +61,24 @@ impl World {
         let emulator = Emulator::start(dropbox_emulator::Config::default()).await.unwrap();
         let now = Arc::new(Mutex::new(*self.now.lock().unwrap()));
         let database_url = self.database_url.clone();
-        let mut world = Self { folder, emulator, server: None, now, trusted_proxies: Vec::new(), allowed_paths: Vec::new(), database_url };
+        let mut world = Self {
+            folder,
+            emulator,
+            server: None,
+            now,
+            trusted_proxies: Vec::new(),
+            allowed_paths: Vec::new(),
+            configure: |_| {},
+            database_url,
+        };
+        world.start().await;
+        world
+    }
+
+    /// With other settings.
+    pub(crate) async fn configured(configure: fn(&mut Config)) -> Self {
+        let mut world = Self::prepare(dropbox_emulator::Config::default(), Vec::new(), None, noon()).await;
+        world.configure = configure;
         world.start().await;
         world
     }
@@ -70,13 +89,30 @@ impl World {
         database_url: Option<String>,
         now: Timestamp,
     ) -> Self {
+        let mut world = Self::prepare(config, trusted_proxies, database_url, now).await;
+        world.start().await;
+        world
+    }
+
+    async fn prepare(
+        config: dropbox_emulator::Config,
+        trusted_proxies: Vec<&'static str>,
+        database_url: Option<String>,
+        now: Timestamp,
+    ) -> Self {
         let emulator = Emulator::start(config).await.unwrap();
         let now = Arc::new(Mutex::new(now));
         let folder = tempfile::tempdir().unwrap();
-        let allowed_paths = Vec::new();
-        let mut world = Self { folder, emulator, server: None, now, trusted_proxies, allowed_paths, database_url };
-        world.start().await;
-        world
+        Self {
+            folder,
+            emulator,
+            server: None,
+            now,
+            trusted_proxies,
+            allowed_paths: Vec::new(),
+            configure: |_| {},
+            database_url,
+        }
     }
 
     /// Starts the server, again if need be.
@@ -89,7 +125,7 @@ impl World {
         };
         let endpoints =
             dropbox::Endpoints::parse(&self.emulator.api_url(), &self.emulator.content_url(), &self.emulator.web_url());
-        let config = Config {
+        let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: "http://localhost:3000".parse().unwrap(),
             trusted_proxies: self.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect(),
@@ -104,7 +140,11 @@ impl World {
             lease: Duration::from_secs(1),
             grace: Duration::ZERO,
             slowest_request: Duration::from_secs(2),
+            slowest_answer: Duration::from_secs(60),
+            stalled_answer: Duration::from_secs(60),
+            allowed_hosts: Vec::new(),
         };
+        (self.configure)(&mut config);
         let clock = Clock::new(move || *now.lock().unwrap());
         self.server = Some(Server::start(config, data, clock).await.unwrap());
     }
@@ -323,8 +363,7 @@ impl Browser {
     pub(crate) async fn sign_in_with(&mut self, path: &str, input: &Value) {
         let answer = self.post(path, input).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
-        let cookie = answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-        *self = self.clone().header("cookie", &cookie);
+        *self = self.clone().header("cookie", &answer.cookies());
     }
 
     pub(crate) async fn token(&self, scopes: &[&str]) -> Self {
@@ -382,6 +421,12 @@ impl Answer {
     pub(crate) fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         if self.body.is_empty() { Value::Null } else { serde_json::from_str(&self.body).unwrap() }
+    }
+
+    /// What a browser sends back of the cookies that it was given.
+    pub(crate) fn cookies(&self) -> String {
+        let set = self.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+        set.map(|cookie| cookie.split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
     }
 
     /// A problem with this code, whose words hold all of these.

@@ -9,9 +9,9 @@ import { type Destination, sentence } from '../../api/client';
 export interface Outcome {
   destinationId: string;
   status: 'authorized' | 'failed' | 'account_changed';
-  /** Why not, or what else there is to know. */
+  /** Why not, or what else there is to know, in the server's words. Never from an address: anybody could have written that. */
   reason?: string;
-  /** To confirm another account with. */
+  /** To ask the server for its words with, and to confirm another account. */
   state?: string;
 }
 
@@ -26,7 +26,7 @@ export function outcomeOf(destinationId: string, search: URLSearchParams): Outco
   const status = search.get('authorization');
   if (status !== 'authorized' && status !== 'failed' && status !== 'account_changed') return undefined;
   const text = (name: string) => search.get(name) ?? undefined;
-  return { destinationId, status, reason: text('reason'), state: text('state') };
+  return { destinationId, status, state: text('state') };
 }
 
 /** Tells whoever waits for it; whether somebody does. */

@@ -16,13 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{run_blocking, sample, say};
 use crate::commands::now;
+use crate::commands::serve::{SLOWEST_ANSWER, SLOWEST_REQUEST, STALLED_ANSWER};
 use crate::failure::Failure;
 use crate::remote::Server as Remote;
 
 const USER: &str = "demo";
 const PASSWORD: &str = "demo demo demo";
-/// Slower clients are no clients.
-const SLOWEST_REQUEST: Duration = Duration::from_secs(30);
 /// Runs get so long to end after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -59,6 +58,9 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         max_runs: 2,
         grace: GRACE,
         slowest_request: SLOWEST_REQUEST,
+        slowest_answer: SLOWEST_ANSWER,
+        stalled_answer: STALLED_ANSWER,
+        allowed_hosts: Vec::new(),
     };
     let mut server =
         Server::start(config, data, Clock::new(now)).await.map_err(|error| Failure::failed(error.to_string()))?;

@@ -182,7 +182,7 @@ pub(crate) async fn begin(
 
 /// Where Dropbox sends the browser. Sends a browser on to the destination's page, whatever came of it.
 #[utoipa::path(get, path = "/api/adapters/dropbox/callback", tag = "dropbox", params(CallbackQuery),
-    responses((status = 303, description = "To a page of the UI, with `?authorization=authorized`, `account_changed` and `state`, or `failed` and `reason`")))]
+    responses((status = 303, description = "To a page of the UI, with `?authorization=authorized`, `account_changed` or `failed`, and the `state` to ask for the words with")))]
 pub(crate) async fn callback(
     State(app): State<App>,
     headers: HeaderMap,
@@ -222,11 +222,10 @@ pub(crate) async fn callback(
     let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let outcome = match ended {
         Ok(Ended::Authorized { notice: None }) => "authorization=authorized".to_owned(),
-        Ok(Ended::Authorized { notice: Some(notice) }) => {
-            format!("authorization=authorized&reason={}", escape(&notice))
-        }
+        // The words are asked for by the state: anybody could write others into a link.
+        Ok(Ended::Authorized { notice: Some(_) }) => format!("authorization=authorized&state={}", escape(&state)),
         Ok(Ended::OtherAccount) => format!("authorization=account_changed&state={}", escape(&state)),
-        Err(reason) => format!("authorization=failed&reason={}", escape(&reason)),
+        Err(_) => format!("authorization=failed&state={}", escape(&state)),
     };
     let base = app.config.public_url.as_str().trim_end_matches('/');
     let page = id.map(|id| format!("/{id}")).unwrap_or_default();

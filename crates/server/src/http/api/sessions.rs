@@ -6,16 +6,16 @@ use axum::Json;
 use axum::extract::{FromRequestParts, State};
 use axum::http::header::{SET_COOKIE, USER_AGENT};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use catalog::{NewSession, Token, User};
+use catalog::{Keep, NewSession, Token, User};
 use domain::access::{Permission, Role};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::access::AuditDetail;
-use super::super::caller::{Caller, Credential, LONGEST, cookie_name};
+use super::super::caller::{Caller, Credential, LONGEST, cookie, cookie_name, device_cookie_name};
 use super::super::client_address::ClientAddress;
 use super::super::extract::{Body, Id};
 use super::super::lists::List;
@@ -23,7 +23,7 @@ use super::super::problem::{Fields, Problem};
 use super::super::time::Time;
 use super::users::check_password;
 use crate::app::App;
-use crate::limiter::address_key;
+use crate::limiter::{Limiter, address_key};
 
 /// A name and its password.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -44,7 +44,15 @@ pub(crate) struct PasswordChange {
     /// At least 10 characters.
     #[schema(write_only, value_type = String, min_length = 10, max_length = 200)]
     new_password: SecretString,
+    /// Whether to revoke one's API tokens, too.
+    #[serde(default)]
+    revoke_tokens: bool,
 }
+
+/// Maximum characters of a name that count in a limit.
+const MAX_NAME: usize = 100;
+/// Seconds for which a browser stays known to its user: a year.
+const DEVICE_SECONDS: i64 = 365 * 24 * 3600;
 
 /// Who is signed in.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,36 +109,63 @@ pub(crate) async fn sign_in(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
     agent: UserAgent,
+    headers: HeaderMap,
     Body(input): Body<SignIn>,
 ) -> Result<Response, Problem> {
-    let now = app.now();
-    let (by_address, by_name) = (address_key(address), input.name.trim().to_lowercase());
-    let limits = [(&app.limiters.address, by_address.as_str()), (&app.limiters.name, by_name.as_str())];
-    for (limiter, key) in limits {
-        limiter.check(key, now).map_err(|seconds| {
-            Problem::too_many(seconds, format!("too many wrong attempts: try again in {seconds} s"))
-        })?;
-        // Counted before the slow hash, so that a hundred attempts at once are a hundred.
-        limiter.count(key, now);
-    }
-    if input.password.expose_secret().len() > 4 * crate::passwords::LONGEST {
-        return Err(refused(&input.name));
-    }
     let user = app.catalog.user_by_name(&input.name).await?;
+    let attempt = Attempt::new(&app, address, &input.name, user.as_ref(), &headers);
+    attempt.count(&app)?;
+    if input.password.expose_secret().len() > 4 * crate::passwords::LONGEST {
+        return Ok(refused_response(&input.name));
+    }
     let hash = user.as_ref().map(|user| user.password_hash.clone());
-    let fits = app.passwords.verify(input.password, hash).await.map_err(Problem::internal)?;
-    let Some(user) = user.filter(|_| fits) else { return Ok(refused_response(&input.name)) };
-    limits.iter().for_each(|(limiter, key)| limiter.reset(key));
+    let fits = app.passwords.verify(input.password, hash).await;
+    if !matches!(fits, Ok(false)) {
+        // Neither a right password nor a server that is too busy is a wrong attempt.
+        attempt.give_back();
+    }
+    let Some(user) = user.filter(|_| fits == Ok(true)) else {
+        return fits.map(|_| refused_response(&input.name)).map_err(Problem::from);
+    };
     Ok((StatusCode::CREATED, begin_session(&app, &user, address, &agent).await?).into_response())
 }
 
-fn refused(_: &str) -> Problem {
-    Problem::unauthorized("the name or the password is wrong")
+/// An attempt to sign in, with what counts the wrong ones.
+struct Attempt<'a>(Vec<(&'a Limiter, String)>);
+
+impl<'a> Attempt<'a> {
+    /// A browser in which this user has signed in before is counted on its own, so that strangers behind the same address cannot
+    /// keep the user out. All others share the address.
+    fn new(app: &'a App, address: IpAddr, name: &str, user: Option<&User>, headers: &HeaderMap) -> Self {
+        let mark = cookie(headers, device_cookie_name(app.config.is_secure()));
+        let mark = mark.filter(|mark| user.is_some_and(|user| app.catalog.is_device_mark(&user.id, mark)));
+        if let Some(mark) = mark {
+            return Self(vec![(&app.limiters.passwords, format!("device {}", Token::shown(mark).hash()))]);
+        }
+        let address = address_key(address);
+        let name = user.map_or_else(|| name.trim().to_lowercase(), |user| user.id.clone());
+        let name: String = name.chars().take(MAX_NAME).collect();
+        Self(vec![(&app.limiters.passwords, format!("{address} {name}")), (&app.limiters.sign_ins, address)])
+    }
+
+    /// Counts it, before the slow hash, so that a hundred attempts at once are a hundred.
+    fn count(&self, app: &App) -> Result<(), Problem> {
+        let now = app.now();
+        for (limiter, key) in &self.0 {
+            limiter.check(key, now).map_err(Problem::too_many)?;
+        }
+        self.0.iter().for_each(|(limiter, key)| limiter.count(key, now));
+        Ok(())
+    }
+
+    fn give_back(&self) {
+        self.0.iter().for_each(|(limiter, key)| limiter.give_back(key));
+    }
 }
 
 fn refused_response(name: &str) -> Response {
     let name: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
-    let mut response = refused(&name).into_response();
+    let mut response = Problem::unauthorized("the name or the password is wrong").into_response();
     response.extensions_mut().insert(AuditDetail(format!("wrong name or password for '{name}'")));
     response
 }
@@ -147,14 +182,15 @@ pub(crate) async fn begin_session(
     let new = NewSession { user_id: &user.id, token: &token, address: &address, user_agent: agent };
     let session = app.catalog.create_session(&new, app.now()).await?;
     let caller = Caller { user: user.clone(), credential: Credential::Session(session) };
-    let cookie = cookie(app, token.expose(), LONGEST.as_secs())?;
+    let secure = app.config.is_secure();
+    let session = set_cookie(cookie_name(secure), token.expose(), LONGEST.as_secs(), secure)?;
+    let mark = app.catalog.device_mark(&user.id)?;
+    let device = set_cookie(device_cookie_name(secure), &mark, DEVICE_SECONDS, secure)?;
     let detail = axum::Extension(AuditDetail(format!("signed in: {}", user.name)));
-    Ok((detail, AppendHeaders([(SET_COOKIE, cookie)]), Json(describe(&caller))))
+    Ok((detail, AppendHeaders([(SET_COOKIE, session), (SET_COOKIE, device)]), Json(describe(&caller))))
 }
 
-fn cookie(app: &App, value: &str, seconds: i64) -> Result<HeaderValue, Problem> {
-    let secure = app.config.is_secure();
-    let name = cookie_name(secure);
+fn set_cookie(name: &str, value: &str, seconds: i64, secure: bool) -> Result<HeaderValue, Problem> {
     let attributes = if secure { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{attributes}");
     HeaderValue::from_str(&text).map_err(Problem::internal)
@@ -171,8 +207,11 @@ pub(crate) async fn current(caller: Caller) -> Json<CurrentSession> {
 pub(crate) async fn sign_out(State(app): State<App>, caller: Caller) -> Result<Response, Problem> {
     if let Credential::Session(session) = &caller.credential {
         app.catalog.delete_session(&caller.user.id, &session.id).await?;
+        app.credentials.changed();
     }
-    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, cookie(&app, "", 0)?)])).into_response())
+    let secure = app.config.is_secure();
+    let gone = set_cookie(cookie_name(secure), "", 0, secure)?;
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(SET_COOKIE, gone)])).into_response())
 }
 
 /// One's own sessions.
@@ -194,13 +233,14 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<
 #[utoipa::path(delete, path = "/api/sessions/{id}", tag = "session", params(("id" = String, Path)), responses((status = 204)))]
 pub(crate) async fn revoke(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
     if app.catalog.delete_session(&caller.user.id, &id).await? {
+        app.credentials.changed();
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found("the session"))
     }
 }
 
-/// Changes one's own password, which ends all other sessions.
+/// Changes one's own password, which ends all other sessions, and API tokens where asked.
 #[utoipa::path(put, path = "/api/session/password", tag = "session", request_body = PasswordChange, responses((status = 204)))]
 pub(crate) async fn change_password(
     State(app): State<App>,
@@ -213,16 +253,18 @@ pub(crate) async fn change_password(
     let mut fields = Fields::default();
     check_password(&mut fields, "newPassword", &input.new_password);
     fields.finish()?;
-    let (key, now) = (caller.user.name.to_lowercase(), app.now());
-    if !app.limiters.name.take(&key, now) {
-        return Err(Problem::too_many(60, "too many wrong attempts: try again later"));
-    }
+    // By session: nobody else's wrong attempts count here.
+    let (key, limiter) = (format!("change {}", session.id), &app.limiters.passwords);
+    limiter.check(&key, app.now()).map_err(Problem::too_many)?;
+    limiter.count(&key, app.now());
     let hash = Some(caller.user.password_hash.clone());
-    if !app.passwords.verify(input.current_password, hash).await.map_err(Problem::internal)? {
+    if !app.passwords.verify(input.current_password, hash).await? {
         return Err(Problem::invalid_field("currentPassword", "is wrong"));
     }
-    app.limiters.name.reset(&key);
-    let hash = app.passwords.hash(input.new_password).await.map_err(Problem::internal)?;
-    app.catalog.set_password(&caller.user.id, &hash, Some(&session.id)).await?;
+    limiter.give_back(&key);
+    let hash = app.passwords.hash(input.new_password).await?;
+    let keep = Keep { session: Some(&session.id), tokens: !input.revoke_tokens };
+    app.catalog.set_password(&caller.user.id, &hash, keep).await?;
+    app.credentials.changed();
     Ok(StatusCode::NO_CONTENT)
 }

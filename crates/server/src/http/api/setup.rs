@@ -56,22 +56,19 @@ pub(crate) async fn set_up(
 ) -> Result<Response, Problem> {
     let now = app.now();
     let key = address_key(address);
-    app.limiters
-        .address
-        .check(&key, now)
-        .map_err(|seconds| Problem::too_many(seconds, format!("too many wrong attempts: try again in {seconds} s")))?;
+    app.limiters.tokens.check(&key, now).map_err(Problem::too_many)?;
     let mut fields = Fields::default();
     fields.check_name(&input.name);
     check_password(&mut fields, "password", &input.password);
     fields.finish()?;
     let token = Token::shown(secrecy::ExposeSecret::expose_secret(&input.token).trim());
     if !app.catalog.is_setup_token(&token).await? {
-        app.limiters.address.count(&key, now);
+        app.limiters.tokens.count(&key, now);
         return Err(Problem::forbidden(
             "this is not the setup token, or it has been used: it was printed when the server first started, and is in the file setup-token in its data folder",
         ));
     }
-    let password_hash = app.passwords.hash(input.password).await.map_err(Problem::internal)?;
+    let password_hash = app.passwords.hash(input.password).await?;
     let new = NewUser { name: input.name, role: Role::Administrator, password_hash };
     let Some(user) = app.catalog.create_first_administrator(&token, &new, now).await? else {
         return Err(Problem::forbidden("somebody else has just been made the first administrator: sign in instead"));

@@ -12,6 +12,8 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
+use super::super::bounds::permit;
+
 /// No test has more steps.
 const MOST_STEPS: usize = 64;
 
@@ -51,7 +53,13 @@ impl Steps {
 /// Runs a test and answers with its steps as they come (`application/x-ndjson`).
 pub(crate) fn stream_steps<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Steps) -> F) -> Response {
     let (sender, receiver) = mpsc::channel(MOST_STEPS);
-    tokio::spawn(test(Steps(sender)));
+    // The test ends all the same when its reader has gone, and keeps its place until then.
+    let permit = permit();
+    let test = test(Steps(sender));
+    tokio::spawn(async move {
+        test.await;
+        drop(permit);
+    });
     let lines = stream::unfold(receiver, |mut receiver| async move {
         Some((Ok::<_, Infallible>(receiver.recv().await?), receiver))
     });

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use catalog::{ApiToken, NewApiToken, Token};
+use catalog::{ApiToken, MAX_TOKENS_PER_USER, NewApiToken, Token};
 use domain::access::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -115,7 +115,12 @@ pub(crate) async fn create(
     let expires_at = input.expires_at.map(|end| end.0);
     let new =
         NewApiToken { user_id: &caller.user.id, name: input.name.trim(), token: &token, scopes: &scopes, expires_at };
-    let made = app.catalog.create_api_token(&new, now).await?;
+    let made = app.catalog.create_api_token(&new, now).await?.ok_or_else(|| {
+        let words = format!(
+            "You have {MAX_TOKENS_PER_USER} API tokens, which is the maximum. Revoke one that is no longer needed."
+        );
+        Problem::conflict("tooManyTokens", words)
+    })?;
     Ok((StatusCode::CREATED, Json(NewToken { token: token.expose().to_owned(), info: made.into() })))
 }
 
@@ -123,6 +128,7 @@ pub(crate) async fn create(
 #[utoipa::path(delete, path = "/api/tokens/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = 204)))]
 pub(crate) async fn delete(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<StatusCode, Problem> {
     if app.catalog.delete_api_token(whose(&caller), &id).await? {
+        app.credentials.changed();
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Problem::not_found("the token"))

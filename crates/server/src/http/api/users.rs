@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use catalog::{NewUser, User};
+use catalog::{Keep, NewUser, User};
 use domain::access::Role;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub(crate) struct UserInput {
 pub(crate) struct UserChange {
     #[schema(value_type = Option<RoleName>)]
     role: Option<Role>,
-    /// Ends all of that person's sessions.
+    /// Ends all of that person's sessions and API tokens.
     #[schema(write_only, value_type = Option<String>, min_length = 10, max_length = 200)]
     password: Option<SecretString>,
 }
@@ -93,7 +93,7 @@ pub(crate) async fn create(
     fields.check_name(&input.name);
     check_password(&mut fields, "password", &input.password);
     fields.finish()?;
-    let password_hash = app.passwords.hash(input.password).await.map_err(Problem::internal)?;
+    let password_hash = app.passwords.hash(input.password).await?;
     let new = NewUser { name: input.name, role: input.role, password_hash };
     Ok((StatusCode::CREATED, Json(app.catalog.create_user(&new, app.now()).await?.into())))
 }
@@ -119,9 +119,10 @@ pub(crate) async fn update(
         return Err(last_administrator());
     }
     if let Some(password) = change.password {
-        let hash = app.passwords.hash(password).await.map_err(Problem::internal)?;
-        app.catalog.set_password(&id, &hash, None).await?;
+        let hash = app.passwords.hash(password).await?;
+        app.catalog.set_password(&id, &hash, Keep::default()).await?;
     }
+    app.credentials.changed();
     Ok(Json(app.catalog.user(&id).await?.ok_or_else(gone)?.into()))
 }
 
@@ -129,7 +130,11 @@ pub(crate) async fn update(
 #[utoipa::path(delete, path = "/api/users/{id}", tag = "users", params(("id" = String, Path)), responses((status = 204)))]
 pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
     app.catalog.user(&id).await?.ok_or_else(|| Problem::not_found("the user"))?;
-    if app.catalog.delete_user(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(last_administrator()) }
+    if !app.catalog.delete_user(&id).await? {
+        return Err(last_administrator());
+    }
+    app.credentials.changed();
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn last_administrator() -> Problem {

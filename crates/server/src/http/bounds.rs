@@ -1,0 +1,317 @@
+//! What each operation may take: bytes of its body, time, and how many of its class run at once. A class that is full never
+//! keeps another one waiting.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::ACCEPT_RANGES;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
+
+use super::caller::Caller;
+use super::problem::Problem;
+use crate::app::App;
+
+/// The name of the extension that says what an operation may take.
+pub(crate) const LIMITS: &str = "x-limits";
+/// A request waits so long for others of its class.
+const WAIT: Duration = Duration::from_secs(5);
+/// Users whose requests are counted; more are only kept while they have requests.
+const MAX_IDLE_USERS: usize = 1000;
+
+const KIB: usize = 1024;
+
+/// A kind of work. Each has requests of its own that may run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Class {
+    /// Asks whether the server lives.
+    Probe,
+    /// Reads and writes the metadata database.
+    Catalog,
+    /// Hashes a password.
+    Password,
+    /// Reads a destination, or writes to it.
+    Storage,
+    /// Reads a whole backup.
+    Verify,
+    /// Asks a source.
+    Source,
+    /// Talks to Dropbox about an authorization.
+    Authorization,
+    /// Answers step by step.
+    Test,
+    /// Sends a backup.
+    Download,
+    /// Tells what happens as long as somebody listens.
+    Events,
+}
+
+/// What an operation of a class may take.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Limits {
+    class: Class,
+    /// Bytes.
+    pub(crate) body: usize,
+    /// Until the answer begins.
+    seconds: u64,
+    /// Requests of this class, of all users.
+    at_once: usize,
+    /// Requests of this class, of one user, or of one address where nobody is signed in.
+    per_user: usize,
+}
+
+impl Class {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Probe,
+        Self::Catalog,
+        Self::Password,
+        Self::Storage,
+        Self::Verify,
+        Self::Source,
+        Self::Authorization,
+        Self::Test,
+        Self::Download,
+        Self::Events,
+    ];
+
+    /// docs/SERVER.md has the same figures in its table.
+    pub(crate) const fn limits(self) -> Limits {
+        let (body, seconds, at_once, per_user) = match self {
+            Self::Probe => (0, 10, 64, 64),
+            Self::Catalog => (KIB * KIB, 30, 256, 64),
+            Self::Password => (4 * KIB, 30, 64, 8),
+            Self::Storage => (64 * KIB, 60, 32, 8),
+            Self::Verify => (64 * KIB, 3600, 4, 2),
+            Self::Source => (KIB * KIB, 120, 16, 4),
+            Self::Authorization => (64 * KIB, 60, 16, 4),
+            Self::Test => (64 * KIB, 30, 8, 4),
+            Self::Download => (0, 60, 16, 4),
+            Self::Events => (0, 30, 256, 16),
+        };
+        Limits { class: self, body, seconds, at_once, per_user }
+    }
+
+    /// Whether its answers go on for as long as somebody reads.
+    const fn streams(self) -> bool {
+        matches!(self, Self::Test | Self::Download | Self::Events)
+    }
+
+    /// What its requests wait for, in words.
+    const fn waits_for(self) -> &'static str {
+        match self {
+            Self::Probe | Self::Catalog => "the metadata database",
+            Self::Password => "passwords to be checked",
+            Self::Storage | Self::Verify => "destinations to answer",
+            Self::Source => "sources to answer",
+            Self::Authorization => "Dropbox to answer",
+            Self::Test => "tests to end",
+            Self::Download => "downloads to end",
+            Self::Events => "event streams to end",
+        }
+    }
+}
+
+/// The body limit of the request at hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimit(pub(crate) usize);
+
+/// The requests at work, by class.
+pub(crate) struct Gates(HashMap<Class, Gate>);
+
+struct Gate {
+    all: Arc<Semaphore>,
+    users: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+tokio::task_local! {
+    /// The place of the request at hand.
+    static PERMIT: Arc<Permit>;
+}
+
+/// Returns the place of the request at hand, for work that goes on after its answer. `None` outside of a request.
+pub(crate) fn permit() -> Option<Arc<Permit>> {
+    PERMIT.try_with(Arc::clone).ok()
+}
+
+/// A request's place in its class. Given back when the last owner drops it.
+pub(crate) struct Permit {
+    _all: OwnedSemaphorePermit,
+    _user: OwnedSemaphorePermit,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        let gate =
+            |class: Class| Gate { all: Arc::new(Semaphore::new(class.limits().at_once)), users: Mutex::default() };
+        Self(Class::ALL.into_iter().map(|class| (class, gate(class))).collect())
+    }
+}
+
+impl Gates {
+    /// Waits for a place, `wait` at most.
+    async fn enter(&self, class: Class, user: &str, wait: Duration) -> Result<Arc<Permit>, Problem> {
+        let Some(gate) = self.0.get(&class) else { return Err(Problem::internal("a class without a gate")) };
+        let own = gate.of_user(user, class.limits().per_user);
+        let both = async {
+            let user = own.acquire_owned().await.ok()?;
+            Some(Permit { _all: Arc::clone(&gate.all).acquire_owned().await.ok()?, _user: user })
+        };
+        match tokio::time::timeout(wait, both).await {
+            Ok(Some(permit)) => Ok(Arc::new(permit)),
+            _ => {
+                tracing::warn!(?class, "too many requests of this class");
+                Err(Problem::busy(format!("Too many requests wait for {}. Try again in a moment.", class.waits_for())))
+            }
+        }
+    }
+}
+
+impl Gate {
+    fn of_user(&self, user: &str, most: usize) -> Arc<Semaphore> {
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        if users.len() >= MAX_IDLE_USERS && !users.contains_key(user) {
+            users.retain(|_, own| Arc::strong_count(own) > 1);
+        }
+        Arc::clone(users.entry(user.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(most))))
+    }
+}
+
+/// Keeps an operation within the limits of its class.
+///
+/// The work goes on where its request has been given up, and keeps its place until it ends: what hangs in the operating system
+/// cannot be called back, and must not be begun again and again.
+pub(crate) async fn keep(State((app, class)): State<(App, Class)>, mut request: Request, next: Next) -> Response {
+    let limits = class.limits();
+    let caller = request.extensions().get::<Caller>().cloned();
+    let user =
+        caller.as_ref().map_or_else(|| super::access::address_of(&app, &request), |caller| caller.user.id.clone());
+    let permit = match app.gates.enter(class, &user, WAIT.min(app.config.slowest_request)).await {
+        Ok(permit) => permit,
+        Err(problem) => return problem.into_response(),
+    };
+    request.extensions_mut().insert(BodyLimit(limits.body));
+    let credential = caller.map(|caller| (caller, request.headers().clone()));
+    let work = PERMIT.scope(Arc::clone(&permit), async move { (next.run(request).await, permit) });
+    let work = tokio::spawn(work.in_current_span());
+    let time = Duration::from_secs(limits.seconds).min(app.config.slowest_answer);
+    match tokio::time::timeout(time, work).await {
+        Ok(Ok((response, permit))) if class.streams() => hold(app, class, response, permit, credential),
+        Ok(Ok((response, _))) => response,
+        Ok(Err(error)) => Problem::internal(error).into_response(),
+        Err(_) => {
+            tracing::warn!(?class, seconds = time.as_secs(), "a request took too long");
+            let detail = format!(
+                "No answer within {} s while waiting for {}. Check that it can be reached, and try again.",
+                time.as_secs(),
+                class.waits_for()
+            );
+            Problem::busy(detail).into_response()
+        }
+    }
+}
+
+/// An answer that keeps its place until it has been sent, and ends with the credential that it was asked for with.
+fn hold(
+    app: App,
+    class: Class,
+    response: Response,
+    permit: Arc<Permit>,
+    credential: Option<(Caller, HeaderMap)>,
+) -> Response {
+    let (mut head, body) = response.into_parts();
+    if class == Class::Download {
+        // Its link works once: what breaks off is begun again.
+        head.headers.insert(ACCEPT_RANGES, HeaderValue::from_static("none"));
+    }
+    let ended = Box::pin(async move {
+        match credential {
+            Some((caller, headers)) => caller.ended(app, headers).await,
+            None => std::future::pending().await,
+        }
+    });
+    let pieces = stream::unfold(Some((body.into_data_stream(), ended, permit)), move |state| async move {
+        let (mut pieces, mut ended, permit) = state?;
+        tokio::select! {
+            biased;
+            // What is cut short must not look whole.
+            () = &mut ended => (class == Class::Download)
+                .then(|| (Err(axum::Error::new("the session or token has ended")), None)),
+            piece = pieces.next() => Some((piece?, Some((pieces, ended, permit)))),
+        }
+    });
+    Response::from_parts(head, Body::from_stream(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_millis(1);
+
+    #[tokio::test]
+    async fn a_full_class_and_a_greedy_user_hold_up_nobody_else() {
+        let gates = Gates::default();
+        let Limits { at_once, per_user, .. } = Class::Storage.limits();
+        let mut held = Vec::new();
+        for _ in 0..per_user {
+            held.push(gates.enter(Class::Storage, "eve", NOW).await.unwrap());
+        }
+        assert!(gates.enter(Class::Storage, "eve", NOW).await.is_err());
+        for number in 0..at_once - per_user {
+            held.push(gates.enter(Class::Storage, &format!("user {}", number / per_user), NOW).await.unwrap());
+        }
+        let refused = gates.enter(Class::Storage, "anna", NOW).await.map(drop).unwrap_err();
+        assert!(refused.detail.contains("destinations"), "{}", refused.detail);
+        for class in Class::ALL.into_iter().filter(|&class| class != Class::Storage) {
+            assert!(gates.enter(class, "eve", NOW).await.is_ok(), "{class:?}");
+        }
+        held.clear();
+        assert!(gates.enter(Class::Storage, "eve", NOW).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_test_keeps_its_place_after_its_reader_has_gone() {
+        let gates = Gates::default();
+        let free = || gates.0[&Class::Test].all.available_permits();
+        let all = free();
+        let permit = gates.enter(Class::Test, "eve", NOW).await.unwrap();
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let test = async {
+            crate::http::api::steps::stream_steps(|_| async move {
+                let _ = ended.await;
+            })
+        };
+        drop(PERMIT.scope(permit, test).await);
+        assert_eq!(free(), all - 1);
+        end.send(()).unwrap();
+        while free() < all {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn the_documented_figures_are_these() {
+        let documented = include_str!("../../../../docs/SERVER.md");
+        for class in Class::ALL {
+            let Limits { body, seconds, at_once, per_user, .. } = class.limits();
+            let name = serde_json::to_value(class).unwrap();
+            let body = match body {
+                0 => "none".to_owned(),
+                bytes if bytes < KIB * KIB => format!("{} KiB", bytes / KIB),
+                bytes => format!("{} MiB", bytes / KIB / KIB),
+            };
+            let row = format!("| `{}` | {body} | {seconds} s | {at_once} | {per_user} |", name.as_str().unwrap());
+            assert!(documented.contains(&row), "docs/SERVER.md lacks {row}");
+        }
+    }
+}

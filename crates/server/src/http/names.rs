@@ -1,0 +1,56 @@
+//! Names that people give, which others have to be able to tell apart.
+
+/// Maximum characters of a name.
+const MAX_LEN: usize = 100;
+
+/// Returns what is wrong with a name.
+pub(crate) fn refuse(name: &str) -> Option<String> {
+    if !(1..=MAX_LEN).contains(&name.trim().chars().count()) {
+        return Some(format!("needs 1 to {MAX_LEN} characters"));
+    }
+    if name.chars().any(char::is_control) {
+        return Some("must not hold control characters".to_owned());
+    }
+    let deceptive = name.chars().find(|&c| is_invisible(c) || (c.is_whitespace() && c != ' '))?;
+    Some(format!(
+        "holds the invisible character U+{:04X}: remove it, names must look different to be different",
+        u32::from(deceptive)
+    ))
+}
+
+/// Characters that show nothing, or change how what is around them is shown: Unicode's Default_Ignorable_Code_Point, its
+/// bidirectional controls, and the blank that is no space.
+fn is_invisible(c: char) -> bool {
+    matches!(u32::from(c),
+        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
+        | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1BCA0..=0x1BCA3
+        | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_deceive_are_refused() {
+        for good in ["Anna", "shop nightly", "Jürgen", "e\u{301}", "データ", "пример", "🛢 db", &"x".repeat(100)]
+        {
+            assert_eq!(refuse(good), None, "{good}");
+        }
+        for (bad, word) in [
+            ("", "1 to 100"),
+            (" ", "1 to 100"),
+            ("a\tb", "control"),
+            ("\u{feff}", "U+FEFF"),
+            ("An\u{200b}na", "U+200B"),
+            ("\u{202e}anna", "U+202E"),
+            ("a\u{2066}b", "U+2066"),
+            ("a\u{a0}b", "U+00A0"),
+            ("a\u{3164}", "U+3164"),
+            ("a\u{e0041}", "U+E0041"),
+        ] {
+            assert!(refuse(bad).is_some_and(|words| words.contains(word)), "{bad:?}");
+        }
+        assert!(refuse(&"x".repeat(101)).is_some());
+    }
+}
