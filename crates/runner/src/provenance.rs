@@ -32,7 +32,8 @@ pub async fn is_unexpectedly_plain(
     expected: Expected<'_>,
 ) -> Result<bool, Error> {
     let Some((folder, file_name)) = path.rsplit_once('/') else { return Ok(false) };
-    if BackupName::parse(file_name).map_or(file_name.ends_with(".age"), |name| name.encrypted) {
+    // A file of another name is no job's; only the command line restores it, whose user names it.
+    if BackupName::parse(file_name).is_none_or(|name| name.encrypted) {
         return Ok(false);
     }
     if expected.encrypted {

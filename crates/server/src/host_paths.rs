@@ -88,6 +88,11 @@ impl HostPaths {
             Location::Sqlite(path) => Some(path.clone()),
             Location::Postgres(_) => None,
         };
+        for folder in allowed {
+            if let Err(error) = folder.canonicalize() {
+                tracing::warn!(%error, folder = %folder.display(), "an allowed folder cannot be used");
+            }
+        }
         Self { data: data.to_owned(), database, allowed: allowed.to_owned() }
     }
 

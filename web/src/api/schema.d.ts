@@ -1007,6 +1007,7 @@ export interface components {
             size: number;
             /** @description Whether a sidecar lies beside it. */
             hasSidecar: boolean;
+            signature?: components["schemas"]["SignatureState"] | null;
         };
         /** @description All that is known of one backup. */
         BackupDetails: {
@@ -2343,6 +2344,8 @@ export interface operations {
             query?: {
                 /** @description Only of this job. */
                 job?: string;
+                /** @description Read the sidecars of the page, to tell who signed them. */
+                signatures?: boolean;
                 cursor?: string;
                 limit?: number;
             };

@@ -372,6 +372,10 @@ async fn what_was_planted_at_a_destination_is_said_before_the_restore_and_never_
     let found = preview(&good, false).await;
     assert_eq!((codes(&found).len(), &found["signature"]), (0, &json!("thisServer")), "{found}");
     assert_eq!(details(&good).await["signature"], "thisServer");
+    let list = format!("/api/destinations/{destination}/backups");
+    assert!(anna.get(&list).await.expect(200)["items"][0]["signature"].is_null());
+    let listed = anna.get(&format!("{list}?signatures=true")).await.expect(200);
+    assert_eq!(listed["items"][0]["signature"], "thisServer", "{listed}");
 
     // A plain database, laid beside the encrypted ones.
     let plain = "shop/backup_2026-11-26T00-00-00.db";

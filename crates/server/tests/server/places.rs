@@ -28,10 +28,14 @@ async fn a_folder_that_dropbox_cannot_have_is_refused_when_it_is_saved() {
 async fn a_folder_is_the_one_that_was_typed() {
     let world = World::new().await;
     let anna = world.administrator().await;
-    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
-    for name in ["a%20b", "100%", "q?x=1", "h#1", "a b", "%25"] {
+    std::fs::create_dir(world.path("deep")).unwrap();
+    for name in
+        ["a%20b", "100%", "q?x=1", "h#1", "a b", "%25", "p%41", "%2e%2e", "%2F", "ü ß", "\"quoted\"", "deep/%2e%2e%2f"]
+    {
         let (folder, destination) = world.folder_destination(&anna, name).await;
-        let job = anna.job(name, &source, &[&destination], json!({})).await;
+        let (_, source) =
+            world.sqlite_source(&anna, &format!("{name} of")[name.rfind('/').map_or(0, |at| at + 1)..], 10).await;
+        let job = anna.job(&name.replace('/', " "), &source, &[&destination], json!({})).await;
         let run = world.run_job(&anna, &job).await;
         assert_eq!(run["state"], "succeeded", "{name}: {run}");
         assert!(folder.read_dir().unwrap().next().is_some(), "{name}");

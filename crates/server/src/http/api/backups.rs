@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use destinations::{Destination, Entry};
 use domain::BackupName;
 use domain::sidecar::Sidecar;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use runner::restore::Examined;
 use runner::{Backup, DeleteError, Listing, SidecarState, SignatureState};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,8 @@ use crate::failure::Failure;
 
 /// Maximum number of unreadable folders in an answer.
 const MAX_UNREADABLE: usize = 100;
+/// Maximum number of sidecars read at once.
+const PARALLEL_READS: usize = 4;
 
 /// A backup, as its name and the storage tell.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,6 +53,9 @@ pub(crate) struct BackupInfo {
     size: u64,
     /// Whether a sidecar lies beside it.
     has_sidecar: bool,
+    /// Who signed its sidecar, if that was asked for; absent without a sidecar that can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<SignatureName>,
 }
 
 /// A page of backups.
@@ -80,6 +86,9 @@ pub(crate) struct UnreadableFolder {
 pub(crate) struct BackupQuery {
     /// Only of this job.
     job: Option<String>,
+    /// Read the sidecars of the page, to tell who signed them.
+    #[serde(default)]
+    signatures: bool,
     cursor: Option<String>,
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
@@ -193,6 +202,7 @@ impl From<Backup> for BackupInfo {
             job: backup.job,
             size: backup.size,
             has_sidecar: backup.has_sidecar,
+            signature: None,
         }
     }
 }
@@ -214,13 +224,29 @@ pub(crate) async fn list(
     let items: Vec<Backup> = backups.iter().skip(start).take(request.limit).cloned().collect();
     let next_cursor = items.last().filter(|_| more).map(|last| cursor(&key(last)));
     let unreadable = listing.unreadable.iter().take(MAX_UNREADABLE);
+    let items: Vec<BackupInfo> = items.into_iter().map(BackupInfo::from).collect();
     Ok(Json(BackupList {
-        items: items.into_iter().map(BackupInfo::from).collect(),
+        items: if query.signatures { with_signatures(&app, &id, items).await? } else { items },
         next_cursor,
         unreadable: unreadable
             .map(|folder| UnreadableFolder { path: folder.path.clone(), error: folder.cause.clone() })
             .collect(),
     }))
+}
+
+/// Reads the sidecars beside backups, a few at once.
+async fn with_signatures(app: &App, id: &str, items: Vec<BackupInfo>) -> Result<Vec<BackupInfo>, Problem> {
+    let destination = &*app.open_destination(id, Patience::Short).await?;
+    let read = |mut item: BackupInfo| async move {
+        if item.has_sidecar {
+            let sidecar = runner::catalog::read_sidecar(destination, &item.path).await?;
+            let ours = app.signer.public_key();
+            item.signature = sidecar.signature().map(|signature| SignatureName::of(signature, ours));
+        }
+        Ok::<_, destinations::Error>(item)
+    };
+    let read: Result<Vec<_>, _> = stream::iter(items).map(read).buffered(PARALLEL_READS).try_collect().await;
+    Ok(read.map_err(Failure::from)?)
 }
 
 /// What the list is sorted by.
