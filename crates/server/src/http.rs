@@ -5,6 +5,7 @@ mod access;
 mod api;
 mod bounds;
 mod caller;
+mod class;
 mod client_address;
 mod documentation;
 mod extract;

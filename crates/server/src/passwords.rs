@@ -3,12 +3,12 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
-/// Threads that hash. The memory of a hash comes from its thread's arena, so that it is bounded by their number.
+/// Threads that hash, each in a memory of its own, which it keeps: allocated anew for each password, it would be left in pieces.
 pub(crate) const THREADS: usize = 2;
 /// Maximum passwords that wait to be hashed; more are refused.
 pub(crate) const MAX_WAITING: usize = 32;
@@ -28,7 +28,9 @@ pub(crate) enum HashError {
     Failed(String),
 }
 
-type Work = Box<dyn FnOnce() + Send>;
+/// What Argon2 works in.
+type Memory = Vec<Block>;
+type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
 /// Hashes and checks passwords.
 pub(crate) struct Passwords {
@@ -42,7 +44,7 @@ impl Passwords {
         // Of a password that nobody knows, not even this program: the entropy is thrown away.
         let mut entropy = [0; 32];
         getrandom::fill(&mut entropy).map_err(|error| error.to_string())?;
-        let nobody = hash_bytes(&entropy)?;
+        let nobody = hash_bytes(&entropy, &mut Memory::new())?;
         let (queue, work) = sync_channel(MAX_WAITING);
         let work = Arc::new(Mutex::new(work));
         for _ in 0..THREADS {
@@ -55,7 +57,7 @@ impl Passwords {
 
     /// The hash to keep, as a PHC string.
     pub(crate) async fn hash(&self, password: SecretString) -> Result<String, HashError> {
-        let hashed = self.carry_out(move || hash_bytes(password.expose_secret().as_bytes())).await?;
+        let hashed = self.carry_out(move |memory| hash_bytes(password.expose_secret().as_bytes(), memory)).await?;
         hashed.map_err(HashError::Failed)
     }
 
@@ -63,19 +65,19 @@ impl Passwords {
     pub(crate) async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, HashError> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
-        let matches = self.carry_out(move || {
-            let parsed = PasswordHash::new(&hash).map_err(|error| error.to_string())?;
-            Ok::<_, String>(Argon2::default().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
-        });
-        Ok(matches.await?.map_err(HashError::Failed)? && known)
+        let fits = move |memory: &mut Memory| verify_bytes(password.expose_secret().as_bytes(), &hash, memory);
+        Ok(self.carry_out(fits).await?.map_err(HashError::Failed)? && known)
     }
 
-    async fn carry_out<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, HashError> {
+    async fn carry_out<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, HashError> {
         let (sender, receiver) = oneshot::channel();
-        let work: Work = Box::new(move || {
+        let work: Work = Box::new(move |memory| {
             // A caller who has gone is not worked for.
             if !sender.is_closed() {
-                let _ = sender.send(work());
+                let _ = sender.send(work(memory));
             }
         });
         self.queue.try_send(work).map_err(|_| HashError::Busy)?;
@@ -85,19 +87,55 @@ impl Passwords {
 
 /// Works until the queue's other end is gone.
 fn work_off(queue: &Mutex<Receiver<Work>>) {
+    let mut memory = Memory::new();
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(work) = next else { return };
         // A panic costs its caller the answer, not everybody the thread.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&mut memory)));
     }
 }
 
-fn hash_bytes(password: &[u8]) -> Result<String, String> {
+fn hash_bytes(password: &[u8], memory: &mut Memory) -> Result<String, String> {
     let mut salt = [0; 16];
     getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
-    let hash = Argon2::default().hash_password_with_salt(password, &salt).map_err(|error| error.to_string())?;
+    let argon2 = Argon2::default();
+    let output = compute(&argon2, password, &salt, Params::DEFAULT_OUTPUT_LEN, memory)?;
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon2.params()).map_err(|error| error.to_string())?,
+        salt: Some(Salt::new(&salt).map_err(|error| error.to_string())?),
+        hash: Some(output),
+    };
     Ok(hash.to_string())
+}
+
+fn verify_bytes(password: &[u8], hash: &str, memory: &mut Memory) -> Result<bool, String> {
+    let hash = PasswordHash::new(hash).map_err(|error| error.to_string())?;
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|error| error.to_string())?;
+    let version = hash.version.map(Version::try_from).transpose().map_err(|error| error.to_string())?;
+    let params = Params::try_from(&hash).map_err(|error| error.to_string())?;
+    let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else {
+        return Err("a stored password hash lacks its salt or its output".to_owned());
+    };
+    let argon2 = Argon2::new(algorithm, version.unwrap_or_default(), params);
+    // Outputs are compared in constant time.
+    Ok(compute(&argon2, password, &salt, expected.len(), memory)? == expected)
+}
+
+fn compute(
+    argon2: &Argon2<'_>,
+    password: &[u8],
+    salt: &[u8],
+    length: usize,
+    memory: &mut Memory,
+) -> Result<Output, String> {
+    memory.resize(argon2.params().block_count(), Block::default());
+    let mut output = vec![0; length];
+    let computed = argon2.hash_password_into_with_memory(password, salt, &mut output, memory);
+    computed.map_err(|error| error.to_string())?;
+    Output::new(&output).map_err(|error| error.to_string())
 }
 
 /// A new password's hash, for the command line.
@@ -105,7 +143,7 @@ fn hash_bytes(password: &[u8]) -> Result<String, String> {
 /// # Errors
 /// If the operating system gives no random numbers.
 pub fn hash_password(password: &SecretString) -> Result<String, String> {
-    hash_bytes(password.expose_secret().as_bytes())
+    hash_bytes(password.expose_secret().as_bytes(), &mut Memory::new())
 }
 
 /// Why a new password is refused; none if it is not.
@@ -126,6 +164,9 @@ mod tests {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash("correct horse".into()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        // Others' implementations agree.
+        let stock = argon2::PasswordVerifier::verify_password(&Argon2::default(), b"correct horse", hash.as_str());
+        assert!(stock.is_ok());
         assert!(passwords.verify("correct horse".into(), Some(hash.clone())).await.unwrap());
         assert!(!passwords.verify("wrong horse".into(), Some(hash)).await.unwrap());
         assert!(!passwords.verify("correct horse".into(), None).await.unwrap());
@@ -140,7 +181,7 @@ mod tests {
         let held = Arc::new(Mutex::new(held));
         let block = || {
             let held = Arc::clone(&held);
-            move || {
+            move |_: &mut Memory| {
                 let _ = held.lock().unwrap().recv();
             }
         };

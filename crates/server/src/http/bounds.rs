@@ -1,5 +1,4 @@
-//! What each operation may take: bytes of its body, time, and how many of its class run at once. A class that is full never
-//! keeps another one waiting.
+//! Keeps each operation within the limits of its class. A class that is full never keeps another one waiting.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,114 +11,18 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
-use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
 use super::caller::Caller;
+use super::class::Class;
 use super::problem::Problem;
 use crate::app::App;
 
-/// The name of the extension that says what an operation may take.
-pub(crate) const LIMITS: &str = "x-limits";
 /// A request waits so long for others of its class.
 const WAIT: Duration = Duration::from_secs(5);
 /// Users whose requests are counted; more are only kept while they have requests.
 const MAX_IDLE_USERS: usize = 1000;
-
-const KIB: usize = 1024;
-
-/// A kind of work. Each has requests of its own that may run at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum Class {
-    /// Asks whether the server lives.
-    Probe,
-    /// Reads and writes the metadata database.
-    Catalog,
-    /// Hashes a password.
-    Password,
-    /// Reads a destination, or writes to it.
-    Storage,
-    /// Reads a whole backup.
-    Verify,
-    /// Asks a source.
-    Source,
-    /// Talks to Dropbox about an authorization.
-    Authorization,
-    /// Answers step by step.
-    Test,
-    /// Sends a backup.
-    Download,
-    /// Tells what happens as long as somebody listens.
-    Events,
-}
-
-/// What an operation of a class may take.
-#[derive(Debug, Clone, Copy, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Limits {
-    class: Class,
-    /// Bytes.
-    pub(crate) body: usize,
-    /// Until the answer begins.
-    seconds: u64,
-    /// Requests of this class, of all users.
-    at_once: usize,
-    /// Requests of this class, of one user, or of one address where nobody is signed in.
-    per_user: usize,
-}
-
-impl Class {
-    pub(crate) const ALL: [Self; 10] = [
-        Self::Probe,
-        Self::Catalog,
-        Self::Password,
-        Self::Storage,
-        Self::Verify,
-        Self::Source,
-        Self::Authorization,
-        Self::Test,
-        Self::Download,
-        Self::Events,
-    ];
-
-    /// docs/SERVER.md has the same figures in its table.
-    pub(crate) const fn limits(self) -> Limits {
-        let (body, seconds, at_once, per_user) = match self {
-            Self::Probe => (0, 10, 64, 64),
-            Self::Catalog => (KIB * KIB, 30, 256, 64),
-            Self::Password => (4 * KIB, 30, 64, 8),
-            Self::Storage => (64 * KIB, 60, 32, 8),
-            Self::Verify => (64 * KIB, 3600, 4, 2),
-            Self::Source => (KIB * KIB, 120, 16, 4),
-            Self::Authorization => (64 * KIB, 60, 16, 4),
-            Self::Test => (64 * KIB, 30, 8, 4),
-            Self::Download => (0, 60, 16, 4),
-            Self::Events => (0, 30, 256, 16),
-        };
-        Limits { class: self, body, seconds, at_once, per_user }
-    }
-
-    /// Whether its answers go on for as long as somebody reads.
-    const fn streams(self) -> bool {
-        matches!(self, Self::Test | Self::Download | Self::Events)
-    }
-
-    /// What its requests wait for, in words.
-    const fn waits_for(self) -> &'static str {
-        match self {
-            Self::Probe | Self::Catalog => "the metadata database",
-            Self::Password => "passwords to be checked",
-            Self::Storage | Self::Verify => "destinations to answer",
-            Self::Source => "sources to answer",
-            Self::Authorization => "Dropbox to answer",
-            Self::Test => "tests to end",
-            Self::Download => "downloads to end",
-            Self::Events => "event streams to end",
-        }
-    }
-}
 
 /// The body limit of the request at hand.
 #[derive(Debug, Clone, Copy)]
@@ -255,6 +158,7 @@ fn hold(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::class::Limits;
 
     const NOW: Duration = Duration::from_millis(1);
 
@@ -296,22 +200,6 @@ mod tests {
         end.send(()).unwrap();
         while free() < all {
             tokio::task::yield_now().await;
-        }
-    }
-
-    #[test]
-    fn the_documented_figures_are_these() {
-        let documented = include_str!("../../../../docs/SERVER.md");
-        for class in Class::ALL {
-            let Limits { body, seconds, at_once, per_user, .. } = class.limits();
-            let name = serde_json::to_value(class).unwrap();
-            let body = match body {
-                0 => "none".to_owned(),
-                bytes if bytes < KIB * KIB => format!("{} KiB", bytes / KIB),
-                bytes => format!("{} MiB", bytes / KIB / KIB),
-            };
-            let row = format!("| `{}` | {body} | {seconds} s | {at_once} | {per_user} |", name.as_str().unwrap());
-            assert!(documented.contains(&row), "docs/SERVER.md lacks {row}");
         }
     }
 }

@@ -18,7 +18,8 @@ use super::api::{
     audit, backups, copies, destinations, downloads, dropbox_adapter, events, folders, jobs, overview, profiles,
     restores, runs, sessions, setup, sources, system, tokens, users,
 };
-use super::bounds::{Class, LIMITS, keep};
+use super::bounds::keep;
+use super::class::{Class, LIMITS};
 use super::problem::Problem;
 use super::{documentation, headers, pages, request_log};
 use crate::app::App;
