@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use dropbox_emulator::Weather;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -80,7 +80,7 @@ async fn a_name_that_occurs_twice_in_a_body_is_refused() {
     assert!(answer.text().await.unwrap().contains("\\\"path\\\" occurs twice"));
 }
 
-/// Storage that hangs, as NFS does when its server is away: what asks it fails in words, everything else goes on.
+/// Storage that hangs: what asks it fails in words, everything else goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn storage_that_hangs_holds_up_nothing_else() {
     let world = World::configured(|config| {
@@ -92,16 +92,13 @@ async fn storage_that_hangs_holds_up_nothing_else() {
     let vera = world.member(&anna, "Vera", "viewer").await;
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
     let (good, disk) = world.folder_destination(&anna, "Disk").await;
-    let (hanging, nfs) = world.folder_destination(&anna, "NFS").await;
+    let hanging = world.dropbox_destination(&anna, "Offsite").await;
     let job = anna.job("shop", &source, &[&disk], json!({})).await;
-    let folder = hanging.join("shop");
-    std::fs::create_dir(&folder).unwrap();
-    let name = "backup_2026-01-15T12-00-00.db.zst";
-    std::fs::write(folder.join(name), "x").unwrap();
-    // Opening it waits for a writer that never comes.
-    let sidecar = folder.join(format!("{name}.meta.json"));
-    mknodat(CWD, &sidecar, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    let details = format!("/api/destinations/{nfs}/backups/details?path=shop/{name}");
+    let offsite = anna.job("offsite", &source, &[&hanging], json!({})).await;
+    let run = world.run_job(&anna, &offsite).await;
+    let path = run["result"]["databases"][0]["copies"][0]["path"].as_str().unwrap();
+    let details = format!("/api/destinations/{hanging}/backups/details?path={path}");
+    world.dropbox().set_weather(Weather { latency: Duration::from_secs(600), ..Weather::default() });
 
     let asked: Vec<_> = (0..40)
         .map(|_| {
@@ -112,7 +109,7 @@ async fn storage_that_hangs_holds_up_nothing_else() {
     for answer in asked {
         answer.await.unwrap().problem(503, "busy", &["destinations to answer"]);
     }
-    // What hangs keeps its places: no request adds to it. All else, and others' requests, are answered.
+    // All else, and others' requests, are answered.
     vera.get(&details).await.problem(503, "busy", &[]);
     let mut again = world.stranger();
     again.sign_in_with("/api/session", &json!({"name": "Vera", "password": crate::world::PASSWORD})).await;
@@ -121,9 +118,7 @@ async fn storage_that_hangs_holds_up_nothing_else() {
     assert_eq!(world.run_job(&anna, &job).await["state"], "succeeded");
     assert!(std::fs::read_dir(good.join("shop")).unwrap().count() > 0);
     // Once the storage answers again, so does the server.
-    let moved = folder.join("moved");
-    std::fs::rename(&sidecar, &moved).unwrap();
-    drop(std::fs::OpenOptions::new().read(true).write(true).open(&moved).unwrap());
+    world.dropbox().set_weather(Weather::default());
     let deadline = Instant::now() + PATIENCE;
     while vera.get(&details).await.status != 200 {
         assert!(Instant::now() < deadline, "the places of what hung are not given back");
