@@ -101,7 +101,7 @@ impl From<DbErr> for Error {
             DbErr::Conn(RuntimeErr::SqlxError(cause))
             | DbErr::Exec(RuntimeErr::SqlxError(cause))
             | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-                cause.as_database_error().and_then(|cause| cause.code()).unwrap_or_default().into_owned()
+                cause.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned()
             }
             _ => String::new(),
         };

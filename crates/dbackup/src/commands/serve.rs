@@ -84,7 +84,7 @@ fn start_log(format: LogFormat, filter: &str) -> Result<WorkerGuard, Failure> {
         Failure::usage(format!("--log {filter}: {error}. Write error, warn, info, debug, trace, or server=debug"))
     })?;
     let (writer, guard) =
-        NonBlockingBuilder::default().buffered_lines_limit(MAX_LINES).lossy(true).finish(RedactedStderr::default());
+        NonBlockingBuilder::default().buffered_lines_limit(MAX_LINES).lossy(true).finish(RedactedStderr);
     // Where the log cannot be written, there is no place to say so.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).log_internal_errors(false);
     match format {

@@ -38,7 +38,17 @@ async fn left_out(source: &Postgres, name: &str, kind: &str) -> Option<Warning> 
     let quoted = identifier(name);
     match kind {
         // A swap that failed half-way leaves invalid ones of ours, too.
-        _ if is_passing(name) => Some(
+        _ if is_passing(name, &["restored"]) => Some(
+            warning(
+                "leftover-database",
+                name,
+                "was restored completely and never put in its place, and is not backed up",
+            )
+            .with_cure(format!(
+                "Put it in its place (dbackup restore --put-in-place), or drop it: DROP DATABASE {quoted}"
+            )),
+        ),
+        _ if is_passing(name, &["restore", "replaced"]) => Some(
             warning("leftover-database", name, "is left over from a restore that did not end, and is not backed up")
                 .with_cure(format!("Remove it when no restore is running: DROP DATABASE {quoted}")),
         ),
@@ -78,10 +88,10 @@ async fn holds_data(source: &Postgres, name: &str) -> bool {
     query(source, name, &holds_something()).await.is_ok_and(|rows| !rows.is_empty())
 }
 
-/// Returns whether a name is one under which our restores keep databases for a while: `shop__dbackup_restore_1f2e3d4c`.
-fn is_passing(name: &str) -> bool {
-    ["__dbackup_restore_", "__dbackup_replaced_"].iter().any(|mark| {
-        name.rsplit_once(mark)
+/// Returns whether a name is one under which our restores keep databases for one of these purposes: `shop__dbackup_restore_1f2e3d4c`.
+fn is_passing(name: &str, purposes: &[&str]) -> bool {
+    purposes.iter().any(|purpose| {
+        name.rsplit_once(&format!("__dbackup_{purpose}_"))
             .is_some_and(|(_, random)| random.len() == 8 && random.bytes().all(|byte| byte.is_ascii_hexdigit()))
     })
 }
@@ -92,9 +102,13 @@ mod tests {
 
     #[test]
     fn passing_names_are_told_from_names_that_only_look_similar() {
-        assert!(is_passing("shop__dbackup_restore_1f2e3d4c") && is_passing("__dbackup_replaced_00000000"));
+        let passing = ["restore", "replaced", "restored"];
+        for name in ["shop__dbackup_restore_1f2e3d4c", "__dbackup_replaced_00000000", "x__dbackup_restored_1f2e3d4c"] {
+            assert!(is_passing(name, &passing), "{name}");
+        }
+        assert!(!is_passing("x__dbackup_restored_1f2e3d4c", &["restore"]));
         for own in ["dbackup", "shop__dbackup_restore_", "shop__dbackup_restore_notes", "x_dbackup_restore_1f2e3d4c"] {
-            assert!(!is_passing(own), "{own}");
+            assert!(!is_passing(own, &passing), "{own}");
         }
     }
 }
