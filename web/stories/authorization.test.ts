@@ -143,7 +143,7 @@ test('M-15: a redirect that does not come says what to do, and a callback of nob
   await world.look('destination, waiting');
   await dialog().getByRole('button', { name: 'stop waiting' }).click();
   await world.page.goto(`${world.url}/api/adapters/dropbox/callback?code=x&state=made-up`);
-  await world.page.getByRole('alert').getByText('start again from the destination').waitFor();
+  await world.page.getByRole('alert').getByText('Open the destination and authorize again').waitFor();
   await world.look('callback of nobody');
 });
 

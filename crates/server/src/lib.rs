@@ -29,6 +29,7 @@ mod tls;
 pub use clock::Clock;
 pub use config::{Config, DropboxNetwork};
 pub use data_folder::DataFolder;
+pub use http::API_TOKEN_PREFIX;
 pub use passwords::{hash_password, refuse_password};
 pub use redaction::RedactedStderr;
 pub use runs::executor::LEASE;

@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const NOTE_EVERY: SignedDuration = SignedDuration::from_secs(60);
 
 /// Every API token starts so, which makes leaked ones easy to find.
-pub(crate) const TOKEN_PREFIX: &str = "dbk_";
+pub const TOKEN_PREFIX: &str = "dbk_";
 
 /// Whoever asks.
 #[derive(Debug, Clone)]

@@ -97,7 +97,7 @@ async fn first_user(data: &DataFolder) -> Result<SecretString, Failure> {
     let password_hash = server::hash_password(&SecretString::from(PASSWORD)).map_err(Failure::Failed)?;
     let user = NewUser { name: USER.to_owned(), role: Role::Administrator, password_hash };
     let user = catalog.create_user(&user, now()).await?;
-    let token = Token::new("")?;
+    let token = Token::new(server::API_TOKEN_PREFIX)?;
     let scopes = [Permission::View, Permission::Operate, Permission::Configure];
     let new = NewApiToken { user_id: &user.id, name: "demo", token: &token, scopes: &scopes, expires_at: None };
     catalog.create_api_token(&new, now()).await?;
