@@ -275,7 +275,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn finish_run(&self, id: &str, fence: i64, end: &RunEnd, now: Timestamp) -> Result<bool, Error> {
-        finish(&self.db, id, fence, end, now).await
+        self.finish(id, fence, "state = 'running' AND fence = $2", end, now).await
     }
 
     /// Ends a run whose end could not be stored while its worker lived, also if it was called interrupted meanwhile. False if
@@ -284,13 +284,28 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn finish_late(&self, id: &str, fence: i64, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
-        let given_up =
-            "UPDATE runs SET state = 'running', fence = $2 WHERE id = $1 AND fence = $3 AND state = 'interrupted'";
-        let transaction = sql::begin(&self.db).await?;
-        sql::run(&transaction, given_up, values![id, fence, fence + 1]).await?;
-        let ended = finish(&transaction, id, fence, end, at).await?;
-        transaction.commit().await?;
-        Ok(ended)
+        let mine = "(state = 'running' AND fence = $2 OR state = 'interrupted' AND fence = $2 + 1)";
+        self.finish(id, fence, mine, end, at).await
+    }
+
+    async fn finish(&self, id: &str, fence: i64, which: &str, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
+        let text = format!(
+            "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
+             stored_bytes = $8, sent_bytes = $9, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
+        );
+        let [dumped, stored, sent] = end.bytes;
+        let values = values![
+            id,
+            fence,
+            end.state.as_str(),
+            end.error.clone(),
+            end.result.as_ref().map(json).transpose()?,
+            Moment(at),
+            dumped,
+            stored,
+            sent
+        ];
+        Ok(sql::run(&self.db, &text, values).await? > 0)
     }
 
     /// Says that an interrupted run has succeeded after all, as its result shows. None if it is not interrupted (any more).
@@ -392,25 +407,6 @@ impl Catalog {
         let row: Option<Fence> = sql::one(&self.db, text, values![id, fence]).await?;
         Ok(row.is_some_and(|row| row.fence == fence))
     }
-}
-
-async fn finish(db: &impl ConnectionTrait, id: &str, fence: i64, end: &RunEnd, now: Timestamp) -> Result<bool, Error> {
-    let text = "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
-                stored_bytes = $8, sent_bytes = $9, lease_until = NULL, worker = NULL \
-                WHERE id = $1 AND fence = $2 AND state = 'running'";
-    let [dumped, stored, sent] = end.bytes;
-    let values = values![
-        id,
-        fence,
-        end.state.as_str(),
-        end.error.clone(),
-        end.result.as_ref().map(json).transpose()?,
-        Moment(now),
-        dumped,
-        stored,
-        sent
-    ];
-    Ok(sql::run(db, text, values).await? > 0)
 }
 
 fn milliseconds_of(lease: SignedDuration) -> i64 {

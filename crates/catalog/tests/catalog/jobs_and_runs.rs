@@ -133,6 +133,13 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert!(!catalog.holds_run(&queued.id, fence).await.unwrap());
     let run = catalog.run(&queued.id).await.unwrap().unwrap();
     assert_eq!((run.state, run.dumped_bytes, run.result), (RunStatus::Interrupted, 1, Some(so_far)));
+    // But how it really ended counts, also while the job runs again, and only from the last who had it.
+    let again = catalog.queue_run(&by_hand(&id), at(43)).await.unwrap();
+    assert!(!catalog.finish_late(&queued.id, fence - 1, &end(RunStatus::Failed), at(42)).await.unwrap());
+    assert!(catalog.finish_late(&queued.id, fence, &end(RunStatus::Succeeded), at(42)).await.unwrap());
+    assert_eq!(catalog.run(&queued.id).await.unwrap().unwrap().state, RunStatus::Succeeded);
+    assert!(!catalog.finish_late(&queued.id, fence, &end(RunStatus::Failed), at(44)).await.unwrap());
+    catalog.cancel_run(&again.id, at(45)).await.unwrap();
 
     catalog.queue_run(&by_hand(&id), at(50)).await.unwrap();
     let claim = catalog.claim_run("w1", at(51), LEASE).await.unwrap().unwrap();
@@ -146,7 +153,7 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert!(catalog.claim_run("w1", at(63), LEASE).await.unwrap().is_none());
 
     let ids = all_pages(async |page| catalog.runs(&RunFilter::default(), &page).await, |run| run.id.clone()).await;
-    assert_eq!(ids.len(), 3);
+    assert_eq!(ids.len(), 4);
     let only = |state, job: Option<&str>| RunFilter {
         states: vec![state],
         job_id: job.map(str::to_owned),
@@ -156,10 +163,10 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
         async |page| catalog.runs(&only(RunStatus::Interrupted, Some(&id)), &page).await,
         |run| run.id.clone(),
     );
-    assert_eq!(interrupted.await.len(), 2);
+    assert_eq!(interrupted.await.len(), 1);
     let none = all_pages(async |page| catalog.runs(&only(RunStatus::Failed, None), &page).await, |run| run.id.clone());
     assert!(none.await.is_empty());
-    assert_eq!(catalog.count_runs(RunStatus::Interrupted).await.unwrap(), 2);
+    assert_eq!(catalog.count_runs(RunStatus::Interrupted).await.unwrap(), 1);
 }
 
 async fn lines_are_numbered_without_gaps(store: Store) {
