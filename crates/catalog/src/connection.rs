@@ -97,7 +97,7 @@ impl Location {
     }
 }
 
-/// A database file that is this process's alone: what a server finds unfinished at its start must be nobody else's.
+/// A database file that no other process uses: runs that a server finds unfinished when it starts must be its own.
 #[derive(Debug)]
 pub(crate) struct LockedFile {
     path: PathBuf,

@@ -37,8 +37,8 @@ pub enum Error {
     /// The job has a run that has not ended, or that slot has fired.
     #[error("the job is running already: wait for its end or cancel it")]
     AlreadyRunning,
-    /// Somebody else wrote the same at the same moment.
-    #[error("somebody else changed the same at the same moment: try again")]
+    /// Another request changed the same row at the same time.
+    #[error("another request changed this at the same time: try again")]
     Conflict,
     /// The key was changed while this process ran.
     #[error("the encryption key was changed since this server started: restart it with the new key")]

@@ -264,7 +264,7 @@ impl Catalog {
         sql::all(&self.db, text, []).await
     }
 
-    /// Moves the next slot of a job, unless somebody has changed the job since it was read. Returns whether it did.
+    /// Moves a job's next slot, unless the job has changed since it was read. Returns whether it moved.
     ///
     /// # Errors
     /// [`Error::Database`].

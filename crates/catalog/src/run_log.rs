@@ -8,7 +8,7 @@ use crate::columns::Moment;
 use crate::error::Error;
 use crate::sql::{self, values};
 
-/// How often a line looks for a number that nobody else takes.
+/// Maximum attempts to insert a line when other servers take its number.
 const MAX_ATTEMPTS: u32 = 20;
 
 /// A line.

@@ -219,7 +219,7 @@ impl Catalog {
         Ok(sql::one(&self.db, &text, values![job_id]).await?.map(Err))
     }
 
-    /// Takes the run that has waited longest, for as long as the lease. None if none waits.
+    /// Claims the run that has waited longest, under a lease. Returns `None` if the queue is empty.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -308,7 +308,7 @@ impl Catalog {
         Ok(sql::run(&self.db, &text, values).await? > 0)
     }
 
-    /// Says that an interrupted run has succeeded after all, as its result shows. None if it is not interrupted (any more).
+    /// Says that an interrupted run has succeeded after all, as its result shows. Returns `None` if it is not interrupted.
     ///
     /// # Errors
     /// [`Error::Database`].
