@@ -180,9 +180,14 @@ impl App {
             SourceSettings::Sqlite { path } if is_companion(Path::new(path)) => Err(forbidden(format!(
                 "{path} is the name of a file that belongs to a SQLite database: choose another name"
             ))),
-            SourceSettings::Postgres { host, port, database: Some(database), .. } => {
+            SourceSettings::Postgres { host, port, database: Some(database), service, .. } => {
                 let Some(own) = self.config.database.postgres_place() else { return Ok(()) };
-                if is_same_database(&own, host, port.unwrap_or(5432), database).await {
+                // A service may lead to any host and port: by the name alone, then.
+                let (host, port) = match service {
+                    Some(_) => (&own.host, own.port),
+                    None => (host, port.unwrap_or(5432)),
+                };
+                if is_same_database(&own, host, port, database).await {
                     return Err(Refusal::Own(format!("the database '{database}'")).into());
                 }
                 Ok(())

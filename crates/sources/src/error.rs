@@ -24,7 +24,7 @@ pub enum Error {
         /// The tool's words.
         cause: String,
         /// What to do about it.
-        cure: Option<&'static str>,
+        cure: Option<String>,
     },
     /// Everything was loaded, but could not be put in its place. Nothing was thrown away.
     #[error("{cause}. The restored database is complete and kept as '{kept}'. {cure}")]
@@ -47,7 +47,7 @@ pub enum Error {
         /// Why it failed.
         cause: String,
         /// What to do about it.
-        cure: Option<&'static str>,
+        cure: Option<String>,
     },
 }
 
@@ -82,7 +82,7 @@ impl Error {
     pub(crate) fn of_tool(
         what: impl Into<String>,
         error: &ProcessError,
-        cure: impl Fn(&str) -> Option<&'static str>,
+        cure: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let cause = error.to_string();
         let cure = cure(&cause);
@@ -93,7 +93,7 @@ impl Error {
     pub(crate) fn of_restore_tool(
         what: impl Into<String>,
         error: &ProcessError,
-        cure: fn(&str) -> Option<&'static str>,
+        cure: impl Fn(&str) -> Option<String>,
     ) -> Self {
         match Self::of_tool(what, error, cure) {
             Self::Failed { what, cause, cure }
@@ -106,6 +106,6 @@ impl Error {
     }
 }
 
-fn cure_sentence(cure: &Option<&'static str>) -> String {
-    cure.map(|cure| format!(". {cure}")).unwrap_or_default()
+fn cure_sentence(cure: &Option<String>) -> String {
+    cure.as_ref().map(|cure| format!(". {cure}")).unwrap_or_default()
 }

@@ -262,6 +262,31 @@ pub fn sqlite_file(path: PathBuf) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(sqlite::Sqlite::new(path)?))
 }
 
+/// How to log in to a PostgreSQL server, in parts.
+#[derive(Debug, Default)]
+pub struct PostgresLogin {
+    /// Names, addresses, or the folders of sockets, separated by commas. Empty: a service's or libpq's own.
+    pub host: String,
+    /// Of all hosts. None: a service's, or 5432.
+    pub port: Option<u16>,
+    /// The role. Empty: a service's or libpq's own.
+    pub user: String,
+    /// The one database; all that the server has if none is named.
+    pub database: Option<String>,
+    /// libpq's other connection parameters by name, as an address has them after its `?`.
+    pub parameters: Vec<(&'static str, String)>,
+    /// Of the role.
+    pub password: Option<SecretString>,
+}
+
+/// Opens a PostgreSQL server.
+///
+/// # Errors
+/// [`Error::Usage`] for a parameter that cannot be given.
+pub fn postgres_server(login: PostgresLogin) -> Result<Box<dyn Source>, Error> {
+    Ok(Box::new(postgres::Postgres::of(login)?))
+}
+
 /// Reads a source's address: `sqlite:///abs/path.db`, `postgres://user@host:port/database`.
 ///
 /// # Errors

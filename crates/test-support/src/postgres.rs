@@ -183,8 +183,8 @@ impl PostgresServer {
         self.psql(database, sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
 
-    /// From now on it offers TLS, with a certificate that nobody vouches for.
-    pub fn offer_tls(&self) {
+    /// From now on it offers TLS, with a certificate for `localhost` that nobody vouches for. Returns its file.
+    pub fn offer_tls(&self) -> PathBuf {
         let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
         let data = self.folder.path().join("data");
         for (name, pem) in [("server.crt", pair.cert.pem()), ("server.key", pair.signing_key.serialize_pem())] {
@@ -197,6 +197,7 @@ impl PostgresServer {
         self.sql("postgres", "ALTER SYSTEM SET ssl = on");
         self.sql("postgres", "SELECT pg_reload_conf()");
         wait_until("PostgreSQL offers TLS", || self.sql("postgres", "SHOW ssl").trim() == "on");
+        data.join("server.crt")
     }
 
     /// Ends it the hard way, as a crash would.

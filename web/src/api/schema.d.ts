@@ -1804,18 +1804,28 @@ export interface components {
         };
         /** @description Where databases are. */
         SourceSettings: {
-            /** @description Name or address. */
-            host: string;
+            /** @description Names or addresses, or a socket's folder; several are separated by commas. Only a service tells it, too. */
+            host?: string;
             /**
              * Format: int32
-             * @description 5432 if absent.
+             * @description The service's, or 5432, if absent.
              */
             port?: number | null;
-            /** @description The role to log in as. */
-            user: string;
+            /** @description The role to log in as. Only a service tells it, too. */
+            user?: string;
             /** @description The one database of this source; all that the server has if absent. */
             database?: string | null;
             sslMode?: components["schemas"]["SslMode"] | null;
+            /**
+             * @description The file with the certificate of the authority that the server's is checked against: an absolute path on this server's
+             *     machine, or `system` for the authorities that its operating system trusts.
+             */
+            sslRootCert?: string | null;
+            /**
+             * @description A section of the `pg_service.conf` on this server's machine, which gives what is not set here. Needs the permission
+             *     `administer`.
+             */
+            service?: string | null;
             /** @enum {string} */
             type: "postgres";
         } | {

@@ -23,6 +23,7 @@ mod server;
 mod server_keys;
 mod server_operation;
 mod server_secrets;
+mod server_sources;
 mod server_survives;
 mod serving;
 mod usage;

@@ -301,6 +301,39 @@ async fn operators_restore_databases_only_where_an_administrator_allows_it() {
 }
 
 #[tokio::test]
+async fn without_administer_a_source_uses_no_service_and_no_certificate_of_the_machine() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let program = anna.token(&["view", "configure"]).await;
+    let authority = world.path("authority.crt");
+    std::fs::write(&authority, "-").unwrap();
+    let input = |name: &str, more: (&str, Value)| {
+        let mut settings = json!({"type": "postgres", "host": "db", "user": "u"});
+        settings[more.0] = more.1;
+        json!({"name": name, "settings": settings})
+    };
+    let (service, certificate) = (("service", json!("shop")), ("sslRootCert", json!(authority)));
+    for (more, words) in [(service.clone(), "pg_service.conf"), (certificate.clone(), "--allow-path")] {
+        program.post("/api/sources", &input("mine", more.clone())).await.problem(
+            403,
+            "forbidden",
+            &["administer", words],
+        );
+    }
+    program.post("/api/sources", &input("system", ("sslRootCert", json!("system")))).await.expect(201);
+    let plain = id(&program.post("/api/sources", &input("plain", ("port", json!(1)))).await.expect(201));
+    for more in [service, certificate] {
+        let at = format!("/api/sources/{plain}");
+        program.put(&at, &input("plain", more.clone())).await.problem(403, "forbidden", &["administer"]);
+        // What an administrator has set stays when others change something else; another one is theirs to set.
+        anna.put(&at, &input("plain", more.clone())).await.expect(200);
+        program.put(&at, &input("plain, renamed", more.clone())).await.expect(200);
+        let other = (more.0, json!("/etc/passwd"));
+        program.put(&at, &input("plain", other)).await.problem(403, "forbidden", &["administer"]);
+    }
+}
+
+#[tokio::test]
 async fn the_postgres_database_of_the_server_itself_is_not_restored_over() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE meta");

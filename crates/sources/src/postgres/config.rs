@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::uri::{self, Uri};
-use crate::Origin;
 use crate::error::Error;
+use crate::{Origin, PostgresLogin};
 
 /// Connection parameters that an address may carry after its `?` besides `host`, `port`, `user` and `dbname` (libpq's names).
 const PARAMETERS: [&str; 22] = [
@@ -99,6 +99,27 @@ impl Postgres {
             source.set(name, value)?;
         }
         source.check_ports()?;
+        Ok(source)
+    }
+
+    /// Takes the parts as they are: nothing in them is escaped.
+    pub(crate) fn of(login: PostgresLogin) -> Result<Self, Error> {
+        let PostgresLogin { host, port, user, database, parameters, password } = login;
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let database = database.and_then(given);
+        let port = port.map(|port| port.to_string());
+        let mut source = Self {
+            host: given(host),
+            port,
+            user: given(user),
+            database,
+            parameters: Vec::new(),
+            password,
+            entry: Arc::default(),
+        };
+        for (name, value) in parameters {
+            source.set(name.to_owned(), value)?;
+        }
         Ok(source)
     }
 

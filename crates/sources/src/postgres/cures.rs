@@ -5,6 +5,7 @@
 
 mod tables;
 
+use super::Postgres;
 use super::probe::identifier;
 use tables::{ASK, Cure, DUMP, RESTORE, SESSION};
 pub(super) use tables::{BYPASS_ROW_SECURITY, ENTRY, LARGE_OBJECTS, READ_EVERYTHING};
@@ -29,19 +30,21 @@ fn tables(operation: Operation) -> [&'static [Cure]; 2] {
     }
 }
 
-/// Returns the cure with the names that the words hold.
-#[allow(dead_code, reason = "for results that list objects; messages of errors are fixed texts")]
-pub(super) fn of(operation: Operation, words: &str) -> Option<String> {
-    let (cure, name) = find(operation, words)?;
-    Some(match name {
-        Some(name) => cure.replace("\"<name>\"", &identifier(&name)).replace("<name>", &name),
-        None => cure.to_owned(),
-    })
-}
+impl Postgres {
+    /// Returns what to do about a tool's or the server's words, with the names that they hold and this source's role.
+    pub(super) fn cure(&self, operation: Operation, words: &str) -> Option<String> {
+        let (cure, name) = find(operation, words)?;
+        let cure = match name {
+            Some(name) => cure.replace("\"<name>\"", &identifier(&name)).replace("<name>", &name),
+            None => cure.to_owned(),
+        };
+        Some(self.with_role(&cure))
+    }
 
-/// Returns the cure with `<name>` in place of the names that the words hold.
-pub(super) fn fixed(operation: Operation, words: &str) -> Option<&'static str> {
-    find(operation, words).map(|(cure, _)| cure)
+    /// Puts the role that logs in into a cure's SQL, where the address tells it.
+    pub(super) fn with_role(&self, cure: &str) -> String {
+        self.role().map_or_else(|| cure.to_owned(), |role| cure.replace("<role>", &identifier(role)))
+    }
 }
 
 fn find(operation: Operation, words: &str) -> Option<(&'static str, Option<String>)> {

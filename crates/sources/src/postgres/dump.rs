@@ -12,7 +12,7 @@ use tokio::process::ChildStdout;
 
 use super::Postgres;
 use super::archive::ArchiveReader;
-use super::cures::{self, Operation};
+use super::cures::Operation;
 use super::rights::Look;
 use super::tools::Tool;
 use crate::error::Error;
@@ -23,6 +23,7 @@ const LOCK_TIMEOUT: &str = "--lock-wait-timeout=10min";
 
 /// A running pg_dump.
 pub(super) struct PostgresDump {
+    source: Postgres,
     what: String,
     versions: Versions,
     /// What the dump leaves out, as a look before it found.
@@ -48,16 +49,22 @@ impl PostgresDump {
             &format!("--dbname={}", source.reading_conninfo(database)),
         ]);
         switch_off(&mut command, &look.to_switch_off());
-        let (process, _, output) = command.start().map_err(|error| Error::of_tool(&what, &error, cure))?;
+        let (process, _, output) = command
+            .start()
+            .map_err(|error| Error::of_tool(&what, &error, |words| source.cure(Operation::Dump, words)))?;
         let output = output.ok_or_else(|| Error::failed(&what, "pg_dump has no output"))?;
         let warnings = look.warnings();
         let versions = Versions { engine: look.server.version, tool: tool.version };
-        Ok(Self { what, versions, warnings, process, output, archive: ArchiveReader::default() })
+        Ok(Self {
+            source: source.clone(),
+            what,
+            versions,
+            warnings,
+            process,
+            output,
+            archive: ArchiveReader::default(),
+        })
     }
-}
-
-fn cure(words: &str) -> Option<&'static str> {
-    cures::fixed(Operation::Dump, words)
 }
 
 /// Switches settings off for the tool's session, besides what `PGOPTIONS` says already.
@@ -110,8 +117,9 @@ impl Dump for PostgresDump {
     }
 
     async fn finish(self: Box<Self>) -> Result<Vec<Warning>, Error> {
-        let Self { what, process, output, archive, mut warnings, .. } = *self;
+        let Self { source, what, process, output, archive, mut warnings, .. } = *self;
         drop(output);
+        let cure = |words: &str| source.cure(Operation::Dump, words);
         let said = process.finish(Some(EXIT_PATIENCE)).await.map_err(|error| Error::of_tool(&what, &error, cure))?;
         archive.finish().map_err(|error| Error::failed(&what, error))?;
         warnings.extend(said.as_deref().and_then(remarks));

@@ -12,8 +12,9 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, ChildStdout};
 
 use super::Postgres;
+use super::cures::Operation;
 use super::probe::{execute, identifier, query};
-use super::tools::{Tool, cure};
+use super::tools::Tool;
 use crate::error::Error;
 
 /// PostgreSQL cuts longer names.
@@ -84,6 +85,7 @@ impl Keeper {
     pub(super) async fn hold(source: &Postgres, number: Number) -> Result<Self, Error> {
         let database = lock_database(source).await?;
         let what = format!("could not mark a restore at {}", source.address());
+        let cure = |words: &str| source.cure(Operation::Restore, words);
         let command = Tool::find_any("psql").await?.command(source).arguments([
             "--no-psqlrc",
             "--quiet",

@@ -107,10 +107,10 @@ fn no_entry(source: &Postgres, sql: &str, refusals: Vec<(String, QueryError)>) -
         return Error::Failed {
             what: query::doing(source, sql),
             cause: "there is no database to ask through (postgres or template1)".to_owned(),
-            cure: Some("Create one (CREATE DATABASE postgres), or name a database that exists"),
+            cure: Some("Create one (CREATE DATABASE postgres), or name a database that exists".to_owned()),
         };
     };
-    let cure = cures::fixed(Operation::Ask, &words).unwrap_or(cures::ENTRY);
+    let cure = source.cure(Operation::Ask, &words).unwrap_or_else(|| source.with_role(cures::ENTRY));
     Error::Failed { what: query::doing(source, sql), cause: words, cure: Some(cure) }
 }
 

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufR
 use tokio::process::{ChildStdin, ChildStdout};
 
 use super::Postgres;
-use super::cures::{self, Operation};
+use super::cures::Operation;
 use super::tools::Tool;
 use crate::error::Error;
 use crate::guard::{Guard, Unguarded};
@@ -111,16 +111,12 @@ impl QueryError {
     /// The error for the caller of `sql`, with its cure.
     pub(super) fn into_error(self, source: &Postgres, sql: &str) -> Error {
         let what = doing(source, sql);
-        let (cause, cure) = match self {
+        let cause = match self {
             Self::Tool(error) | Self::Stopped(error) => return error,
-            Self::Connect(words) => (words.clone(), cures::fixed(Operation::Ask, &words)),
-            Self::Sql(SqlError { sqlstate, message }) => {
-                let cause = format!("{message} (SQLSTATE {sqlstate})");
-                let cure = cures::fixed(Operation::Ask, &cause);
-                (cause, cure)
-            }
+            Self::Connect(words) => words,
+            Self::Sql(SqlError { sqlstate, message }) => format!("{message} (SQLSTATE {sqlstate})"),
         };
-        Error::Failed { what, cause, cure }
+        Error::Failed { what, cure: source.cure(Operation::Ask, &cause), cause }
     }
 }
 
@@ -283,7 +279,7 @@ fn failure(source: &Postgres, sql: &str, error: &ProcessError) -> QueryError {
             return QueryError::Sql(error);
         }
     }
-    QueryError::Tool(Error::of_tool(doing(source, sql), error, |words| cures::fixed(Operation::Ask, words)))
+    QueryError::Tool(Error::of_tool(doing(source, sql), error, |words| source.cure(Operation::Ask, words)))
 }
 
 /// Parses psql's CSV: lines end with a line feed; fields with a comma, a quote or a line end in them are quoted.

@@ -24,11 +24,12 @@ pub(super) use self::place::Target;
 use super::Postgres;
 use super::archive::{ArchiveReader, Contents};
 use super::contents;
+use super::cures::Operation;
 use super::definition::Definition;
 use super::list_file::ListFile;
 use super::passing::{self, Keeper, Number, Purpose, drop_database};
 use super::probe;
-use super::tools::{Tool, cure};
+use super::tools::Tool;
 use crate::error::Error;
 use crate::guard::{Guard, Unguarded};
 use crate::{Contents as Found, FailedObject, OnError, Restore, RestoreOptions, Restored};
@@ -150,7 +151,7 @@ impl PostgresRestore {
             list = Some(file);
         }
         command::allow_writing(&mut command, source, database).await?;
-        let started = command.start().map_err(|error| Error::of_tool(self.what(), &error, cure))?;
+        let started = command.start().map_err(|error| Error::of_tool(self.what(), &error, |words| self.cure(words)))?;
         self.warnings.extend(warnings);
         match started {
             (process, Some(input), _) => Ok(Running { process, input, _list: list }),
@@ -197,6 +198,10 @@ impl PostgresRestore {
         format!("could not restore database '{}'", self.target.database)
     }
 
+    fn cure(&self, words: &str) -> Option<String> {
+        self.target.source.cure(Operation::Restore, words)
+    }
+
     /// Judges pg_restore's end. With [`OnError::Continue`], objects may have failed as long as it went through everything.
     fn judge(&mut self, ended: Result<Option<String>, ProcessError>) -> Result<(), Error> {
         match ended {
@@ -204,10 +209,10 @@ impl PostgresRestore {
             Err(ProcessError::Failed { stderr, .. })
                 if self.options.on_error == OnError::Continue && failed::went_through(&stderr) =>
             {
-                self.failed_objects = failed::objects(&stderr, &self.contents);
+                self.failed_objects = failed::objects(&stderr, &self.contents, &|words| self.cure(words));
                 Ok(())
             }
-            Err(error) => Err(Error::of_restore_tool(self.what(), &error, cure)),
+            Err(error) => Err(Error::of_restore_tool(self.what(), &error, |words| self.cure(words))),
         }
     }
 
@@ -265,7 +270,7 @@ impl PostgresRestore {
                 Err(Error::Failed {
                     what: format!("database '{database}' was empty and is partly filled now"),
                     cause: "it was filled directly, and not in one transaction".to_owned(),
-                    cure: Some("Empty it (DROP OWNED, or drop and create it), then restore again"),
+                    cure: Some("Empty it (DROP OWNED, or drop and create it), then restore again".to_owned()),
                 })
             }
             Place::Beside(name) => drop_database(source, name)
@@ -289,7 +294,10 @@ fn choose_place(
             what: format!("could not restore database '{database}'"),
             cause: "this role may not create databases, and only an empty database can be filled without that"
                 .to_owned(),
-            cure: Some("Give the role CREATEDB (ALTER ROLE ... CREATEDB), or restore into an existing empty database"),
+            cure: Some(
+                "Give the role CREATEDB (ALTER ROLE ... CREATEDB), or restore into an existing empty database"
+                    .to_owned(),
+            ),
         }),
         (_, true) if options.in_place => Ok(Place::OwnName { aside: number.name(database, Purpose::Replaced) }),
         (_, true) => Ok(Place::Beside(number.name(database, Purpose::Restore))),
@@ -366,7 +374,7 @@ impl PostgresRestore {
         };
         let failure = match process.finish(Some(EXIT_PATIENCE)).await {
             Ok(_) => Error::failed(self.what(), "pg_restore stopped reading before the dump's end"),
-            Err(error) => Error::of_restore_tool(self.what(), &error, cure),
+            Err(error) => Error::of_restore_tool(self.what(), &error, |words| self.cure(words)),
         };
         drop(input);
         failure

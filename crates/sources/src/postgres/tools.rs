@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime};
 use pipeline::process::Command;
 
 use super::Postgres;
-use super::cures::{self, Operation};
 use crate::error::Error;
 
 /// Names the only folder to look in, for whoever keeps the tools elsewhere.
@@ -70,14 +69,14 @@ fn missing(name: &str) -> Error {
     Error::Failed {
         what: format!("could not find {name}"),
         cause: format!("neither in PATH nor where packages put it ({FOLDER_VARIABLE} can name its folder)"),
-        cure: Some("Install the PostgreSQL client tools (Debian: postgresql-client)"),
+        cure: Some("Install the PostgreSQL client tools (Debian: postgresql-client)".to_owned()),
     }
 }
 
 fn unsuited(name: &str, server_major: u32, oldest: u32, newest: u32) -> Error {
     let cause = format!("the server is PostgreSQL {server_major}, the newest {name} here is version {newest}");
     if oldest > server_major {
-        let cure = Some("Install those client tools, and restore into a server of that version or newer");
+        let cure = Some("Install those client tools, and restore into a server of that version or newer".to_owned());
         return Error::Failed { what: format!("the backup needs {name} {oldest} or newer"), cause, cure };
     }
     let what = if newest < server_major {
@@ -85,8 +84,9 @@ fn unsuited(name: &str, server_major: u32, oldest: u32, newest: u32) -> Error {
     } else {
         format!("{name} here is too new: what version 17 and later dump does not go back into an older server")
     };
-    let cure =
-        Some("Install the server's major version of the PostgreSQL client tools (Debian: postgresql-client-<major>)");
+    let cure = Some(format!(
+        "Install the server's major version of the PostgreSQL client tools (Debian: postgresql-client-{server_major})"
+    ));
     Error::Failed { what, cause, cure }
 }
 
@@ -149,9 +149,4 @@ async fn ask_version(path: &Path) -> Option<Tool> {
     let number = version.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
     let major = number.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()?;
     Some(Tool { major, version, path: path.to_owned() })
-}
-
-/// Returns what to do about what pg_restore says.
-pub(super) fn cure(words: &str) -> Option<&'static str> {
-    cures::fixed(Operation::Restore, words)
 }

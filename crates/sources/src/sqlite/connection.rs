@@ -94,5 +94,9 @@ pub(super) fn failed(what: &str, path: &Path, error: &rusqlite::Error) -> Error 
         }
         _ => None,
     };
-    Error::Failed { what: format!("could not {what} {}", path.display()), cause: error.to_string(), cure }
+    Error::Failed {
+        what: format!("could not {what} {}", path.display()),
+        cause: error.to_string(),
+        cure: cure.map(str::to_owned),
+    }
 }

@@ -28,7 +28,7 @@ pub(super) fn resolve(path: &Path) -> Result<(PathBuf, Metadata), Error> {
     let unreadable = |error: std::io::Error| Error::Failed {
         what: format!("could not read {}", path.display()),
         cause: error.to_string(),
-        cure: Some("Check the path, and give this user the right to read the file and to enter its folder"),
+        cure: Some("Check the path, and give this user the right to read the file and to enter its folder".to_owned()),
     };
     let resolved = fs::canonicalize(path).map_err(unreadable)?;
     let metadata = fs::metadata(&resolved).map_err(unreadable)?;
@@ -38,7 +38,7 @@ pub(super) fn resolve(path: &Path) -> Result<(PathBuf, Metadata), Error> {
     Err(Error::Failed {
         what: format!("could not read {}", path.display()),
         cause: if metadata.is_dir() { "it is a folder" } else { "it is not a regular file" }.to_owned(),
-        cure: Some("Name the database file itself"),
+        cure: Some("Name the database file itself".to_owned()),
     })
 }
 

@@ -45,7 +45,7 @@ impl InUse {
             return Err(Error::Failed {
                 what: format!("could not open {}", path.display()),
                 cause: "another run of this process is reading it".to_owned(),
-                cure: Some("Wait until that run has ended, then try again"),
+                cure: Some("Wait until that run has ended, then try again".to_owned()),
             });
         }
         *count += 1;

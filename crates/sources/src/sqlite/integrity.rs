@@ -66,7 +66,7 @@ impl Report {
                     cause: damage,
                     cure: Some(
                         "Restore an older backup, or salvage what is left with the .recover command of the sqlite3 shell. To \
-                         copy it as it is, use --allow-damaged",
+                         copy it as it is, use --allow-damaged".to_owned(),
                     ),
                 });
             }

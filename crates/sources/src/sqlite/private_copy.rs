@@ -65,7 +65,8 @@ pub(super) fn create<T>(
         what: format!("could not make a private copy of {} ({})", database.display(), human(size)),
         cause: causes.join("; "),
         cure: Some(
-            "Set DBACKUP_SQLITE_COPY_FOLDER to a folder that this user may write to and that has room for the database",
+            "Set DBACKUP_SQLITE_COPY_FOLDER to a folder that this user may write to and that has room for the database"
+                .to_owned(),
         ),
     })
 }

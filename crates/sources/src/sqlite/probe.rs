@@ -119,7 +119,7 @@ fn refused(path: &Path, error: &rusqlite::Error) -> Error {
             what: format!("could not read {}", path.display()),
             cause: error.to_string(),
             cure: Some(
-                "Check the path. To restore here, first move the file away, with its -wal and -journal if there are any",
+                "Check the path. To restore here, first move the file away, with its -wal and -journal if there are any".to_owned(),
             ),
         },
         _ => failed("read", path, error),

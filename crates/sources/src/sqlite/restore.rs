@@ -58,7 +58,7 @@ impl SqliteRestore {
             let file = file.map_err(|error| Error::Failed {
                 what: format!("could not create a file beside {}", target.display()),
                 cause: error.to_string(),
-                cure: Some("Check that the folder exists, and give this user the right to write to it"),
+                cure: Some("Check that the folder exists, and give this user the right to write to it".to_owned()),
             })?;
             Ok(Self { target, exists, options, file: Arc::new(file), warnings, guard: Arc::new(Unguarded) })
         })
@@ -80,7 +80,7 @@ impl SqliteRestore {
                 what: format!("could not put the restored database at {}", self.target.display()),
                 cause: error.to_string(),
                 cure: (error.kind() == std::io::ErrorKind::AlreadyExists)
-                    .then_some("Another process created the file meanwhile. Check it, then restore again"),
+                    .then(|| "Another process created the file meanwhile. Check it, then restore again".to_owned()),
             })?;
         }
         let target = format!("sqlite://{}", self.target.display());
@@ -103,7 +103,7 @@ impl Restore for SqliteRestore {
             what: format!("could not write beside {}", target.display()),
             cause: error.to_string(),
             cure: (error.kind() == std::io::ErrorKind::StorageFull)
-                .then_some("Free some space on that disk, then restore again"),
+                .then(|| "Free some space on that disk, then restore again".to_owned()),
         };
         let target = self.target.clone();
         let mut file = self.file.file().try_clone().map_err(|error| cannot(&target, error))?;
@@ -133,7 +133,7 @@ impl Restore for SqliteRestore {
         fs::remove_file(self.file.path()).map_err(|error| Error::Failed {
             what: format!("could not remove {}", self.file.path().display()),
             cause: error.to_string(),
-            cure: Some("Remove it: nothing uses it"),
+            cure: Some("Remove it: nothing uses it".to_owned()),
         })
     }
 }
@@ -145,7 +145,7 @@ fn refuse_dangling_link(target: &Path) -> Result<(), Error> {
         Ok(missing) if is_link && !target.exists() => Err(Error::Failed {
             what: format!("could not restore to {}", target.display()),
             cause: format!("it is a symbolic link to {}, which does not exist", missing.display()),
-            cure: Some("Name the file itself, or remove the link"),
+            cure: Some("Name the file itself, or remove the link".to_owned()),
         }),
         _ => Ok(()),
     }
@@ -160,7 +160,7 @@ fn refuse_stale_journals(target: &Path) -> Result<(), Error> {
             return Err(Error::Failed {
                 what: format!("could not restore to {}", target.display()),
                 cause: format!("{} is there without its database and would damage the restored one", journal.display()),
-                cure: Some("Move it away, then restore again"),
+                cure: Some("Move it away, then restore again".to_owned()),
             });
         }
     }

@@ -146,7 +146,7 @@ fn refuse_nothing(path: &Path, size: u64) -> Result<(), Error> {
     Err(Error::Failed {
         what: format!("could not back up {}", path.display()),
         cause: "the file is empty".to_owned(),
-        cure: Some("Check the path: a database that was ever written to has at least one page"),
+        cure: Some("Check the path: a database that was ever written to has at least one page".to_owned()),
     })
 }
 

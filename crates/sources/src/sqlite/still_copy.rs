@@ -57,7 +57,9 @@ fn copy_unchanged(database: &Path, copy: &PrivateFile) -> Result<Vec<PrivateFile
     Err(Unmade::Anywhere(Error::Failed {
         what: format!("could not copy {}", database.display()),
         cause: "it keeps changing, and this user cannot hold its lock".to_owned(),
-        cure: Some("Give this user the right to write to the database, its -wal and -shm files and its folder"),
+        cure: Some(
+            "Give this user the right to write to the database, its -wal and -shm files and its folder".to_owned(),
+        ),
     }))
 }
 
@@ -93,7 +95,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
     Error::Failed {
         what: format!("could not read {}", path.display()),
         cause: error.to_string(),
-        cure: Some("Give this user the right to read it"),
+        cure: Some("Give this user the right to read it".to_owned()),
     }
 }
 

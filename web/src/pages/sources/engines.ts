@@ -7,6 +7,8 @@ export const ENGINES: Record<Settings['type'], string> = { postgres: 'PostgreSQL
 /** Where it is, in short. */
 export function place(settings: Settings): string {
   if (settings.type === 'sqlite') return settings.path;
+  const user = settings.user ? `${settings.user}@` : '';
   const port = settings.port ? `:${settings.port}` : '';
-  return `${settings.user}@${settings.host}${port}${settings.database ? `/${settings.database}` : ''}`;
+  const server = settings.host ? `${settings.host}${port}` : `service ${settings.service}`;
+  return `${user}${server}${settings.database ? `/${settings.database}` : ''}`;
 }

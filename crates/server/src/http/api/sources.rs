@@ -65,6 +65,13 @@ impl SourceInput {
         fields.finish()?;
         let settings_before = before.map(of_source).transpose()?;
         let restore_target = self.check_restore_target(caller, before, settings_before.as_ref())?;
+        let service = self.settings.service();
+        let service_before = settings_before.as_ref().and_then(SourceSettings::service);
+        if service.is_some() && service != service_before && !caller.allows(Permission::Administer) {
+            return Err(Problem::forbidden(
+                "a service of this machine's pg_service.conf may log in as anybody: using it needs the permission 'administer'",
+            ));
+        }
         let is_unchanged = settings_before.as_ref().and_then(SourceSettings::path) == self.settings.path();
         let approved = before.filter(|_| is_unchanged).and_then(|before| before.approved_path.clone());
         let approved_path = saved_path::approve(app, caller, self.settings.path(), Use::File, approved).await?;

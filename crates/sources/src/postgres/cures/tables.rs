@@ -100,7 +100,7 @@ pub(super) const ASK: &[Cure] = &[
     ("current database cannot be renamed", ENTRY),
     ("used by logical replication subscription", "Drop the database's subscriptions first (DROP SUBSCRIPTION)"),
     ("logical replication slot", "Drop the database's replication slots first (pg_drop_replication_slot)"),
-    ("permission denied for tablespace *", "Run as a superuser: GRANT CREATE ON TABLESPACE <name> TO <role>"),
+    ("permission denied for tablespace *", "Run as a superuser: GRANT CREATE ON TABLESPACE \"<name>\" TO <role>"),
     (
         "permission denied to set parameter \"*\"",
         "Only a superuser may set <name>: restore as a superuser, or set it afterwards",
@@ -125,8 +125,11 @@ pub(super) const DUMP: &[Cure] = &[
     ("query would be affected by row-level security policy", BYPASS_ROW_SECURITY),
     ("permission denied for large object", LARGE_OBJECTS),
     ("permission denied for user mapping", "Back up as a superuser"),
-    ("permission denied for foreign server *", "Run as a superuser: GRANT USAGE ON FOREIGN SERVER <name> TO <role>"),
-    ("permission denied for function *", "Run as a superuser: GRANT EXECUTE ON FUNCTION <name> TO <role>"),
+    (
+        "permission denied for foreign server *",
+        "Run as a superuser: GRANT USAGE ON FOREIGN SERVER \"<name>\" TO <role>",
+    ),
+    ("permission denied for function *", "Run as a superuser: GRANT EXECUTE ON FUNCTION \"<name>\" TO <role>"),
     ("permission denied for *", READ_EVERYTHING),
     (
         "permission denied to set parameter \"*\"",
@@ -189,31 +192,34 @@ pub(super) const RESTORE: &[Cure] = &[
     ),
     ("could not access file \"*\"", "Install the library <name> at the server"),
     ("language \"*\" does not exist", "Install the language's package at the server, then CREATE EXTENSION \"<name>\""),
-    ("permission denied for language *", "Restore as a superuser, or as one: GRANT USAGE ON LANGUAGE <name> TO <role>"),
+    (
+        "permission denied for language *",
+        "Restore as a superuser, or as one: GRANT USAGE ON LANGUAGE \"<name>\" TO <role>",
+    ),
     (
         "permission denied for schema public",
         "PostgreSQL 15 and later let only the owner create objects in schema public: restore as the database's owner or a superuser, or GRANT CREATE ON SCHEMA public TO <role>",
     ),
     (
         "permission denied for schema *",
-        "Restore as a superuser, or as one: GRANT USAGE, CREATE ON SCHEMA <name> TO <role>",
+        "Restore as a superuser, or as one: GRANT USAGE, CREATE ON SCHEMA \"<name>\" TO <role>",
     ),
-    ("permission denied for tablespace *", "Run as a superuser: GRANT CREATE ON TABLESPACE <name> TO <role>"),
+    ("permission denied for tablespace *", "Run as a superuser: GRANT CREATE ON TABLESPACE \"<name>\" TO <role>"),
     ("tablespace \"*\" does not exist", "Create the tablespace first: CREATE TABLESPACE \"<name>\" LOCATION '/folder'"),
     ("permission denied for large object", "Restore as a superuser, or with --no-owner"),
     (
         "permission denied for foreign-data wrapper *",
-        "Restore as a superuser, or as one: GRANT USAGE ON FOREIGN DATA WRAPPER <name> TO <role>",
+        "Restore as a superuser, or as one: GRANT USAGE ON FOREIGN DATA WRAPPER \"<name>\" TO <role>",
     ),
     (
         "permission denied for foreign server *",
-        "Restore as a superuser, or as one: GRANT USAGE ON FOREIGN SERVER <name> TO <role>",
+        "Restore as a superuser, or as one: GRANT USAGE ON FOREIGN SERVER \"<name>\" TO <role>",
     ),
     ("foreign-data wrapper \"*\" does not exist", "Create its extension first: CREATE EXTENSION \"<name>\""),
-    ("permission denied for database *", "Run as a superuser: GRANT CREATE, CONNECT ON DATABASE <name> TO <role>"),
+    ("permission denied for database *", "Run as a superuser: GRANT CREATE, CONNECT ON DATABASE \"<name>\" TO <role>"),
     (
         "permission denied for function *",
-        "Restore as a superuser, or as one: GRANT EXECUTE ON FUNCTION <name> TO <role>",
+        "Restore as a superuser, or as one: GRANT EXECUTE ON FUNCTION \"<name>\" TO <role>",
     ),
     (
         "permission denied to create event trigger",

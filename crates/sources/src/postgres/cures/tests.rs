@@ -1,5 +1,10 @@
 use super::Operation::{Ask, Dump, Restore};
 use super::*;
+use crate::Origin;
+
+fn of(operation: Operation, words: &str) -> Option<String> {
+    Postgres::parse("postgres://back\"up@db/shop", Origin::Argument, None).unwrap().cure(operation, words)
+}
 
 /// Operation, PostgreSQL's words, a part of the cure.
 const CASES: &[(Operation, &str, &str)] = &[
@@ -69,11 +74,11 @@ const CASES: &[(Operation, &str, &str)] = &[
         "--no-owner",
     ),
     (Restore, "ERROR:  permission denied for schema public", "PostgreSQL 15"),
-    (Restore, "ERROR:  permission denied for schema app", "ON SCHEMA app"),
+    (Restore, "ERROR:  permission denied for schema app", "ON SCHEMA \"app\""),
     (Restore, "ERROR:  permission denied to create extension \"postgis\"", "CREATE EXTENSION \"postgis\""),
-    (Restore, "ERROR:  permission denied for database shop", "GRANT CREATE, CONNECT ON DATABASE shop"),
-    (Restore, "ERROR:  permission denied for tablespace fast", "TABLESPACE fast"),
-    (Restore, "ERROR:  permission denied for function secret", "FUNCTION secret"),
+    (Restore, "ERROR:  permission denied for database shop", "GRANT CREATE, CONNECT ON DATABASE \"shop\""),
+    (Restore, "ERROR:  permission denied for tablespace fast", "TABLESPACE \"fast\""),
+    (Restore, "ERROR:  permission denied for function secret", "FUNCTION \"secret\""),
     (Restore, "ERROR:  must be member of role \"app\"", "GRANT app TO|GRANT \"app\" TO"),
     (Restore, "ERROR:  must be able to SET ROLE \"app\"", "--no-owner"),
     (
@@ -123,8 +128,16 @@ fn a_cure_fits_the_operation_and_the_cause() {
     for (operation, words, part) in CASES {
         let cure = of(*operation, words).unwrap_or_else(|| panic!("no cure for {operation:?}: {words}"));
         assert!(part.split('|').any(|part| cure.contains(part)), "{operation:?}: {words}\n-> {cure}");
-        assert!(!cure.contains("<name>") && !cure.ends_with('.'), "{cure}");
+        assert!(!cure.contains("<name>") && !cure.contains("<role>") && !cure.ends_with('.'), "{cure}");
     }
+}
+
+#[test]
+fn sql_in_a_cure_can_be_copied_whatever_the_names() {
+    let cure = of(Restore, "ERROR:  permission denied for schema My Schema").unwrap();
+    assert!(cure.contains("ON SCHEMA \"My Schema\" TO \"back\"\"up\""), "{cure}");
+    let unnamed = Postgres::parse("postgres://db/shop", Origin::Argument, None).unwrap();
+    assert!(unnamed.cure(Dump, "permission denied for table t").unwrap().contains("TO <role>"));
 }
 
 #[test]

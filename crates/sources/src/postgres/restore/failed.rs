@@ -1,7 +1,6 @@
 //! What pg_restore says about objects that it could not restore.
 
 use super::super::archive::Contents;
-use super::super::cures::{self, Operation};
 use crate::FailedObject;
 
 /// Maximum number of objects that a result lists.
@@ -23,7 +22,7 @@ pub(super) fn went_through(stderr: &str) -> bool {
 }
 
 /// Reads the failed objects out of pg_restore's stderr, one entry per object, in order.
-pub(super) fn objects(stderr: &str, contents: &Contents) -> Vec<FailedObject> {
+pub(super) fn objects(stderr: &str, contents: &Contents, cure: &dyn Fn(&str) -> Option<String>) -> Vec<FailedObject> {
     let mut failed: Vec<FailedObject> = Vec::new();
     let mut current: Option<String> = None;
     for line in stderr.lines() {
@@ -37,12 +36,12 @@ pub(super) fn objects(stderr: &str, contents: &Contents) -> Vec<FailedObject> {
             let error = error.strip_prefix("could not execute query: ").unwrap_or(error).to_owned();
             // What follows from an object's first error is no news.
             if failed.last().is_none_or(|last| last.object != object) {
-                failed.push(FailedObject { object, cure: cures::of(Operation::Restore, &error), error });
+                failed.push(FailedObject { object, cure: cure(&error), error });
             }
         } else if let (Some(last), Some(rest)) = (failed.last_mut(), detail(line)) {
             last.error.push_str("; ");
             last.error.push_str(rest);
-            last.cure = cures::of(Operation::Restore, &last.error);
+            last.cure = cure(&last.error);
         }
     }
     failed.iter_mut().for_each(|object| truncate(&mut object.error));
@@ -108,7 +107,7 @@ pg_restore: warning: errors ignored on restore: 3";
             ..Entry::default()
         };
         let entries = vec![entry(216, "MATERIALIZED VIEW", "m"), entry(3100, "TABLE DATA", "price")];
-        let failed = objects(SAID, &Contents { server_version: String::new(), entries });
+        let failed = objects(SAID, &Contents { server_version: String::new(), entries }, &|_| None);
         let listed: Vec<(&str, &str)> =
             failed.iter().map(|failed| (failed.object.as_str(), failed.error.as_str())).collect();
         assert_eq!(
@@ -134,7 +133,7 @@ pg_restore: warning: errors ignored on restore: 3";
                 format!("pg_restore: from TOC entry {id}; 0 0 X {id} y\npg_restore: error: {}\n", "ü".repeat(900))
             })
             .collect();
-        let failed = objects(&said, &Contents::default());
+        let failed = objects(&said, &Contents::default(), &|_| None);
         assert_eq!(failed.len(), MAX_LISTED + 1);
         assert_eq!(failed[MAX_LISTED].object, "and 1500 more objects");
         assert!(failed.iter().all(|failed| failed.error.len() <= MAX_ERROR_LEN + 4));

@@ -187,7 +187,7 @@ impl Target {
             let cure = "End it, or wait until its transaction has ended, then try again";
             (format!("'{}' is locked by {}", self.database, join(&holders)), cure)
         };
-        Error::Failed { what, cause, cure: Some(cure) }
+        Error::Failed { what, cause, cure: Some(cure.to_owned()) }
     }
 
     /// Returns the sessions that hold a lock on the target as a whole, in words.

@@ -55,7 +55,7 @@ fn held(target: &Path) -> Error {
     Error::Failed {
         what: format!("could not replace {}", target.display()),
         cause: "another process has it open".to_owned(),
-        cure: Some(STOP_THEM),
+        cure: Some(STOP_THEM.to_owned()),
     }
 }
 
@@ -63,7 +63,7 @@ fn not_set_back(cause: &Error, target: &Path) -> Error {
     Error::Failed {
         what: format!("{} has its old content, but is no longer in WAL mode", target.display()),
         cause: cause.to_string(),
-        cure: Some("Run PRAGMA journal_mode = WAL on it"),
+        cure: Some("Run PRAGMA journal_mode = WAL on it".to_owned()),
     }
 }
 
