@@ -207,8 +207,8 @@ pub struct Companion {
 /// A download in progress.
 #[async_trait]
 pub trait Download: Send {
-    /// The file's size in bytes.
-    fn size(&self) -> u64;
+    /// What the storage says of the file, as [`Destination::stat`] does.
+    fn entry(&self) -> &Entry;
 
     /// The next bytes; none at the end, after everything that the storage can check has been checked.
     async fn next(&mut self) -> Result<Option<Bytes>, Error>;

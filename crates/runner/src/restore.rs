@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use self::examine::{Examined, examine, verify};
-use self::examine::{altered, equal};
+use self::examine::{altered, equal, open_examined};
 use crate::checks::Checks;
 use crate::sidecars::SidecarState;
 use crate::stall::{self, STALL_TIMEOUT, Stalled};
@@ -151,8 +151,7 @@ async fn open_within(
     limit: Duration,
 ) -> Result<OpenedBackup, OpenError> {
     let OpenRequest { destination, path, identities } = request;
-    let examined = examine(destination, path).await?;
-    let download = destination.open(path).await?;
+    let (examined, download) = open_examined(destination, path).await?;
     let (checks, sidecar) = (examined.checks(), examined.sidecar);
     let named_encrypted = path.rsplit('/').next().and_then(BackupName::parse).is_some_and(|name| name.encrypted);
     let must_be_encrypted = named_encrypted || sidecar.sidecar().is_some_and(|sidecar| sidecar.encryption.is_some());

@@ -14,6 +14,7 @@ use crate::{Download, Entry, Object, StoredHash};
 struct DropboxDownload {
     destination: Dropbox,
     what: String,
+    entry: Entry,
     download: ::dropbox::files::Download,
 }
 
@@ -22,15 +23,15 @@ impl Dropbox {
     pub(super) async fn start_download(&self, path: &str) -> Result<impl Download + use<>, Error> {
         let full = self.resolve(path)?;
         let what = format!("could not read {full}");
-        if let Some(file) = self.recall(&full) {
-            return Ok(DropboxDownload {
-                destination: self.clone(),
-                what,
-                download: self.client.open_known(file, None),
-            });
-        }
-        match self.client.open(&full, None).await {
-            Ok(download) => Ok(DropboxDownload { destination: self.clone(), what, download }),
+        let opened = match self.recall(&full) {
+            Some(file) => Ok(self.client.open_known(file, None)),
+            None => self.client.open(&full, None).await,
+        };
+        match opened {
+            Ok(download) => {
+                let entry = entry(download.metadata());
+                Ok(DropboxDownload { destination: self.clone(), what, entry, download })
+            }
             Err(error) if error.is_not_found() => Err(Error::NotFound(full)),
             Err(error) => Err(self.error(what, error)),
         }
@@ -122,8 +123,8 @@ fn spelt(lower: &str, display: &str, name: &str, depth: usize, folders: &HashMap
 
 #[async_trait]
 impl Download for DropboxDownload {
-    fn size(&self) -> u64 {
-        self.download.metadata().size
+    fn entry(&self) -> &Entry {
+        &self.entry
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {

@@ -20,7 +20,7 @@ const READ_SIZE: usize = 1024 * 1024;
 /// A file that is being read.
 struct FileDownload {
     file: Arc<File>,
-    size: u64,
+    entry: Entry,
     what: String,
 }
 
@@ -31,9 +31,9 @@ impl FileSystem {
         blocking(move || {
             let failed = |error: io::Error| destination.read_error(&path, &error);
             let file = destination.beneath().and_then(|beneath| beneath.file(&path)).map_err(failed)?;
-            let size = file.metadata().map_err(failed)?.len();
+            let entry = entry(&rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?);
             let what = format!("could not read {}", destination.folder.join(&path).display());
-            Ok(FileDownload { file: Arc::new(file), size, what })
+            Ok(FileDownload { file: Arc::new(file), entry, what })
         })
         .await
     }
@@ -43,7 +43,7 @@ impl FileSystem {
         let (destination, path) = (self.clone(), path::check(path)?.to_owned());
         blocking(move || match destination.beneath().and_then(|beneath| beneath.look(&path)) {
             Ok(found) => match FileType::from_raw_mode(found.st_mode) {
-                FileType::RegularFile => Ok(Some(Entry { size: size(&found), modified: modified(&found), hash: None })),
+                FileType::RegularFile => Ok(Some(entry(&found))),
                 FileType::Symlink => Err(destination.read_error(&path, &rustix::io::Errno::LOOP.into())),
                 _ => Ok(None),
             },
@@ -80,8 +80,8 @@ impl FileSystem {
 
 #[async_trait]
 impl Download for FileDownload {
-    fn size(&self) -> u64 {
-        self.size
+    fn entry(&self) -> &Entry {
+        &self.entry
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
@@ -94,6 +94,10 @@ impl Download for FileDownload {
         })
         .await
     }
+}
+
+fn entry(found: &Stat) -> Entry {
+    Entry { size: size(found), modified: modified(found), hash: None }
 }
 
 /// Bytes.

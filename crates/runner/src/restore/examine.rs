@@ -1,6 +1,6 @@
 //! What can be known of a backup without reading it, and with its storage reading it.
 
-use destinations::{Destination, Entry, StoredHash};
+use destinations::{Destination, Download, Entry, StoredHash};
 use domain::sidecar::Sidecar;
 use futures_util::future::join;
 
@@ -55,7 +55,23 @@ pub async fn examine(destination: &dyn Destination, path: &str) -> Result<Examin
     let Some(entry) = entry? else {
         return Err(destinations::Error::NotFound(format!("{path} at {}", destination.name())).into());
     };
-    let sidecar = sidecar?;
+    judge(path, entry, sidecar?)
+}
+
+/// As [`examine`], of a backup that is opened at the same time.
+///
+/// # Errors
+/// As [`examine`].
+pub(super) async fn open_examined(
+    destination: &dyn Destination,
+    path: &str,
+) -> Result<(Examined, Box<dyn Download>), OpenError> {
+    let (download, sidecar) = join(destination.open(path), read_sidecar(destination, path)).await;
+    let download = download?;
+    Ok((judge(path, download.entry().clone(), sidecar?)?, download))
+}
+
+fn judge(path: &str, entry: Entry, sidecar: SidecarState) -> Result<Examined, OpenError> {
     let mut is_proved = false;
     if let Some(sidecar) = sidecar.sidecar() {
         if let Some(hash) = &entry.hash {
