@@ -215,6 +215,11 @@ async fn what_a_listing_leaves_out_is_named_with_its_cure() {
     server.sql("postgres", "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'broken'");
     server.sql("postgres", "REVOKE CONNECT ON DATABASE rdsadmin FROM PUBLIC");
     server.sql("postgres", "ALTER DATABASE closed ALLOW_CONNECTIONS false");
+    for name in ["cloudsqladmin", "limited"] {
+        server.sql("postgres", &format!("CREATE DATABASE {name}"));
+    }
+    server.sql("postgres", "ALTER DATABASE limited CONNECTION LIMIT 0");
+    server.reject("cloudsqladmin", "reader");
     let reader = source(&format!("postgres://reader:secret@127.0.0.1:{}/", server.port()));
     let found = reader.databases().await.unwrap();
     assert_eq!(found.names, ["postgres", "shop", "shop__dbackup_restore_notes"]);
@@ -225,19 +230,23 @@ async fn what_a_listing_leaves_out_is_named_with_its_cure() {
         [
             ("invalid-database", "broken"),
             ("closed-database", "closed"),
+            ("closed-database", "limited"),
             ("template-database", "pattern"),
             ("no-connect", "rdsadmin"),
             ("leftover-database", "shop__dbackup_restore_1f2e3d4c"),
             ("template-database", "template1"),
+            ("refused-database", "cloudsqladmin"),
         ]
     );
     for (warning, cure) in found.left_out.iter().zip([
         "DROP DATABASE \"broken\"",
         "ALLOW_CONNECTIONS true",
+        "CONNECTION LIMIT -1",
         "source",
         "GRANT CONNECT ON DATABASE \"rdsadmin\" TO \"reader\"",
-        "DROP DATABASE \"shop__dbackup_restore_1f2e3d4c\"",
+        "the next one there removes it",
         "source",
+        "allow \"reader\" from here in pg_hba.conf",
     ]) {
         assert!(warning.cure.as_ref().unwrap().contains(cure), "{warning}");
     }

@@ -31,6 +31,20 @@ pub(super) async fn is_template(source: &Postgres, database: &str) -> Result<boo
     Ok(!execute(source, &sql).await?.is_empty())
 }
 
+/// Catalogs of objects that lie in schemas, with the column that tells which.
+const IN_SCHEMAS: [(&str, &str); 8] = [
+    ("pg_class", "relnamespace"),
+    ("pg_proc", "pronamespace"),
+    ("pg_type", "typnamespace"),
+    ("pg_ts_config", "cfgnamespace"),
+    ("pg_ts_dict", "dictnamespace"),
+    ("pg_collation", "collnamespace"),
+    ("pg_operator", "oprnamespace"),
+    ("pg_opclass", "opcnamespace"),
+];
+/// Catalogs of objects of the database as a whole, of which initdb makes none.
+const OF_DATABASE: [&str; 3] = ["pg_publication", "pg_foreign_server", "pg_event_trigger"];
+
 /// SQL that returns a row if the database holds anything that neither initdb nor an extension brought.
 pub(super) fn holds_something() -> String {
     // What initdb and extensions bring is not data.
@@ -48,12 +62,10 @@ pub(super) fn holds_something() -> String {
         )
     };
     format!(
-        "SELECT 1 WHERE {} OR {} OR {} OR {} OR {} OR EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata)",
-        own("pg_class", "relnamespace"),
-        own("pg_proc", "pronamespace"),
-        own("pg_type", "typnamespace"),
-        any("pg_publication"),
-        any("pg_foreign_server"),
+        "SELECT 1 WHERE {} OR {} OR EXISTS (SELECT 1 FROM pg_catalog.pg_largeobject_metadata) OR EXISTS (SELECT 1 FROM \
+         pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid WHERE datname = current_database())",
+        IN_SCHEMAS.map(|(class, namespace)| own(class, namespace)).join(" OR "),
+        OF_DATABASE.map(any).join(" OR "),
     )
 }
 

@@ -3,9 +3,15 @@
 //! pg_dump writes this into every archive of the custom format (entries DATABASE, DATABASE PROPERTIES, and the ACL, COMMENT and
 //! SECURITY LABEL tagged `DATABASE name`); pg_restore looks at it only with `--create`, under the old name.
 
+use std::collections::HashMap;
+
+use domain::Warning;
+
 use super::archive::{Contents, Entry};
 use super::probe::literal;
 use super::sql;
+
+const RESTORE_INTO_NEW: &str = "Restore into a new database, as a role with CREATEDB, to have those of the backup";
 
 /// A database as its archive describes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +78,56 @@ impl Definition {
         (!named.is_empty()).then(|| named.join(", "))
     }
 
+    /// Compares with a row of `pg_database`, and returns as warnings what a database of that kind does otherwise.
+    pub(super) fn differences(&self, facts: &HashMap<String, String>) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let fact = |name: &str| facts.get(name).map(String::as_str);
+        if let (Some(wanted), Some(there)) = (self.option("ENCODING"), fact("encoding"))
+            && !wanted.eq_ignore_ascii_case(there)
+        {
+            let message = format!(
+                "the target database is in {there}, and the backup in {wanted}: texts are converted, which fails for characters that \
+                 {there} lacks"
+            );
+            warnings.push(Warning::new("encoding", message).with_cure(RESTORE_INTO_NEW));
+        }
+        let differ: Vec<String> = self
+            .locale_facts()
+            .into_iter()
+            .filter_map(|(what, wanted, columns)| {
+                let there = columns.iter().find_map(|column| fact(column)).unwrap_or("none");
+                let shown = if what == "provider" { comparable(there) } else { there.to_owned() };
+                (comparable(&wanted) != comparable(there)).then(|| format!("{what} {shown} instead of {wanted}"))
+            })
+            .collect();
+        if !differ.is_empty() {
+            let message = format!(
+                "the target database keeps its own locale ({}): texts may sort and compare differently",
+                differ.join(", ")
+            );
+            warnings.push(Warning::new("locale", message).with_cure(RESTORE_INTO_NEW));
+        }
+        warnings
+    }
+
+    /// What the archive says of the locale: a name for people, the value, the columns of `pg_database` that may hold it.
+    fn locale_facts(&self) -> Vec<(&'static str, String, &'static [&'static str])> {
+        if self.locale().is_none() {
+            return Vec::new();
+        }
+        let provider = self.option("LOCALE_PROVIDER").unwrap_or_else(|| "libc".to_owned());
+        let libc = |name: &str| self.option(name).or_else(|| self.option("LOCALE").filter(|_| provider == "libc"));
+        let own = self.option("ICU_LOCALE").or_else(|| self.option("BUILTIN_LOCALE")).or_else(|| self.option("LOCALE"));
+        let facts: [(&'static str, Option<String>, &'static [&'static str]); 5] = [
+            ("provider", Some(provider.clone()), &["datlocprovider"]),
+            ("collation", libc("LC_COLLATE"), &["datcollate"]),
+            ("character type", libc("LC_CTYPE"), &["datctype"]),
+            ("locale", own.filter(|_| provider != "libc"), &["datlocale", "daticulocale"]),
+            ("ICU rules", self.option("ICU_RULES"), &["daticurules"]),
+        ];
+        facts.into_iter().filter_map(|(what, wanted, columns)| Some((what, wanted?, columns))).collect()
+    }
+
     /// Writes the options of CREATE DATABASE for a server of this major version, without a tablespace unless it is there.
     pub(super) fn create_options(&self, locale: Locale, server_major: u32, has_tablespace: bool) -> String {
         let mut written = String::from("TEMPLATE = template0");
@@ -115,6 +171,16 @@ impl Definition {
     /// Returns comment and security label for a database of another (quoted) name.
     pub(super) fn remarks(&self, name: &str) -> Vec<String> {
         renamed(&self.remarks, name)
+    }
+}
+
+/// A locale's name can be written in several ways; providers are letters in `pg_database`, and were only libc before version 15.
+fn comparable(name: &str) -> String {
+    match name {
+        "c" | "none" | "libc" => "libc".to_owned(),
+        "i" => "icu".to_owned(),
+        "b" => "builtin".to_owned(),
+        name => name.to_lowercase().replace('-', ""),
     }
 }
 

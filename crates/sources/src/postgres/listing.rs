@@ -1,23 +1,33 @@
 //! Which of a server's databases can be backed up, and why the others cannot.
 
 use domain::Warning;
+use futures_util::StreamExt;
 
 use super::Postgres;
 use super::contents::holds_something;
-use super::probe::{execute_raw, identifier, query};
+use super::marks::{Mark, Marks};
+use super::probe::{self, execute_raw, identifier};
+use super::query::{self, Encoding};
 use crate::Databases;
 use crate::error::Error;
+
+/// Databases that are tried at once.
+const AT_ONCE: usize = 4;
+const BROUGHT_BACK: &str =
+    "If no restore is running: the next one there, or the next start of the server, brings back what was there before";
 
 const SQL: &str = "SELECT datname, CASE \
     WHEN datconnlimit = -2 THEN 'invalid' \
     WHEN NOT datallowconn THEN CASE WHEN datname = 'template0' THEN 'empty' ELSE 'closed' END \
     WHEN NOT has_database_privilege(oid, 'CONNECT') THEN 'barred' \
+    WHEN datconnlimit = 0 AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) THEN 'full' \
     WHEN datistemplate THEN 'template' ELSE 'open' END \
     FROM pg_catalog.pg_database ORDER BY datname";
 
 /// Lists every database that takes connections, templates aside, and warns of those that are left out.
 pub(super) async fn databases(source: &Postgres) -> Result<Databases, Error> {
     let mut databases = Databases::default();
+    let marks = Marks::read(source).await?;
     for row in execute_raw(source, SQL).await? {
         let [name, kind] = row.as_slice() else { continue };
         let kind = String::from_utf8_lossy(kind).into_owned();
@@ -25,20 +35,59 @@ pub(super) async fn databases(source: &Postgres) -> Result<Databases, Error> {
             databases.left_out.push(unreadable_name(&String::from_utf8_lossy(name)));
             continue;
         };
-        match left_out(source, &name, &kind).await {
+        match left_out(source, &name, &kind, &marks).await {
             Some(warning) => databases.left_out.push(warning),
             None if kind == "open" => databases.names.push(name),
             None => {}
         }
     }
+    leave_out_refused(source, &mut databases).await;
     Ok(databases)
 }
 
-async fn left_out(source: &Postgres, name: &str, kind: &str) -> Option<Warning> {
+/// Leaves out what the server's access rules refuse, which nobody but a superuser can look up.
+async fn leave_out_refused(source: &Postgres, databases: &mut Databases) {
+    let refusals = futures_util::stream::iter(std::mem::take(&mut databases.names)).map(|name| async move {
+        let answer = query::ask(source, &name, "SELECT 1", Encoding::AsStored).await;
+        let refused = answer.err().and_then(|error| error.refused_by_rules().map(str::to_owned));
+        (name, refused)
+    });
+    let mut refusals = refusals.buffered(AT_ONCE);
+    while let Some((name, refused)) = refusals.next().await {
+        let Some(words) = refused else {
+            databases.names.push(name);
+            continue;
+        };
+        let what = format!("is refused by the server's pg_hba.conf, and is not backed up: {}", words.trim_end());
+        let cure = format!(
+            "To back it up, allow {} from here in pg_hba.conf",
+            source.role().map_or_else(|| "the role".to_owned(), identifier)
+        );
+        databases.left_out.push(warning("refused-database", &name, &what).with_cure(cure));
+    }
+}
+
+async fn left_out(source: &Postgres, name: &str, kind: &str, marks: &Marks) -> Option<Warning> {
     let quoted = identifier(name);
     match kind {
         // A swap that failed half-way leaves invalid ones of ours, too.
-        _ if is_passing(name, &["restored"]) => Some(
+        _ if matches!(marks.of(name), Some(Mark::Loading(_))) => Some(
+            warning(
+                "being-restored",
+                name,
+                "is being restored in place, or such a restore was interrupted: it is not whole, and not backed up",
+            )
+            .with_cure(BROUGHT_BACK),
+        ),
+        _ if is_passing(name, &["aside"]) => Some(
+            warning(
+                "being-restored",
+                name,
+                "was moved aside by a restore in place that is running or was interrupted, and is not backed up",
+            )
+            .with_cure(BROUGHT_BACK),
+        ),
+        _ if is_passing(name, &["restored"]) || matches!(marks.of(name), Some(Mark::Complete(_))) => Some(
             warning(
                 "leftover-database",
                 name,
@@ -49,8 +98,12 @@ async fn left_out(source: &Postgres, name: &str, kind: &str) -> Option<Warning> 
             )),
         ),
         _ if is_passing(name, &["restore", "replaced"]) => Some(
-            warning("leftover-database", name, "is left over from a restore that did not end, and is not backed up")
-                .with_cure(format!("Remove it when no restore is running: DROP DATABASE {quoted}")),
+            warning(
+                "leftover-database",
+                name,
+                "belongs to a restore that is running or was interrupted, and is not backed up",
+            )
+            .with_cure("If no restore is running: the next one there removes it, or says what it is"),
         ),
         "invalid" => Some(
             warning("invalid-database", name, "is invalid (a DROP DATABASE was interrupted), and cannot be backed up")
@@ -59,6 +112,10 @@ async fn left_out(source: &Postgres, name: &str, kind: &str) -> Option<Warning> 
         "closed" => Some(
             warning("closed-database", name, "allows no connections, and is not backed up")
                 .with_cure(format!("To back it up: ALTER DATABASE {quoted} ALLOW_CONNECTIONS true")),
+        ),
+        "full" => Some(
+            warning("closed-database", name, "allows no connection but a superuser's, and is not backed up")
+                .with_cure(format!("To back it up: ALTER DATABASE {quoted} CONNECTION LIMIT -1")),
         ),
         "barred" => Some(
             warning("no-connect", name, "may not be entered by this role, and is not backed up").with_cure(format!(
@@ -85,7 +142,7 @@ fn unreadable_name(name: &str) -> Warning {
 
 /// A template that cannot be looked into has nothing to warn of.
 async fn holds_data(source: &Postgres, name: &str) -> bool {
-    query(source, name, &holds_something()).await.is_ok_and(|rows| !rows.is_empty())
+    probe::query(source, name, &holds_something()).await.is_ok_and(|rows| !rows.is_empty())
 }
 
 /// Returns whether a name is one under which our restores keep databases for one of these purposes: `shop__dbackup_restore_1f2e3d4c`.

@@ -4,7 +4,11 @@
 //!   in the name, from before the database exists until it has another name. Locks of all databases of a server are seen
 //!   in `pg_locks`, and end with the session: a database without its lock was abandoned, on whatever machine.
 //! - `shop__dbackup_restored_1f2e3d4c`: complete, but not in its place. Never removed.
-//! - `shop__dbackup_replaced_1f2e3d4c`: what was there before. Removed right after the swap.
+//! - `shop__dbackup_replaced_1f2e3d4c`: what was there before. Removed right after the swap, or by the next restore.
+//! - `shop__dbackup_aside_1f2e3d4c`: what was there before, while another one is loaded under its name. Brought back unless that
+//!   one is completed.
+//!
+//! Names may be cut; what a database is, and for which place, its mark says ([`super::marks`]).
 
 use domain::Warning;
 use pipeline::process::Process;
@@ -13,7 +17,9 @@ use tokio::process::{ChildStdin, ChildStdout};
 
 use super::Postgres;
 use super::cures::Operation;
+use super::marks::{Mark, Marks};
 use super::probe::{execute, identifier, query};
+use super::restore::Target;
 use super::tools::Tool;
 use crate::error::Error;
 
@@ -33,6 +39,8 @@ pub(super) enum Purpose {
     Restored,
     /// Replaced.
     Replaced,
+    /// To be replaced, or brought back.
+    Aside,
 }
 
 impl Purpose {
@@ -41,6 +49,7 @@ impl Purpose {
             Self::Restore => "restore",
             Self::Restored => "restored",
             Self::Replaced => "replaced",
+            Self::Aside => "aside",
         }
     }
 }
@@ -55,20 +64,31 @@ impl Number {
         getrandom::u32().map(Self).map_err(|error| Error::failed("could not name a database", error))
     }
 
-    /// Reads the number out of the name of a database that was loaded and kept.
-    pub(super) fn of_kept(name: &str) -> Option<Self> {
-        let (_, number) = name.rsplit_once("__dbackup_restored_").or_else(|| name.rsplit_once("__dbackup_restore_"))?;
-        (number.len() == 8).then(|| u32::from_str_radix(number, 16).ok().map(Self))?
+    /// Reads the number out of a passing name.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        let (_, rest) = name.rsplit_once("__dbackup_")?;
+        Self::parse(rest.split_once('_')?.1)
+    }
+
+    /// Reads eight hexadecimal digits.
+    pub(super) fn parse(digits: &str) -> Option<Self> {
+        (digits.len() == 8).then(|| u32::from_str_radix(digits, 16).ok().map(Self))?
     }
 
     /// Returns the passing name of a database, cut so that PostgreSQL keeps it whole.
     pub(super) fn name(self, database: &str, purpose: Purpose) -> String {
-        let suffix = format!("__dbackup_{}_{:08x}", purpose.word(), self.0);
+        let suffix = format!("__dbackup_{}_{self}", purpose.word());
         let mut end = database.len().min(MAX_NAME_BYTES - suffix.len());
         while !database.is_char_boundary(end) {
             end -= 1;
         }
         format!("{}{suffix}", &database[..end])
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}", self.0)
     }
 }
 
@@ -129,39 +149,66 @@ pub(super) async fn lock_database(source: &Postgres) -> Result<&'static str, Err
     Err(first_failure.unwrap_or_else(|| Error::failed(source.address(), "there is no database to ask through")))
 }
 
-/// Removes what crashed restores left, and names what is not ours to remove: databases that were restored and have no place yet, and replaced
-/// ones.
+/// Removes what crashed restores left, brings back what they had moved aside, and names what is not ours to remove: databases that were
+/// restored and have no place yet, and what cannot be told.
 pub(super) async fn sweep(source: &Postgres) -> Result<Vec<Warning>, Error> {
     let sql = format!(
-        "SELECT datname FROM pg_catalog.pg_database WHERE datname ~ '__dbackup_(restore|restored|replaced)_[0-9a-f]{{8}}$' AND NOT EXISTS \
-         (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid::bigint = {LOCK_CLASS} \
-         AND objid::bigint = ('x' || right(datname, 8))::bit(32)::bigint) ORDER BY 1"
+        "SELECT datname FROM pg_catalog.pg_database WHERE datname ~ '__dbackup_(restore|restored|replaced|aside)_[0-9a-f]{{8}}$' \
+         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 2 \
+         AND classid::bigint = {LOCK_CLASS} AND objid::bigint = ('x' || right(datname, 8))::bit(32)::bigint) ORDER BY 1"
     );
+    let names: Vec<String> = execute(source, &sql).await?.into_iter().flatten().collect();
+    let marks = if names.is_empty() { Marks::default() } else { Marks::read(source).await? };
     let mut warnings = Vec::new();
-    for name in execute(source, &sql).await?.into_iter().flatten() {
-        if name.contains("__dbackup_restore_") {
-            let removed = drop_database(source, &name).await;
-            warnings.extend(removed.err().map(|error| {
-                leftover(&name, &format!("'{name}', left by an interrupted restore, could not be removed: {error}"))
-            }));
-        } else if name.contains("__dbackup_restored_") {
-            let message = format!("'{name}' was restored completely and never put in its place");
-            let cure = format!(
-                "Put it in its place (dbackup restore --put-in-place), or drop it: DROP DATABASE {}",
-                identifier(&name)
-            );
-            warnings.push(leftover(&name, &message).with_cure(cure));
-        } else {
-            warnings
-                .push(leftover(&name, &format!("'{name}' is what an earlier restore replaced, and is still there")));
-        }
+    for name in names {
+        let mark = marks.of(&name);
+        let purpose = name.rsplit_once("__dbackup_").and_then(|(_, rest)| rest.split('_').next());
+        warnings.extend(match (purpose, mark) {
+            (Some("restored"), _) | (_, Some(Mark::Complete(_))) => Some(complete(&name)),
+            (Some("aside"), Some(Mark::Aside(database))) => bring_back(source, &name, &database).await,
+            (Some("restore"), _) | (_, Some(Mark::Replaced)) => removed(source, &name).await,
+            _ => Some(leftover(&name, "was moved out of the way by a restore that was interrupted").with_cure(
+                "Look into it first: it may be the only whole one. Then rename it to its own name, or drop it",
+            )),
+        });
     }
     Ok(warnings)
 }
 
-fn leftover(name: &str, message: &str) -> Warning {
+async fn removed(source: &Postgres, name: &str) -> Option<Warning> {
+    let error = drop_database(source, name).await.err()?;
     let cure = format!("Once nobody needs it, run as its owner or a superuser: DROP DATABASE {}", identifier(name));
-    Warning::new("leftover", message).about(name).with_cure(cure)
+    Some(
+        leftover(name, &format!("was left by an interrupted restore, and could not be removed: {error}"))
+            .with_cure(cure),
+    )
+}
+
+async fn bring_back(source: &Postgres, aside: &str, database: &str) -> Option<Warning> {
+    let number = Number::of_name(aside)?;
+    match Target::of(source, database, 0).bring_back(number).await {
+        Ok(true) => None,
+        Ok(false) => Some(
+            leftover(aside, &format!("is '{database}' as it was before a restore in place that was interrupted")).with_cure(
+                format!(
+                    "There is another '{database}' since. Compare them; then drop one, or give this one its name: ALTER DATABASE {} \
+                     RENAME TO ...",
+                    identifier(aside)
+                ),
+            ),
+        ),
+        Err(error) => Some(leftover(aside, &error.to_string())),
+    }
+}
+
+fn complete(name: &str) -> Warning {
+    let cure =
+        format!("Put it in its place (dbackup restore --put-in-place), or drop it: DROP DATABASE {}", identifier(name));
+    leftover(name, "was restored completely and never put in its place").with_cure(cure)
+}
+
+fn leftover(name: &str, message: &str) -> Warning {
+    Warning::new("leftover", format!("'{name}' {message}")).about(name)
 }
 
 /// Drops a database of ours, even if a backend still works in it.
@@ -169,7 +216,7 @@ pub(super) async fn drop_database(source: &Postgres, name: &str) -> Result<(), E
     let name = identifier(name);
     match execute(source, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await {
         // WITH (FORCE) came with PostgreSQL 13.
-        Err(Error::Failed { cause, .. }) if cause.contains("syntax error") => {
+        Err(Error::Failed { cause, .. }) if cause.contains("SQLSTATE 42601") => {
             execute(source, &format!("DROP DATABASE IF EXISTS {name}")).await.map(drop)
         }
         result => result.map(drop),

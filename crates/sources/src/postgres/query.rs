@@ -100,7 +100,15 @@ impl QueryError {
     /// Returns whether the server answered and refused this database (or knows none of that name), so that another may serve.
     pub(super) fn is_refused_database(&self) -> bool {
         let Self::Connect(words) = self else { return false };
-        words.contains("FATAL") && !words.contains("password authentication failed")
+        is_of_server(words) && !words.contains("password authentication failed")
+    }
+
+    /// Returns the words with which the server's access rules refuse a database.
+    pub(super) fn refused_by_rules(&self) -> Option<&str> {
+        match self {
+            Self::Connect(words) if is_of_server(words) && words.contains("pg_hba.conf") => Some(words),
+            _ => None,
+        }
     }
 
     /// Returns whether the server says that it has no such database.
@@ -118,6 +126,11 @@ impl QueryError {
         };
         Error::Failed { what, cure: source.cure(Operation::Ask, &cause), cause }
     }
+}
+
+/// Whether the server has answered, in whatever language: libpq's own words have no severity in front of them.
+fn is_of_server(words: &str) -> bool {
+    words.contains(":  ")
 }
 
 /// What failed: a question, or the statement that begins the SQL.

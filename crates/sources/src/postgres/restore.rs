@@ -20,7 +20,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::ChildStdin;
 
 use self::command::Role;
-pub(super) use self::place::Target;
+pub(super) use self::place::{Session, Target};
 use super::Postgres;
 use super::archive::{ArchiveReader, Contents};
 use super::contents;
@@ -48,8 +48,6 @@ pub(super) struct PostgresRestore {
     contents: Contents,
     head: Vec<Bytes>,
     place: Place,
-    /// Whether the target itself was created by this restore ([`Place::OwnName`]).
-    created: bool,
     /// Held until the restored database has its name.
     keeper: Option<Keeper>,
     guard: Arc<dyn Guard>,
@@ -63,8 +61,8 @@ pub(super) struct PostgresRestore {
 enum Place {
     /// A new database of this name, which gets the target's name at the end.
     Beside(String),
-    /// A new database of the target's name. What was there has this name meanwhile.
-    OwnName { aside: String },
+    /// A new database that has the target's name from the start. What was there has this name meanwhile.
+    OwnName { aside: Option<String> },
     /// The target, which is empty.
     Direct { one_transaction: bool },
 }
@@ -85,10 +83,11 @@ impl PostgresRestore {
         }
         let server_major = probe::any_server(&source).await?.major;
         let mut role = Role::ask(&source, &database).await?;
+        role.owns_target |= found == Found::Absent;
         // Databases are created and renamed from another one; who may enter no other can only fill their own.
         role.can_create_databases &= found != Found::Empty || passing::lock_database(&source).await.is_ok();
         let number = Number::draw()?;
-        let place = choose_place(&database, found, options, role, number)?;
+        let place = choose_place(&source, found, options, role, number)?;
         let warnings = passing::sweep(&source).await.unwrap_or_default();
         let target = Target { source, database, server_major };
         Ok(Self {
@@ -101,7 +100,6 @@ impl PostgresRestore {
             contents: Contents::default(),
             head: Vec::new(),
             place,
-            created: false,
             keeper: None,
             guard: Arc::new(Unguarded),
             running: None,
@@ -173,16 +171,9 @@ impl PostgresRestore {
             }
             Place::OwnName { aside } => {
                 self.keeper = Some(Keeper::hold(&self.target.source, self.number).await?);
-                if self.found != Found::Absent {
-                    self.target.move_aside(&aside, &*self.guard).await?;
-                }
-                // Noted before it is there, so that it is removed even if nobody waits for the answer.
-                self.created = true;
-                let database = self.target.database.clone();
-                let created = self.create(&database).await;
-                self.created =
-                    !matches!(&created, Err(Error::Failed { cause, .. }) if cause.contains("already exists"));
-                created?;
+                let new = self.number.name(&self.target.database, Purpose::Restore);
+                self.create(&new).await?;
+                self.target.take_place(&new, aside.as_deref(), self.number, &*self.guard).await?;
             }
         }
         Ok(())
@@ -223,10 +214,15 @@ impl PostgresRestore {
         let exists = self.found != Found::Absent;
         let mut warnings = self.target.dress(&loaded, &definition, self.options.no_owner, exists).await;
         match self.place.clone() {
-            Place::Direct { .. } => {}
+            Place::Direct { .. } => warnings.extend(self.target.differences(&definition).await?),
             Place::OwnName { aside } => {
-                if exists {
-                    warnings.extend(self.target.dispose(&aside).await);
+                match self.target.keep_place(aside.as_deref(), self.number, &*self.guard).await {
+                    Ok(said) => warnings.extend(said),
+                    Err(Error::Stopped(why)) => {
+                        self.undo().await?;
+                        return Err(Error::Stopped(why));
+                    }
+                    Err(error) => return Err(error),
                 }
             }
             Place::Beside(name) => match self.swap(&name).await {
@@ -242,6 +238,7 @@ impl PostgresRestore {
     }
 
     async fn swap(&self, name: &str) -> Result<Vec<Warning>, Error> {
+        self.target.mark_complete(name).await?;
         // It may have been filled meanwhile.
         let found = contents::contents(&self.target.source, &self.target.database).await?;
         if found == Found::Data && !self.options.overwrite {
@@ -276,20 +273,23 @@ impl PostgresRestore {
             Place::Beside(name) => drop_database(source, name)
                 .await
                 .map_err(|error| Error::failed(format!("could not drop the unfinished database '{name}'"), error)),
-            Place::OwnName { aside } => self.target.bring_back(aside, self.created).await,
+            Place::OwnName { .. } => self.target.bring_back(self.number).await.map(drop),
         }
     }
 }
 
 fn choose_place(
-    database: &str,
+    source: &Postgres,
     found: Found,
     options: RestoreOptions,
     role: Role,
     number: Number,
 ) -> Result<Place, Error> {
+    let database = &*source.named_database()?;
     match (found, role.can_create_databases) {
-        (Found::Empty, can_create) if options.in_place || !can_create => Ok(Place::Direct { one_transaction: true }),
+        (Found::Empty, can_create) if options.in_place || !can_create || !role.owns_target => {
+            Ok(Place::Direct { one_transaction: true })
+        }
         (_, false) => Err(Error::Failed {
             what: format!("could not restore database '{database}'"),
             cause: "this role may not create databases, and only an empty database can be filled without that"
@@ -299,7 +299,18 @@ fn choose_place(
                     .to_owned(),
             ),
         }),
-        (_, true) if options.in_place => Ok(Place::OwnName { aside: number.name(database, Purpose::Replaced) }),
+        (_, true) if !role.owns_target => Err(Error::Failed {
+            what: format!("could not restore database '{database}'"),
+            cause: "the database belongs to another role, and only its owner can replace it".to_owned(),
+            cure: Some(source.with_role(&format!(
+                "Restore as its owner or a superuser, or under another name; or run as a superuser: ALTER DATABASE {} OWNER TO <role>",
+                probe::identifier(database)
+            ))),
+        }),
+        (_, true) if options.in_place => {
+            let aside = (found != Found::Absent).then(|| number.name(database, Purpose::Aside));
+            Ok(Place::OwnName { aside })
+        }
         (_, true) => Ok(Place::Beside(number.name(database, Purpose::Restore))),
     }
 }
@@ -384,14 +395,9 @@ impl PostgresRestore {
 /// Puts a database that an earlier restore kept into its place.
 pub(super) async fn put_in_place(source: Postgres, kept: &str, guard: &dyn Guard) -> Result<Restored, Error> {
     let database = source.named_database()?;
-    let Some(number) = Number::of_kept(kept) else {
-        return Err(Error::Usage(format!("'{kept}' is not a database that a restore has kept")));
-    };
     let server_major = probe::any_server(&source).await?.major;
     let target = Target { source, database, server_major };
-    if !target.has_database(kept).await? {
-        return Err(Error::Usage(format!("there is no database '{kept}'")));
-    }
+    let number = target.kept(kept).await?;
     let placed = target.put_in_place(kept, number, guard).await;
     let warnings = placed.map_err(|error| Error::Kept {
         cause: format!("'{}' could not be replaced: {error}", target.database),

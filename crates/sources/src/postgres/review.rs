@@ -4,12 +4,15 @@ mod needs;
 mod target;
 
 use async_trait::async_trait;
+use domain::Warning;
 
 use self::needs::Needs;
 use self::target::TargetFacts;
 use super::Postgres;
 use super::archive::ArchiveReader;
 use super::contents;
+use super::definition::Definition;
+use super::restore::Target;
 use crate::error::Error;
 use crate::{Finding, RestoreOptions, Review, Severity};
 
@@ -50,6 +53,15 @@ impl Review for PostgresReview {
         let facts = TargetFacts::ask(&source, &database, found).await?;
         let mut findings = needs.compare(&facts, options);
         findings.extend(target::in_the_way(&source, &database, found, &facts, options).await?);
+        if facts.fills_directly(options) {
+            let target = Target::of(&source, &database, facts.major);
+            let differences = target.differences(&Definition::of(archive.contents())).await?;
+            let warns = |warning: Warning| {
+                let code = if warning.code == "encoding" { "encoding" } else { "locale" };
+                finding(Severity::Warns, code, warning.message)
+            };
+            findings.extend(differences.into_iter().map(warns));
+        }
         findings.sort_by_key(|finding| match finding.severity {
             Severity::Blocks => 0,
             Severity::Warns => 1,

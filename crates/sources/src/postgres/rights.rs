@@ -17,6 +17,8 @@ const FACTS: &str = "
     SELECT 'number', current_setting('server_version_num') UNION ALL SELECT 'version', current_setting('server_version')
     UNION ALL SELECT 'encoding', getdatabaseencoding()::text UNION ALL SELECT 'role', current_user::text
     UNION ALL SELECT 'superuser', current_setting('is_superuser')
+    UNION ALL SELECT 'loading', datname::text FROM pg_database WHERE datname = current_database()
+        AND shobj_description(oid, 'pg_database') LIKE '%[dbackup is restoring it: ________]'
     UNION ALL SELECT 'damaged', name FROM pg_settings WHERE name IN ('zero_damaged_pages', 'ignore_checksum_failure') AND setting = 'on'
     UNION ALL (SELECT 'unlogged', quote_ident(n.nspname) || '.' || quote_ident(c.relname)
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -118,8 +120,23 @@ impl Look {
 
     /// Returns a warning for each kind of thing that a dump by this role leaves out.
     pub(super) fn warnings(&self) -> Vec<Warning> {
-        let kinds = [self.unlogged_tables(), self.user_mappings(), self.subscriptions(), self.damaged_pages()];
+        let kinds = [
+            self.being_restored(),
+            self.unlogged_tables(),
+            self.user_mappings(),
+            self.subscriptions(),
+            self.damaged_pages(),
+        ];
         kinds.into_iter().flatten().collect()
+    }
+
+    fn being_restored(&self) -> Option<Warning> {
+        let what =
+            "a restore in place into this database is running or was interrupted: it holds only a part of its data";
+        let warning = Warning::new("being-restored", what).with_cure(
+            "If no restore is running, start one there, or restart the server: what was there before is brought back",
+        );
+        (!self.all("loading").is_empty()).then_some(warning)
     }
 
     fn unlogged_tables(&self) -> Option<Warning> {

@@ -5,7 +5,7 @@
 use super::super::sql;
 
 /// Kinds of entries whose definition is kept; others can be long, and are not looked into.
-const KEPT: [&str; 13] = [
+const KEPT: [&str; 14] = [
     "ENCODING",
     "DATABASE",
     "DATABASE PROPERTIES",
@@ -19,6 +19,7 @@ const KEPT: [&str; 13] = [
     "FOREIGN DATA WRAPPER",
     "COLLATION",
     "SECURITY LABEL",
+    "PUBLICATION",
 ];
 
 /// Returns whether the definition of an entry of this kind is kept.

@@ -5,7 +5,7 @@ use pipeline::process::Command;
 
 use super::super::Postgres;
 use super::super::archive::{Contents, Entry};
-use super::super::probe::{execute, identifier, query};
+use super::super::probe::{execute, identifier, literal, query};
 use crate::error::Error;
 
 /// Locks that an entry of an archive takes at most, on average: a table with its TOAST table, its index and its type.
@@ -18,17 +18,23 @@ const LARGE_OBJECTS_PER_ENTRY: u64 = 1000;
 pub(super) struct Role {
     pub(super) is_superuser: bool,
     pub(super) can_create_databases: bool,
+    /// Whether the target, if there is one, is this role's to rename.
+    pub(super) owns_target: bool,
 }
 
 impl Role {
     pub(super) async fn ask(source: &Postgres, database: &str) -> Result<Self, Error> {
-        let sql = "SELECT rolsuper, rolcreatedb FROM pg_catalog.pg_roles WHERE rolname = current_user";
-        let rows = match execute(source, sql).await {
+        let sql = format!(
+            "SELECT rolsuper, rolcreatedb, (SELECT pg_has_role(datdba, 'USAGE') FROM pg_catalog.pg_database WHERE datname = {}) \
+             FROM pg_catalog.pg_roles WHERE rolname = current_user",
+            literal(database)
+        );
+        let rows = match execute(source, &sql).await {
             Ok(rows) => rows,
-            Err(_) => query(source, database, sql).await?,
+            Err(_) => query(source, database, &sql).await?,
         };
         let is = |index: usize| rows.first().and_then(|row| row.get(index)).is_some_and(|value| value == "t");
-        Ok(Self { is_superuser: is(0), can_create_databases: is(0) || is(1) })
+        Ok(Self { is_superuser: is(0), can_create_databases: is(0) || is(1), owns_target: is(0) || is(2) })
     }
 }
 
@@ -62,6 +68,10 @@ pub(super) async fn fits_one_transaction(
     Ok(contents.entries.iter().map(weight).sum::<u64>() < room / 2)
 }
 
+/// Tablespaces that this role may create objects in.
+pub(in super::super) const USABLE_TABLESPACES: &str =
+    "SELECT spcname FROM pg_catalog.pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE')";
+
 /// Returns the tablespaces that an archive's objects want and the server lacks, as a warning.
 pub(super) async fn missing_tablespaces(
     source: &Postgres,
@@ -72,57 +82,61 @@ pub(super) async fn missing_tablespaces(
     if wanted.is_empty() {
         return Ok(None);
     }
-    let there: Vec<String> =
-        query(source, database, "SELECT spcname FROM pg_catalog.pg_tablespace").await?.into_iter().flatten().collect();
+    let there: Vec<String> = query(source, database, USABLE_TABLESPACES).await?.into_iter().flatten().collect();
     let missing: Vec<&str> = wanted.into_iter().filter(|name| !there.iter().any(|there| there == name)).collect();
     if missing.is_empty() {
         return Ok(None);
     }
     let message = format!(
-        "tablespace{} {} {} not exist here: every object is in the database's default tablespace",
+        "tablespace{} {} {} not exist here, or may not be used by this role: every object is in the database's default tablespace",
         if missing.len() == 1 { "" } else { "s" },
         missing.join(", "),
         if missing.len() == 1 { "does" } else { "do" },
     );
-    let moves: Vec<String> =
-        missing.iter().map(|name| format!("CREATE TABLESPACE {} LOCATION '...'", identifier(name))).collect();
-    Ok(Some(
-        Warning::new("tablespace", message)
-            .with_cure(format!("To keep the layout, create it and restore again: {}", moves.join("; "))),
-    ))
+    let ways: Vec<String> = missing
+        .iter()
+        .map(|name| identifier(name))
+        .map(|name| format!("CREATE TABLESPACE {name} LOCATION '...'; GRANT CREATE ON TABLESPACE {name} TO <role>"))
+        .collect();
+    let cure =
+        source.with_role(&format!("To keep the layout, run as a superuser and restore again: {}", ways.join("; ")));
+    Ok(Some(Warning::new("tablespace", message).with_cure(cure)))
 }
 
-/// Returns the entries that pg_restore is given, if it must leave some out: comments on extensions that belong to the provider. Only
-/// the owner of an extension may comment on it.
+/// Returns the entries that pg_restore is given, if it must leave some out: comments on what belongs to somebody else, such as the
+/// provider's extensions. Only an owner may comment.
 pub(super) async fn selected_entries(
     source: &Postgres,
     database: &str,
     role: Role,
     contents: &Contents,
 ) -> Result<Option<(String, Vec<Warning>)>, Error> {
-    if role.is_superuser || !contents.entries.iter().any(|entry| commented_extension(entry).is_some()) {
+    if role.is_superuser || !contents.entries.iter().any(|entry| commented(entry).is_some()) {
         return Ok(None);
     }
-    let sql = "SELECT extname FROM pg_catalog.pg_extension WHERE NOT pg_has_role(extowner, 'USAGE')";
+    let sql = "SELECT 'EXTENSION ' || extname FROM pg_catalog.pg_extension WHERE NOT pg_has_role(extowner, 'USAGE') UNION ALL \
+               SELECT 'SCHEMA ' || nspname FROM pg_catalog.pg_namespace WHERE nspname = 'public' AND NOT pg_has_role(nspowner, 'USAGE')";
     let foreign: Vec<String> = query(source, database, sql).await?.into_iter().flatten().collect();
-    let left_out = |entry: &Entry| {
-        commented_extension(entry).is_some_and(|extension| foreign.iter().any(|foreign| foreign == extension))
-    };
+    let left_out = |entry: &Entry| commented(entry).is_some_and(|subject| foreign.contains(&subject));
     let (out, kept): (Vec<&Entry>, Vec<&Entry>) = contents.entries.iter().partition(|entry| left_out(entry));
     if out.is_empty() {
         return Ok(None);
     }
     let list: String = kept.iter().map(|entry| format!("{};\n", entry.id)).collect();
     let warning = |entry: &&Entry| {
-        let extension = commented_extension(entry).unwrap_or_default();
-        let message =
-            format!("the comment on extension '{extension}' is left out: the extension belongs to another role");
-        Warning::new("extension-comment", message).about(extension)
+        let subject = commented(entry).unwrap_or_default();
+        let (kind, name) = subject.split_once(' ').unwrap_or_default();
+        let (code, kind) =
+            if kind == "SCHEMA" { ("schema-comment", "schema") } else { ("extension-comment", "extension") };
+        let message = format!("the comment on {kind} '{name}' is left out: the {kind} belongs to another role");
+        Warning::new(code, message).about(name)
     };
     Ok(Some((list, out.iter().map(warning).collect())))
 }
 
-fn commented_extension(entry: &Entry) -> Option<&str> {
-    let name = (entry.kind == "COMMENT").then(|| entry.tag.strip_prefix("EXTENSION "))??;
-    Some(name.trim_matches('"'))
+/// Returns what a comment is about, if that may belong to somebody else.
+fn commented(entry: &Entry) -> Option<String> {
+    let (kind, name) = (entry.kind == "COMMENT").then(|| entry.tag.split_once(' '))??;
+    let name = name.trim_matches('"');
+    (kind == "EXTENSION" || kind == "SCHEMA" && name == "public").then(|| format!("{kind} {name}"))
 }

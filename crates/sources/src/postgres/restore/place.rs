@@ -7,10 +7,11 @@ use domain::Warning;
 use super::super::Postgres;
 use super::super::definition::{Definition, Locale};
 use super::super::likeness;
+use super::super::marks::{Mark, Marks};
 use super::super::passing::{Number, Purpose, drop_database};
 use super::super::probe::{execute, execute_guarded, identifier, literal, query};
 use crate::error::Error;
-use crate::guard::Guard;
+use crate::guard::{Guard, Unguarded};
 
 /// Attempts of a swap: sessions that reconnect at once, or that hold a lock, can thwart one.
 const SWAP_ATTEMPTS: u32 = 4;
@@ -44,8 +45,9 @@ impl Target {
             None => false,
         };
         if let Some(tablespace) = tablespace.filter(|_| !has_tablespace) {
-            let message =
-                format!("tablespace '{tablespace}' does not exist here: the database is in the default tablespace");
+            let message = format!(
+                "tablespace '{tablespace}' does not exist here, or this role may not use it: the database is in the default tablespace"
+            );
             warnings.push(Warning::new("tablespace", message).about(tablespace));
         }
         let mut refused = None;
@@ -114,60 +116,124 @@ impl Target {
         warnings
     }
 
-    /// Puts a database into its place. What was there is dropped.
+    /// Returns how the target differs from the archive's database in what cannot be changed once it exists. Asked of the target itself.
+    pub(in super::super) async fn differences(&self, definition: &Definition) -> Result<Vec<Warning>, Error> {
+        // As rows, since every version has other columns.
+        let sql = "SELECT key, CASE key WHEN 'encoding' THEN pg_encoding_to_char(value::int) ELSE value END \
+                   FROM pg_catalog.pg_database d, jsonb_each_text(to_jsonb(d)) WHERE datname = current_database() AND value IS NOT NULL";
+        let rows = query(&self.source, &self.database, sql).await?.into_iter();
+        let facts =
+            rows.filter_map(|row| <[String; 2]>::try_from(row).ok().map(|[name, value]| (name, value))).collect();
+        Ok(definition.differences(&facts))
+    }
+
+    /// Notes on a restored database that it is complete, so that no later restore removes it, whatever becomes of this one.
+    pub(super) async fn mark_complete(&self, name: &str) -> Result<(), Error> {
+        let marks = Marks::read(&self.source).await?;
+        let mark = Mark::Complete(self.database.clone());
+        execute(&self.source, &marks.set(name, name, Some(&mark))).await.map(drop)
+    }
+
+    /// Puts a complete database into its place. What was there is dropped.
     pub(super) async fn put_in_place(
         &self,
         new: &str,
         number: Number,
         guard: &dyn Guard,
     ) -> Result<Vec<Warning>, Error> {
-        if !self.has_database(&self.database).await? {
-            let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(new), identifier(&self.database));
-            execute_guarded(&self.source, &sql, guard).await?;
+        let own = &self.database;
+        if !self.has_database(own).await? {
+            self.rename(&[Rename::unmarked(new, own)], guard).await?;
             return Ok(Vec::new());
         }
-        let aside = number.name(&self.database, Purpose::Replaced);
-        self.rename_with_sessions_ended(&[(&self.database, &aside), (new, &self.database)], guard).await?;
-        Ok(self.dispose(&aside).await)
+        let replaced = number.name(own, Purpose::Replaced);
+        let renames = [Rename { from: own, to: &replaced, mark: Some(Mark::Replaced) }, Rename::unmarked(new, own)];
+        self.rename(&renames, guard).await?;
+        Ok(self.dispose(&replaced).await)
     }
 
-    /// Renames the target out of the way, for a restore that loads under its own name.
-    pub(super) async fn move_aside(&self, aside: &str, guard: &dyn Guard) -> Result<(), Error> {
-        self.rename_with_sessions_ended(&[(&self.database, aside)], guard).await
+    /// Gives a new, empty database the target's name, for a restore that loads under it. What is there is moved `aside`.
+    pub(super) async fn take_place(
+        &self,
+        new: &str,
+        aside: Option<&str>,
+        number: Number,
+        guard: &dyn Guard,
+    ) -> Result<(), Error> {
+        let own = &self.database;
+        let take = Rename { from: new, to: own, mark: Some(Mark::Loading(number)) };
+        match aside {
+            Some(aside) => {
+                let move_aside = Rename { from: own, to: aside, mark: Some(Mark::Aside(own.clone())) };
+                self.rename(&[move_aside, take], guard).await
+            }
+            None => self.rename(&[take], guard).await,
+        }
     }
 
-    /// Undoes [`Self::move_aside`], and drops what was `created` in its place.
-    pub(super) async fn bring_back(&self, aside: &str, created: bool) -> Result<(), Error> {
-        let moved = self.has_database(aside).await?;
-        let failed = |error| {
-            let what = format!("could not bring back '{}', which is kept as '{aside}'", self.database);
-            Error::failed(what, error)
+    /// Ends a restore that loaded under the target's name. What was moved aside is dropped.
+    pub(super) async fn keep_place(
+        &self,
+        aside: Option<&str>,
+        number: Number,
+        guard: &dyn Guard,
+    ) -> Result<Vec<Warning>, Error> {
+        let marks = Marks::read(&self.source).await?;
+        let unmark = marks.set(&self.database, &self.database, None);
+        let Some(aside) = aside else {
+            execute_guarded(&self.source, &unmark, guard).await?;
+            return Ok(Vec::new());
         };
-        if created {
-            drop_database(&self.source, &self.database).await.map_err(failed)?;
-        }
-        if moved {
-            let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(aside), identifier(&self.database));
-            execute(&self.source, &sql).await.map_err(failed)?;
-        }
-        Ok(())
+        let replaced = number.name(&self.database, Purpose::Replaced);
+        // Nobody has to leave for this: what is moved aside has been left.
+        let renames = [Rename { from: aside, to: &replaced, mark: Some(Mark::Replaced) }];
+        let mut sql = rename_sql(&marks, &renames);
+        sql.push(unmark);
+        execute_guarded(&self.source, &format!("{}; {}", end_sessions(&[aside]), sql.join("; ")), guard).await?;
+        Ok(self.dispose(&replaced).await)
     }
 
-    /// Ends the target's sessions and renames, in one transaction: there is no moment without a database of that name. Sessions that
-    /// come back at once, and locks, make it fail as a whole, and it is tried again after a pause.
-    async fn rename_with_sessions_ended(&self, renames: &[(&str, &str)], guard: &dyn Guard) -> Result<(), Error> {
-        let renames = renames
-            .iter()
-            .map(|(from, to)| format!("ALTER DATABASE {} RENAME TO {}", identifier(from), identifier(to)));
-        let renames: Vec<String> = renames.collect();
-        let (end_sessions, renames) = (end_sessions(&self.database), renames.join("; "));
-        let sql = format!("{end_sessions}; SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'; {renames}");
+    /// Undoes [`Self::take_place`], however far it came, and drops what was loaded. Returns `false`, and does nothing, if the database of
+    /// that name is not the one that was being loaded.
+    pub(in super::super) async fn bring_back(&self, number: Number) -> Result<bool, Error> {
+        let own = &self.database;
+        let (aside, new) = (number.name(own, Purpose::Aside), number.name(own, Purpose::Restore));
+        let (has_own, has_aside) = (self.has_database(own).await?, self.has_database(&aside).await?);
+        let is_loading = has_own && Marks::read(&self.source).await?.of(own) == Some(Mark::Loading(number));
+        if has_own && has_aside && !is_loading {
+            return Ok(false);
+        }
+        let mut renames = Vec::new();
+        if is_loading {
+            renames.push(Rename::unmarked(own, &new));
+        }
+        if has_aside {
+            renames.push(Rename::unmarked(&aside, own));
+        }
+        let failed = |error| {
+            let kept = if has_aside { format!(", which is kept as '{aside}'") } else { String::new() };
+            Error::failed(format!("could not bring back '{own}'{kept}"), error)
+        };
+        if !renames.is_empty() {
+            self.rename(&renames, &Unguarded).await.map_err(failed)?;
+        }
+        drop_database(&self.source, &new).await.map_err(failed)?;
+        Ok(true)
+    }
+
+    /// Ends the sessions of databases and renames them, in one transaction: there is no moment without a database of the target's name.
+    /// Sessions that come back at once, and locks, make it fail as a whole, and it is tried again after a pause.
+    async fn rename(&self, renames: &[Rename<'_>], guard: &dyn Guard) -> Result<(), Error> {
+        let marks = Marks::read(&self.source).await?;
+        let names: Vec<&str> = renames.iter().map(|rename| rename.from).collect();
+        let sql = rename_sql(&marks, renames).join("; ");
+        let sql = format!("{}; SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'; {sql}", end_sessions(&names));
         for attempt in 1..=SWAP_ATTEMPTS {
             guard.check().await?;
             match execute_guarded(&self.source, &sql, guard).await {
                 Err(Error::Failed { what, cause, .. }) if IN_THE_WAY.iter().any(|state| cause.contains(state)) => {
                     if attempt == SWAP_ATTEMPTS {
-                        return Err(self.in_the_way(what).await);
+                        return Err(self.in_the_way(what, &names).await);
                     }
                     tokio::time::sleep(SWAP_PAUSE).await;
                 }
@@ -177,43 +243,52 @@ impl Target {
         Ok(())
     }
 
-    async fn in_the_way(&self, what: String) -> Error {
-        let holders = self.holders().await.unwrap_or_default();
-        let (cause, cure) = if holders.is_empty() {
-            let sessions = self.sessions().await.unwrap_or_default();
-            let cure = "End these sessions (pg_terminate_backend), and what reconnects them, then try again";
-            (format!("'{}' is in use by {}", self.database, join(&sessions)), cure)
+    async fn in_the_way(&self, what: String, names: &[&str]) -> Error {
+        let holders = self.holders(names).await.unwrap_or_default();
+        let (verb, users, cure) = if holders.is_empty() {
+            let sessions = self.sessions(names).await.unwrap_or_default();
+            let users = sessions.into_iter().map(|session| (session.database, session.words)).collect();
+            ("in use", users, "End these sessions (pg_terminate_backend), and what reconnects them, then try again")
         } else {
-            let cure = "End it, or wait until its transaction has ended, then try again";
-            (format!("'{}' is locked by {}", self.database, join(&holders)), cure)
+            ("locked", holders, "End it, or wait until its transaction has ended, then try again")
         };
-        Error::Failed { what, cause, cure: Some(cure.to_owned()) }
+        Error::Failed { what, cause: users_in_words(names, verb, &users), cure: Some(cure.to_owned()) }
     }
 
-    /// Returns the sessions that hold a lock on the target as a whole, in words.
-    async fn holders(&self) -> Result<Vec<String>, Error> {
+    /// Returns the sessions that hold a lock on one of the databases as a whole: the database, and who it is.
+    async fn holders(&self, names: &[&str]) -> Result<Vec<(String, String)>, Error> {
         let sql = format!(
-            "SELECT 'session ' || pid || coalesce(' of ' || usename, '') || coalesce(' in database ' || s.datname, '') || \
+            "SELECT d.datname::text, 'session ' || pid || coalesce(' of ' || usename, '') || coalesce(' in database ' || s.datname, '') || \
              coalesce(' (' || state || ')', '') FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity s USING (pid) \
-             JOIN pg_catalog.pg_database d ON d.oid = l.objid AND d.datname = {} WHERE l.locktype = 'object' AND l.granted \
+             JOIN pg_catalog.pg_database d ON d.oid = l.objid AND d.datname IN ({}) WHERE l.locktype = 'object' AND l.granted \
              AND l.classid = 'pg_catalog.pg_database'::regclass AND pid <> pg_backend_pid()",
-            literal(&self.database)
+            literals(names)
         );
-        Ok(execute(&self.source, &sql).await?.into_iter().flatten().collect())
+        let rows = execute(&self.source, &sql).await?.into_iter();
+        Ok(rows
+            .filter_map(|row| <[String; 2]>::try_from(row).ok().map(|[database, words]| (database, words)))
+            .collect())
     }
 
-    /// Returns who works in the target, in words.
-    pub(in super::super) async fn sessions(&self) -> Result<Vec<String>, Error> {
+    /// Returns who works in the databases.
+    pub(in super::super) async fn sessions(&self, names: &[&str]) -> Result<Vec<Session>, Error> {
         let sql = format!(
-            "SELECT count(*) || ' ' || coalesce(s.backend_type, 'session') || CASE count(*) WHEN 1 THEN '' ELSE 's' END || \
-             coalesce(' of ' || usename, '') || coalesce(' (slot ' || slot_name || ')', '') FROM pg_catalog.pg_stat_activity s \
-             LEFT JOIN pg_catalog.pg_replication_slots r ON r.active_pid = s.pid WHERE s.datname = {name} \
+            "SELECT s.datname::text, count(*) || ' ' || coalesce(s.backend_type, 'session') || CASE count(*) WHEN 1 THEN '' ELSE 's' END || \
+             coalesce(' of ' || usename, '') || coalesce(' (slot ' || slot_name || ')', '') AS words, {MAY_END} \
+             FROM pg_catalog.pg_stat_activity s \
+             LEFT JOIN pg_catalog.pg_replication_slots r ON r.active_pid = s.pid WHERE s.datname IN ({names}) \
              AND s.backend_type IS DISTINCT FROM 'autovacuum worker' AND s.pid <> pg_backend_pid() \
-             GROUP BY s.backend_type, usename, slot_name UNION ALL SELECT 'prepared transaction ' || gid \
-             FROM pg_catalog.pg_prepared_xacts WHERE database = {name}",
-            name = literal(&self.database)
+             GROUP BY s.datname, s.backend_type, usename, slot_name, usesysid UNION ALL \
+             SELECT database::text, 'prepared transaction ' || gid, false \
+             FROM pg_catalog.pg_prepared_xacts WHERE database IN ({names}) ORDER BY 1, 2",
+            names = literals(names)
         );
-        Ok(execute(&self.source, &sql).await?.into_iter().flatten().collect())
+        let rows = execute(&self.source, &sql).await?.into_iter();
+        let session = |row| {
+            let [database, words, may_end] = <[String; 3]>::try_from(row).ok()?;
+            Some(Session { database, words, may_end: may_end == "t" })
+        };
+        Ok(rows.filter_map(session).collect())
     }
 
     /// Drops a replaced database with what is in the way of that: the mark of a template, subscriptions, replication slots. Returns what the
@@ -266,13 +341,35 @@ impl Target {
         Ok(warnings)
     }
 
-    /// Returns the restored database under the name that is never swept.
+    /// Returns the restored database, under the name that says what it is if it can have that.
     pub(super) async fn keep(&self, new: &str, number: Number) -> String {
         let kept = number.name(&self.database, Purpose::Restored);
         let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(new), identifier(&kept));
-        match execute(&self.source, &sql).await {
+        match execute(&self.source, &format!("{}; {sql}", end_sessions(&[new]))).await {
             Ok(_) => kept,
             Err(_) => new.to_owned(),
+        }
+    }
+
+    /// Returns the number of a complete database that waits for the target's place.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for any other database.
+    pub(super) async fn kept(&self, kept: &str) -> Result<Number, Error> {
+        let refuse = |why: &str| Err(Error::Usage(format!("'{kept}' {why}")));
+        if !self.has_database(kept).await? {
+            return refuse("is no database of this server");
+        }
+        let mark = Marks::read(&self.source).await?.of(kept);
+        let name = kept.rsplit_once("__dbackup_restored_").map(|(name, _)| name);
+        match (Number::of_name(kept), mark, name) {
+            (Some(number), Some(Mark::Complete(database)), _) if database == self.database => Ok(number),
+            (Some(_), Some(Mark::Complete(database)), _) => {
+                refuse(&format!("was restored for '{database}': name that as the target"))
+            }
+            // As the versions before marks kept them.
+            (Some(number), None, Some(name)) if self.database.starts_with(name) => Ok(number),
+            _ => refuse("is not a complete database that a restore has kept"),
         }
     }
 
@@ -282,24 +379,75 @@ impl Target {
     }
 
     async fn has_tablespace(&self, name: &str) -> Result<bool, Error> {
-        let sql = format!("SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = {}", literal(name));
+        let sql = format!(
+            "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = {} AND has_tablespace_privilege(oid, 'CREATE')",
+            literal(name)
+        );
         Ok(!execute(&self.source, &sql).await?.is_empty())
     }
 }
 
-/// Ends every session in a database that this role may end; walsenders and workers, too.
-fn end_sessions(database: &str) -> String {
+/// A session, or what else holds a database.
+#[derive(Debug)]
+pub(in super::super) struct Session {
+    database: String,
+    /// Who it is.
+    pub(in super::super) words: String,
+    /// Whether this role may end it.
+    pub(in super::super) may_end: bool,
+}
+
+/// A database that gets another name, and with it a mark or none.
+struct Rename<'a> {
+    from: &'a str,
+    to: &'a str,
+    mark: Option<Mark>,
+}
+
+impl<'a> Rename<'a> {
+    fn unmarked(from: &'a str, to: &'a str) -> Self {
+        Self { from, to, mark: None }
+    }
+}
+
+fn rename_sql(marks: &Marks, renames: &[Rename<'_>]) -> Vec<String> {
+    let sql = renames.iter().flat_map(|Rename { from, to, mark }| {
+        let rename = format!("ALTER DATABASE {} RENAME TO {}", identifier(from), identifier(to));
+        let is_marked = mark.is_some() || marks.of(from).is_some();
+        [Some(rename), is_marked.then(|| marks.set(to, from, mark.as_ref()))].into_iter().flatten()
+    });
+    sql.collect()
+}
+
+fn literals(names: &[&str]) -> String {
+    names.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether this role may end a session of `pg_stat_activity`.
+const MAY_END: &str = "((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) OR usesysid IS NOT NULL \
+    AND (pg_has_role(usesysid, 'MEMBER') OR pg_has_role('pg_signal_backend', 'MEMBER')) \
+    AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = usesysid))";
+
+/// Ends every session in the databases that this role may end; walsenders and workers, too.
+fn end_sessions(databases: &[&str]) -> String {
     format!(
-        "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = {} AND pid <> pg_backend_pid() \
-         AND backend_type IS DISTINCT FROM 'autovacuum worker' AND ((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = \
-         current_user) OR usesysid IS NOT NULL AND (pg_has_role(usesysid, 'MEMBER') OR pg_has_role('pg_signal_backend', 'MEMBER')) \
-         AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = usesysid))",
-        literal(database)
+        "SELECT pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname IN ({}) AND pid <> pg_backend_pid() \
+         AND backend_type IS DISTINCT FROM 'autovacuum worker' AND {MAY_END}",
+        literals(databases)
     )
 }
 
-fn join(sessions: &[String]) -> String {
-    if sessions.is_empty() { "other sessions".to_owned() } else { sessions.join(", ") }
+fn users_in_words(names: &[&str], verb: &str, users: &[(String, String)]) -> String {
+    let of = |name: &str| -> Vec<&str> {
+        users.iter().filter(|(database, _)| database == name).map(|(_, words)| words.as_str()).collect()
+    };
+    let said: Vec<String> = names
+        .iter()
+        .map(|name| (name, of(name)))
+        .filter(|(_, users)| !users.is_empty())
+        .map(|(name, users)| format!("'{name}' is {verb} by {}", users.join(", ")))
+        .collect();
+    if said.is_empty() { format!("'{}' is {verb} by other sessions", names.join("' or '")) } else { said.join("; ") }
 }
 
 fn cause_of(error: &Error) -> String {
@@ -309,9 +457,12 @@ fn cause_of(error: &Error) -> String {
     }
 }
 
+/// SQLSTATE of CREATE DATABASE for a locale that the server lacks, or that does not fit the encoding or the template.
+const ABOUT_LOCALE: [&str; 3] = ["SQLSTATE 22023", "SQLSTATE 42809", "SQLSTATE 0A000"];
+
 fn is_about_locale(error: &Error) -> bool {
-    let cause = cause_of(error).to_lowercase();
-    ["locale", "collation", "lc_collate", "lc_ctype", "encoding", "icu"].iter().any(|word| cause.contains(word))
+    let cause = cause_of(error);
+    ABOUT_LOCALE.iter().any(|state| cause.contains(state))
 }
 
 fn locale_warning(definition: &Definition, taken: Locale, refused: &Error) -> Warning {

@@ -13,7 +13,15 @@ use crate::{Finding, OnError, RestoreOptions, Severity};
 /// Extensions that can be created in one database of a server only, and the setting that names it.
 const BOUND_TO_DATABASE: [(&str, &str); 1] = [("pg_cron", "cron.database_name")];
 /// Kinds of objects that only a superuser may create.
-const SUPERUSERS_ONLY: [&str; 2] = ["FOREIGN DATA WRAPPER", "EVENT TRIGGER"];
+const SUPERUSERS_ONLY: [&str; 7] = [
+    "FOREIGN DATA WRAPPER",
+    "EVENT TRIGGER",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "TEXT SEARCH PARSER",
+    "TEXT SEARCH TEMPLATE",
+    "ACCESS METHOD",
+];
 
 /// What an archive needs.
 #[derive(Debug, Default)]
@@ -27,7 +35,6 @@ pub(super) struct Needs {
     tablespaces: BTreeSet<String>,
     superuser_objects: Vec<String>,
     commented_extensions: BTreeSet<String>,
-    encoding: Option<String>,
     locale: Option<String>,
     libc_locale: Option<String>,
     server_major: Option<u32>,
@@ -40,7 +47,6 @@ impl Needs {
         let mut needs = Self {
             extensions: contents.extensions().map(str::to_owned).collect(),
             tablespaces: contents.tablespaces().into_iter().map(str::to_owned).collect(),
-            encoding: definition.option("ENCODING"),
             locale: definition.locale(),
             libc_locale: libc_locale(&definition),
             server_major: contents.server_major(),
@@ -77,6 +83,7 @@ impl Needs {
                 self.commented_extensions
                     .extend(entry.tag.strip_prefix("EXTENSION ").map(|name| name.trim_matches('"').to_owned()));
             }
+            "PUBLICATION" if entry.definition.contains(" FOR ALL TABLES") => self.superuser_objects.push(entry.label()),
             kind if SUPERUSERS_ONLY.contains(&kind) => self.superuser_objects.push(entry.label()),
             _ => {}
         }
@@ -219,7 +226,7 @@ impl Needs {
         (!missing.is_empty()).then(|| finding(Severity::Blocks, "missing-language", message))
     }
 
-    /// Encoding, locale and tablespaces.
+    /// Locale and tablespaces.
     fn places(&self, facts: &TargetFacts) -> Vec<Finding> {
         let mut findings = Vec::new();
         let missing: Vec<&str> = self
@@ -230,7 +237,7 @@ impl Needs {
             .collect();
         if !missing.is_empty() {
             let message = format!(
-                "tablespaces do not exist here: {}. Their objects go into the default tablespace",
+                "tablespaces do not exist here, or may not be used by this role: {}. Their objects go into the default tablespace",
                 listed(missing.iter().copied())
             );
             let sql: Vec<String> = missing
@@ -245,15 +252,6 @@ impl Needs {
                 self.locale.clone().unwrap_or_default()
             );
             findings.push(finding(Severity::Warns, "missing-locale", message));
-        }
-        match (&self.encoding, &facts.filled_encoding) {
-            (Some(wanted), Some(there)) if !wanted.eq_ignore_ascii_case(there) => {
-                let message = format!(
-                    "the target database is in {there}, and the backup in {wanted}: texts are converted, which fails for characters that {there} lacks"
-                );
-                findings.push(finding(Severity::Warns, "encoding", message));
-            }
-            _ => {}
         }
         findings
     }

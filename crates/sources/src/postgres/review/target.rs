@@ -2,7 +2,7 @@
 
 use super::super::Postgres;
 use super::super::probe::{execute, identifier, literal, query};
-use super::super::restore::Target;
+use super::super::restore::{Session, Target};
 use super::{finding, listed, with_sql};
 use crate::error::Error;
 use crate::{Contents, Finding, RestoreOptions, Severity};
@@ -27,16 +27,20 @@ pub(super) struct TargetFacts {
     pub(super) bound_databases: Vec<(String, String)>,
     locales: Vec<String>,
     found: Option<Contents>,
-    /// The encoding of a database that would be filled directly.
-    pub(super) filled_encoding: Option<String>,
+    /// Whether the target, if it is there, is this role's to rename.
+    owns_target: bool,
 }
 
 impl TargetFacts {
     /// Asks the server, through the target database where it is there.
     pub(super) async fn ask(source: &Postgres, database: &str, found: Contents) -> Result<Self, Error> {
         let there = found != Contents::Absent;
-        let rows = if there { query(source, database, FACTS).await? } else { execute(source, FACTS).await? };
-        let mut facts = Self { found: Some(found), ..Self::default() };
+        let sql = format!(
+            "{FACTS} UNION ALL SELECT 'owns', '', '' FROM pg_catalog.pg_database WHERE datname = {} AND pg_has_role(datdba, 'USAGE')",
+            literal(database)
+        );
+        let rows = if there { query(source, database, &sql).await? } else { execute(source, &sql).await? };
+        let mut facts = Self { found: Some(found), owns_target: !there, ..Self::default() };
         for row in rows {
             if let [kind, value, more] = row.as_slice() {
                 facts.add(kind, value, more, there);
@@ -57,8 +61,8 @@ impl TargetFacts {
                 self.major = value.parse::<u32>().unwrap_or(0) / 10_000;
                 return;
             }
-            "encoding" => {
-                self.filled_encoding = (there && !self.can_create_databases).then(|| value.to_owned());
+            "owns" => {
+                self.owns_target = true;
                 return;
             }
             "bound" => {
@@ -87,7 +91,7 @@ impl TargetFacts {
 
     /// Returns whether an empty target is filled itself.
     pub(super) fn fills_directly(&self, options: RestoreOptions) -> bool {
-        self.found == Some(Contents::Empty) && (options.in_place || !self.can_create_databases)
+        self.found == Some(Contents::Empty) && (options.in_place || !self.can_create_databases || !self.owns_target)
     }
 }
 
@@ -95,15 +99,15 @@ impl TargetFacts {
 const FACTS: &str = "SELECT 'me', rolname::text, rolsuper::text || ',' || rolcreatedb::text FROM pg_catalog.pg_roles \
     WHERE rolname = current_user \
     UNION ALL SELECT 'version', current_setting('server_version_num'), '' \
-    UNION ALL SELECT 'encoding', pg_encoding_to_char(encoding)::text, '' FROM pg_catalog.pg_database WHERE datname = current_database() \
     UNION ALL SELECT 'role', rolname::text, '' FROM pg_catalog.pg_roles \
-    UNION ALL SELECT 'become', rolname::text, '' FROM pg_catalog.pg_roles WHERE pg_has_role(oid, 'MEMBER') \
+    UNION ALL SELECT 'become', rolname::text, '' FROM pg_catalog.pg_roles WHERE pg_has_role(oid, \
+      CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END) \
     UNION ALL SELECT 'available', name::text, '' FROM pg_catalog.pg_available_extensions \
     UNION ALL SELECT 'superuser', name::text, '' FROM pg_catalog.pg_available_extension_versions v \
       JOIN pg_catalog.pg_available_extensions e USING (name) WHERE v.version = e.default_version AND v.superuser AND NOT v.trusted \
     UNION ALL SELECT 'installed', extname::text, '' FROM pg_catalog.pg_extension \
     UNION ALL SELECT 'language', lanname::text, '' FROM pg_catalog.pg_language \
-    UNION ALL SELECT 'tablespace', spcname::text, '' FROM pg_catalog.pg_tablespace \
+    UNION ALL SELECT 'tablespace', spcname::text, '' FROM pg_catalog.pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE') \
     UNION ALL SELECT 'bound', name, setting FROM pg_catalog.pg_settings WHERE name = 'cron.database_name' \
     UNION ALL SELECT DISTINCT 'locale', collcollate::text, '' FROM pg_catalog.pg_collation WHERE collprovider = 'c' AND collcollate IS NOT NULL \
     UNION ALL SELECT DISTINCT 'locale', datcollate::text, '' FROM pg_catalog.pg_database";
@@ -124,7 +128,11 @@ pub(super) async fn in_the_way(
         findings.push(with_sql(finding(Severity::Blocks, "no-createdb", message), sql));
     }
     if facts.fills_directly(options) {
-        let why = if facts.can_create_databases { "in place" } else { "this role may not create databases" };
+        let why = match (facts.can_create_databases, facts.owns_target) {
+            (false, _) => "this role may not create databases",
+            (true, false) => "it belongs to another role",
+            (true, true) => "in place",
+        };
         let message = format!("the empty database '{database}' itself is filled, and keeps its locale ({why})");
         findings.push(finding(Severity::Informs, "fills-directly", message));
         return Ok(findings);
@@ -132,15 +140,12 @@ pub(super) async fn in_the_way(
     if found == Contents::Absent {
         return Ok(findings);
     }
-    let target = Target::of(source, database, facts.major);
-    let sessions = target.sessions().await?;
-    if !sessions.is_empty() {
-        let message = format!(
-            "sessions in '{database}' are ended when it is replaced: {}",
-            listed(sessions.iter().map(String::as_str))
-        );
-        findings.push(finding(Severity::Warns, "sessions", message));
+    if !facts.owns_target {
+        let message = format!("'{database}' belongs to another role, and only its owner can replace it");
+        let sql = format!("ALTER DATABASE {} OWNER TO {};", identifier(database), identifier(&facts.role));
+        findings.push(with_sql(finding(Severity::Blocks, "not-owner", message), sql));
     }
+    findings.extend(sessions(&Target::of(source, database, facts.major), database).await?);
     findings.extend(held_by_replication(source, database).await?);
     let size = format!("SELECT pg_size_pretty(pg_database_size({}))", literal(database));
     if let Some(size) = query(source, database, &size).await.unwrap_or_default().into_iter().flatten().next() {
@@ -148,6 +153,25 @@ pub(super) async fn in_the_way(
             "'{database}' ({size}) stays until the restored database is complete: the server needs room for both"
         );
         findings.push(finding(Severity::Informs, "room", message));
+    }
+    Ok(findings)
+}
+
+async fn sessions(target: &Target, database: &str) -> Result<Vec<Finding>, Error> {
+    let (ended, stay): (Vec<Session>, Vec<Session>) =
+        target.sessions(&[database]).await?.into_iter().partition(|session| session.may_end);
+    let words = |sessions: &[Session]| listed(sessions.iter().map(|session| session.words.as_str()));
+    let mut findings = Vec::new();
+    if !ended.is_empty() {
+        let message = format!("sessions in '{database}' are ended when it is replaced: {}", words(&ended));
+        findings.push(finding(Severity::Warns, "sessions", message));
+    }
+    if !stay.is_empty() {
+        let message = format!(
+            "'{database}' is in use by what this role may not end: {}. End it first, or restore as a superuser",
+            words(&stay)
+        );
+        findings.push(finding(Severity::Blocks, "sessions-of-others", message));
     }
     Ok(findings)
 }
