@@ -23,9 +23,18 @@ pub(crate) struct RecoverySheet<'a> {
 
 /// The stock commands per ending of a file name.
 const COMMANDS: [(&str, &str); 6] = [
-    (".dump.zst.age", "age -d -i key.txt FILE | zstd -d | pg_restore --create --no-owner --no-privileges -d postgres"),
-    (".dump.gz.age", "age -d -i key.txt FILE | gzip -d | pg_restore --create --no-owner --no-privileges -d postgres"),
-    (".dump.age", "age -d -i key.txt FILE | pg_restore --create --no-owner --no-privileges -d postgres"),
+    (
+        ".dump.zst.age",
+        "age -d -i key.txt FILE | zstd -d | pg_restore --exit-on-error --create --no-owner --no-privileges -d postgres",
+    ),
+    (
+        ".dump.gz.age",
+        "age -d -i key.txt FILE | gzip -d | pg_restore --exit-on-error --create --no-owner --no-privileges -d postgres",
+    ),
+    (
+        ".dump.age",
+        "age -d -i key.txt FILE | pg_restore --exit-on-error --create --no-owner --no-privileges -d postgres",
+    ),
     (".db.zst.age", "age -d -i key.txt FILE | zstd -d > restored.db"),
     (".db.gz.age", "age -d -i key.txt FILE | gzip -d > restored.db"),
     (".db.age", "age -d -i key.txt FILE > restored.db"),
@@ -80,11 +89,17 @@ impl RecoverySheet<'_> {
             .map(str::to_owned),
         );
         let address = self.destinations.first().map_or("file:///FOLDER", |(_, address)| address.as_str());
+        let address = quoted(address);
         for target in ["postgres://USER@HOST/DATABASE", "sqlite:///FOLDER/restored.db"] {
-            lines.push(format!("dbackup restore '{address}' 'JOB/FILE' --target {target} --identity key.txt"));
+            lines.push(format!("dbackup restore {address} 'JOB/FILE' --target {target} --identity key.txt"));
         }
         lines
     }
+}
+
+/// As a shell takes it, whatever it holds.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn comment(line: &str) -> String {
@@ -99,6 +114,11 @@ fn one_line(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_quoted_for_the_shell() {
+        assert_eq!(quoted("dropbox:/bob's backups"), "'dropbox:/bob'\\''s backups'");
+    }
 
     #[test]
     fn the_whole_sheet_is_an_identity_file() {

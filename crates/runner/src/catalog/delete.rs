@@ -2,8 +2,8 @@
 
 use destinations::{Destination, Error};
 
-use super::{SidecarState, parse_path, read_sidecar};
-use crate::sidecars::sidecar_path;
+use super::{SidecarState, parse_path};
+use crate::sidecars::{read_content, sidecar_path};
 
 /// Why a backup was not deleted.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,17 @@ pub enum DeleteError {
     /// Its sidecar forbids it.
     #[error("{0} is locked: its sidecar says that it must be kept")]
     Locked(String),
+    /// Whether it is locked cannot be told.
+    #[error(
+        "{path} is not deleted: its sidecar, which could say that it is locked, cannot be read ({cause}). Make it readable, or \
+         delete both with the storage's own means"
+    )]
+    Unreadable {
+        /// The backup's path.
+        path: String,
+        /// Why its sidecar cannot be read.
+        cause: String,
+    },
     /// The destination failed.
     #[error(transparent)]
     Destination(#[from] Error),
@@ -33,13 +44,39 @@ pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), Del
     if !is_there && destination.stat(&beside).await?.is_none() {
         return Err(Error::NotFound(format!("{path} at {}", destination.name())).into());
     }
-    if let SidecarState::Read(sidecar, _) = read_sidecar(destination, path).await?
-        && sidecar.locked
-    {
-        return Err(DeleteError::Locked(path.to_owned()));
+    match read_content(destination, path).await? {
+        Ok(content) if is_locked(content.as_deref()) => return Err(DeleteError::Locked(path.to_owned())),
+        Ok(_) => {}
+        Err(cause) => return Err(DeleteError::Unreadable { path: path.to_owned(), cause }),
     }
     if is_there {
         destination.delete(path).await?;
     }
     Ok(destination.delete(&beside).await?)
+}
+
+/// Whether a sidecar locks its backup. One that is damaged still does if it says so.
+fn is_locked(content: Option<&[u8]>) -> bool {
+    match (SidecarState::parse(content), content) {
+        (SidecarState::Read(sidecar, _), _) => sidecar.locked,
+        (_, Some(content)) => {
+            let text: String = String::from_utf8_lossy(content).chars().filter(|c| !c.is_whitespace()).collect();
+            text.contains("\"locked\":true")
+        }
+        (_, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_sidecar_still_locks_its_backup() {
+        assert!(is_locked(Some(b"{\"version\": 1, \"locked\" : true, \"chec")));
+        for free in [&b"{\"locked\": false"[..], b"", b"garbage"] {
+            assert!(!is_locked(Some(free)));
+        }
+        assert!(!is_locked(None));
+    }
 }

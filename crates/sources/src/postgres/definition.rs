@@ -189,7 +189,7 @@ fn renamed(statements: &[String], name: &str) -> Vec<String> {
 }
 
 /// `CREATE DATABASE b1 WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'C';`
-fn options(definition: &str) -> Vec<(String, String)> {
+pub(super) fn options(definition: &str) -> Vec<(String, String)> {
     let statement = sql::statements(definition).into_iter().next().unwrap_or_default();
     let tokens: Vec<&str> = sql::tokens(&statement).filter(|token| !token.starts_with(char::is_whitespace)).collect();
     let pairs = tokens.windows(3).filter(|window| window[1] == "=");

@@ -4,7 +4,7 @@ use domain::Warning;
 
 use super::Postgres;
 use super::cures;
-use super::probe::{Server, query_readable};
+use super::probe::{Server, query, query_readable};
 use crate::error::Error;
 
 /// Maximum number of names in a message.
@@ -66,12 +66,21 @@ pub(super) struct Look {
 impl Look {
     /// Looks at what a dump leaves out.
     pub(super) async fn for_dump(source: &Postgres, database: &str) -> Result<Self, Error> {
-        Self::of(query_readable(source, database, FACTS).await?)
+        Self::ask(source, database, FACTS).await
     }
 
     /// Looks at what makes a dump fail as well, which reads more of the catalog.
     pub(super) async fn at_everything(source: &Postgres, database: &str) -> Result<Self, Error> {
-        Self::of(query_readable(source, database, &format!("{RELATIONS} {FACTS} {OBSTACLES}")).await?)
+        Self::ask(source, database, &format!("{RELATIONS} {FACTS} {OBSTACLES}")).await
+    }
+
+    async fn ask(source: &Postgres, database: &str, sql: &str) -> Result<Self, Error> {
+        let rows = match query_readable(source, database, sql).await {
+            Ok(rows) => rows,
+            // Not every encoding can be converted (MULE_INTERNAL), nor everything that lies in SQL_ASCII.
+            Err(error) => query(source, database, sql).await.map_err(|_| error)?,
+        };
+        Self::of(rows)
     }
 
     fn of(rows: Vec<Vec<String>>) -> Result<Self, Error> {

@@ -374,7 +374,7 @@ pub(crate) async fn delete(
 fn not_deleted(error: DeleteError) -> Problem {
     match error {
         DeleteError::NotABackup(_) => not_a_backup(),
-        DeleteError::Locked(_) => Problem::conflict("locked", error.to_string()),
+        DeleteError::Locked(_) | DeleteError::Unreadable { .. } => Problem::conflict("locked", error.to_string()),
         DeleteError::Destination(error) => Failure::from(error).into(),
     }
 }

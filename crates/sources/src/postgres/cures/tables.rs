@@ -119,6 +119,14 @@ pub(super) const ASK: &[Cure] = &[
     ("must be owner of database *", "Restore as the database's owner or a superuser"),
     ("role \"*\" does not exist", "Create the role first: CREATE ROLE \"<name>\" NOLOGIN"),
     ("permission denied for", READ_EVERYTHING),
+    // Whatever the server's language is.
+    ("SQLSTATE 42501", "Give the role the right that the server misses, or use a superuser"),
+    ("SQLSTATE 57014", "The server is overloaded, or locks are held: try again later"),
+    ("SQLSTATE 55006", "End the database's other sessions, then try again"),
+    ("SQLSTATE 55P03", "Another session holds a lock: end it, or wait until its transaction has ended"),
+    ("SQLSTATE 53100", "Free space on the server, then try again"),
+    ("SQLSTATE 53300", "Raise max_connections at the server, or end other sessions"),
+    ("SQLSTATE 25006", "Connect to the primary server: this one is a standby or set to read only"),
 ];
 
 pub(super) const DUMP: &[Cure] = &[
@@ -273,7 +281,7 @@ pub(super) const RESTORE: &[Cure] = &[
     ("cannot execute*during recovery", "Connect to the primary server: this one is a standby"),
     (
         "role \"*\" does not exist",
-        "Create the role first: CREATE ROLE \"<name>\" NOLOGIN. Restoring with --no-owner helps with owners and privileges, not with policies, user mappings and default privileges",
+        "Create the role first: CREATE ROLE \"<name>\" NOLOGIN. Restoring with --no-owner helps with owners and privileges, not with policies and user mappings",
     ),
     ("function *does not exist", SEARCH_PATH),
     ("relation \"*\" does not exist", SEARCH_PATH),

@@ -43,6 +43,8 @@ const CASES: &[(Operation, &str, &str)] = &[
     ),
     (Ask, "encoding \"LATIN1\" does not match locale \"C.UTF-8\"", "a locale that fits LATIN1"),
     (Ask, "canceling statement due to statement timeout (SQLSTATE 57014)", "overloaded"),
+    (Ask, "keine Berechtigung für Tabelle t (SQLSTATE 42501)", "the right that the server misses"),
+    (Ask, "auf Datenbank „shop“ wird von anderen Benutzern zugegriffen (SQLSTATE 55006)", "other sessions"),
     (
         Dump,
         "pg_dump: error: query failed: ERROR:  permission denied for table t\npg_dump: detail: Query was: LOCK TABLE public.t",

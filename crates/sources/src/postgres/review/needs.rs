@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::super::archive::{Contents, Entry};
-use super::super::definition::Definition;
+use super::super::definition::{Definition, options};
 use super::super::probe::identifier;
 use super::super::sql;
 use super::target::TargetFacts;
@@ -36,7 +36,8 @@ pub(super) struct Needs {
     superuser_objects: Vec<String>,
     commented_extensions: BTreeSet<String>,
     locale: Option<String>,
-    libc_locale: Option<String>,
+    /// The locales of the database and of collations, each with its provider and what has it.
+    locales: BTreeSet<(String, String, String)>,
     server_major: Option<u32>,
 }
 
@@ -48,7 +49,7 @@ impl Needs {
             extensions: contents.extensions().map(str::to_owned).collect(),
             tablespaces: contents.tablespaces().into_iter().map(str::to_owned).collect(),
             locale: definition.locale(),
-            libc_locale: libc_locale(&definition),
+            locales: database_locale(&definition).into_iter().collect(),
             server_major: contents.server_major(),
             ..Self::default()
         };
@@ -83,6 +84,7 @@ impl Needs {
                 self.commented_extensions
                     .extend(entry.tag.strip_prefix("EXTENSION ").map(|name| name.trim_matches('"').to_owned()));
             }
+            "COLLATION" => self.locales.extend(collation_locale(entry)),
             "PUBLICATION" if entry.definition.contains(" FOR ALL TABLES") => self.superuser_objects.push(entry.label()),
             kind if SUPERUSERS_ONLY.contains(&kind) => self.superuser_objects.push(entry.label()),
             _ => {}
@@ -246,21 +248,39 @@ impl Needs {
                 .collect();
             findings.push(with_sql(finding(Severity::Warns, "missing-tablespace", message), sql.join("\n")));
         }
-        if let Some(locale) = self.libc_locale.as_ref().filter(|locale| !facts.has_locale(locale)) {
-            let message = format!(
-                "the server lacks the locale '{locale}' ({}): texts would sort by another one. Install it on the server first",
-                self.locale.clone().unwrap_or_default()
-            );
-            findings.push(finding(Severity::Warns, "missing-locale", message));
+        for (provider, locale, subject) in &self.locales {
+            let lacks = match provider.as_str() {
+                provider if !facts.has_provider(provider) => format!("the locale provider '{provider}'"),
+                "libc" if !facts.has_locale(locale) => format!("the locale '{locale}'"),
+                _ => continue,
+            };
+            let message = match subject.as_str() {
+                "" => format!(
+                    "the server lacks {lacks} ({}): texts would sort by another one. Install it on the server first",
+                    self.locale.clone().unwrap_or_default()
+                ),
+                subject => format!("the server lacks {lacks}, which {subject} needs. Install it on the server first"),
+            };
+            let severity = if subject.is_empty() { Severity::Warns } else { Severity::Blocks };
+            findings.push(finding(severity, "missing-locale", message));
         }
         findings
     }
 }
 
-fn libc_locale(definition: &Definition) -> Option<String> {
+fn database_locale(definition: &Definition) -> Option<(String, String, String)> {
     let provider = definition.option("LOCALE_PROVIDER").unwrap_or_else(|| "libc".to_owned());
-    let locale = definition.option("LC_COLLATE").or_else(|| definition.option("LOCALE"));
-    locale.filter(|_| provider == "libc")
+    let libc = definition.option("LC_COLLATE").or_else(|| definition.option("LOCALE"));
+    let locale = if provider == "libc" { libc? } else { String::new() };
+    Some((provider, locale, String::new()))
+}
+
+/// `CREATE COLLATION public.de (provider = libc, locale = 'de_DE.utf8');`
+fn collation_locale(entry: &Entry) -> Option<(String, String, String)> {
+    let options = options(&entry.definition);
+    let option = |name: &str| options.iter().find(|(known, _)| known == name).map(|(_, value)| sql::unquote(value));
+    let locale = option("LC_COLLATE").or_else(|| option("LOCALE")).unwrap_or_default();
+    Some((option("PROVIDER")?, locale, entry.label()))
 }
 
 /// Returns the roles that follow one of these words: `GRANT SELECT ON TABLE t TO a;`
@@ -292,6 +312,28 @@ fn is_role(token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn locales_of_collations_are_read_with_their_provider() {
+        let of = |definition: &str| {
+            let entry = Entry {
+                kind: "COLLATION".to_owned(),
+                tag: "de".to_owned(),
+                schema: "public".to_owned(),
+                definition: definition.to_owned(),
+                ..Entry::default()
+            };
+            collation_locale(&entry).unwrap()
+        };
+        let expected =
+            |provider: &str, locale: &str| (provider.to_owned(), locale.to_owned(), "COLLATION public.de".to_owned());
+        let libc = "CREATE COLLATION public.de (provider = libc, locale = 'de_DE.utf8');";
+        assert_eq!(of(libc), expected("libc", "de_DE.utf8"));
+        let parts = "CREATE COLLATION public.de (provider = libc, lc_collate = 'de_DE.utf8', lc_ctype = 'C');";
+        assert_eq!(of(parts), expected("libc", "de_DE.utf8"));
+        let icu = "CREATE COLLATION public.de (provider = icu, deterministic = false, locale = 'de-u-co-phonebk');";
+        assert_eq!(of(icu), expected("icu", "de-u-co-phonebk"));
+    }
 
     #[test]
     fn roles_are_found_where_statements_name_them() {

@@ -26,6 +26,8 @@ pub(super) struct TargetFacts {
     pub(super) tablespaces: Vec<String>,
     pub(super) bound_databases: Vec<(String, String)>,
     locales: Vec<String>,
+    /// Whether it was built with ICU.
+    has_icu: bool,
     found: Option<Contents>,
     /// Whether the target, if it is there, is this role's to rename.
     owns_target: bool,
@@ -61,6 +63,10 @@ impl TargetFacts {
                 self.major = value.parse::<u32>().unwrap_or(0) / 10_000;
                 return;
             }
+            "icu" => {
+                self.has_icu = true;
+                return;
+            }
             "owns" => {
                 self.owns_target = true;
                 return;
@@ -89,6 +95,15 @@ impl TargetFacts {
             || self.locales.iter().any(|known| plain(known) == plain(name))
     }
 
+    /// Returns whether the server has a provider of locales: `libc`, `icu`, `builtin`.
+    pub(super) fn has_provider(&self, provider: &str) -> bool {
+        match provider {
+            "icu" => self.has_icu,
+            "builtin" => self.major >= 17,
+            _ => true,
+        }
+    }
+
     /// Returns whether an empty target is filled itself.
     pub(super) fn fills_directly(&self, options: RestoreOptions) -> bool {
         self.found == Some(Contents::Empty) && (options.in_place || !self.can_create_databases || !self.owns_target)
@@ -109,6 +124,7 @@ const FACTS: &str = "SELECT 'me', rolname::text, rolsuper::text || ',' || rolcre
     UNION ALL SELECT 'language', lanname::text, '' FROM pg_catalog.pg_language \
     UNION ALL SELECT 'tablespace', spcname::text, '' FROM pg_catalog.pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE') \
     UNION ALL SELECT 'bound', name, setting FROM pg_catalog.pg_settings WHERE name = 'cron.database_name' \
+    UNION ALL (SELECT 'icu', '', '' FROM pg_catalog.pg_collation WHERE collprovider = 'i' LIMIT 1) \
     UNION ALL SELECT DISTINCT 'locale', collcollate::text, '' FROM pg_catalog.pg_collation WHERE collprovider = 'c' AND collcollate IS NOT NULL \
     UNION ALL SELECT DISTINCT 'locale', datcollate::text, '' FROM pg_catalog.pg_database";
 
