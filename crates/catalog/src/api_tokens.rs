@@ -2,12 +2,11 @@
 
 use domain::access::Permission;
 use jiff::Timestamp;
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
 
-use crate::columns::{JsonText, Moment, json, milliseconds};
 use crate::error::Error;
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
 use crate::token::Token;
+use crate::values::{Moment, json};
 use crate::{Catalog, new_id};
 
 /// A token, without the token itself.
@@ -44,25 +43,10 @@ pub struct NewApiToken<'a> {
     pub expires_at: Option<Timestamp>,
 }
 
-impl FromQueryResult for ApiToken {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let JsonText(scopes) = row.try_get(prefix, "scopes")?;
-        Ok(Self {
-            id: row.try_get(prefix, "id")?,
-            user_id: row.try_get(prefix, "user_id")?,
-            name: row.try_get(prefix, "name")?,
-            scopes,
-            created_at: row.try_get(prefix, "created_at")?,
-            expires_at: row.try_get(prefix, "expires_at")?,
-            last_used_at: row.try_get(prefix, "last_used_at")?,
-        })
-    }
-}
+record!(ApiToken, "api_tokens", { id, user_id, name, scopes, created_at, expires_at, last_used_at });
 
 /// Maximum number of tokens that a user has.
 pub const MAX_TOKENS_PER_USER: i64 = 50;
-
-const SELECT: &str = "SELECT id, user_id, name, scopes, created_at, expires_at, last_used_at FROM api_tokens";
 
 impl Catalog {
     /// Makes a token. Returns `None` if the user has [`MAX_TOKENS_PER_USER`] already.
@@ -83,13 +67,13 @@ impl Catalog {
                     SELECT $1, $2, $3, $4, $5, $6, $7 \
                     WHERE (SELECT COUNT(*) FROM api_tokens WHERE user_id = $2) < $8";
         let values = values![
-            token.id.clone(),
+            &token.id,
             new.user_id,
             new.name,
             new.token.hash(),
             json(&token.scopes)?,
             token.created_at,
-            milliseconds(new.expires_at),
+            new.expires_at,
             MAX_TOKENS_PER_USER
         ];
         Ok((sql::run(&self.db, text, values).await? > 0).then_some(token))
@@ -100,7 +84,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn api_token_by_token(&self, token: &Token) -> Result<Option<ApiToken>, Error> {
-        sql::one(&self.db, &format!("{SELECT} WHERE token_hash = $1"), values![token.hash()]).await
+        sql::one(&self.db, &sql::select::<ApiToken>("WHERE token_hash = $1"), values![token.hash()]).await
     }
 
     /// A person's tokens, the newest first; everybody's if nobody is named.
@@ -108,7 +92,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn api_tokens(&self, user_id: Option<&str>) -> Result<Vec<ApiToken>, Error> {
-        let text = format!("{SELECT} WHERE $1 = '' OR user_id = $1 ORDER BY id DESC LIMIT 1000");
+        let text = sql::select::<ApiToken>("WHERE $1 = '' OR user_id = $1 ORDER BY id DESC LIMIT 1000");
         sql::all(&self.db, &text, values![user_id.unwrap_or_default()]).await
     }
 
@@ -118,7 +102,7 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn touch_api_token(&self, id: &str, now: Timestamp) -> Result<(), Error> {
         let text = "UPDATE api_tokens SET last_used_at = $2 WHERE id = $1";
-        sql::run(&self.db, text, values![id, Moment(now)]).await.map(drop)
+        sql::run(&self.db, text, values![id, now]).await.map(drop)
     }
 
     /// Ends a token; only if it is that person's, where somebody is named. False if there is none.

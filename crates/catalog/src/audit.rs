@@ -1,16 +1,15 @@
 //! Who changed what, and what was refused to whom. Never a secret.
 
 use jiff::Timestamp;
-use sea_orm::FromQueryResult;
 
-use crate::columns::Moment;
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
+use crate::values::Moment;
 use crate::{Catalog, new_id};
 
 /// An entry.
-#[derive(Debug, Clone, FromQueryResult)]
+#[derive(Debug, Clone)]
 pub struct AuditEntry {
     /// UUID.
     pub id: String,
@@ -29,6 +28,8 @@ pub struct AuditEntry {
     /// Why it was refused, or what else is worth knowing.
     pub detail: String,
 }
+
+record!(AuditEntry, "audit", { id, at, actor, address, action, object, outcome, detail });
 
 /// What happened.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +57,7 @@ impl Catalog {
         let text = "INSERT INTO audit (id, at, actor, address, action, object, outcome, detail) \
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         let outcome = if new.refused { "refused" } else { "done" };
-        let values =
-            values![new_id(now), Moment(now), new.actor, new.address, new.action, new.object, outcome, new.detail];
+        let values = values![new_id(now), now, new.actor, new.address, new.action, new.object, outcome, new.detail];
         sql::run(&self.db, text, values).await.map(drop)
     }
 
@@ -66,9 +66,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn audit_entries(&self, page: &PageRequest) -> Result<Page<AuditEntry>, Error> {
-        let text = "SELECT id, at, actor, address, action, object, outcome, detail FROM audit \
-                    WHERE $1 = '' OR id < $1 ORDER BY id DESC LIMIT $2";
-        let after = page.after.clone().unwrap_or_default();
-        Ok(Page::of(sql::all(&self.db, text, values![after, page.probe()]).await?, page))
+        let text = sql::select::<AuditEntry>("WHERE $1 = '' OR id < $1 ORDER BY id DESC LIMIT $2");
+        let after = page.after.as_deref().unwrap_or_default();
+        Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 }

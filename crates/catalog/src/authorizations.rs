@@ -4,13 +4,12 @@
 //! ask what became of it, wherever the browser ended up.
 
 use jiff::Timestamp;
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
 use secrecy::SecretString;
 
-use crate::columns::Moment;
 use crate::error::Error;
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
 use crate::token::Token;
+use crate::values::Moment;
 use crate::vault::Place;
 use crate::{Catalog, new_id};
 
@@ -55,18 +54,7 @@ struct Row {
     expires_at: Moment,
 }
 
-impl FromQueryResult for Row {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        Ok(Self {
-            id: row.try_get(prefix, "id")?,
-            destination_id: row.try_get(prefix, "destination_id")?,
-            credential: row.try_get(prefix, "credential")?,
-            mode: row.try_get(prefix, "mode")?,
-            secret_verifier: row.try_get(prefix, "secret_verifier")?,
-            expires_at: row.try_get(prefix, "expires_at")?,
-        })
-    }
-}
+record!(Row, "authorizations", { id, destination_id, credential, mode, secret_verifier, expires_at });
 
 impl Catalog {
     /// Keeps a flow that begins.
@@ -79,15 +67,8 @@ impl Catalog {
         let text = "INSERT INTO authorizations \
                     (state_hash, id, destination_id, credential, mode, secret_verifier, expires_at) \
                     VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let values = values![
-            new.state.hash(),
-            id,
-            new.destination_id,
-            new.credential,
-            new.mode,
-            verifier,
-            Moment(new.expires_at)
-        ];
+        let values =
+            values![new.state.hash(), id, new.destination_id, new.credential, new.mode, verifier, new.expires_at];
         self.write_sealed(text, values).await
     }
 
@@ -96,9 +77,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn take_authorization(&self, state: &Token) -> Result<Option<Authorization>, Error> {
-        let text = "DELETE FROM authorizations WHERE state_hash = $1 AND mode IN ('redirect', 'code') \
-                    RETURNING id, destination_id, credential, mode, secret_verifier, expires_at";
-        self.opened(sql::one(&self.db, text, values![state.hash()]).await?)
+        let text = removing("state_hash = $1 AND mode IN ('redirect', 'code')");
+        self.opened(sql::one(&self.db, &text, values![state.hash()]).await?)
     }
 
     /// Removes and returns a grant that waits for its confirmation under a `state`. Returns `None` if there is none.
@@ -106,9 +86,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn take_unconfirmed(&self, state: &Token) -> Result<Option<Authorization>, Error> {
-        let text = "DELETE FROM authorizations WHERE state_hash = $1 AND mode = 'confirm' \
-                    RETURNING id, destination_id, credential, mode, secret_verifier, expires_at";
-        self.opened(sql::one(&self.db, text, values![state.hash()]).await?)
+        let text = removing("state_hash = $1 AND mode = 'confirm'");
+        self.opened(sql::one(&self.db, &text, values![state.hash()]).await?)
     }
 
     /// Removes and returns the grants of a destination that nobody confirmed.
@@ -116,9 +95,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn take_all_unconfirmed(&self, destination_id: &str) -> Result<Vec<Authorization>, Error> {
-        let text = "DELETE FROM authorizations WHERE destination_id = $1 AND mode = 'confirm' \
-                    RETURNING id, destination_id, credential, mode, secret_verifier, expires_at";
-        let rows: Vec<Row> = sql::all(&self.db, text, values![destination_id]).await?;
+        let text = removing("destination_id = $1 AND mode = 'confirm'");
+        let rows: Vec<Row> = sql::all(&self.db, &text, values![destination_id]).await?;
         rows.into_iter().filter_map(|row| self.opened(Some(row)).transpose()).collect()
     }
 
@@ -127,9 +105,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn authorization(&self, state: &Token) -> Result<Option<Authorization>, Error> {
-        let text = "SELECT id, destination_id, credential, mode, secret_verifier, expires_at \
-                    FROM authorizations WHERE state_hash = $1";
-        self.opened(sql::one(&self.db, text, values![state.hash()]).await?)
+        let text = sql::select::<Row>("WHERE state_hash = $1");
+        self.opened(sql::one(&self.db, &text, values![state.hash()]).await?)
     }
 
     fn opened(&self, row: Option<Row>) -> Result<Option<Authorization>, Error> {
@@ -138,6 +115,11 @@ impl Catalog {
         let Row { destination_id, credential, mode, expires_at, .. } = row;
         Ok(Some(Authorization { destination_id, credential, mode, verifier, expires_at }))
     }
+}
+
+/// Returns the statement that removes and returns the rows that meet `condition`.
+fn removing(condition: &str) -> String {
+    format!("DELETE FROM authorizations WHERE {condition} RETURNING {}", sql::columns::<Row>())
 }
 
 pub(crate) fn place(id: &str) -> Place<'_> {

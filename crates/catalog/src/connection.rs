@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::error::Error;
-use crate::migrations;
+use crate::sql::Pool;
+use crate::upgrade;
 
 /// SQLite has one writer at a time; the others wait so long for their turn.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -88,7 +88,7 @@ impl Location {
         })
     }
 
-    pub(crate) async fn connect(&self) -> Result<DatabaseConnection, Error> {
+    pub(crate) async fn connect(&self) -> Result<Pool, Error> {
         let connected = match self {
             Self::Sqlite(path) => connect_sqlite(path).await,
             Self::Postgres(url) => connect_postgres(url).await,
@@ -130,7 +130,7 @@ impl LockedFile {
     }
 }
 
-async fn connect_sqlite(path: &Path) -> Result<DatabaseConnection, String> {
+async fn connect_sqlite(path: &Path) -> Result<Pool, String> {
     create_private(path).map_err(|error| error.to_string())?;
     let options = SqliteConnectOptions::new()
         .filename(path)
@@ -145,8 +145,8 @@ async fn connect_sqlite(path: &Path) -> Result<DatabaseConnection, String> {
         .connect_with(options)
         .await
         .map_err(|error| error.to_string())?;
-    migrations::ALL.run(&pool).await.map_err(|error| migrations::in_words(&error))?;
-    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+    upgrade::sqlite(&pool, path).await?;
+    Ok(Pool::Sqlite(pool))
 }
 
 /// Returns whether a connection that comes back is in no transaction; otherwise it is closed. When the disk is full, SQLite ends
@@ -159,7 +159,7 @@ async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Err
     }
 }
 
-async fn connect_postgres(url: &SecretString) -> Result<DatabaseConnection, String> {
+async fn connect_postgres(url: &SecretString) -> Result<Pool, String> {
     let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|error| error.to_string())?;
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
@@ -167,11 +167,11 @@ async fn connect_postgres(url: &SecretString) -> Result<DatabaseConnection, Stri
         .connect_with(options.application_name("dbackup"))
         .await
         .map_err(|error| error.to_string())?;
-    migrations::ALL.run(&pool).await.map_err(|error| migrations::in_words(&error))?;
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+    upgrade::postgres(&pool).await?;
+    Ok(Pool::Postgres(pool))
 }
 
-/// The WAL and its index get the rights of the database file.
+/// Creates a file that only its owner can read, unless it is there. SQLite gives the WAL and its index the same mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -181,18 +181,17 @@ fn create_private(path: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::FromQueryResult;
-
     use super::*;
-    use crate::sql;
+    use crate::sql::{self, record};
 
-    #[derive(FromQueryResult)]
     struct Pragmas {
         version: String,
         foreign_keys: i64,
         synchronous: i64,
         journal_mode: String,
     }
+
+    record!(Pragmas, "pragmas", { version, foreign_keys, synchronous, journal_mode });
 
     #[tokio::test]
     async fn every_connection_keeps_its_promises() {

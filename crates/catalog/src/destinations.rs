@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::columns::{JsonText, Moment, json};
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
+use crate::values::{Moment, as_json, json};
 use crate::vault::Place;
-use crate::{Catalog, names, new_id};
+use crate::{Catalog, names, new_id, sources};
 
 /// A destination, without its secrets.
 #[derive(Debug, Clone)]
@@ -98,28 +97,24 @@ pub struct NewDestination {
     pub secrets: BTreeMap<String, Option<SecretString>>,
 }
 
-impl FromQueryResult for Destination {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let JsonText(settings) = row.try_get(prefix, "settings")?;
-        let JsonText(sealed): JsonText<BTreeMap<String, String>> = row.try_get(prefix, "secret_settings")?;
-        let authorization: Option<JsonText<AuthorizationState>> = row.try_get(prefix, "authorization_state")?;
-        Ok(Self {
-            id: row.try_get(prefix, "id")?,
-            name: row.try_get(prefix, "name")?,
-            settings,
-            approved_path: row.try_get(prefix, "approved_path")?,
-            secrets_set: sealed.keys().cloned().collect(),
-            sealed,
-            sealed_grant: row.try_get(prefix, "secret_grant")?,
-            authorization: authorization.map(|JsonText(state)| state),
-            created_at: row.try_get(prefix, "created_at")?,
-            updated_at: row.try_get(prefix, "updated_at")?,
-        })
-    }
-}
+record!(
+    Destination,
+    "destinations",
+    {
+        id,
+        name,
+        settings,
+        approved_path,
+        sealed = "secret_settings",
+        sealed_grant = "secret_grant",
+        authorization = "authorization_state",
+        created_at,
+        updated_at
+    },
+    |row| { secrets_set: sources::names_of_secrets(row, "destinations")? }
+);
 
-const SELECT: &str = "SELECT id, name, settings, approved_path, secret_settings, secret_grant, authorization_state, created_at, \
-                      updated_at FROM destinations";
+as_json!(AuthorizationState;);
 
 impl Catalog {
     /// Adds a destination.
@@ -132,8 +127,8 @@ impl Catalog {
         let text = "INSERT INTO destinations (id, name, name_key, settings, secret_settings, created_at, updated_at, approved_path) \
                     VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
         let name = new.name.trim();
-        let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, new.approved_path.clone());
-        let values = values![id.clone(), name, names::key(name), settings, sealed, Moment(now), approved];
+        let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, &new.approved_path);
+        let values = values![&id, name, names::key(name), settings, sealed, now, approved];
         self.write_sealed(text, values).await?;
         self.destination(&id).await?.ok_or(Error::Referenced)
     }
@@ -149,17 +144,17 @@ impl Catalog {
         now: Timestamp,
     ) -> Result<Option<Destination>, Error> {
         // Two changes at once must not lose one another's secrets: this also makes the second wait.
-        let transaction = self.begin_sealing().await?;
+        let mut transaction = self.begin_sealing().await?;
         let found: Option<Destination> =
-            sql::one(&transaction, &format!("{SELECT} WHERE id = $1"), values![id]).await?;
+            sql::one(&mut transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
         let Some(destination) = found else { return Ok(None) };
         let sealed = self.seal_settings("destinations", id, destination.sealed, &new.secrets)?;
         let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
                     approved_path = $7 WHERE id = $1";
         let name = new.name.trim();
-        let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, new.approved_path.clone());
-        let values = values![id, name, names::key(name), settings, sealed, Moment(now), approved];
-        sql::run(&transaction, text, values).await?;
+        let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, &new.approved_path);
+        let values = values![id, name, names::key(name), settings, sealed, now, approved];
+        sql::run(&mut transaction, text, values).await?;
         transaction.commit().await?;
         self.destination(id).await
     }
@@ -189,8 +184,8 @@ impl Catalog {
         state: &AuthorizationState,
     ) -> Result<(), Error> {
         let text = "UPDATE destinations SET authorization_state = $3 WHERE id = $1 AND secret_grant = $2";
-        let grant = destination.sealed_grant.clone().unwrap_or_default();
-        sql::run(&self.db, text, values![destination.id.clone(), grant, json(state)?]).await.map(drop)
+        let grant = destination.sealed_grant.as_deref().unwrap_or_default();
+        sql::run(&self.db, text, values![&destination.id, grant, json(state)?]).await.map(drop)
     }
 
     /// By id.
@@ -198,7 +193,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn destination(&self, id: &str) -> Result<Option<Destination>, Error> {
-        sql::one(&self.db, &format!("{SELECT} WHERE id = $1"), values![id]).await
+        sql::one(&self.db, &sql::select::<Destination>("WHERE id = $1"), values![id]).await
     }
 
     /// By name, in order.
@@ -207,7 +202,7 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn destinations(&self, page: &PageRequest) -> Result<Page<Destination>, Error> {
         let after = names::key(page.after.as_deref().unwrap_or_default());
-        let text = format!("{SELECT} WHERE name_key > $1 ORDER BY name_key LIMIT $2");
+        let text = sql::select::<Destination>("WHERE name_key > $1 ORDER BY name_key LIMIT $2");
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 

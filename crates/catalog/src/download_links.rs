@@ -1,16 +1,15 @@
 //! Links to download one backup once.
 
 use jiff::Timestamp;
-use sea_orm::FromQueryResult;
 
 use crate::Catalog;
-use crate::columns::Moment;
 use crate::error::Error;
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
 use crate::token::Token;
+use crate::values::Moment;
 
 /// A link that is being used.
-#[derive(Debug, Clone, FromQueryResult)]
+#[derive(Debug, Clone)]
 pub struct DownloadLink {
     /// Who alone may use it.
     pub user_id: String,
@@ -23,6 +22,8 @@ pub struct DownloadLink {
     /// Until when.
     pub expires_at: Moment,
 }
+
+record!(DownloadLink, "download_links", { user_id, destination_id, path, raw, expires_at });
 
 /// A link that is made.
 #[derive(Debug)]
@@ -39,10 +40,10 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn create_download_link(&self, new: &NewDownloadLink<'_>) -> Result<(), Error> {
-        let DownloadLink { user_id, destination_id, path, raw, expires_at } = new.link.clone();
+        let DownloadLink { user_id, destination_id, path, raw, expires_at } = new.link;
         let text = "INSERT INTO download_links (token_hash, user_id, destination_id, path, raw, expires_at) \
                     VALUES ($1, $2, $3, $4, $5, $6)";
-        let values = values![new.token.hash(), user_id, destination_id, path, raw, expires_at];
+        let values = values![new.token.hash(), user_id, destination_id, path, *raw, *expires_at];
         sql::run(&self.db, text, values).await.map(drop)
     }
 
@@ -56,8 +57,10 @@ impl Catalog {
         user_id: &str,
         now: Timestamp,
     ) -> Result<Option<DownloadLink>, Error> {
-        let text = "DELETE FROM download_links WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3 \
-                    RETURNING user_id, destination_id, path, raw, expires_at";
-        sql::one(&self.db, text, values![token.hash(), user_id, Moment(now)]).await
+        let text = format!(
+            "DELETE FROM download_links WHERE token_hash = $1 AND user_id = $2 AND expires_at > $3 RETURNING {}",
+            sql::columns::<DownloadLink>()
+        );
+        sql::one(&self.db, &text, values![token.hash(), user_id, now]).await
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong with the metadata database and the vault.
 
-use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use sqlx::error::ErrorKind;
 
 use crate::master_key::MasterKey;
 
@@ -14,7 +14,17 @@ const DISK_FULL: [&str; 2] = ["13", "53100"];
 pub enum Error {
     /// The database itself.
     #[error("the metadata database: {0}")]
-    Database(DbErr),
+    Database(sqlx::Error),
+    /// A column holds a value that this version does not know.
+    #[error(
+        "the metadata database holds a value that this version of dbackup cannot read, in {place}: {reason}. If a newer version wrote it, start that one"
+    )]
+    Unreadable {
+        /// Table and column.
+        place: String,
+        /// Why, with the value.
+        reason: String,
+    },
     /// Nothing can be written for want of space.
     #[error(
         "the metadata database cannot be written: its disk is full. Free some space; nothing needs to be restarted"
@@ -83,28 +93,17 @@ impl Error {
         let given = given.map_or_else(|| "no key".to_owned(), |key| format!("key {}", key.id()));
         Self::WrongKey { wanted: wanted.to_owned(), given }
     }
-
-    /// Sorts what a write was refused for.
-    pub(crate) fn of_write(error: DbErr) -> Self {
-        match error.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(words)) if words.contains(NAME_COLUMN) => Self::NameTaken,
-            Some(SqlErr::UniqueConstraintViolation(_)) => Self::Conflict,
-            Some(SqlErr::ForeignKeyConstraintViolation(_)) => Self::Referenced,
-            _ => error.into(),
-        }
-    }
 }
 
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        let code = match &error {
-            DbErr::Conn(RuntimeErr::SqlxError(cause))
-            | DbErr::Exec(RuntimeErr::SqlxError(cause))
-            | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-                cause.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned()
-            }
-            _ => String::new(),
-        };
-        if DISK_FULL.contains(&code.as_str()) { Self::DiskFull } else { Self::Database(error) }
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(refusal) = error.as_database_error() else { return Self::Database(error) };
+        match refusal.kind() {
+            ErrorKind::UniqueViolation if refusal.message().contains(NAME_COLUMN) => Self::NameTaken,
+            ErrorKind::UniqueViolation => Self::Conflict,
+            ErrorKind::ForeignKeyViolation => Self::Referenced,
+            _ if refusal.code().is_some_and(|code| DISK_FULL.contains(&&*code)) => Self::DiskFull,
+            _ => Self::Database(error),
+        }
     }
 }

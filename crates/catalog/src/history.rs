@@ -2,13 +2,12 @@
 
 use domain::outcome::RunStatus;
 use jiff::Timestamp;
-use sea_orm::{DbErr, FromQueryResult, QueryResult, Value};
 use serde_json::Value as Json;
 
 use crate::Catalog;
-use crate::columns::{JsonText, Moment};
 use crate::error::Error;
-use crate::sql::{self, values};
+use crate::sql::{self, Record, Row, record};
+use crate::values::{Moment, Value};
 
 /// A job's backups of one span that came to the same.
 #[derive(Debug, Clone)]
@@ -63,48 +62,37 @@ pub struct LastRun {
     pub result: Option<Json>,
 }
 
-impl FromQueryResult for SpanCount {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let state: String = row.try_get(prefix, "state")?;
-        let span: i32 = row.try_get(prefix, "span")?;
+record!(SpanCount, "runs", { job_id, span, state, runs, newest, stored_bytes });
+
+impl Record for Standing {
+    const TABLE: &'static str = "jobs";
+    const COLUMNS: &'static [&'static str] =
+        &["id", "databases", "cron", "time_zone", "enabled", "updated_at", "acknowledged_warnings"];
+
+    fn read(row: &Row) -> Result<Self, Error> {
         Ok(Self {
-            job_id: row.try_get(prefix, "job_id")?,
-            span: usize::try_from(span).map_err(|error| DbErr::Type(error.to_string()))?,
-            state: state.parse().map_err(DbErr::Type)?,
-            runs: row.try_get(prefix, "runs")?,
-            newest: row.try_get(prefix, "newest")?,
-            stored_bytes: row.try_get(prefix, "stored")?,
+            job_id: row.get(Self::TABLE, "id")?,
+            databases: row.get(Self::TABLE, "databases")?,
+            cron: row.get(Self::TABLE, "cron")?,
+            time_zone: row.get(Self::TABLE, "time_zone")?,
+            enabled: row.get(Self::TABLE, "enabled")?,
+            updated_at: row.get(Self::TABLE, "updated_at")?,
+            acknowledged_warnings: row.get(Self::TABLE, "acknowledged_warnings")?,
+            good: last_run(row, "good")?,
+            ended: last_run(row, "ended")?,
         })
     }
 }
 
-impl FromQueryResult for Standing {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let databases: Option<JsonText<Vec<String>>> = row.try_get(prefix, "databases")?;
-        let JsonText(acknowledged_warnings) = row.try_get(prefix, "acknowledged_warnings")?;
-        Ok(Self {
-            job_id: row.try_get(prefix, "job_id")?,
-            databases: databases.map(|JsonText(databases)| databases),
-            cron: row.try_get(prefix, "cron")?,
-            time_zone: row.try_get(prefix, "time_zone")?,
-            enabled: row.try_get(prefix, "enabled")?,
-            updated_at: row.try_get(prefix, "updated_at")?,
-            acknowledged_warnings,
-            good: last_run(row, "good_")?,
-            ended: last_run(row, "ended_")?,
-        })
-    }
-}
-
-fn last_run(row: &QueryResult, prefix: &str) -> Result<Option<LastRun>, DbErr> {
-    let Some(id) = row.try_get(prefix, "id")? else { return Ok(None) };
-    let state: String = row.try_get(prefix, "state")?;
-    let result: Option<JsonText<Json>> = row.try_get(prefix, "result")?;
+/// Reads the columns of a run that `alias` was joined as.
+fn last_run(row: &Row, alias: &str) -> Result<Option<LastRun>, Error> {
+    let name = |column| format!("{alias}_{column}");
+    let Some(id) = row.get("runs", &name("id"))? else { return Ok(None) };
     Ok(Some(LastRun {
         id,
-        state: state.parse().map_err(DbErr::Type)?,
-        finished_at: row.try_get(prefix, "finished_at")?,
-        result: result.map(|JsonText(result)| result),
+        state: row.get("runs", &name("state"))?,
+        finished_at: row.get("runs", &name("finished_at"))?,
+        result: row.get("runs", &name("result"))?,
     }))
 }
 
@@ -122,8 +110,8 @@ impl Catalog {
             (0..bounds.len() - 1).map(|span| format!("({span}, ${}, ${})", span + 1, span + 2)).collect();
         let text = format!(
             "WITH spans (span, low, high) AS (VALUES {}) \
-             SELECT r.job_id, s.span, r.state, COUNT(*) AS runs, MAX(r.id) AS newest, \
-             CAST(SUM(r.stored_bytes) AS BIGINT) AS stored \
+             SELECT r.job_id, CAST(s.span AS BIGINT) AS span, r.state, COUNT(*) AS runs, MAX(r.id) AS newest, \
+             CAST(SUM(r.stored_bytes) AS BIGINT) AS stored_bytes \
              FROM spans s CROSS JOIN runs r \
              WHERE r.id >= s.low AND r.id < s.high AND r.kind = 'backup' AND r.job_id IS NOT NULL \
              GROUP BY r.job_id, s.span, r.state ORDER BY r.job_id, s.span",
@@ -154,15 +142,15 @@ impl Catalog {
                 .join(", ")
         };
         let text = format!(
-            "SELECT j.id AS job_id, j.databases, j.cron, j.time_zone, j.enabled, j.updated_at, j.acknowledged_warnings, \
-             {}, {} FROM jobs j \
+            "SELECT {}, {}, {} FROM jobs j \
              LEFT JOIN runs good ON good.id = {} LEFT JOIN runs ended ON ended.id = {} ORDER BY j.name_key",
+            sql::columns_of::<Standing>("j"),
             columns("good"),
             columns("ended"),
             newest(RunStatus::is_success),
             newest(|state| state.is_finished() && state != RunStatus::Cancelled),
         );
-        sql::all(&self.db, &text, values![]).await
+        sql::all(&self.db, &text, []).await
     }
 }
 

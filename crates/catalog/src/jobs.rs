@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use domain::Compression;
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, QueryResult, Value};
 
-use crate::columns::{JsonText, Moment, json, milliseconds};
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::runs::Run;
-use crate::sql::{self, values};
-use crate::{Catalog, names, new_id, runs};
+use crate::sql::{self, Transaction, record, values};
+use crate::values::{Moment, Value, json};
+use crate::{Catalog, names, new_id};
 
 /// A job.
 #[derive(Debug, Clone)]
@@ -79,70 +78,35 @@ pub struct NewJob {
     pub next_run_at: Option<Timestamp>,
 }
 
-/// A job whose slot has come.
-#[derive(Debug, Clone, FromQueryResult)]
-pub struct Due {
-    /// The job.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// The slot.
-    pub next_run_at: Moment,
-    /// See [`Job::cron`].
-    pub cron: Option<String>,
-    /// See [`Job::time_zone`].
-    pub time_zone: String,
-}
+record!(
+    Job,
+    "jobs",
+    {
+        id,
+        name,
+        source_id,
+        databases,
+        compression,
+        profile_id,
+        cron,
+        time_zone,
+        timeout_seconds,
+        enabled,
+        acknowledged_warnings,
+        allow_damaged,
+        next_run_at,
+        created_at,
+        updated_at
+    },
+    |row| { destination_ids: Vec::new() }
+);
 
-/// A job that runs by a schedule.
-#[derive(Debug, Clone, FromQueryResult)]
-pub struct Scheduled {
-    /// The job.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// See [`Job::cron`].
-    pub cron: String,
-    /// See [`Job::time_zone`].
-    pub time_zone: String,
-    /// See [`Job::next_run_at`].
-    pub next_run_at: Option<Moment>,
-}
-
-impl FromQueryResult for Job {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let databases: Option<JsonText<Vec<String>>> = row.try_get(prefix, "databases")?;
-        let compression: String = row.try_get(prefix, "compression")?;
-        let JsonText(acknowledged_warnings) = row.try_get(prefix, "acknowledged_warnings")?;
-        Ok(Self {
-            id: row.try_get(prefix, "id")?,
-            name: row.try_get(prefix, "name")?,
-            source_id: row.try_get(prefix, "source_id")?,
-            databases: databases.map(|JsonText(databases)| databases),
-            destination_ids: Vec::new(),
-            compression: compression.parse().map_err(|error| DbErr::Type(format!("{error}")))?,
-            profile_id: row.try_get(prefix, "profile_id")?,
-            cron: row.try_get(prefix, "cron")?,
-            time_zone: row.try_get(prefix, "time_zone")?,
-            timeout_seconds: row.try_get(prefix, "timeout_seconds")?,
-            enabled: row.try_get(prefix, "enabled")?,
-            acknowledged_warnings,
-            allow_damaged: row.try_get(prefix, "allow_damaged")?,
-            next_run_at: row.try_get(prefix, "next_run_at")?,
-            created_at: row.try_get(prefix, "created_at")?,
-            updated_at: row.try_get(prefix, "updated_at")?,
-        })
-    }
-}
-
-#[derive(FromQueryResult)]
 struct Link {
     job_id: String,
     destination_id: String,
 }
 
-const SELECT: &str = "SELECT id, name, source_id, databases, compression, profile_id, cron, time_zone, timeout_seconds, enabled, \
-                      acknowledged_warnings, allow_damaged, next_run_at, created_at, updated_at FROM jobs";
+record!(Link, "job_destinations", { job_id, destination_id });
 
 impl Catalog {
     /// Adds a job.
@@ -151,32 +115,32 @@ impl Catalog {
     /// [`Error::NameTaken`]; [`Error::Referenced`] if its source, profile or a destination does not exist.
     pub async fn create_job(&self, new: &NewJob, now: Timestamp) -> Result<Job, Error> {
         let id = new_id(now);
-        let transaction = sql::begin(&self.db).await?;
+        let mut transaction = self.db.begin().await?;
         let text = "INSERT INTO jobs (id, name, name_key, source_id, databases, compression, profile_id, cron, time_zone, \
                     timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings, \
                     allow_damaged) \
                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'), $15)";
-        sql::run(&transaction, text, columns(&id, new, now)?).await?;
-        link(&transaction, &id, &new.destination_ids).await?;
+        sql::run(&mut transaction, text, columns(&id, new, now)?).await?;
+        link(&mut transaction, &id, &new.destination_ids).await?;
         transaction.commit().await?;
         self.job(&id).await?.ok_or(Error::Referenced)
     }
 
-    /// Changes a job. None if there is none.
+    /// Changes a job. Returns `None` if it does not exist.
     ///
     /// # Errors
     /// As [`Self::create_job`].
     pub async fn update_job(&self, id: &str, new: &NewJob, now: Timestamp) -> Result<Option<Job>, Error> {
-        let transaction = sql::begin(&self.db).await?;
+        let mut transaction = self.db.begin().await?;
         let text = "UPDATE jobs SET name = $2, name_key = $3, source_id = $4, databases = $5, compression = $6, \
                     profile_id = $7, cron = $8, time_zone = $9, timeout_seconds = $10, enabled = $11, next_run_at = $12, \
                     updated_at = $13, acknowledged_warnings = COALESCE($14, acknowledged_warnings), \
                     allow_damaged = $15 WHERE id = $1";
-        if sql::run(&transaction, text, columns(id, new, now)?).await? == 0 {
+        if sql::run(&mut transaction, text, columns(id, new, now)?).await? == 0 {
             return Ok(None);
         }
-        sql::run(&transaction, "DELETE FROM job_destinations WHERE job_id = $1", values![id]).await?;
-        link(&transaction, id, &new.destination_ids).await?;
+        sql::run(&mut transaction, "DELETE FROM job_destinations WHERE job_id = $1", values![id]).await?;
+        link(&mut transaction, id, &new.destination_ids).await?;
         transaction.commit().await?;
         self.job(id).await
     }
@@ -186,36 +150,32 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn acknowledge_warning(&self, id: &str, entry: &str) -> Result<Option<Job>, Error> {
-        #[derive(FromQueryResult)]
-        struct Acknowledged {
-            acknowledged_warnings: JsonText<Vec<String>>,
-        }
-        let transaction = sql::begin(&self.db).await?;
+        let mut transaction = self.db.begin().await?;
         // Locks the row in both databases.
         let text = "UPDATE jobs SET enabled = enabled WHERE id = $1 RETURNING acknowledged_warnings";
-        let Some(found) = sql::one::<Acknowledged>(&transaction, text, values![id]).await? else { return Ok(None) };
-        let JsonText(mut entries) = found.acknowledged_warnings;
+        let found: Option<Vec<String>> = sql::value(&mut transaction, text, values![id]).await?;
+        let Some(mut entries) = found else { return Ok(None) };
         if !entries.iter().any(|other| other == entry) {
             entries.push(entry.to_owned());
             let text = "UPDATE jobs SET acknowledged_warnings = $2 WHERE id = $1";
-            sql::run(&transaction, text, values![id, json(&entries)?]).await?;
+            sql::run(&mut transaction, text, values![id, json(&entries)?]).await?;
         }
         transaction.commit().await?;
         self.job(id).await
     }
 
-    /// By id.
+    /// Returns the job with this id.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn job(&self, id: &str) -> Result<Option<Job>, Error> {
-        let job: Option<Job> = sql::one(&self.db, &format!("{SELECT} WHERE id = $1"), values![id]).await?;
+        let job: Option<Job> = sql::one(&self.db, &sql::select::<Job>("WHERE id = $1"), values![id]).await?;
         let mut jobs: Vec<Job> = job.into_iter().collect();
         self.add_destinations(&mut jobs).await?;
         Ok(jobs.pop())
     }
 
-    /// By id, with its newest run.
+    /// Returns the job with this id and its newest run.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -224,19 +184,19 @@ impl Catalog {
         Ok(self.with_runs(jobs).await?.pop())
     }
 
-    /// By name, in order, each with its newest run.
+    /// Returns a page of jobs in the order of their names, each with its newest run.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn jobs(&self, page: &PageRequest) -> Result<Page<JobWithRun>, Error> {
         let after = names::key(page.after.as_deref().unwrap_or_default());
-        let text = format!("{SELECT} WHERE name_key > $1 ORDER BY name_key LIMIT $2");
+        let text = sql::select::<Job>("WHERE name_key > $1 ORDER BY name_key LIMIT $2");
         let Page { mut items, more } = Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page);
         self.add_destinations(&mut items).await?;
         Ok(Page { items: self.with_runs(items).await?, more })
     }
 
-    /// Removes a job; its runs and its backups stay. False if there is none.
+    /// Removes a job. Its runs and backups are kept. Returns `false` if it does not exist.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -244,60 +204,12 @@ impl Catalog {
         Ok(sql::run(&self.db, "DELETE FROM jobs WHERE id = $1", values![id]).await? > 0)
     }
 
-    /// Jobs whose slot has come, the one that waits longest first.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn due_jobs(&self, now: Timestamp, limit: i64) -> Result<Vec<Due>, Error> {
-        let text = "SELECT id, name, next_run_at, cron, time_zone FROM jobs WHERE next_run_at <= $1 AND enabled \
-                    ORDER BY next_run_at LIMIT $2";
-        sql::all(&self.db, text, values![Moment(now), limit]).await
-    }
-
-    /// The jobs whose schedule counts.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn scheduled_jobs(&self) -> Result<Vec<Scheduled>, Error> {
-        let text =
-            "SELECT id, name, cron, time_zone, next_run_at FROM jobs WHERE enabled AND cron IS NOT NULL ORDER BY id";
-        sql::all(&self.db, text, []).await
-    }
-
-    /// Moves a job's next slot, unless the job has changed since it was read. Returns whether it moved.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn move_next_slot(&self, job: &Scheduled, next: Option<Timestamp>) -> Result<bool, Error> {
-        let text = "UPDATE jobs SET next_run_at = $2 WHERE id = $1 AND COALESCE(next_run_at, -1) = $3 \
-                    AND cron = $4 AND time_zone = $5 AND enabled";
-        let was = milliseconds(job.next_run_at.map(Timestamp::from)).unwrap_or(-1);
-        let values = values![job.id.clone(), milliseconds(next), was, job.cron.clone(), job.time_zone.clone()];
-        Ok(sql::run(&self.db, text, values).await? > 0)
-    }
-
-    /// When the next slot comes, of any job.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn next_slot(&self) -> Result<Option<Timestamp>, Error> {
-        #[derive(FromQueryResult)]
-        struct Next {
-            next_run_at: Option<Moment>,
-        }
-        let text = "SELECT MIN(next_run_at) AS next_run_at FROM jobs WHERE enabled";
-        let next: Option<Next> = sql::one(&self.db, text, []).await?;
-        Ok(next.and_then(|next| next.next_run_at).map(Timestamp::from))
-    }
-
     async fn add_destinations(&self, jobs: &mut [Job]) -> Result<(), Error> {
         if jobs.is_empty() {
             return Ok(());
         }
         let (list, ids) = id_list(jobs);
-        let text = format!(
-            "SELECT job_id, destination_id FROM job_destinations WHERE job_id IN ({list}) ORDER BY job_id, position"
-        );
+        let text = sql::select::<Link>(&format!("WHERE job_id IN ({list}) ORDER BY job_id, position"));
         let mut by_job: HashMap<String, Vec<String>> = HashMap::new();
         for link in sql::all::<Link>(&self.db, &text, ids).await? {
             by_job.entry(link.job_id).or_default().push(link.destination_id);
@@ -315,7 +227,7 @@ impl Catalog {
         let (list, ids) = id_list(&jobs);
         let text = format!(
             "SELECT {} FROM jobs j JOIN runs r ON r.id = (SELECT MAX(id) FROM runs WHERE job_id = j.id) WHERE j.id IN ({list})",
-            runs::columns_of("r")
+            sql::columns_of::<Run>("r")
         );
         let runs: Vec<Run> = sql::all(&self.db, &text, ids).await?;
         let mut by_job: HashMap<String, Run> =
@@ -330,31 +242,30 @@ fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 15], Error>
         id,
         name,
         names::key(name),
-        new.source_id.clone(),
+        &new.source_id,
         new.databases.as_ref().map(json).transpose()?,
         new.compression.to_string(),
-        new.profile_id.clone(),
-        new.cron.clone(),
-        new.time_zone.clone(),
+        &new.profile_id,
+        &new.cron,
+        &new.time_zone,
         new.timeout_seconds,
         new.enabled,
-        milliseconds(new.next_run_at),
-        Moment(now),
+        new.next_run_at,
+        now,
         new.acknowledged_warnings.as_ref().map(json).transpose()?,
         new.allow_damaged
     ])
 }
 
-async fn link(db: &impl ConnectionTrait, job_id: &str, destination_ids: &[String]) -> Result<(), Error> {
+async fn link(transaction: &mut Transaction, job_id: &str, destination_ids: &[String]) -> Result<(), Error> {
     let text = "INSERT INTO job_destinations (job_id, destination_id, position) VALUES ($1, $2, $3)";
     for (position, destination_id) in (0_i64..).zip(destination_ids) {
-        sql::run(db, text, values![job_id, destination_id.as_str(), position]).await?;
+        sql::run(&mut *transaction, text, values![job_id, destination_id, position]).await?;
     }
     Ok(())
 }
 
-/// `$1, $2, ...` and what they stand for.
+/// Returns placeholders for the ids of the jobs, and the ids.
 fn id_list(jobs: &[Job]) -> (String, Vec<Value>) {
-    let list = (1..=jobs.len()).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ");
-    (list, jobs.iter().map(|job| job.id.clone().into()).collect())
+    (sql::placeholders(1, jobs.len()), jobs.iter().map(|job| Value::from(&job.id)).collect())
 }

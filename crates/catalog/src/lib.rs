@@ -1,12 +1,12 @@
 //! The metadata database of a server: SQLite by default, PostgreSQL when scaled out, one SQL text for both. And the vault,
 //! which encrypts secrets at rest.
 //!
-//! A file per table. Statements use `$1` placeholders and nothing that only one of the two knows. Time comes in as a parameter.
+//! A file per table, except that what happens to runs and jobs has files of its own (`leases`, `schedules`, `history`). Statements
+//! use `$1` placeholders and nothing that only one of the two databases supports (`sql`). Time comes in as a parameter.
 
 mod api_tokens;
 mod audit;
 mod authorizations;
-mod columns;
 mod connection;
 mod destinations;
 mod devices;
@@ -15,6 +15,7 @@ mod error;
 mod history;
 mod jobs;
 mod key_source;
+mod leases;
 mod master_key;
 mod meta;
 mod migrations;
@@ -24,50 +25,56 @@ mod profiles;
 mod rotation;
 mod run_log;
 mod runs;
+mod schedules;
 mod sessions;
 mod signing_key;
 mod sources;
 mod space;
 mod sql;
 mod token;
+mod upgrade;
 mod users;
+mod values;
 mod vault;
 
 pub use api_tokens::{ApiToken, MAX_TOKENS_PER_USER, NewApiToken};
 pub use audit::{AuditEntry, NewAuditEntry};
 pub use authorizations::{Authorization, NewAuthorization};
-pub use columns::{JsonText, Moment};
 pub use connection::{Location, PostgresPlace};
 pub use destinations::{AuthorizationState, Destination, DestinationSecrets, NewDestination};
 pub use download_links::{DownloadLink, NewDownloadLink};
 pub use error::Error;
 pub use history::{LastRun, SpanCount, Standing};
-pub use jobs::{Due, Job, JobWithRun, NewJob, Scheduled};
+pub use jobs::{Job, JobWithRun, NewJob};
 pub use key_source::{KeyFile, KeySource};
+pub use leases::{Claim, RunEnd};
 pub use master_key::MasterKey;
 pub use page::{Page, PageRequest};
 pub use profiles::{NewProfile, Profile};
 pub use run_log::{LogLine, NewLogLine};
-pub use runs::{Claim, NewRun, Run, RunEnd, RunFilter};
+pub use runs::{NewRun, Run, RunFilter};
+pub use schedules::{Due, Scheduled};
 pub use sessions::{MAX_SESSIONS_PER_USER, NewSession, Session};
 pub use sources::{APPROVED_BEFORE, NewSource, Source};
 pub use space::SpaceOfDay;
 pub use token::Token;
+pub use upgrade::copies_before_upgrades;
 pub use users::{Keep, NewUser, User};
+pub use values::Moment;
 pub use vault::{Place, Vault};
 
 use std::sync::{Arc, LazyLock, Mutex};
 
 use jiff::Timestamp;
-use sea_orm::{DatabaseConnection, FromQueryResult};
+use uuid::{ContextV7, Uuid};
 
 use connection::LockedFile;
-use uuid::{ContextV7, Uuid};
+use sql::Pool;
 
 /// The metadata database, open, with its vault. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Catalog {
-    db: DatabaseConnection,
+    db: Pool,
     vault: Arc<Vault>,
     /// The file of a database of one's own, locked.
     file: Option<Arc<LockedFile>>,
@@ -105,16 +112,12 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn shared_now(&self, now: Timestamp) -> Result<Timestamp, Error> {
-        #[derive(FromQueryResult)]
-        struct Now {
-            now: Moment,
-        }
         if self.is_private() {
             return Ok(now);
         }
-        let text = format!("SELECT {} AS now", sql::clock(&self.db));
-        let found: Option<Now> = sql::one(&self.db, &text, []).await?;
-        Ok(found.map_or(now, |found| found.now.0))
+        let text = format!("SELECT {} AS now", self.db.clock());
+        let found: Option<Moment> = sql::value(&self.db, &text, []).await?;
+        Ok(found.map_or(now, Timestamp::from))
     }
 
     /// Whether no other process can use this database.
@@ -127,7 +130,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn close(self) -> Result<(), Error> {
-        Ok(self.db.close().await?)
+        self.db.close().await;
+        Ok(())
     }
 }
 

@@ -1,13 +1,12 @@
 //! Encryption profiles: to whom backups are encrypted, and perhaps the key that opens them.
 
 use jiff::Timestamp;
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
 use secrecy::SecretString;
 
-use crate::columns::{JsonText, Moment, json};
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
+use crate::values::{Moment, json};
 use crate::vault::Place;
 use crate::{Catalog, names, new_id};
 
@@ -45,21 +44,7 @@ pub struct NewProfile {
     pub identity: Option<SecretString>,
 }
 
-impl FromQueryResult for Profile {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let JsonText(recipients) = row.try_get(prefix, "recipients")?;
-        Ok(Self {
-            id: row.try_get(prefix, "id")?,
-            name: row.try_get(prefix, "name")?,
-            recipients,
-            sealed_identity: row.try_get(prefix, "secret_identity")?,
-            exported_at: row.try_get(prefix, "exported_at")?,
-            created_at: row.try_get(prefix, "created_at")?,
-        })
-    }
-}
-
-const SELECT: &str = "SELECT id, name, recipients, secret_identity, exported_at, created_at FROM profiles";
+record!(Profile, "profiles", { id, name, recipients, sealed_identity = "secret_identity", exported_at, created_at });
 
 impl Catalog {
     /// Makes a profile. Its keys never change: other keys are another profile.
@@ -72,7 +57,7 @@ impl Catalog {
         let text = "INSERT INTO profiles (id, name, name_key, recipients, secret_identity, created_at) \
                     VALUES ($1, $2, $3, $4, $5, $6)";
         let name = new.name.trim();
-        let values = values![id.clone(), name, names::key(name), json(&new.recipients)?, identity, Moment(now)];
+        let values = values![&id, name, names::key(name), json(&new.recipients)?, identity, now];
         self.write_sealed(text, values).await?;
         self.profile(&id).await?.ok_or(Error::Referenced)
     }
@@ -93,7 +78,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn profile(&self, id: &str) -> Result<Option<Profile>, Error> {
-        sql::one(&self.db, &format!("{SELECT} WHERE id = $1"), values![id]).await
+        sql::one(&self.db, &sql::select::<Profile>("WHERE id = $1"), values![id]).await
     }
 
     /// By name, in order.
@@ -102,7 +87,7 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn profiles(&self, page: &PageRequest) -> Result<Page<Profile>, Error> {
         let after = names::key(page.after.as_deref().unwrap_or_default());
-        let text = format!("{SELECT} WHERE name_key > $1 ORDER BY name_key LIMIT $2");
+        let text = sql::select::<Profile>("WHERE name_key > $1 ORDER BY name_key LIMIT $2");
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
@@ -127,7 +112,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Sealed`].
     pub async fn all_identities(&self) -> Result<Vec<SecretString>, Error> {
-        let text = format!("{SELECT} WHERE secret_identity IS NOT NULL ORDER BY id");
+        let text = sql::select::<Profile>("WHERE secret_identity IS NOT NULL ORDER BY id");
         let profiles: Vec<Profile> = sql::all(&self.db, &text, []).await?;
         let opened = profiles.iter().map(|profile| self.profile_identity(profile)).collect::<Result<Vec<_>, _>>()?;
         Ok(opened.into_iter().flatten().collect())
@@ -139,7 +124,7 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn mark_exported(&self, id: &str, now: Timestamp) -> Result<bool, Error> {
         let text = "UPDATE profiles SET exported_at = $2 WHERE id = $1 AND exported_at IS NULL";
-        Ok(sql::run(&self.db, text, values![id, Moment(now)]).await? > 0)
+        Ok(sql::run(&self.db, text, values![id, now]).await? > 0)
     }
 }
 

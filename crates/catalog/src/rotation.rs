@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ConnectionTrait, FromQueryResult};
-
-use crate::columns::json;
 use crate::error::Error;
 use crate::master_key::MasterKey;
-use crate::sql::{self, values};
+use crate::sql::{self, Transaction, record, values};
+use crate::values::json;
 use crate::vault::{Place, Vault};
 use crate::{Catalog, authorizations, destinations, meta, profiles, signing_key};
 
-#[derive(FromQueryResult)]
 struct Row {
     id: String,
     sealed: String,
 }
+
+record!(Row, "the sealed values", { id, sealed });
 
 impl Catalog {
     /// Encrypts everything under another key. This catalog still has the old one: open it again. Gives the number of values.
@@ -24,19 +23,19 @@ impl Catalog {
     /// [`Error::Sealed`] if a value does not open; nothing is changed then.
     pub async fn rotate_key(&self, new: &MasterKey) -> Result<usize, Error> {
         let rotation = Rotation { from: &self.vault, to: &Vault::new(new)? };
-        let transaction = self.begin_sealing().await?;
+        let mut transaction = self.begin_sealing().await?;
         let mut count = 0;
         for table in ["sources", "destinations"] {
-            count += rotation.settings(&transaction, table).await?;
+            count += rotation.settings(&mut transaction, table).await?;
         }
-        count += rotation.column(&transaction, destinations::grant_place).await?;
-        count += rotation.column(&transaction, profiles::place).await?;
-        count += rotation.column(&transaction, authorizations::place).await?;
-        if let Some(sealed) = meta::get(&transaction, signing_key::NAME).await? {
-            meta::set(&transaction, signing_key::NAME, &rotation.again(signing_key::PLACE, &sealed)?).await?;
+        count += rotation.column(&mut transaction, destinations::grant_place).await?;
+        count += rotation.column(&mut transaction, profiles::place).await?;
+        count += rotation.column(&mut transaction, authorizations::place).await?;
+        if let Some(sealed) = meta::get(&mut transaction, signing_key::NAME).await? {
+            meta::set(&mut transaction, signing_key::NAME, &rotation.again(signing_key::PLACE, &sealed)?).await?;
             count += 1;
         }
-        meta::set(&transaction, meta::KEY_ID, new.id()).await?;
+        meta::set(&mut transaction, meta::KEY_ID, new.id()).await?;
         transaction.commit().await?;
         Ok(count)
     }
@@ -53,21 +52,22 @@ impl Rotation<'_> {
     }
 
     /// A column that holds one sealed value.
-    async fn column(&self, db: &impl ConnectionTrait, place: fn(&str) -> Place<'_>) -> Result<usize, Error> {
+    async fn column(&self, db: &mut Transaction, place: fn(&str) -> Place<'_>) -> Result<usize, Error> {
         let Place { table, column, .. } = place("");
         let select = format!("SELECT id, {column} AS sealed FROM {table} WHERE {column} IS NOT NULL");
-        let rows: Vec<Row> = sql::all(db, &select, []).await?;
+        let rows: Vec<Row> = sql::all(&mut *db, &select, []).await?;
         for row in &rows {
             let sealed = self.again(place(&row.id), &row.sealed)?;
             let update = format!("UPDATE {table} SET {column} = $2 WHERE id = $1");
-            sql::run(db, &update, values![row.id.clone(), sealed]).await?;
+            sql::run(&mut *db, &update, values![&row.id, sealed]).await?;
         }
         Ok(rows.len())
     }
 
     /// A column that holds sealed values by name.
-    async fn settings(&self, db: &impl ConnectionTrait, table: &'static str) -> Result<usize, Error> {
-        let rows: Vec<Row> = sql::all(db, &format!("SELECT id, secret_settings AS sealed FROM {table}"), []).await?;
+    async fn settings(&self, db: &mut Transaction, table: &'static str) -> Result<usize, Error> {
+        let rows: Vec<Row> =
+            sql::all(&mut *db, &format!("SELECT id, secret_settings AS sealed FROM {table}"), []).await?;
         let mut count = 0;
         for row in rows {
             let mut all: BTreeMap<String, String> = serde_json::from_str(&row.sealed)
@@ -78,7 +78,7 @@ impl Rotation<'_> {
                 count += 1;
             }
             let update = format!("UPDATE {table} SET secret_settings = $2 WHERE id = $1");
-            sql::run(db, &update, values![row.id.clone(), json(&all)?]).await?;
+            sql::run(&mut *db, &update, values![&row.id, json(&all)?]).await?;
         }
         Ok(count)
     }

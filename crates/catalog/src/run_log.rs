@@ -1,18 +1,17 @@
 //! What a run had to say, line by line.
 
 use jiff::Timestamp;
-use sea_orm::FromQueryResult;
 
 use crate::Catalog;
-use crate::columns::Moment;
 use crate::error::Error;
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
+use crate::values::Moment;
 
 /// Maximum attempts to insert a line when other servers take its number.
 const MAX_ATTEMPTS: u32 = 20;
 
 /// A line.
-#[derive(Debug, Clone, FromQueryResult)]
+#[derive(Debug, Clone)]
 pub struct LogLine {
     /// From 1, without gaps.
     pub number: i64,
@@ -23,6 +22,8 @@ pub struct LogLine {
     /// What.
     pub message: String,
 }
+
+record!(LogLine, "run_log", { number, at, level, message });
 
 /// A line that is added.
 #[derive(Debug, Clone, Copy)]
@@ -39,19 +40,15 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn add_log_line(&self, run_id: &str, new: NewLogLine<'_>, now: Timestamp) -> Result<i64, Error> {
-        #[derive(FromQueryResult)]
-        struct Numbered {
-            number: i64,
-        }
         let text = "INSERT INTO run_log (run_id, number, at, level, message) \
                     SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM run_log WHERE run_id = $1 RETURNING number";
         let mut attempts = 0;
         loop {
-            let values = values![run_id, Moment(now), new.level, new.message];
-            match sql::written::<Numbered>(&self.db, text, values).await {
+            let values = values![run_id, now, new.level, new.message];
+            match sql::value(&self.db, text, values).await {
                 // Another server took the number.
                 Err(Error::Conflict) if attempts < MAX_ATTEMPTS => attempts += 1,
-                added => return Ok(added?.map_or(0, |row| row.number)),
+                added => return Ok(added?.unwrap_or(0)),
             }
         }
     }
@@ -61,8 +58,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn log_lines(&self, run_id: &str, after: i64, limit: i64) -> Result<Vec<LogLine>, Error> {
-        let text =
-            "SELECT number, at, level, message FROM run_log WHERE run_id = $1 AND number > $2 ORDER BY number LIMIT $3";
-        sql::all(&self.db, text, values![run_id, after, limit]).await
+        let text = sql::select::<LogLine>("WHERE run_id = $1 AND number > $2 ORDER BY number LIMIT $3");
+        sql::all(&self.db, &text, values![run_id, after, limit]).await
     }
 }

@@ -1,16 +1,15 @@
 //! Who is signed in.
 
 use jiff::{SignedDuration, Timestamp};
-use sea_orm::FromQueryResult;
 
-use crate::columns::Moment;
 use crate::error::Error;
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
 use crate::token::Token;
+use crate::values::Moment;
 use crate::{Catalog, new_id};
 
 /// A signed-in browser.
-#[derive(Debug, Clone, FromQueryResult)]
+#[derive(Debug, Clone)]
 pub struct Session {
     /// UUID.
     pub id: String,
@@ -25,6 +24,8 @@ pub struct Session {
     /// When it was last used, to the minute.
     pub last_seen_at: Moment,
 }
+
+record!(Session, "sessions", { id, user_id, address, user_agent, created_at, last_seen_at });
 
 /// A session that begins.
 #[derive(Debug, Clone)]
@@ -41,8 +42,6 @@ pub struct NewSession<'a> {
 
 /// Maximum number of sessions that a user has; beyond, the ones that were unused for longest end.
 pub const MAX_SESSIONS_PER_USER: i64 = 50;
-
-const SELECT: &str = "SELECT id, user_id, address, user_agent, created_at, last_seen_at FROM sessions";
 
 impl Catalog {
     /// Begins a session. Ends the ones that were unused for longest where the user has more than [`MAX_SESSIONS_PER_USER`].
@@ -61,7 +60,7 @@ impl Catalog {
         let text = "INSERT INTO sessions (id, user_id, token_hash, address, user_agent, created_at, last_seen_at) \
                     VALUES ($1, $2, $3, $4, $5, $6, $6)";
         let values =
-            values![session.id.clone(), new.user_id, new.token.hash(), new.address, new.user_agent, session.created_at];
+            values![&session.id, new.user_id, new.token.hash(), new.address, new.user_agent, session.created_at];
         sql::run(&self.db, text, values).await?;
         let end = "DELETE FROM sessions WHERE user_id = $1 AND id NOT IN \
                    (SELECT id FROM sessions WHERE user_id = $1 ORDER BY last_seen_at DESC, id DESC LIMIT $2)";
@@ -74,7 +73,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn session_by_token(&self, token: &Token) -> Result<Option<Session>, Error> {
-        sql::one(&self.db, &format!("{SELECT} WHERE token_hash = $1"), values![token.hash()]).await
+        sql::one(&self.db, &sql::select::<Session>("WHERE token_hash = $1"), values![token.hash()]).await
     }
 
     /// Notes that a session was used.
@@ -83,7 +82,7 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn touch_session(&self, id: &str, now: Timestamp) -> Result<(), Error> {
         let text = "UPDATE sessions SET last_seen_at = $2 WHERE id = $1";
-        sql::run(&self.db, text, values![id, Moment(now)]).await.map(drop)
+        sql::run(&self.db, text, values![id, now]).await.map(drop)
     }
 
     /// A person's sessions, the newest first.
@@ -91,7 +90,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<Session>, Error> {
-        let text = format!("{SELECT} WHERE user_id = $1 ORDER BY id DESC LIMIT 1000");
+        let text = sql::select::<Session>("WHERE user_id = $1 ORDER BY id DESC LIMIT 1000");
         sql::all(&self.db, &text, values![user_id]).await
     }
 
@@ -114,17 +113,13 @@ impl Catalog {
         idle: SignedDuration,
         longest: SignedDuration,
     ) -> Result<(), Error> {
-        let before = |age: SignedDuration| Moment(now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH));
+        let before = |age: SignedDuration| now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
         let text = "DELETE FROM sessions WHERE last_seen_at < $1 OR created_at < $2";
         sql::run(&self.db, text, values![before(idle), before(longest)]).await?;
         // A grant that nobody confirmed is kept until it can be revoked.
-        sql::run(
-            &self.db,
-            "DELETE FROM authorizations WHERE expires_at < $1 AND mode <> 'confirm'",
-            values![Moment(now)],
-        )
-        .await?;
-        sql::run(&self.db, "DELETE FROM download_links WHERE expires_at < $1", values![Moment(now)]).await?;
+        sql::run(&self.db, "DELETE FROM authorizations WHERE expires_at < $1 AND mode <> 'confirm'", values![now])
+            .await?;
+        sql::run(&self.db, "DELETE FROM download_links WHERE expires_at < $1", values![now]).await?;
         Ok(())
     }
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 
-use crate::columns::{JsonText, Moment, json};
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, values};
+use crate::sql::{self, Row, record, values};
+use crate::values::{Moment, json};
 use crate::vault::Place;
 use crate::{Catalog, names, new_id};
 
@@ -54,26 +53,18 @@ pub struct NewSource {
     pub secrets: BTreeMap<String, Option<SecretString>>,
 }
 
-impl FromQueryResult for Source {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let JsonText(settings) = row.try_get(prefix, "settings")?;
-        let JsonText(sealed): JsonText<BTreeMap<String, String>> = row.try_get(prefix, "secret_settings")?;
-        Ok(Self {
-            id: row.try_get(prefix, "id")?,
-            name: row.try_get(prefix, "name")?,
-            settings,
-            restore_target: row.try_get(prefix, "restore_target")?,
-            approved_path: row.try_get(prefix, "approved_path")?,
-            secrets_set: sealed.keys().cloned().collect(),
-            sealed,
-            created_at: row.try_get(prefix, "created_at")?,
-            updated_at: row.try_get(prefix, "updated_at")?,
-        })
-    }
-}
+record!(
+    Source,
+    "sources",
+    { id, name, settings, restore_target, approved_path, sealed = "secret_settings", created_at, updated_at },
+    |row| { secrets_set: names_of_secrets(row, "sources")? }
+);
 
-const SELECT: &str = "SELECT id, name, settings, restore_target, approved_path, secret_settings, created_at, updated_at \
-                      FROM sources";
+/// Returns the names of the secrets that a source or a destination has.
+pub(crate) fn names_of_secrets(row: &Row, table: &str) -> Result<Vec<String>, Error> {
+    let sealed: BTreeMap<String, String> = row.get(table, "secret_settings")?;
+    Ok(sealed.into_keys().collect())
+}
 
 impl Catalog {
     /// Adds a source.
@@ -86,9 +77,9 @@ impl Catalog {
         let text = "INSERT INTO sources (id, name, name_key, settings, secret_settings, created_at, updated_at, restore_target, \
                     approved_path) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)";
         let name = new.name.trim();
-        let (target, approved) = (new.restore_target.as_str(), new.approved_path.clone());
+        let (target, approved) = (&new.restore_target, &new.approved_path);
         let (settings, sealed) = (json(&new.settings)?, json(&sealed)?);
-        let values = values![id.clone(), name, names::key(name), settings, sealed, Moment(now), target, approved];
+        let values = values![&id, name, names::key(name), settings, sealed, now, target, approved];
         self.write_sealed(text, values).await?;
         self.source(&id).await?.ok_or(Error::Referenced)
     }
@@ -99,17 +90,18 @@ impl Catalog {
     /// [`Error::NameTaken`].
     pub async fn update_source(&self, id: &str, new: &NewSource, now: Timestamp) -> Result<Option<Source>, Error> {
         // Two changes at once must not lose one another's secrets: this also makes the second wait.
-        let transaction = self.begin_sealing().await?;
-        let found: Option<Source> = sql::one(&transaction, &format!("{SELECT} WHERE id = $1"), values![id]).await?;
+        let mut transaction = self.begin_sealing().await?;
+        let found: Option<Source> =
+            sql::one(&mut transaction, &sql::select::<Source>("WHERE id = $1"), values![id]).await?;
         let Some(source) = found else { return Ok(None) };
         let sealed = self.seal_settings("sources", id, source.sealed, &new.secrets)?;
         let text = "UPDATE sources SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
                     restore_target = $7, approved_path = $8 WHERE id = $1";
         let name = new.name.trim();
-        let (target, approved) = (new.restore_target.as_str(), new.approved_path.clone());
+        let (target, approved) = (&new.restore_target, &new.approved_path);
         let (settings, sealed) = (json(&new.settings)?, json(&sealed)?);
-        let values = values![id, name, names::key(name), settings, sealed, Moment(now), target, approved];
-        sql::run(&transaction, text, values).await?;
+        let values = values![id, name, names::key(name), settings, sealed, now, target, approved];
+        sql::run(&mut transaction, text, values).await?;
         transaction.commit().await?;
         self.source(id).await
     }
@@ -119,7 +111,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn source(&self, id: &str) -> Result<Option<Source>, Error> {
-        sql::one(&self.db, &format!("{SELECT} WHERE id = $1"), values![id]).await
+        sql::one(&self.db, &sql::select::<Source>("WHERE id = $1"), values![id]).await
     }
 
     /// By name, in order.
@@ -128,7 +120,7 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn sources(&self, page: &PageRequest) -> Result<Page<Source>, Error> {
         let after = names::key(page.after.as_deref().unwrap_or_default());
-        let text = format!("{SELECT} WHERE name_key > $1 ORDER BY name_key LIMIT $2");
+        let text = sql::select::<Source>("WHERE name_key > $1 ORDER BY name_key LIMIT $2");
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 

@@ -1,19 +1,18 @@
 //! How full the destinations were, day by day.
 
 use jiff::Timestamp;
-use sea_orm::FromQueryResult;
 
 use crate::Catalog;
-use crate::columns::Moment;
 use crate::error::Error;
-use crate::sql::{self, values};
+use crate::sql::{self, record, values};
+use crate::values::Moment;
 
 const MILLISECONDS_PER_DAY: i64 = 24 * 3600 * 1000;
 /// Older days are forgotten.
 const DAYS_KEPT: i64 = 400;
 
 /// How full a destination was on a day.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpaceOfDay {
     /// The destination.
     pub destination_id: String,
@@ -24,6 +23,8 @@ pub struct SpaceOfDay {
     /// Bytes allowed; none without a limit.
     pub allowed: Option<i64>,
 }
+
+record!(SpaceOfDay, "destination_space", { destination_id, day, used, allowed });
 
 impl Catalog {
     /// Notes how full a destination is. The last word of a day counts.
@@ -51,9 +52,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn space_since(&self, since: Moment) -> Result<Vec<SpaceOfDay>, Error> {
-        let text = "SELECT destination_id, day, used, allowed FROM destination_space WHERE day >= $1 \
-                    ORDER BY destination_id, day";
-        sql::all(&self.db, text, values![day_of(since.0)]).await
+        let text = sql::select::<SpaceOfDay>("WHERE day >= $1 ORDER BY destination_id, day");
+        sql::all(&self.db, &text, values![day_of(since.0)]).await
     }
 }
 

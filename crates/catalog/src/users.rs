@@ -2,14 +2,13 @@
 
 use domain::access::Role;
 use jiff::Timestamp;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, FromQueryResult};
 
-use crate::columns::Moment;
 use crate::error::Error;
 use crate::names;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, values};
+use crate::sql::{self, Executor, Transaction, record, values};
 use crate::token::Token;
+use crate::values::Moment;
 use crate::{Catalog, new_id};
 
 /// A person.
@@ -47,20 +46,7 @@ pub struct Keep<'a> {
     pub tokens: bool,
 }
 
-impl FromQueryResult for User {
-    fn from_query_result(row: &sea_orm::QueryResult, prefix: &str) -> Result<Self, DbErr> {
-        let role: String = row.try_get(prefix, "role")?;
-        Ok(Self {
-            id: row.try_get(prefix, "id")?,
-            name: row.try_get(prefix, "name")?,
-            role: role.parse().map_err(DbErr::Type)?,
-            password_hash: row.try_get(prefix, "password_hash")?,
-            created_at: row.try_get(prefix, "created_at")?,
-        })
-    }
-}
-
-const SELECT: &str = "SELECT id, name, role, password_hash, created_at FROM users";
+record!(User, "users", { id, name, role, password_hash, created_at });
 
 impl Catalog {
     /// Whether nobody has been added yet.
@@ -68,7 +54,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn has_no_users(&self) -> Result<bool, Error> {
-        let first: Option<User> = sql::one(&self.db, &format!("{SELECT} LIMIT 1"), []).await?;
+        let first: Option<User> = sql::one(&self.db, &sql::select::<User>("LIMIT 1"), []).await?;
         Ok(first.is_none())
     }
 
@@ -82,14 +68,14 @@ impl Catalog {
         new: &NewUser,
         now: Timestamp,
     ) -> Result<Option<User>, Error> {
-        let transaction = sql::begin(&self.db).await?;
+        let mut transaction = self.db.begin().await?;
         // Whoever deletes the token has won; a second one waits here, and then deletes nothing.
         let spend =
             "DELETE FROM meta WHERE name = 'setupTokenHash' AND value = $1 AND NOT EXISTS (SELECT 1 FROM users)";
-        if sql::run(&transaction, spend, values![token.hash()]).await? == 0 {
+        if sql::run(&mut transaction, spend, values![token.hash()]).await? == 0 {
             return Ok(None);
         }
-        let user = insert(&transaction, new, now).await?;
+        let user = insert(&mut transaction, new, now).await?;
         transaction.commit().await?;
         Ok(Some(user))
     }
@@ -107,7 +93,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn user(&self, id: &str) -> Result<Option<User>, Error> {
-        sql::one(&self.db, &format!("{SELECT} WHERE id = $1"), values![id]).await
+        sql::one(&self.db, &sql::select::<User>("WHERE id = $1"), values![id]).await
     }
 
     /// By name.
@@ -115,7 +101,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn user_by_name(&self, name: &str) -> Result<Option<User>, Error> {
-        sql::one(&self.db, &format!("{SELECT} WHERE name_key = $1"), values![names::key(name)]).await
+        sql::one(&self.db, &sql::select::<User>("WHERE name_key = $1"), values![names::key(name)]).await
     }
 
     /// By name, in order.
@@ -123,9 +109,9 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn users(&self, page: &PageRequest) -> Result<Page<User>, Error> {
-        let after = page.after.clone().unwrap_or_default();
-        let text = format!("{SELECT} WHERE name_key > $1 ORDER BY name_key LIMIT $2");
-        Ok(Page::of(sql::all(&self.db, &text, values![names::key(&after), page.probe()]).await?, page))
+        let after = names::key(page.after.as_deref().unwrap_or_default());
+        let text = sql::select::<User>("WHERE name_key > $1 ORDER BY name_key LIMIT $2");
+        Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
     /// Gives somebody another role. False if that would leave no administrator, or nobody has that id.
@@ -133,9 +119,9 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn set_role(&self, id: &str, role: Role) -> Result<bool, Error> {
-        let transaction = sql::begin(&self.db).await?;
+        let mut transaction = self.db.begin().await?;
         let changed =
-            sql::run(&transaction, "UPDATE users SET role = $2 WHERE id = $1", values![id, role.as_str()]).await?;
+            sql::run(&mut transaction, "UPDATE users SET role = $2 WHERE id = $1", values![id, role.as_str()]).await?;
         commit_if_administered(transaction, changed).await
     }
 
@@ -144,16 +130,16 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn set_password(&self, id: &str, password_hash: &str, keep: Keep<'_>) -> Result<(), Error> {
-        let transaction = sql::begin(&self.db).await?;
+        let mut transaction = self.db.begin().await?;
         let set = "UPDATE users SET password_hash = $2 WHERE id = $1";
-        sql::run(&transaction, set, values![id, password_hash]).await?;
+        sql::run(&mut transaction, set, values![id, password_hash]).await?;
         let end = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
-        sql::run(&transaction, end, values![id, keep.session.unwrap_or_default()]).await?;
-        sql::run(&transaction, "DELETE FROM download_links WHERE user_id = $1", values![id]).await?;
+        sql::run(&mut transaction, end, values![id, keep.session.unwrap_or_default()]).await?;
+        sql::run(&mut transaction, "DELETE FROM download_links WHERE user_id = $1", values![id]).await?;
         if !keep.tokens {
-            sql::run(&transaction, "DELETE FROM api_tokens WHERE user_id = $1", values![id]).await?;
+            sql::run(&mut transaction, "DELETE FROM api_tokens WHERE user_id = $1", values![id]).await?;
         }
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Removes somebody with their sessions and tokens. False if that would leave no administrator, or nobody has that id.
@@ -161,33 +147,27 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn delete_user(&self, id: &str) -> Result<bool, Error> {
-        let transaction = sql::begin(&self.db).await?;
-        let changed = sql::run(&transaction, "DELETE FROM users WHERE id = $1", values![id]).await?;
+        let mut transaction = self.db.begin().await?;
+        let changed = sql::run(&mut transaction, "DELETE FROM users WHERE id = $1", values![id]).await?;
         commit_if_administered(transaction, changed).await
     }
 }
 
-async fn insert(db: &impl ConnectionTrait, new: &NewUser, now: Timestamp) -> Result<User, Error> {
+async fn insert(db: impl Executor, new: &NewUser, now: Timestamp) -> Result<User, Error> {
     let NewUser { name, role, password_hash } = new.clone();
     let user = User { id: new_id(now), name: name.trim().to_owned(), role, password_hash, created_at: now.into() };
     let text =
         "INSERT INTO users (id, name, name_key, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
-    let values = values![
-        user.id.clone(),
-        user.name.clone(),
-        names::key(&user.name),
-        role.as_str(),
-        user.password_hash.clone(),
-        user.created_at
-    ];
+    let values =
+        values![&user.id, &user.name, names::key(&user.name), role.as_str(), &user.password_hash, user.created_at];
     sql::run(db, text, values).await?;
     Ok(user)
 }
 
-async fn commit_if_administered(transaction: DatabaseTransaction, changed: u64) -> Result<bool, Error> {
+async fn commit_if_administered(mut transaction: Transaction, changed: u64) -> Result<bool, Error> {
     // PostgreSQL: two administrators who demote each other at once must wait for each other.
     let lock = "UPDATE users SET role = role WHERE role = 'administrator'";
-    let administrators = sql::run(&transaction, lock, []).await?;
+    let administrators = sql::run(&mut transaction, lock, []).await?;
     if changed == 0 || administrators == 0 {
         return Ok(false);
     }

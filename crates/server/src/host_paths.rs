@@ -182,10 +182,13 @@ impl HostPaths {
         }
     }
 
-    /// The files in the data folder, and the metadata database wherever it is.
+    /// The files in the data folder, and the metadata database and its copies wherever they are.
     fn own_files(&self, data: &Path) -> io::Result<Vec<PathBuf>> {
         let mut files = fs::read_dir(data)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-        files.extend(self.database.as_ref().and_then(|database| resolve(database).ok()));
+        if let Some(database) = self.database.as_ref().and_then(|database| resolve(database).ok()) {
+            files.extend(catalog::copies_before_upgrades(&database)?);
+            files.push(database);
+        }
         Ok(files)
     }
 }
@@ -258,7 +261,13 @@ mod tests {
             for name in ["own/data/deep", "allowed/below", "elsewhere"] {
                 fs::create_dir_all(base.join(name)).unwrap();
             }
-            for name in ["own/data/dbackup.db", "own/data/encryption.key", "elsewhere/app.db", "elsewhere/meta.db"] {
+            for name in [
+                "own/data/dbackup.db",
+                "own/data/encryption.key",
+                "elsewhere/app.db",
+                "elsewhere/meta.db",
+                "elsewhere/meta.db.before-0003",
+            ] {
                 fs::write(base.join(name), name).unwrap();
             }
             let database = Location::Sqlite(base.join("elsewhere/meta.db"));
@@ -295,6 +304,7 @@ mod tests {
             "allowed/link/data/encryption.key",
             "elsewhere/meta.db",
             "elsewhere/meta.db-wal",
+            "elsewhere/meta.db.before-0003",
             "elsewhere/../own/data/dbackup.db",
         ] {
             assert!(is_own(file, Use::File), "{file}");

@@ -9,6 +9,7 @@ mod people;
 mod single_use;
 mod store;
 mod things;
+mod upgrades;
 
 /// Makes a test of each body for each database.
 macro_rules! on_both {

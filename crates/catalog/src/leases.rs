@@ -1,0 +1,182 @@
+//! Who works on a run, and how it ends.
+//!
+//! A run in progress has a worker, a lease that the worker renews, and a fence that grows whenever the run changes hands: a worker
+//! with an older fence has lost the run and changes nothing. Leases go by the database's clock, which is the same for all servers.
+
+use domain::outcome::RunStatus;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::Catalog;
+use crate::error::Error;
+use crate::runs::Run;
+use crate::sql::{self, Record, Row, values};
+use crate::values::json;
+
+/// A run that a worker has claimed.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// The run.
+    pub run: Run,
+    /// The fence that every change of the run has to name.
+    pub fence: i64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunEnd {
+    /// The final state.
+    pub state: RunStatus,
+    /// See [`Run::error`].
+    pub error: Option<String>,
+    /// See [`Run::result`]; `None` keeps the one that was recorded last.
+    pub result: Option<Json>,
+    /// Bytes: dumped, stored, sent.
+    pub bytes: [i64; 3],
+}
+
+impl Record for Claim {
+    const TABLE: &'static str = Run::TABLE;
+    const COLUMNS: &'static [&'static str] = &["fence"];
+
+    fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self { run: Run::read(row)?, fence: row.get(Self::TABLE, "fence")? })
+    }
+}
+
+impl Catalog {
+    /// Claims the run that was queued first, under a lease. Returns `None` if the queue is empty.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn claim_run(&self, worker: &str, now: Timestamp, lease: SignedDuration) -> Result<Option<Claim>, Error> {
+        let clock = self.db.clock();
+        let text = format!(
+            "UPDATE runs SET state = 'running', attempt = attempt + 1, fence = fence + 1, worker = $1, \
+             started_at = $2, lease_until = {clock} + $3 \
+             WHERE id = (SELECT id FROM runs WHERE state = 'queued' ORDER BY id LIMIT 1) AND state = 'queued' \
+             RETURNING {}, {}",
+            sql::columns::<Run>(),
+            sql::columns::<Claim>()
+        );
+        sql::one(&self.db, &text, values![worker, now, milliseconds_of(lease)]).await
+    }
+
+    /// Renews the lease and records progress: bytes (dumped, stored, sent) and, if it has changed, the result so far. Returns
+    /// whether cancellation was requested, or `None` if another worker owns the run.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn renew_run(
+        &self,
+        id: &str,
+        fence: i64,
+        lease: SignedDuration,
+        bytes: [i64; 3],
+        result: Option<&Json>,
+    ) -> Result<Option<bool>, Error> {
+        let clock = self.db.clock();
+        let text = format!(
+            "UPDATE runs SET lease_until = {clock} + $3, dumped_bytes = $4, stored_bytes = $5, sent_bytes = $6, \
+             result = COALESCE($7, result) WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested"
+        );
+        let [dumped, stored, sent] = bytes;
+        let result = result.map(json).transpose()?;
+        let values = values![id, fence, milliseconds_of(lease), dumped, stored, sent, result];
+        sql::value(&self.db, &text, values).await
+    }
+
+    /// Ends a run. Returns `false` if another worker owns it.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn finish_run(&self, id: &str, fence: i64, end: &RunEnd, now: Timestamp) -> Result<bool, Error> {
+        self.finish(id, fence, "state = 'running' AND fence = $2", end, now).await
+    }
+
+    /// Ends a run whose end could not be stored in time, even if it was marked as interrupted meanwhile. Returns `false` if another
+    /// worker has claimed it since.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn finish_late(&self, id: &str, fence: i64, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
+        let mine = "(state = 'running' AND fence = $2 OR state = 'interrupted' AND fence = $2 + 1)";
+        self.finish(id, fence, mine, end, at).await
+    }
+
+    async fn finish(&self, id: &str, fence: i64, which: &str, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
+        let text = format!(
+            "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
+             stored_bytes = $8, sent_bytes = $9, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
+        );
+        let [dumped, stored, sent] = end.bytes;
+        let values = values![
+            id,
+            fence,
+            end.state.as_str(),
+            &end.error,
+            end.result.as_ref().map(json).transpose()?,
+            at,
+            dumped,
+            stored,
+            sent
+        ];
+        Ok(sql::run(&self.db, &text, values).await? > 0)
+    }
+
+    /// Marks an interrupted run as successful, because its result proves that it was. Returns `None` if it is not interrupted.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn finish_interrupted(&self, id: &str, state: RunStatus) -> Result<Option<Run>, Error> {
+        let text = format!(
+            "UPDATE runs SET state = $2, error = NULL WHERE id = $1 AND state = 'interrupted' RETURNING {}",
+            sql::columns::<Run>()
+        );
+        sql::one(&self.db, &text, values![id, state.as_str()]).await
+    }
+
+    /// Requests cancellation of a run. A queued run is cancelled at once. Returns `None` if the run does not exist.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn cancel_run(&self, id: &str, now: Timestamp) -> Result<Option<Run>, Error> {
+        let queued = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = 'cancelled before it began' \
+                      WHERE id = $1 AND state = 'queued'";
+        sql::run(&self.db, queued, values![id, now]).await?;
+        let running = "UPDATE runs SET cancel_requested = TRUE WHERE id = $1 AND state = 'running'";
+        sql::run(&self.db, running, values![id]).await?;
+        self.run(id).await
+    }
+
+    /// Marks runs of other workers as interrupted once their lease has expired, and returns them. In a database that only one process
+    /// can use, runs of other workers were left by earlier processes, and their leases do not matter.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn interrupt_abandoned(&self, worker: &str, now: Timestamp) -> Result<Vec<Run>, Error> {
+        let clock = self.db.clock();
+        let which = if self.is_private() { String::new() } else { format!(" AND lease_until < {clock}") };
+        let text = format!(
+            "UPDATE runs SET state = 'interrupted', fence = fence + 1, finished_at = $1, lease_until = NULL, worker = NULL, \
+             error = 'the server stopped in the middle of it; nothing unfinished counts as a backup' \
+             WHERE state = 'running' AND worker <> $2{which} RETURNING {}",
+            sql::columns::<Run>()
+        );
+        sql::all(&self.db, &text, values![now, worker]).await
+    }
+
+    /// Returns whether the worker with this fence still owns the run.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn holds_run(&self, id: &str, fence: i64) -> Result<bool, Error> {
+        let text = "SELECT fence FROM runs WHERE id = $1 AND fence = $2 AND state = 'running'";
+        Ok(sql::value::<i64>(&self.db, text, values![id, fence]).await?.is_some())
+    }
+}
+
+fn milliseconds_of(lease: SignedDuration) -> i64 {
+    i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2)
+}
