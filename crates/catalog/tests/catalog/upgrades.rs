@@ -148,6 +148,22 @@ async fn a_copy_that_cannot_be_made_stops_the_start() {
 }
 
 #[tokio::test]
+async fn a_migration_that_fails_names_the_copy_and_removes_none() {
+    let store = version_0_1();
+    store.sql("ALTER TABLE jobs ADD COLUMN allow_damaged BOOLEAN");
+    for name in ["0001", "0002"] {
+        std::fs::write(store.folder.path().join(format!("dbackup.db.before-{name}")), "x").unwrap();
+    }
+    // Migration 3 is applied by the first start, so the second one makes a copy of its own; the third replaces it.
+    for copy in ["0003", "0004", "0004"].map(|number| format!("dbackup.db.before-{number}")) {
+        let refused = store.try_open().await.unwrap_err().to_string();
+        assert!(refused.contains("could not be brought up to date") && refused.contains(&copy), "{refused}");
+    }
+    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "3");
+    assert_eq!(copies(&store), ["0001", "0002", "0003", "0004"].map(|name| format!("dbackup.db.before-{name}")));
+}
+
+#[tokio::test]
 async fn the_copies_of_the_three_newest_schemas_are_kept() {
     let store = version_0_1();
     for name in ["0001", "0002", "0010", "lunch"] {
