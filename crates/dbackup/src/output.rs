@@ -1,6 +1,7 @@
 //! What a person or a script sees. Results go to standard output; notes, errors and progress to standard error.
 
 mod progress;
+mod remarks;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -36,12 +37,11 @@ pub(crate) fn json(object: &Value) {
     line(&object.to_string());
 }
 
-/// A remark.
+/// A remark. A standard error that nobody reads delays it by a second once, and stops nothing.
 pub(crate) fn note(text: &str) {
     // A live progress line may stand there.
     let clear = if is_watched() { "\r\x1b[K" } else { "" };
-    // Where remarks cannot be written, there is no place to say so.
-    let _ = writeln!(std::io::stderr().lock(), "{clear}{text}");
+    remarks::write(format!("{clear}{text}\n"));
 }
 
 /// What went wrong.

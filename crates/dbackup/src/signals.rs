@@ -22,8 +22,9 @@ pub(crate) fn cancelled_by_signals() -> std::io::Result<CancellationToken> {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {}, _ = hung_up => {} }
         };
         next().await;
-        output::note("Stopping; nothing half-done will be left. Once more to stop at once.");
+        // First of all: a remark that nobody reads takes a while to be given up.
         cancel.cancel();
+        output::note("Stopping; nothing half-done will be left. Once more to stop at once.");
         next().await;
         std::process::exit(1);
     });

@@ -17,6 +17,7 @@ use crate::limiter::Limiters;
 use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
+use crate::readiness::Readiness;
 use crate::runs::Runs;
 
 /// The server's shared parts. Clones are the same.
@@ -34,7 +35,7 @@ pub(crate) struct Parts {
     /// Requests at work, by class.
     pub(crate) gates: Gates,
     /// Bytes that request bodies may still take.
-    pub(crate) bodies: Semaphore,
+    pub(crate) bodies: Arc<Semaphore>,
     pub(crate) credentials: Credentials,
     pub(crate) passwords: Passwords,
     pub(crate) clients: DropboxClients,
@@ -42,6 +43,7 @@ pub(crate) struct Parts {
     pub(crate) folders: Listings<Vec<destinations::Folder>>,
     pub(crate) runs: Runs,
     pub(crate) metrics: Metrics,
+    pub(crate) readiness: Readiness,
 }
 
 impl App {

@@ -1,15 +1,21 @@
-//! Connections, bounded: so many in all and from one address, and none that takes no bytes.
+//! Connections, bounded: so many in all and from one address, and none that takes no bytes. When all places are taken, a connection
+//! on which nothing was asked yet gives its place to a new one.
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum_server::accept::Accept;
+use futures_util::task::AtomicWaker;
 use ipnet::IpNet;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -50,8 +56,25 @@ struct Shared {
 struct Open {
     total: usize,
     by_address: HashMap<String, usize>,
+    /// Connections on which no request has come yet, by the client's address and port.
+    silent: HashMap<SocketAddr, Silent>,
+    /// Counts the connections, to tell which came first.
+    accepted: u64,
     refused: u64,
     logged: Option<Instant>,
+}
+
+struct Silent {
+    number: u64,
+    key: String,
+    eviction: Arc<Eviction>,
+}
+
+/// Tells a connection that its place was given to another one.
+#[derive(Default)]
+struct Eviction {
+    has_happened: AtomicBool,
+    reader: AtomicWaker,
 }
 
 impl Connections {
@@ -61,21 +84,46 @@ impl Connections {
         Self(Arc::new(Shared { most, trusted_proxies, stall_timeout, open: Mutex::default() }))
     }
 
-    /// Counts a connection, or returns `None` if there are too many.
-    fn enter(&self, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
+    /// Counts a connection, or returns `None` if there are too many. When all places are taken, the connection gets the place of the
+    /// one that has been silent for longest.
+    fn enter(&self, peer: SocketAddr) -> Option<Place> {
+        let address = peer.ip().to_canonical();
         let is_proxy = self.0.trusted_proxies.iter().any(|network| network.contains(&address));
         let key = address_key(address);
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         let from_here = open.by_address.get(&key).copied().unwrap_or(0);
-        if open.total >= self.0.most || (from_here >= MAX_PER_ADDRESS && !is_proxy) {
+        if from_here >= MAX_PER_ADDRESS && !is_proxy {
             open.note_refusal(address);
             return None;
         }
+        if open.total >= self.0.most {
+            open.note_refusal(address);
+            open.evict_silent()?;
+        }
         open.total += 1;
         *open.by_address.entry(key.clone()).or_default() += 1;
-        Some(Place { connections: self.clone(), key })
+        let eviction = Arc::<Eviction>::default();
+        open.accepted += 1;
+        let silent = Silent { number: open.accepted, key: key.clone(), eviction: Arc::clone(&eviction) };
+        open.silent.insert(peer, silent);
+        Some(Place { connections: self.clone(), key, peer, eviction })
     }
+
+    /// Notes that a connection has brought a request: it keeps its place.
+    fn note_request(&self, peer: SocketAddr) {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner).silent.remove(&peer);
+    }
+}
+
+/// Notes each request's connection as one that is used.
+pub(crate) async fn note_request(
+    State(connections): State<Connections>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Response {
+    connections.note_request(peer);
+    next.run(request).await
 }
 
 impl Open {
@@ -86,8 +134,28 @@ impl Open {
             return;
         }
         let (open, refused) = (self.total, self.refused);
-        tracing::warn!(open, refused, last = %address, "too many connections: new ones are closed");
+        tracing::warn!(open, refused, last = %address, "too many connections: silent ones, or new ones, are closed");
         (self.logged, self.refused) = (Some(now), 0);
+    }
+
+    /// Closes the connection that has been silent for longest. Returns `None` if there is none.
+    fn evict_silent(&mut self) -> Option<()> {
+        let peer = *self.silent.iter().min_by_key(|(_, silent)| silent.number)?.0;
+        let Silent { key, eviction, .. } = self.silent.remove(&peer)?;
+        self.leave(&key);
+        eviction.has_happened.store(true, Ordering::Release);
+        eviction.reader.wake();
+        Some(())
+    }
+
+    fn leave(&mut self, key: &str) {
+        self.total = self.total.saturating_sub(1);
+        if let Some(count) = self.by_address.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_address.remove(key);
+            }
+        }
     }
 }
 
@@ -95,18 +163,26 @@ impl Open {
 struct Place {
     connections: Connections,
     key: String,
+    peer: SocketAddr,
+    eviction: Arc<Eviction>,
+}
+
+impl Place {
+    /// Whether another connection has it now. Wakes the reader when that happens.
+    fn is_lost(&self, context: &Context<'_>) -> bool {
+        self.eviction.reader.register(context.waker());
+        self.eviction.has_happened.load(Ordering::Acquire)
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.0.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.total = open.total.saturating_sub(1);
-        if let Some(count) = open.by_address.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                open.by_address.remove(&self.key);
-            }
+        if self.eviction.has_happened.load(Ordering::Acquire) {
+            return;
         }
+        open.silent.remove(&self.peer);
+        open.leave(&self.key);
     }
 }
 
@@ -117,8 +193,8 @@ impl<S> Accept<TcpStream, S> for Connections {
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let counted = stream.peer_addr().and_then(|peer| {
-            let place = self.enter(peer.ip()).ok_or_else(|| io::Error::other("too many connections"))?;
-            Ok((Counted { stream, _place: place, timeout: self.0.stall_timeout, stalled: None }, service))
+            let place = self.enter(peer).ok_or_else(|| io::Error::other("too many connections"))?;
+            Ok((Counted { stream, place, timeout: self.0.stall_timeout, stalled: None }, service))
         });
         ready(counted)
     }
@@ -127,7 +203,7 @@ impl<S> Accept<TcpStream, S> for Connections {
 /// A connection that has a place, and fails when its peer takes no byte for too long.
 pub(crate) struct Counted {
     stream: TcpStream,
-    _place: Place,
+    place: Place,
     timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -150,6 +226,9 @@ impl AsyncRead for Counted {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.place.is_lost(context) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
@@ -186,30 +265,59 @@ impl AsyncWrite for Counted {
 mod tests {
     use super::*;
 
-    fn address(number: usize) -> IpAddr {
-        let [_, _, high, low] = u32::try_from(number).unwrap().to_be_bytes();
-        IpAddr::from([203, 0, high, low])
+    /// The client of a number, at an address that may have several.
+    fn client(number: usize, address: usize) -> SocketAddr {
+        let [_, _, high, low] = u32::try_from(address).unwrap().to_be_bytes();
+        SocketAddr::from(([203, 0, high, low], u16::try_from(number).unwrap()))
+    }
+
+    /// A connection on which something was asked.
+    fn enter(connections: &Connections, peer: SocketAddr) -> Option<Place> {
+        let place = connections.enter(peer)?;
+        connections.note_request(peer);
+        Some(place)
     }
 
     #[test]
     fn connections_are_bounded_per_address_and_in_all_and_places_come_back() {
         let connections = Connections::new(usize::MAX, vec!["10.0.0.0/8".parse().unwrap()], Duration::from_secs(1));
-        let mut held: Vec<Place> = (0..MAX_PER_ADDRESS).map(|_| connections.enter(address(1)).unwrap()).collect();
-        assert!(connections.enter(address(1)).is_none());
+        let proxy = |port: usize| SocketAddr::from(([10, 0, 0, 1], u16::try_from(port).unwrap()));
+        let mut held: Vec<Place> =
+            (0..MAX_PER_ADDRESS).map(|number| enter(&connections, client(number, 1)).unwrap()).collect();
+        assert!(connections.enter(client(MAX_PER_ADDRESS, 1)).is_none());
         held.pop();
-        held.push(connections.enter(address(1)).unwrap());
-        held.extend((0..=MAX_PER_ADDRESS).map(|_| connections.enter("10.0.0.1".parse().unwrap()).unwrap()));
-        held.extend((held.len()..MAX_CONNECTIONS).map(|number| connections.enter(address(number)).unwrap()));
-        assert!(connections.enter("10.0.0.1".parse().unwrap()).is_none());
+        held.push(enter(&connections, client(MAX_PER_ADDRESS, 1)).unwrap());
+        held.extend((0..=MAX_PER_ADDRESS).map(|port| enter(&connections, proxy(port)).unwrap()));
+        held.extend((held.len()..MAX_CONNECTIONS).map(|number| enter(&connections, client(1, number)).unwrap()));
+        assert!(connections.enter(proxy(1000)).is_none());
         held.clear();
-        assert!(connections.0.open.lock().unwrap().by_address.is_empty());
+        let open = connections.0.open.lock().unwrap();
+        assert!(open.by_address.is_empty() && open.silent.is_empty() && open.total == 0);
     }
 
     #[test]
     fn few_open_files_bound_the_connections_too() {
         let connections = Connections::new(RESERVED_FILES + 100, Vec::new(), Duration::from_secs(1));
-        let held: Vec<Place> = (0..100).map(|number| connections.enter(address(number)).unwrap()).collect();
-        assert!(connections.enter(address(1000)).is_none());
+        let held: Vec<Place> = (0..100).map(|number| enter(&connections, client(1, number)).unwrap()).collect();
+        assert!(connections.enter(client(1, 1000)).is_none());
         drop(held);
+    }
+
+    #[test]
+    fn who_says_nothing_gives_its_place_to_who_comes() {
+        let connections = Connections::new(usize::MAX, Vec::new(), Duration::from_secs(1));
+        let silent = |number: usize| connections.enter(client(number, number / MAX_PER_ADDRESS));
+        let held: Vec<Place> = (0..MAX_CONNECTIONS).map(|number| silent(number).unwrap()).collect();
+        // The first one asks at last.
+        connections.note_request(held[0].peer);
+        let context = &Context::from_waker(std::task::Waker::noop());
+        assert!(!held.iter().any(|place| place.is_lost(context)));
+        let place = enter(&connections, client(1, 1000)).unwrap();
+        let lost: Vec<usize> = (0..MAX_CONNECTIONS).filter(|&number| held[number].is_lost(context)).collect();
+        assert_eq!(lost, [1], "the one that was silent for longest");
+        assert_eq!(connections.0.open.lock().unwrap().total, MAX_CONNECTIONS);
+        drop((held, place));
+        let open = connections.0.open.lock().unwrap();
+        assert!(open.by_address.is_empty() && open.silent.is_empty() && open.total == 0);
     }
 }

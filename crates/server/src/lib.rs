@@ -16,6 +16,7 @@ mod listings;
 mod metrics;
 mod passwords;
 mod private_files;
+mod readiness;
 mod recovery_sheet;
 mod redaction;
 mod restore_targets;

@@ -4,10 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum_server::tls_rustls::RustlsAcceptor;
 use axum_server::{Handle, Server};
 
-use crate::connections::Connections;
+use crate::connections::{Connections, note_request};
 use crate::tls::Certificate;
 
 /// Maximum bytes of a request's line and headers, and of a connection's buffer.
@@ -28,6 +29,7 @@ impl Listening {
     pub(crate) async fn serve(self, router: Router) -> Result<(), String> {
         let failed = |error: std::io::Error| format!("could not serve: {error}");
         let Self { listener, connections, patience, certificate, handle } = self;
+        let router = router.layer(from_fn_with_state(connections.clone(), note_request));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
         let Some(certificate) = certificate else {

@@ -25,7 +25,9 @@ use crate::listen::Listening;
 use crate::listings::Listings;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
+use crate::readiness::Readiness;
 use crate::runs::Runs;
+use crate::runs::executor::CLEAN_UP;
 use crate::tls::Certificate;
 
 /// What has expired is forgotten this often.
@@ -33,9 +35,13 @@ const TIDY: Duration = Duration::from_secs(600);
 /// Requests get so long to end after everything else has.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
-/// How long stopping takes beyond the grace time at most: runs that are cut short clean up, requests end, and what hangs in the
-/// operating system is left behind by the process (5 s, and 2 to spare).
-pub const STOPPING: Duration = Duration::from_secs(10 + LAST_ANSWERS.as_secs() + 5 + 2);
+/// Maximum time for closing the metadata database, which may not answer.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Maximum time that stopping takes beyond the grace time: interrupted runs clean up, requests end, the metadata database is closed,
+/// and the process leaves behind what hangs in the operating system (5 s).
+pub const STOPPING: Duration =
+    Duration::from_secs(CLEAN_UP.as_secs() + LAST_ANSWERS.as_secs() + CLOSE_TIMEOUT.as_secs() + 5);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -80,10 +86,11 @@ impl Server {
             passwords: Passwords::new().map_err(Error::Start)?,
             limiters: Limiters::default(),
             gates: Gates::default(),
-            bodies: Semaphore::new(MAX_BODIES),
+            bodies: Arc::new(Semaphore::new(MAX_BODIES)),
             credentials: Credentials::default(),
             clients: DropboxClients::default(),
             metrics: Metrics::new(),
+            readiness: Readiness::default(),
             listings: Listings::default(),
             folders: Listings::default(),
             signer: Arc::new(signer),
@@ -129,18 +136,26 @@ impl Server {
         }
     }
 
-    /// Stops: no new runs; running ones have their time of grace, and are then stopped and marked interrupted.
+    /// Stops: no new runs; running ones have their time of grace, and are then stopped and marked interrupted. Each step has a limit,
+    /// so that a metadata database that does not answer cannot keep the process.
     pub async fn stop(self) {
         self.app.runs.draining.cancel();
-        let _ = self.working.await;
-        let _ = self.scheduling.await;
+        let drained = async {
+            let _ = self.working.await;
+            let _ = self.scheduling.await;
+        };
+        if tokio::time::timeout(self.app.config.grace + CLEAN_UP, drained).await.is_err() {
+            tracing::error!("runs did not stop in time; they are marked at the next start");
+        }
         self.tidying.abort();
         self.handle.graceful_shutdown(Some(LAST_ANSWERS));
-        if !self.listening.is_finished() {
-            let _ = self.listening.await;
+        if !self.listening.is_finished() && tokio::time::timeout(LAST_ANSWERS, self.listening).await.is_err() {
+            tracing::warn!("requests did not end in time");
         }
-        if let Err(error) = self.app.catalog.clone().close().await {
-            tracing::error!(%error, "the metadata database was not closed properly");
+        match tokio::time::timeout(CLOSE_TIMEOUT, self.app.catalog.clone().close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the metadata database was not closed properly"),
+            Err(_) => tracing::error!("the metadata database does not answer: its connections were left open"),
         }
     }
 

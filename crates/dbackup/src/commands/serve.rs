@@ -57,9 +57,13 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let public_url = config.public_url.clone();
-    let mut server = Server::start(config, data, Clock::new(super::now))
-        .await
-        .map_err(|error| Failure::failed(error.to_string()))?;
+    let mut server = tokio::select! {
+        started = Server::start(config, data, Clock::new(super::now)) => {
+            started.map_err(|error| Failure::failed(error.to_string()))?
+        }
+        // A metadata database that does not answer keeps nobody from stopping the server.
+        () = stop.cancelled() => return Ok(Outcome::Succeeded),
+    };
     output::line(&format!("dbackup listens on {scheme}://{}", server.address()));
     output::note(&format!("Open {public_url} in a browser"));
     if let Some((token, file)) = server.setup() {
@@ -71,7 +75,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         error = server.failed() => return Err(Failure::failed(error.to_string())),
     }
     if server.running() > 0 {
-        output::note(&format!("{} runs are going on; they have {} s to end", server.running(), arguments.grace));
+        output::note(&format!("Waiting up to {} s for {} running runs to finish", arguments.grace, server.running()));
     }
     server.stop().await;
     Ok(Outcome::Succeeded)

@@ -1,6 +1,5 @@
 //! Progress while a command works: one live line on a terminal, a plain line now and then elsewhere, objects for scripts.
 
-use std::io::Write;
 use std::time::Duration;
 
 use domain::size::human;
@@ -9,7 +8,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{is_watched, json as print_json, note};
+use super::{is_watched, json as print_json, note, remarks};
 
 /// Shows progress until it is dropped.
 pub(crate) struct ProgressDisplay {
@@ -113,8 +112,5 @@ fn sentence(direction: Direction, now: pipeline::progress::Snapshot, rate: f64) 
 }
 
 fn rewrite(text: &str) {
-    let mut terminal = std::io::stderr().lock();
-    // Progress that cannot be shown is no reason to stop.
-    let _ = write!(terminal, "\r\x1b[K{text}");
-    let _ = terminal.flush();
+    remarks::write(format!("\r\x1b[K{text}"));
 }

@@ -49,7 +49,7 @@ fn kill_9_in_the_middle_of_a_run_is_told_at_the_next_start() {
     std::fs::write(&left, "plaintext").unwrap();
     let mut server = Serving::start(&world, &[]);
     server.token = token;
-    assert!(!left.exists());
+    test_support::wait_until("the private copy is removed", || !left.exists());
     let run = server.get(&path);
     assert_eq!(run["state"], "interrupted");
     assert!(run["error"].as_str().unwrap().contains("nothing unfinished counts"), "{run}");
@@ -127,4 +127,45 @@ fn a_log_that_cannot_be_written_stops_neither_answers_nor_backups() {
         test_support::wait_until(name, || server.get(&format!("/api/runs/{run}"))["state"] == "succeeded");
     }
     drop(reader);
+}
+
+/// A pipe into which nothing more can be written, and that nobody reads.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let flags = fcntl_getfl(&writer).unwrap();
+    fcntl_setfl(&writer, flags | OFlags::NONBLOCK).unwrap();
+    for size in [4096, 1] {
+        while std::io::Write::write(&mut writer, &vec![b'x'; size]).is_ok() {}
+    }
+    fcntl_setfl(&writer, flags).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_stops_when_it_is_told_to() {
+    for with_run in [false, true] {
+        let world = World::new();
+        let (reader, writer) = full_pipe();
+        let mut server = Serving::start_command(command(&world, &["--grace", "0"]).stderr(writer));
+        server.set_up();
+        if with_run {
+            world.sqlite("shop.db", 50_000);
+            let standard = dropbox_emulator::Config::default();
+            let settings = json!({"type": "dropbox", "folder": "/b"});
+            let input = json!({"name": "Offsite", "settings": settings, "appKey": standard.app_key});
+            let destination = server.post("/api/destinations", &input)["id"].as_str().unwrap().to_owned();
+            server.authorize(&world, &destination);
+            let settings = json!({"type": "sqlite", "path": world.path("shop.db")});
+            let source = server.post("/api/sources", &json!({"name": "shop", "settings": settings}));
+            let input = json!({"name": "shop", "sourceId": source["id"], "destinationIds": [destination], "compression": "none"});
+            let job = server.post("/api/jobs", &input)["id"].as_str().unwrap().to_owned();
+            world.dropbox().set_weather(Weather { total: Some(1024 * 1024), ..Weather::default() });
+            let run = server.post(&format!("/api/jobs/{job}/run"), &json!({}))["id"].as_str().unwrap().to_owned();
+            let path = format!("/api/runs/{run}");
+            test_support::wait_until("bytes flow", || server.get(&path)["dumpedBytes"].as_i64().unwrap() > 0);
+        }
+        assert_eq!(server.end(Signal::TERM), Some(0));
+        drop(reader);
+    }
 }

@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use super::caller::Caller;
 use super::class::Class;
+use super::extract::read_ahead;
 use super::problem::Problem;
 use crate::app::App;
 
@@ -23,10 +24,6 @@ use crate::app::App;
 const WAIT: Duration = Duration::from_secs(5);
 /// Users whose requests are counted; more are only kept while they have requests.
 const MAX_IDLE_USERS: usize = 1000;
-
-/// The body limit of the request at hand.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyLimit(pub(crate) usize);
 
 /// The requests at work, by class.
 pub(crate) struct Gates(HashMap<Class, Gate>);
@@ -89,12 +86,16 @@ impl Gate {
     }
 }
 
-/// Keeps an operation within the limits of its class.
+/// Keeps an operation within the limits of its class. The body is read first: clients that send it slowly hold no place.
 ///
 /// The work goes on where its request has been given up, and keeps its place until it ends: what hangs in the operating system
 /// cannot be called back, and must not be begun again and again.
-pub(crate) async fn keep(State((app, class)): State<(App, Class)>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn keep(State((app, class)): State<(App, Class)>, request: Request, next: Next) -> Response {
     let limits = class.limits();
+    let request = match read_ahead(request, limits.body, &app).await {
+        Ok(request) => request,
+        Err(problem) => return problem.into_response(),
+    };
     let caller = request.extensions().get::<Caller>().cloned();
     let user =
         caller.as_ref().map_or_else(|| super::access::address_of(&app, &request), |caller| caller.user.id.clone());
@@ -102,7 +103,6 @@ pub(crate) async fn keep(State((app, class)): State<(App, Class)>, mut request: 
         Ok(permit) => permit,
         Err(problem) => return problem.into_response(),
     };
-    request.extensions_mut().insert(BodyLimit(limits.body));
     let credential = caller.map(|caller| (caller, request.headers().clone()));
     let work = PERMIT.scope(Arc::clone(&permit), async move { (next.run(request).await, permit) });
     let work = tokio::spawn(work.in_current_span());

@@ -1,22 +1,34 @@
 //! Reading requests: JSON bodies and queries, within bounds, with errors that name the field.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::bounds::BodyLimit;
 use super::problem::Problem;
 use super::strict_json;
 use crate::app::App;
 
-/// Maximum bytes of all bodies that are read at the same time.
+/// Maximum bytes of all bodies that are read at the same time, small ones aside.
 pub(crate) const MAX_BODIES: usize = 32 * 1024 * 1024;
+/// Bodies that cannot be larger are not counted: the number of connections bounds them, and large ones of somebody else must not
+/// keep anybody from signing in.
+const SMALL_BODY: usize = 4 * 1024;
+
+/// A body that was read before its request got a place in its class.
+#[derive(Debug, Clone)]
+struct ReadBody {
+    bytes: Bytes,
+    /// Its share of [`MAX_BODIES`].
+    _held: Option<Arc<OwnedSemaphorePermit>>,
+}
 
 /// A JSON body.
 #[derive(Debug)]
@@ -25,13 +37,14 @@ pub(crate) struct Body<T>(pub(crate) T);
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+    async fn from_request(mut request: Request, _: &App) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             let detail = "the body must be JSON, and Content-Type must say so: application/json";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail));
         }
-        let (bytes, _held) = read(request, app).await?;
-        let value = strict_json::parse(&bytes)
+        let body = request.extensions_mut().remove::<ReadBody>();
+        let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
+        let value = strict_json::parse(bytes)
             .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
         if holds_zero(&value) {
             return Err(Problem::bad_request("the body holds a text with a zero character (\\u0000)"));
@@ -49,39 +62,47 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Reads a body within the limits of its operation and of all bodies together.
-async fn read(request: Request, app: &App) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Problem> {
-    let limit = request.extensions().get::<BodyLimit>().map_or(0, |limit| limit.0);
+/// Reads a request's body within the limit of its operation, of all bodies together, and of time.
+pub(crate) async fn read_ahead(mut request: Request, limit: usize, app: &App) -> Result<Request, Problem> {
+    if limit == 0 || matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(request);
+    }
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(too_large(limit));
     }
-    let patience = app.config.slowest_request;
-    tokio::time::timeout(patience, collect(request, limit, app)).await.unwrap_or_else(|_| {
-        let detail = format!("the body did not arrive within {patience:?}");
+    let body = std::mem::take(request.body_mut());
+    let timeout = app.config.slowest_request;
+    let budget = (limit > SMALL_BODY).then_some(&app.bodies);
+    let read = tokio::time::timeout(timeout, collect(body, limit, budget)).await.unwrap_or_else(|_| {
+        let detail = format!("the body did not arrive within {timeout:?}");
         Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "bodyTooSlow", detail))
-    })
+    });
+    request.extensions_mut().insert(read?);
+    Ok(request)
 }
 
-async fn collect(request: Request, limit: usize, app: &App) -> Result<(Bytes, Option<SemaphorePermit<'_>>), Problem> {
-    let mut pieces = request.into_body().into_data_stream();
-    let (mut bytes, mut held) = (BytesMut::new(), None::<SemaphorePermit<'_>>);
+async fn collect(body: axum::body::Body, limit: usize, budget: Option<&Arc<Semaphore>>) -> Result<ReadBody, Problem> {
+    let mut pieces = body.into_data_stream();
+    let (mut bytes, mut held) = (BytesMut::new(), None::<OwnedSemaphorePermit>);
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|error| Problem::bad_request(format!("the body broke off: {error}")))?;
         if bytes.len() + piece.len() > limit {
             return Err(too_large(limit));
         }
-        let permits = u32::try_from(piece.len()).unwrap_or(u32::MAX);
-        let more = app.bodies.try_acquire_many(permits);
-        let more =
-            more.map_err(|_| Problem::busy("Too many requests are being read at once. Try again in a moment."))?;
-        match &mut held {
-            Some(held) => held.merge(more),
-            None => held = Some(more),
+        if let Some(budget) = budget {
+            let permits = u32::try_from(piece.len()).unwrap_or(u32::MAX);
+            let more = Arc::clone(budget).try_acquire_many_owned(permits);
+            let more =
+                more.map_err(|_| Problem::busy("Too many requests are being read at once. Try again in a moment."))?;
+            match &mut held {
+                Some(held) => held.merge(more),
+                None => held = Some(more),
+            }
         }
         bytes.extend_from_slice(&piece);
     }
-    Ok((bytes.freeze(), held))
+    Ok(ReadBody { bytes: bytes.freeze(), _held: held.map(Arc::new) })
 }
 
 fn too_large(limit: usize) -> Problem {

@@ -23,14 +23,17 @@ use crate::redaction::{redact, redacted};
 pub const LEASE: Duration = Duration::from_secs(30);
 /// How often an end is tried to be stored.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
+/// Maximum time for storing an end or its line of the log once. Shorter than [`CLEAN_UP`], so that a file keeps the end where the
+/// metadata database hangs.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a lease is renewed, and somebody else's wish to cancel is seen.
 const RENEW: Duration = Duration::from_secs(1);
 /// How often the queue is looked at without being told.
 const LOOK: Duration = Duration::from_secs(1);
 /// A scheduled run that was interrupted is begun again, so often in all.
 const MOST_ATTEMPTS: i64 = 3;
-/// What was stopped gets so long to clean up.
-const CLEAN_UP: Duration = Duration::from_secs(10);
+/// Maximum time that a stopped run takes to clean up.
+pub(crate) const CLEAN_UP: Duration = Duration::from_secs(10);
 
 /// What a run came to.
 pub(crate) struct Outcome {
@@ -64,7 +67,9 @@ impl App {
             }
             let words = "interrupted: the server stopped in the middle of this run. What it had not finished does not count as a backup";
             self.log(&run.id, Level::Error, words).await;
-            self.remove_leftovers(&run).await;
+            // In a task of its own: a source that hangs holds up neither the start nor the queue.
+            let (app, abandoned) = (self.clone(), run.clone());
+            tokio::spawn(async move { app.remove_leftovers(&abandoned).await });
             self.runs.tell(LiveEvent::State(Box::new(run.clone())));
             self.begin_again(&run).await?;
         }
@@ -127,22 +132,32 @@ impl App {
     pub(crate) async fn work(self) {
         let turns = Arc::new(Semaphore::new(self.config.max_runs));
         let mut running = JoinSet::new();
+        // A claim that has begun is waited for: given up half-way, its run would be called interrupted at the next start.
+        let overdue = async {
+            self.runs.draining.cancelled().await;
+            tokio::time::sleep(STORE_TIMEOUT).await;
+        };
+        tokio::select! {
+            () = self.work_off(&turns, &mut running) => {}
+            () = overdue => tracing::error!("the metadata database does not answer: the queue is left as it is"),
+        }
+        self.drain(running).await;
+    }
+
+    /// Claims runs, and settles what other servers left, until the server stops.
+    async fn work_off(&self, turns: &Arc<Semaphore>, running: &mut JoinSet<()>) {
         let mut answered_since = None;
         loop {
-            while let Ok(turn) = Arc::clone(&turns).try_acquire_owned() {
-                match self.claim().await {
-                    Some(claim) => {
-                        let app = self.clone();
-                        running.spawn(async move {
-                            app.execute(claim).await;
-                            drop(turn);
-                        });
-                    }
-                    None => break,
-                }
+            while let Ok(turn) = Arc::clone(turns).try_acquire_owned() {
+                let Some(claim) = self.claim().await else { break };
+                let app = self.clone();
+                running.spawn(async move {
+                    app.execute(claim).await;
+                    drop(turn);
+                });
             }
             tokio::select! {
-                () = self.runs.draining.cancelled() => break,
+                () = self.runs.draining.cancelled() => return,
                 () = self.runs.changed.notified() => {}
                 Some(_) = running.join_next() => {}
                 () = tokio::time::sleep(LOOK) => {}
@@ -151,7 +166,6 @@ impl App {
                 tracing::error!(%error, "abandoned runs could not be looked for");
             }
         }
-        self.drain(running).await;
     }
 
     async fn drain(&self, mut running: JoinSet<()>) {
@@ -238,10 +252,11 @@ impl App {
         let Outcome { state, error, result, .. } = outcome;
         let error = error.map(|error| redact(&error));
         let result = result.map(redacted);
-        match &error {
-            Some(error) => self.log(&run.id, Level::Error, &format!("{}: {error}", in_words(state))).await,
-            None => self.log(&run.id, Level::Info, in_words(state)).await,
-        }
+        let (level, words) = match &error {
+            Some(error) => (Level::Error, format!("{}: {error}", in_words(state))),
+            None => (Level::Info, in_words(state).to_owned()),
+        };
+        let _ = tokio::time::timeout(STORE_TIMEOUT, self.log(&run.id, level, &words)).await;
         let bytes = bytes(active);
         let end = RunEnd { state, error, result, bytes };
         if !self.store_end(&Unrecorded { run_id: run.id.clone(), fence, end, at: self.now() }).await {
@@ -270,7 +285,12 @@ impl App {
         let data = &self.config.data;
         let mut is_kept = false;
         loop {
-            match self.catalog.finish_late(&ended.run_id, ended.fence, &ended.end, ended.at).await {
+            let stored = self.catalog.finish_late(&ended.run_id, ended.fence, &ended.end, ended.at);
+            let stored = tokio::time::timeout(STORE_TIMEOUT, stored).await;
+            match stored
+                .map_err(|_| "the metadata database does not answer".to_owned())
+                .and_then(|stored| stored.map_err(|error| error.to_string()))
+            {
                 Ok(is_ours) => {
                     if is_kept {
                         ended.forget(data);

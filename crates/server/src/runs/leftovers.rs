@@ -1,11 +1,19 @@
 //! What a run that was killed left at its source.
 
 use catalog::Run;
+use serde::Deserialize;
 
 use super::log::Level;
-use super::restore::RestoreRequest;
 use crate::app::App;
 use crate::failure::Failure;
+
+/// Where a restore, or a swap that is tried again, has its target: what both kinds of requests say.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Target {
+    source_id: String,
+    database: Option<String>,
+}
 
 impl App {
     /// Removes the private files of a run that was interrupted, and names in its log what could not be removed.
@@ -28,8 +36,8 @@ impl App {
                 None => Ok(None),
             },
             ("restore", _) => {
-                let request: RestoreRequest = serde_json::from_value(run.request.clone().unwrap_or_default())?;
-                self.open_source(&request.source_id, request.database.as_deref()).await.map(Some)
+                let target: Target = serde_json::from_value(run.request.clone().unwrap_or_default())?;
+                self.open_source(&target.source_id, target.database.as_deref()).await.map(Some)
             }
             _ => Ok(None),
         }

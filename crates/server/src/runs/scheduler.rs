@@ -37,16 +37,17 @@ impl Looks {
 impl App {
     /// Fires slots until the server stops.
     pub(crate) async fn schedule(self) {
-        let mut looks = Looks::default();
-        loop {
-            if let Err(error) = self.look_at_schedules(&mut looks).await {
-                tracing::error!(%error, "the schedules could not be looked at; trying again");
+        let looking = async {
+            let mut looks = Looks::default();
+            loop {
+                if let Err(error) = self.look_at_schedules(&mut looks).await {
+                    tracing::error!(%error, "the schedules could not be looked at; trying again");
+                }
+                tokio::time::sleep(LOOK).await;
             }
-            tokio::select! {
-                () = self.runs.draining.cancelled() => return,
-                () = tokio::time::sleep(LOOK) => {}
-            }
-        }
+        };
+        // Slots are fired in one transaction: one that is cut short has not happened.
+        let _: Option<()> = self.runs.draining.run_until_cancelled(looking).await;
     }
 
     async fn look_at_schedules(&self, looks: &mut Looks) -> Result<(), catalog::Error> {

@@ -30,6 +30,31 @@ async fn a_run_that_is_stopped_with_the_server_is_interrupted_and_begun_again() 
     assert_eq!((&again["lastRun"]["cause"], &again["lastRun"]["attempt"]), (&json!("retry"), &json!(2)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_swap_left_at_its_target_is_removed_at_the_next_start() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (path, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    let run = id(&world.run_job(&anna, &job).await);
+    world.stop().await;
+    // As a server that is killed in the middle of POST /api/restores/put-in-place leaves it.
+    let request = json!({"sourceId": source, "database": null, "kept": "shop_kept", "administers": true});
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    let sql = "UPDATE runs SET kind = 'restore', job_id = NULL, result = NULL, request = ?1, state = 'running', \
+               worker = 'dead', finished_at = NULL";
+    database.execute(sql, [request.to_string()]).unwrap();
+    drop(database);
+    let (host, boot) = pipeline::host::fingerprint();
+    let left = path.with_file_name(format!("shop.db.dbackup-copy-{host}-{boot}-0123456789abcdef"));
+    std::fs::write(&left, "plaintext").unwrap();
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    assert_eq!(anna.get(&format!("/api/runs/{run}")).await.expect(200)["state"], "interrupted");
+    test_support::wait_until("the private copy is removed", || !left.exists());
+}
+
 #[tokio::test]
 async fn everything_works_on_postgres_too() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();

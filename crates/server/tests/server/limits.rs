@@ -205,3 +205,33 @@ async fn sign_ins_in_parallel_are_answered_or_told_to_wait() {
     let me = anna.get("/api/session").await.expect(200);
     assert_eq!(id(&anna.get("/api/users").await.expect(200)["items"][0]), me["userId"].as_str().unwrap());
 }
+
+/// A place in the class is for hashing: who sends a body slowly has none.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_bodies_keep_nobody_from_signing_in() {
+    let world = World::configured(|config| {
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        config.slowest_request = Duration::from_secs(60);
+    })
+    .await;
+    let _anna = world.administrator().await;
+    let mut slow = Vec::new();
+    for number in 0..80 {
+        let mut stream = connect(&world).await;
+        let head = format!(
+            "POST /api/session HTTP/1.1\r\nHost: localhost:3000\r\nSec-Fetch-Site: same-origin\r\n\
+             X-Forwarded-For: 203.0.113.{}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\
+             Expect: 100-continue\r\n\r\n",
+            number / 8
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The server asks for the body: so far is the request.
+        let mut asked = [0; 12];
+        stream.read_exact(&mut asked).await.unwrap();
+        assert_eq!(&asked, b"HTTP/1.1 100");
+        stream.write_all(b"{").await.unwrap();
+        slow.push(stream);
+    }
+    let mut browser = world.stranger().header("x-forwarded-for", "198.51.100.1");
+    browser.sign_in_with("/api/session", &json!({"name": "Anna", "password": crate::world::PASSWORD})).await;
+}

@@ -1,11 +1,14 @@
 //! Clocks that lie, databases that go away, disks that are full: told, and well again without a restart.
 
+use std::net::SocketAddr;
+
 use dropbox_emulator::Weather;
 use jiff::SignedDuration;
 use serde_json::json;
 use test_support::{Mount, PostgresServer, PostgresVersion};
+use tokio_util::sync::CancellationToken;
 
-use crate::world::{Browser, World, id};
+use crate::world::{Answer, Browser, PATIENCE, World, id};
 
 const YEAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
@@ -13,6 +16,50 @@ async fn postgres() -> PostgresServer {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE dbackup");
     server
+}
+
+/// Asks whether the server is ready until the answer has this status: one answer counts for a second.
+async fn until_ready_is(browser: &Browser, status: u16) -> Answer {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let answer = browser.get("/readyz").await;
+        if answer.status == status {
+            return answer;
+        }
+        assert!(std::time::Instant::now() < deadline, "{}: {}", answer.status, answer.body);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A way to a database that, once it is cut, neither passes anything on nor closes a connection: dropped packets.
+async fn way_to(database: SocketAddr) -> (SocketAddr, CancellationToken) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, cut) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let is_cut = cut.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let is_cut = is_cut.clone();
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(database).await.unwrap();
+                let copied = tokio::io::copy_bidirectional(&mut client, &mut server);
+                if is_cut.run_until_cancelled(copied).await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    (address, cut)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_stops_although_its_metadata_database_has_stopped_answering() {
+    let server = postgres().await;
+    let (address, cut) = way_to(SocketAddr::from(([127, 0, 0, 1], server.port()))).await;
+    let mut world = World::on_database_at(&server, "dbackup", &format!("postgres://postgres@{address}/dbackup")).await;
+    let anna = world.administrator().await;
+    slow_backup(&world, &anna).await;
+    cut.cancel();
+    tokio::time::timeout(PATIENCE, world.stop()).await.expect("the server does not stop");
 }
 
 /// A backup into a Dropbox that is slow, and that has begun to arrive there: its job and its run.
@@ -208,7 +255,7 @@ async fn a_full_disk_is_told_and_the_server_is_well_again_by_itself() {
     let anna = Browser { url: world.url(), ..anna };
     assert_eq!(anna.get("/readyz").await.status, 200);
     disk.fill();
-    anna.get("/readyz").await.problem(503, "unavailable", &["disk is full"]);
+    until_ready_is(&anna, 503).await.problem(503, "unavailable", &["disk is full"]);
     // The use of the session is noted each minute: that it cannot be noted keeps nobody from looking.
     world.advance(SignedDuration::from_mins(10));
     anna.get("/api/jobs").await.expect(200);
@@ -227,7 +274,7 @@ async fn a_full_disk_is_told_and_the_server_is_well_again_by_itself() {
     }
     assert!(told, "nothing was refused");
     disk.free();
-    assert_eq!(anna.get("/readyz").await.status, 200);
+    until_ready_is(&anna, 200).await;
     anna.until(&format!("/api/jobs/{job}"), |job| {
         !matches!(job["lastRun"]["state"].as_str(), Some("queued" | "running"))
     })

@@ -46,9 +46,14 @@ impl World {
 
     /// With PostgreSQL as the metadata database, whose time is also this server's.
     pub(crate) async fn on_database(server: &PostgresServer, database: &str) -> Self {
+        Self::on_database_at(server, database, &server.address(database)).await
+    }
+
+    /// The same, at another address of the database.
+    pub(crate) async fn on_database_at(server: &PostgresServer, database: &str, url: &str) -> Self {
         let format = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
         let now = server.sql(database, format).trim().parse().unwrap();
-        let url = Some(server.address(database));
+        let url = Some(url.to_owned());
         Self::with_all(dropbox_emulator::Config::default(), Vec::new(), url, now).await
     }
 

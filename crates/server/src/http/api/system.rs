@@ -40,10 +40,13 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
     if app.runs.draining.is_cancelled() {
         return Err(unavailable("the server is stopping"));
     }
-    app.catalog.check_writable().await.map_err(|error| match error {
-        catalog::Error::DiskFull => unavailable(&error.to_string()),
-        _ => unavailable("the metadata database does not answer, or cannot be written"),
-    })?;
+    let look = async {
+        app.catalog.check_writable().await.map_err(|error| match error {
+            catalog::Error::DiskFull => error.to_string(),
+            _ => "the metadata database does not answer, or cannot be written".to_owned(),
+        })
+    };
+    app.readiness.check(look).await.map_err(|words| unavailable(&words))?;
     Ok("ready")
 }
 
