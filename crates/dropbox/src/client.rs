@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 
 use crate::body::{Flow, Payload};
 use crate::error::{Error, RouteError, UnspecifiedError};
+use crate::files::Gate;
+use crate::files::gate::prepared;
 use crate::grant::Grant;
 use crate::header_arg::header_arg;
 use crate::retry::Attempts;
@@ -77,29 +79,32 @@ impl Client {
         E: DeserializeOwned + Into<RouteError>,
     {
         let json = serde_json::to_vec(argument).map_err(|error| unserializable(route, &error.to_string()))?;
-        let body: Bytes = self.retrying::<_, E>(&Call { route, kind: Kind::Rpc { json: json.into() } }).await?;
+        let body: Bytes =
+            self.retrying::<_, E>(&Call { route, kind: Kind::Rpc { json: json.into() }, gate: None }).await?;
         transport::parse(route, &body)
     }
 
-    /// The same, tried once: for a call whose lost answer must be settled, not repeated.
-    pub(crate) async fn rpc_once<A, R, E>(&self, route: &str, argument: &A) -> Result<R, Error>
+    /// The same, tried once: for a call whose lost answer must be settled, not repeated. `gate` is asked right before it is sent.
+    pub(crate) async fn rpc_once<A, R, E>(&self, route: &str, argument: &A, gate: Option<&dyn Gate>) -> Result<R, Error>
     where
         A: Serialize,
         R: DeserializeOwned,
         E: DeserializeOwned + Into<RouteError>,
     {
         let json = serde_json::to_vec(argument).map_err(|error| unserializable(route, &error.to_string()))?;
-        let body: Bytes = self.authorized::<_, E>(&Call { route, kind: Kind::Rpc { json: json.into() } }).await?;
+        let body: Bytes = self.authorized::<_, E>(&Call { route, kind: Kind::Rpc { json: json.into() }, gate }).await?;
         transport::parse(route, &body)
     }
 
-    /// Calls an upload route, once: JSON in a header, data in the body, JSON out. `flow` sees the data move.
+    /// Calls an upload route, once: JSON in a header, data in the body, JSON out. `flow` sees the data move; `gate` is
+    /// asked right before it is sent.
     pub(crate) async fn upload_once<A, R, E>(
         &self,
         route: &str,
         argument: &A,
         data: &Payload,
         flow: &Arc<Flow>,
+        gate: Option<&dyn Gate>,
     ) -> Result<R, Error>
     where
         A: Serialize,
@@ -107,7 +112,7 @@ impl Client {
         E: DeserializeOwned + Into<RouteError>,
     {
         let kind = Kind::Upload { argument: serialized(route, argument)?, data: data.clone(), flow: Arc::clone(flow) };
-        let body: Bytes = self.authorized::<_, E>(&Call { route, kind }).await?;
+        let body: Bytes = self.authorized::<_, E>(&Call { route, kind, gate }).await?;
         transport::parse(route, &body)
     }
 
@@ -124,7 +129,7 @@ impl Client {
         E: DeserializeOwned + Into<RouteError>,
     {
         let kind = Kind::Download { argument: serialized(route, argument)?, range };
-        self.authorized::<_, E>(&Call { route, kind }).await
+        self.authorized::<_, E>(&Call { route, kind, gate: None }).await
     }
 
     /// What is shared with all other clients of the grant.
@@ -163,8 +168,16 @@ impl Client {
         let Inner { http, settings, grant, .. } = &*self.inner;
         let mut renewed = false;
         loop {
-            let token = grant.tokens.access(http, settings).await?;
-            let root = self.path_root(call.route).await?;
+            let preparing = async {
+                let token = grant.tokens.access(http, settings).await?;
+                let root = self.path_root(call.route).await?;
+                let turn = if changes_namespace(call.route) { Some(grant.change.lock().await) } else { None };
+                Ok((token, root, turn))
+            };
+            let (token, root, _turn) = match call.gate {
+                Some(gate) => prepared(gate, preparing).await?,
+                None => preparing.await?,
+            };
             match self.exchange::<T, E>(call, &token, root.as_ref()).await {
                 Err(Error::Auth(error)) if error.is_about_the_token() && !renewed => {
                     grant.tokens.discard(&token).await;
@@ -184,7 +197,6 @@ impl Client {
     where
         E: DeserializeOwned + Into<RouteError>,
     {
-        let _turn = if changes_namespace(call.route) { Some(self.inner.grant.change.lock().await) } else { None };
         let request = self.request(call, token);
         let request = root.into_iter().fold(request, |request, root| request.header(space::HEADER, root));
         let exchange = transport::exchange::<E>(call.route, request);
@@ -235,6 +247,8 @@ impl Client {
 struct Call<'a> {
     route: &'a str,
     kind: Kind,
+    /// Asked right before the call is sent.
+    gate: Option<&'a dyn Gate>,
 }
 
 enum Kind {

@@ -19,6 +19,9 @@ pub enum Error {
     /// A setting that cannot work.
     #[error("{0}")]
     Settings(String),
+    /// The caller's [`crate::files::Gate`] closed before a commit was sent.
+    #[error("{0}: nothing was published")]
+    Stopped(String),
     /// There is no grant yet.
     #[error("Dropbox is not authorized yet. Authorize it first")]
     NotAuthorized,

@@ -3,12 +3,14 @@
 mod delete;
 mod download;
 mod folders;
+pub(crate) mod gate;
 mod list;
 mod metadata;
 mod path;
 mod upload;
 
 pub use download::Download;
+pub use gate::{Gate, Open};
 pub use metadata::{FileMetadata, FolderMetadata, Metadata};
 pub use path::{folded, normalized};
 pub use upload::{Checkpoint, Committed, Companion, Upload};

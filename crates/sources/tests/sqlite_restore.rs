@@ -6,11 +6,15 @@ mod sqlite_support;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use rusqlite::Connection;
+use sources::{Error, Guard, RestoreOptions, Restored};
 use sqlite_support::{
     APPLICATION, BACKUP, GROUP, Mount, act_as, add_rows, all_rows, codes, dump, folder, give, is_root, must, names,
-    restore, shared_folder,
+    restore, shared_folder, source,
 };
 
 const MODES: [&str; 4] = ["wal", "delete", "truncate", "persist"];
@@ -194,5 +198,58 @@ async fn an_empty_database_is_no_data_whatever_its_journal_mode_keeps_beside_it(
         // What an application that is open in WAL mode has in its log is read.
         restore(&target, &bytes, false).await.unwrap();
         assert!(all_rows(&target) == rows, "{mode}");
+    }
+}
+
+/// Another process's lock on the target of a restore. At the fourth question it is either released, or the run is cancelled.
+struct Locked {
+    application: Mutex<(Connection, u32)>,
+    releases: bool,
+}
+
+#[async_trait]
+impl Guard for Locked {
+    async fn check(&self) -> Result<(), Error> {
+        let mut application = self.application.lock().unwrap();
+        application.1 += 1;
+        match application.1 {
+            4 if self.releases => application.0.execute_batch("COMMIT").map_err(|error| panic!("{error}")),
+            4.. if !self.releases => Err(Error::Stopped("cancelled".to_owned())),
+            _ => Ok(()),
+        }
+    }
+}
+
+async fn replaced(target: &std::path::Path, bytes: &[u8], guard: Arc<Locked>) -> Result<Restored, Error> {
+    let mut restore = source(target).restore(RestoreOptions { overwrite: true, ..Default::default() }).await?;
+    restore.guard(guard);
+    restore.write(Bytes::copy_from_slice(bytes)).await?;
+    restore.finish().await?;
+    restore.commit().await
+}
+
+#[tokio::test]
+async fn a_restore_that_waits_for_a_lock_asks_before_each_try_and_replaces_nothing_after_a_cancel() {
+    let (folder, path) = folder();
+    drop(create(&path, "delete", 4096, 300));
+    let (bytes, rows) = (dump(&path).await.unwrap().0, all_rows(&path));
+    for mode in ["delete", "wal"] {
+        for releases in [false, true] {
+            let target = folder.path().join(format!("{mode}-{releases}.db"));
+            drop(create(&target, mode, 4096, 3));
+            let before = all_rows(&target);
+            let application = Connection::open(&target).unwrap();
+            application.execute_batch("BEGIN EXCLUSIVE").unwrap();
+            let guard = Arc::new(Locked { application: Mutex::new((application, 0)), releases });
+            let replaced = replaced(&target, &bytes, Arc::clone(&guard)).await;
+            drop(guard);
+            if releases {
+                replaced.unwrap();
+                assert!(all_rows(&target) == rows, "{mode}");
+            } else {
+                assert!(matches!(replaced, Err(Error::Stopped(_))), "{mode}: {replaced:?}");
+                assert!(all_rows(&target) == before, "{mode}");
+            }
+        }
     }
 }

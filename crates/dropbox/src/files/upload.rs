@@ -25,6 +25,7 @@ use crate::body::Payload;
 use crate::client::Client;
 use crate::content_hash::{self, BLOCK_SIZE, BlockDigest};
 use crate::error::Error;
+use crate::files::gate::{self, Gate};
 
 /// Per block: the digest of what Dropbox has of it, if it has it.
 type Stored = Vec<Option<BlockDigest>>;
@@ -45,6 +46,7 @@ pub struct Upload {
     stored: Stored,
     closed: Option<Closed>,
     whole: Option<Whole>,
+    gate: Arc<dyn Gate>,
 }
 
 /// A full block, and its digest as soon as it is known.
@@ -116,7 +118,13 @@ impl Upload {
             stored,
             closed,
             whole: None,
+            gate: gate::open(),
         }
+    }
+
+    /// Has `gate` asked before each attempt of a commit.
+    pub fn guard(&mut self, gate: Arc<dyn Gate>) {
+        self.gate = gate;
     }
 
     /// Takes the next bytes; chunks that are full go up meanwhile. Waits while memory is full.

@@ -4,6 +4,7 @@
 mod basics;
 mod calls;
 mod faults;
+mod gates;
 mod odd_answers;
 mod soak;
 mod support;

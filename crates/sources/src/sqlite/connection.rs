@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use crate::error::Error;
 
 /// How long to wait for another process's lock.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What to do with a damaged database.
 pub(super) const SALVAGE: &str =
@@ -75,6 +75,11 @@ pub(super) fn needs_to_write(error: &rusqlite::Error) -> bool {
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
         || error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_WRITE)
+}
+
+/// Returns whether another connection holds a lock that is needed.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// Describes what failed, on which file, with the cure for SQLite's code.

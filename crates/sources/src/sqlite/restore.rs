@@ -17,8 +17,9 @@ use bytes::Bytes;
 use domain::Warning;
 use pipeline::PrivateFile;
 use pipeline::private_file::{folder_of, prefix_of};
+use tokio::runtime::Handle;
 
-use self::replace::replace;
+use self::replace::{Ask, replace};
 use super::blocking;
 use super::connection::{failed, open_immutable};
 use super::files::beside;
@@ -65,7 +66,8 @@ impl SqliteRestore {
         .await
     }
 
-    fn put_in_place(mut self) -> Result<Restored, Error> {
+    /// `ask` is called right before the target changes, and before each try to.
+    fn put_in_place(mut self, ask: &Ask<'_>) -> Result<Restored, Error> {
         if self.exists {
             // It may have been filled meanwhile.
             if !self.options.overwrite && holds_data(&self.target)? {
@@ -73,9 +75,10 @@ impl SqliteRestore {
             }
             let restored =
                 open_immutable(self.file.path()).map_err(|error| failed("open", self.file.path(), &error))?;
-            self.warnings.extend(replace(&restored, &self.target)?);
+            self.warnings.extend(replace(&restored, &self.target, ask)?);
         } else {
             self.warnings.extend(ownership::adopt(self.file.file(), &self.target));
+            ask()?;
             self.file.publish(&self.target).map_err(|error| Error::Failed {
                 what: format!("could not put the restored database at {}", self.target.display()),
                 cause: error.to_string(),
@@ -125,16 +128,20 @@ impl Restore for SqliteRestore {
 
     async fn commit(self: Box<Self>) -> Result<Restored, Error> {
         self.guard.check().await?;
-        blocking(move || self.put_in_place()).await
+        let (guard, runtime) = (Arc::clone(&self.guard), Handle::current());
+        blocking(move || self.put_in_place(&|| runtime.block_on(guard.check()))).await
     }
 
     async fn abort(self: Box<Self>) -> Result<(), Error> {
         // A check that is still going on keeps the file open; its name goes now.
-        fs::remove_file(self.file.path()).map_err(|error| Error::Failed {
-            what: format!("could not remove {}", self.file.path().display()),
-            cause: error.to_string(),
-            cure: Some("Remove it: nothing uses it".to_owned()),
+        blocking(move || {
+            fs::remove_file(self.file.path()).map_err(|error| Error::Failed {
+                what: format!("could not remove {}", self.file.path().display()),
+                cause: error.to_string(),
+                cure: Some("Remove it: nothing uses it".to_owned()),
+            })
         })
+        .await
     }
 }
 

@@ -11,6 +11,7 @@ use crate::body::{Flow, Payload};
 use crate::client::Client;
 use crate::content_hash::ContentHasher;
 use crate::error::{Error, RouteError, UnspecifiedError, UploadError, UploadSessionFinishError};
+use crate::files::gate::{Gate, prepared};
 use crate::files::{FileMetadata, Metadata};
 use crate::retry::Progress;
 
@@ -49,13 +50,13 @@ impl Upload {
     ///
     /// # Errors
     /// [`Error::is_conflict`] if the path is taken: nothing is lost, commit again under another. [`Error::ContentMismatch`].
-    /// As [`Upload::write`].
+    /// [`Error::Stopped`] if the gate closed before anything was published. As [`Upload::write`].
     pub async fn commit(&mut self, path: &str) -> Result<FileMetadata, Error> {
         self.seal().await?;
         let whole = sealed(&self.whole)?;
         let entry = Entry { path, size: whole.size, content_hash: &whole.content_hash, content: whole.content.clone() };
         let progress = self.fresh_progress();
-        let outcome = publish(&self.client, &progress, std::slice::from_ref(&entry)).await.pop().flatten();
+        let outcome = publish(&self.client, &progress, std::slice::from_ref(&entry), &*self.gate).await.pop().flatten();
         prove(&self.client, &entry, outcome.unwrap_or_else(|| Err(broken("a commit without an outcome")))).await
     }
 
@@ -65,7 +66,7 @@ impl Upload {
     /// As [`Upload::commit`]; that only the companion is missing is in [`Committed::companion`].
     pub async fn commit_with(&mut self, path: &str, companion: &Companion) -> Result<Committed, Error> {
         self.seal().await?;
-        let (client, progress) = (self.client.clone(), self.fresh_progress());
+        let (client, progress, gate) = (self.client.clone(), self.fresh_progress(), Arc::clone(&self.gate));
         let whole = self.whole.as_mut().ok_or_else(|| broken("an upload that is not sealed"))?;
         let companion_hash = ContentHasher::of(&companion.content);
         let small = Payload::from(companion.content.clone());
@@ -76,8 +77,9 @@ impl Upload {
                 Content::Session(id) => Ok(id.clone()),
             }
         };
-        let (own_session, companion_session) =
-            tokio::try_join!(own_session, start(&client, &progress, Some((&small, &companion_hash))))?;
+        let sessions =
+            async { tokio::try_join!(own_session, start(&client, &progress, Some((&small, &companion_hash)))) };
+        let (own_session, companion_session) = prepared(&*gate, sessions).await?;
         whole.content = Content::Session(own_session);
         let entries = [
             Entry { path, size: whole.size, content_hash: &whole.content_hash, content: whole.content.clone() },
@@ -88,7 +90,7 @@ impl Upload {
                 content: Content::Session(companion_session),
             },
         ];
-        let mut outcomes = publish(&client, &progress, &entries).await.into_iter();
+        let mut outcomes = publish(&client, &progress, &entries, &*gate).await.into_iter();
         let (file, beside) = (outcomes.next().flatten(), outcomes.next().flatten());
         let file =
             prove(&client, &entries[0], file.unwrap_or_else(|| Err(broken("a commit without an outcome")))).await;
@@ -137,9 +139,9 @@ async fn prove(
 }
 
 /// Commits entries until each is there or has met something final.
-async fn publish(client: &Client, progress: &Progress, entries: &[Entry<'_>]) -> Vec<Outcome> {
+async fn publish(client: &Client, progress: &Progress, entries: &[Entry<'_>], gate: &dyn Gate) -> Vec<Outcome> {
     let outcomes = entries.iter().map(|_| None).collect();
-    let publication = Publication { client, progress, entries, outcomes, retry: 0, ambiguous: false };
+    let publication = Publication { client, progress, entries, gate, outcomes, retry: 0, ambiguous: false };
     publication.run().await
 }
 
@@ -148,6 +150,7 @@ struct Publication<'a> {
     client: &'a Client,
     progress: &'a Progress,
     entries: &'a [Entry<'a>],
+    gate: &'a dyn Gate,
     outcomes: Vec<Outcome>,
     retry: u32,
     /// An answer was lost: what it was about may have happened.
@@ -176,7 +179,7 @@ impl Publication<'_> {
                 return self.outcomes;
             }
             let Some(error) = passing else { continue };
-            if let Err(error) = self.client.settings().retry.wait_in_transfer(error, self.retry, self.progress).await {
+            if let Err(error) = self.wait(error).await {
                 let open = self.outcomes.iter().position(Option::is_none).unwrap_or(first);
                 self.outcomes[open] = Some(Err(error));
                 return self.outcomes;
@@ -185,9 +188,26 @@ impl Publication<'_> {
         }
     }
 
+    /// The gate, until the first file is there: its companion is never left out.
+    fn gate(&self) -> Option<&dyn Gate> {
+        self.outcomes[0].is_none().then_some(self.gate)
+    }
+
+    /// Waits before the next attempt, which finds the gate closed if that ended the wait.
+    async fn wait(&self, error: Error) -> Result<(), Error> {
+        let waiting = self.client.settings().retry.wait_in_transfer(error, self.retry, self.progress);
+        let Some(gate) = self.gate() else { return waiting.await };
+        tokio::select! {
+            biased;
+            () = gate.closed() => Ok(()),
+            waited = waiting => waited,
+        }
+    }
+
     async fn attempt(&mut self, pending: Vec<usize>) -> Refusals {
         let first = pending.first().copied().unwrap_or_default();
-        match publish_once(self.client, pending.iter().map(|index| &self.entries[*index]).collect()).await {
+        let entries = pending.iter().map(|index| &self.entries[*index]).collect();
+        match publish_once(self.client, entries, self.gate()).await {
             Err(error) => vec![(first, error)],
             Ok(results) => {
                 let mut refusals = Refusals::new();
@@ -239,27 +259,35 @@ impl Publication<'_> {
 }
 
 /// One try. What befalls one entry of several is in its place.
-async fn publish_once(client: &Client, entries: Vec<&Entry<'_>>) -> Result<Vec<Result<FileMetadata, Error>>, Error> {
+async fn publish_once(
+    client: &Client,
+    entries: Vec<&Entry<'_>>,
+    gate: Option<&dyn Gate>,
+) -> Result<Vec<Result<FileMetadata, Error>>, Error> {
     let flow = Arc::new(Flow::default());
     if let [entry] = entries[..] {
         let (commit, nothing) = (CommitInfo::add(entry.path), Payload::default());
         let file = match &entry.content {
             Content::Here(payload) => {
                 let upload = UploadArg { commit, content_hash: entry.content_hash };
-                client.upload_once::<_, _, UploadError>("files/upload", &upload, payload, &flow).await
+                client.upload_once::<_, _, UploadError>("files/upload", &upload, payload, &flow, gate).await
             }
             Content::Session(id) => {
                 let finish = Finish { cursor: Cursor { session_id: id, offset: entry.size }, commit };
                 let route = "files/upload_session/finish";
-                client.upload_once::<_, _, UploadSessionFinishError>(route, &finish, &nothing, &flow).await
+                client.upload_once::<_, _, UploadSessionFinishError>(route, &finish, &nothing, &flow, gate).await
             }
         };
         return file.map(|file| vec![Ok(file)]);
     }
-    publish_batch(client, entries).await
+    publish_batch(client, entries, gate).await
 }
 
-async fn publish_batch(client: &Client, entries: Vec<&Entry<'_>>) -> Result<Vec<Result<FileMetadata, Error>>, Error> {
+async fn publish_batch(
+    client: &Client,
+    entries: Vec<&Entry<'_>>,
+    gate: Option<&dyn Gate>,
+) -> Result<Vec<Result<FileMetadata, Error>>, Error> {
     let route = "files/upload_session/finish_batch_v2";
     let mut batch = FinishBatch { entries: Vec::with_capacity(entries.len()) };
     for entry in &entries {
@@ -267,7 +295,7 @@ async fn publish_batch(client: &Client, entries: Vec<&Entry<'_>>) -> Result<Vec<
         let cursor = Cursor { session_id, offset: entry.size };
         batch.entries.push(Finish { cursor, commit: CommitInfo::add(entry.path) });
     }
-    let finished: FinishedBatch = client.rpc_once::<_, _, UnspecifiedError>(route, &batch).await?;
+    let finished: FinishedBatch = client.rpc_once::<_, _, UnspecifiedError>(route, &batch, gate).await?;
     if finished.entries.len() != entries.len() {
         let reason = format!("{} results for {} files", finished.entries.len(), entries.len());
         return Err(Error::UnexpectedAnswer { route: route.to_owned(), reason });

@@ -76,7 +76,7 @@ impl Session {
         let turn = self.client.grant().pace.turn(most).await;
         let route = "files/upload_session/append_v2";
         let result =
-            self.client.upload_once::<_, (), UploadSessionAppendError>(route, append, payload, turn.flow()).await;
+            self.client.upload_once::<_, (), UploadSessionAppendError>(route, append, payload, turn.flow(), None).await;
         match &result {
             Ok(()) => turn.succeeded(payload.len(), most),
             Err(error) if error.is_overloaded() => turn.refused(error.retry_after().unwrap_or_default()),
@@ -103,7 +103,7 @@ pub(super) async fn start(
     let mut retry = 0;
     loop {
         let flow = Arc::new(Flow::default());
-        match client.upload_once::<_, Started, UploadSessionStartError>(route, &start, &payload, &flow).await {
+        match client.upload_once::<_, Started, UploadSessionStartError>(route, &start, &payload, &flow, None).await {
             Ok(started) => return Ok(started.session_id),
             Err(error) if error.is_transient() || error.is_damaged() && retry < client.settings().retry.retries => {
                 client.settings().retry.wait_in_transfer(error, retry, progress).await?;
