@@ -4,6 +4,8 @@
 #![expect(clippy::disallowed_methods, reason = "the tests run programs as a person does")]
 
 mod altered;
+#[path = "../common/browser.rs"]
+mod browser;
 mod copies;
 mod demo;
 mod dropbox_account;
@@ -24,6 +26,8 @@ mod server_keys;
 mod server_operation;
 mod server_secrets;
 mod server_survives;
+#[path = "../common/serving.rs"]
 mod serving;
 mod usage;
+#[path = "../common/world.rs"]
 mod world;

@@ -1,0 +1,236 @@
+//! What breaks, and how it is mended.
+
+use std::process::Child;
+use std::time::Duration;
+
+use dropbox_emulator::{Fault as DropboxFault, FaultKind, Weather};
+use rustix::process::Signal;
+use serde_json::json;
+use test_support::wait_until;
+
+use crate::estate::Layout;
+use crate::processes::{Tool, tools};
+use crate::story::{FAIR, Story};
+
+/// A fault that lasts until it is mended. A number is a server's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Killed(usize),
+    Stopped(usize),
+    Paused(usize),
+    CatalogAway,
+    DataFull,
+    DiskFull,
+    SourceHangs,
+    SlowDropbox,
+    DropboxFails,
+    WrongClock(usize),
+    GrantRevoked,
+}
+
+impl Fault {
+    pub(crate) fn all(layout: Layout) -> Vec<Self> {
+        use Fault::*;
+        let of_both =
+            [DiskFull, SourceHangs, SlowDropbox, DropboxFails, GrantRevoked, Killed(0), Stopped(0), Paused(0)];
+        let others: &[Self] = match layout {
+            Layout::Shared => &[CatalogAway, Killed(1), Stopped(1), Paused(1), WrongClock(1)],
+            Layout::Single => &[DataFull, WrongClock(0)],
+        };
+        [&of_both[..], others].concat()
+    }
+}
+
+/// A database that answers no more.
+pub(crate) struct Hang {
+    holder: Child,
+    stopped: Vec<Tool>,
+}
+
+const ROUTES: [&str; 6] = [
+    "oauth2/token",
+    "files/upload",
+    "files/upload_session/append_v2",
+    "files/upload_session/finish_batch_v2",
+    "files/list_folder",
+    "files/download",
+];
+const KINDS: [FaultKind; 12] = [
+    FaultKind::Status500,
+    FaultKind::Status503,
+    FaultKind::TooManyRequests { retry_after: 1 },
+    FaultKind::TooManyWriteOperations,
+    FaultKind::ResetBeforeBody,
+    FaultKind::ResetAfterBody,
+    FaultKind::ResetMidAnswer,
+    FaultKind::AnswerLostAfterEffect,
+    FaultKind::AccessTokenExpired,
+    FaultKind::DamagedBody,
+    FaultKind::SessionLost,
+    FaultKind::QuotaReached,
+];
+/// These wait for time limits: too long for the short form.
+const SLOW_KINDS: [FaultKind; 2] = [FaultKind::StalledBody, FaultKind::StalledAnswer];
+const QUOTA: u64 = 2 << 30;
+/// A backup of the first job takes some seconds, and no time limit is near.
+const SLOW: Weather = Weather { latency: Duration::from_millis(50), total: Some(300 << 10), ..FAIR };
+/// Progress is stored each second.
+const BYTES_FLOW: Duration = Duration::from_secs(4);
+/// Seconds that a clock is wrong by.
+const WRONG_BY: [i64; 4] = [-3600, 61, 3600, 40 * 86_400];
+/// Longer than a lease.
+const LONG_PAUSE: Duration = Duration::from_secs(34);
+
+impl Story {
+    /// Lets a fault begin, if it is not there already.
+    pub(crate) fn break_something(&mut self, fault: Fault) {
+        let is_down = |index: usize| self.estate.nodes[index].serving().is_none();
+        let is_moot = match fault {
+            Fault::Killed(index) | Fault::Stopped(index) | Fault::Paused(index) => is_down(index),
+            fault => self.active.contains(&fault),
+        };
+        // What is drawn does not depend on what happens.
+        let chance = self.random.below(3);
+        if is_moot {
+            return self.say(&format!("{fault:?} comes to nothing"));
+        }
+        self.say(&format!("break: {fault:?}"));
+        self.active.push(fault);
+        self.came.push(fault);
+        match fault {
+            Fault::Killed(index) => {
+                self.in_the_middle();
+                self.estate.nodes[index].kill();
+            }
+            Fault::Stopped(index) => {
+                self.in_the_middle();
+                self.estate.nodes[index].stop();
+            }
+            Fault::Paused(index) => {
+                self.in_the_middle();
+                self.estate.nodes[index].pause();
+                if self.is_long && chance == 0 {
+                    self.say("for longer than a lease");
+                    self.look_on(LONG_PAUSE);
+                }
+            }
+            Fault::CatalogAway => {
+                self.in_the_middle();
+                self.catalog().as_mut().unwrap().crash();
+            }
+            Fault::DataFull => self.estate.data.as_ref().unwrap().fill(),
+            Fault::DiskFull => {
+                self.estate.disk.fill();
+                self.run_job(0);
+            }
+            Fault::SourceHangs => self.hang(),
+            Fault::SlowDropbox => self.set_weather(),
+            Fault::DropboxFails => self.let_dropbox_fail(),
+            Fault::WrongClock(index) => {
+                let seconds = self.random.pick(&WRONG_BY);
+                self.say(&format!("by {seconds} s"));
+                self.estate.nodes[index].set_clock(seconds);
+            }
+            Fault::GrantRevoked => {
+                let standard = dropbox_emulator::Config::default().refresh_token;
+                let tokens = self.estate.world.dropbox().refresh_tokens();
+                tokens
+                    .iter()
+                    .filter(|token| **token != standard)
+                    .for_each(|token| self.estate.world.dropbox().revoke(token));
+            }
+        }
+    }
+
+    /// Starts a backup and waits until bytes flow, if that works now.
+    fn in_the_middle(&mut self) {
+        self.estate.world.dropbox().set_weather(SLOW);
+        self.run_job(0);
+        let job = self.estate.jobs[0].id.clone();
+        self.look_until(BYTES_FLOW, |_, runs| {
+            runs.into_iter().flatten().any(|run| {
+                run["jobId"] == json!(job) && run["state"] == "running" && run["dumpedBytes"].as_i64() > Some(0)
+            })
+        });
+        self.set_weather();
+    }
+
+    fn set_weather(&self) {
+        let weather = if self.active.contains(&Fault::SlowDropbox) { SLOW } else { FAIR };
+        self.estate.world.dropbox().set_weather(weather);
+    }
+
+    fn hang(&mut self) {
+        let sql = "BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3600)";
+        let holder = self.estate.source.start_sql("shop", sql);
+        let stopped: Vec<Tool> = tools(self.estate.source.port()).into_iter().filter(Tool::is_pg_dump).collect();
+        stopped.iter().for_each(|tool| tool.signal(Signal::STOP));
+        self.hang = Some(Hang { holder, stopped });
+        self.run_job(1);
+    }
+
+    fn let_dropbox_fail(&mut self) {
+        for _ in 0..4 {
+            let route = self.random.pick(&ROUTES);
+            let kinds = if self.is_long { [&KINDS[..], &SLOW_KINDS].concat() } else { KINDS.to_vec() };
+            let kind = self.random.pick(&kinds);
+            let fault = DropboxFault::next(route, kind).nth(1 + self.random.below(4) as u32);
+            self.estate.world.dropbox().inject(fault);
+        }
+    }
+
+    /// Mends a fault, if that works now.
+    pub(crate) fn mend(&mut self, fault: Fault) {
+        if !self.try_to_mend(fault) {
+            return self.say(&format!("{fault:?} cannot be mended yet"));
+        }
+        self.active.retain(|active| *active != fault);
+        self.set_weather();
+        self.say(&format!("mended: {fault:?}"));
+    }
+
+    fn try_to_mend(&mut self, fault: Fault) -> bool {
+        let dropbox = self.estate.world.dropbox();
+        match fault {
+            Fault::Killed(index) | Fault::Stopped(index) => {
+                let needs_data = self.active.iter().any(|fault| matches!(fault, Fault::CatalogAway | Fault::DataFull));
+                let is_up = self.estate.nodes[index].start(&self.estate.world);
+                assert!(is_up || needs_data, "server {index} does not start");
+                return is_up;
+            }
+            Fault::Paused(index) => self.estate.nodes[index].resume(),
+            Fault::CatalogAway => {
+                let server = self.catalog().take().unwrap();
+                *self.catalog() = Some(server.start_again());
+            }
+            Fault::DataFull => self.estate.data.as_ref().unwrap().free(),
+            Fault::DiskFull => self.estate.disk.free(),
+            Fault::SourceHangs => self.release(),
+            Fault::SlowDropbox => {}
+            Fault::DropboxFails => {
+                dropbox.clear_faults();
+                dropbox.set_quota(QUOTA);
+            }
+            Fault::WrongClock(index) => self.estate.nodes[index].set_clock(0),
+            Fault::GrantRevoked => {
+                if !self.is_usable() || self.active.contains(&Fault::DropboxFails) {
+                    return false;
+                }
+                self.assert_usable();
+                self.estate.authorize();
+            }
+        }
+        true
+    }
+
+    fn release(&mut self) {
+        let Some(Hang { mut holder, stopped }) = self.hang.take() else { return };
+        stopped.iter().for_each(|tool| tool.signal(Signal::CONT));
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)' AND pid <> pg_backend_pid()";
+        let source = &self.estate.source;
+        wait_until("the lock is gone", || {
+            source.sql("postgres", end);
+            holder.try_wait().unwrap().is_some()
+        });
+    }
+}

@@ -1,0 +1,142 @@
+//! A story: actions drawn from one seed, and a look at everything between them.
+
+use std::time::{Duration, Instant};
+
+use dropbox_emulator::Weather;
+use serde_json::Value;
+use test_support::{PostgresServer, Random};
+
+use crate::estate::{Estate, Layout};
+use crate::faults::{Fault, Hang};
+use crate::model::Model;
+
+/// Dropbox on a good day. Slow enough for something to happen in the middle of a backup.
+pub(crate) const FAIR: Weather = Weather {
+    latency: Duration::from_millis(20),
+    connection: None,
+    total: Some(4 << 20),
+    append: Duration::ZERO,
+    commit: Duration::ZERO,
+};
+
+/// How often everything is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Faults at once.
+const MAX_ACTIVE: usize = 3;
+
+pub(crate) struct Story {
+    pub(crate) estate: Estate,
+    pub(crate) model: Model,
+    pub(crate) random: Random,
+    pub(crate) is_long: bool,
+    /// Faults that last, the oldest first.
+    pub(crate) active: Vec<Fault>,
+    deck: Vec<Fault>,
+    pub(crate) came: Vec<Fault>,
+    pub(crate) hang: Option<Hang>,
+    /// How many names of targets were drawn.
+    pub(crate) targets: u32,
+    begun: Instant,
+}
+
+impl Story {
+    /// Returns `None` where this user cannot do what a story needs.
+    pub(crate) fn begin(layout: Layout, seed: u64, is_long: bool) -> Option<Self> {
+        let begun = Instant::now();
+        let estate = Estate::new(layout)?;
+        estate.world.dropbox().set_weather(FAIR);
+        let (model, random) = (Model::default(), Random::new(seed));
+        let (active, deck, came) = (Vec::new(), Vec::new(), Vec::new());
+        let story = Self { estate, model, random, is_long, active, deck, came, hang: None, targets: 0, begun };
+        story.say(&format!("begins in {}", story.estate.world.folder.path().display()));
+        Some(story)
+    }
+
+    pub(crate) fn say(&self, words: &str) {
+        println!("{:7.2} s  {words}", self.begun.elapsed().as_secs_f64());
+    }
+
+    /// Does one thing, and looks at what happens.
+    pub(crate) fn step(&mut self) {
+        let roll = self.random.below(100);
+        if roll < 45 {
+            self.work();
+        } else if (roll < 80 || self.active.is_empty()) && self.active.len() < MAX_ACTIVE {
+            let fault = self.deal();
+            self.break_something(fault);
+        } else {
+            let chosen = self.random.below(self.active.len() as u64);
+            self.mend(self.active[chosen as usize]);
+        }
+        let pause = 100 + self.random.below(900);
+        self.look_on(Duration::from_millis(pause));
+    }
+
+    /// Every fault comes once before one comes again.
+    fn deal(&mut self) -> Fault {
+        if self.deck.is_empty() {
+            self.deck = Fault::all(self.estate.layout);
+        }
+        let chosen = self.random.below(self.deck.len() as u64);
+        self.deck.swap_remove(chosen as usize)
+    }
+
+    /// Looks at everything for a while.
+    pub(crate) fn look_on(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        loop {
+            self.look();
+            if Instant::now() >= end {
+                return;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Looks at everything until something holds. Returns whether it came to that in time.
+    pub(crate) fn look_until(
+        &mut self,
+        time: Duration,
+        mut is_so: impl FnMut(&Self, Option<&[Value]>) -> bool,
+    ) -> bool {
+        let end = Instant::now() + time;
+        loop {
+            let runs = self.look();
+            if is_so(self, runs.as_deref()) {
+                return true;
+            }
+            if Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// Returns the runs, if a server can list them.
+    fn look(&mut self) -> Option<Vec<Value>> {
+        self.estate.nodes.iter_mut().for_each(crate::node::Node::assert_alive);
+        let runs = self.estate.list("/api/runs")?;
+        self.model.note(&self.estate, &runs);
+        Some(runs)
+    }
+
+    /// Returns whether the metadata database is well, and a server is there to use it.
+    pub(crate) fn is_usable(&self) -> bool {
+        let is_well = !self.active.iter().any(|fault| matches!(fault, Fault::CatalogAway | Fault::DataFull));
+        is_well && self.estate.nodes.iter().any(|node| node.serving().is_some())
+    }
+
+    pub(crate) fn catalog(&mut self) -> &mut Option<PostgresServer> {
+        &mut self.estate.catalog
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let folder = &mut self.estate.world.folder;
+            folder.disable_cleanup(true);
+            println!("failed; the seed is above, the servers' logs are in {}", folder.path().display());
+        }
+    }
+}

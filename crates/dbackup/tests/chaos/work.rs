@@ -1,0 +1,152 @@
+//! What people and programs ask of the servers.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::estate::Job;
+use crate::model::{copies, is_active, is_success, text};
+use crate::serving::PASSWORD;
+use crate::story::Story;
+
+/// How long a server that is well may take to list something, other servers' pauses included.
+const USABLE: Duration = Duration::from_secs(60);
+
+impl Story {
+    /// Asks for something, whatever comes of it.
+    pub(crate) fn work(&mut self) {
+        let (roll, choice) = (self.random.below(10), self.random.number());
+        match roll {
+            0..4 => self.run_job(choice as usize % self.estate.jobs.len()),
+            4..6 => self.restore(choice),
+            6..8 => self.cancel(choice),
+            8 => self.change_job(choice),
+            _ => self.use_pages(),
+        }
+    }
+
+    /// Asks one server, or another one if that one does not answer.
+    fn ask(&mut self, method: Method, path: &str, body: &Value) -> Option<(u16, Value)> {
+        let first = self.random.below(2) as usize % self.estate.nodes.len();
+        let answer = self.estate.nodes[first].ask(method.clone(), path, Some(body));
+        answer.or_else(|| self.estate.ask(method, path, Some(body)))
+    }
+
+    /// Queues a run. The server has accepted it once it says so.
+    fn queue(&mut self, words: &str, path: &str, body: &Value) {
+        let answer = self.ask(Method::POST, path, body);
+        if let Some((202, run)) = &answer {
+            self.model.accepted.insert(text(run, "id").to_owned());
+        }
+        let status = answer.map_or_else(
+            || "no answer".to_owned(),
+            |(status, value)| match &value["id"] {
+                Value::String(id) => format!("{status} {id}"),
+                _ => format!("{status} {}", value["code"]),
+            },
+        );
+        self.say(&format!("{words}: {status}"));
+    }
+
+    pub(crate) fn run_job(&mut self, index: usize) {
+        let Job { id, name } = self.estate.jobs[index].clone();
+        self.queue(&format!("run {name}"), &format!("/api/jobs/{id}/run"), &json!({}));
+    }
+
+    /// Restores a backup into something new.
+    fn restore(&mut self, choice: u64) {
+        let runs = self.estate.list("/api/runs").unwrap_or_default();
+        let made: Vec<_> = runs.iter().filter(|run| is_success(run)).flat_map(copies).collect();
+        let made: Vec<_> = made.iter().filter(|copy| copy.database != "postgres").collect();
+        if made.is_empty() {
+            return self.say("nothing to restore yet");
+        }
+        let copy = made[choice as usize % made.len()];
+        self.targets += 1;
+        let is_sqlite = copy.path.contains(".db");
+        let (source, target) = if is_sqlite {
+            let name = format!("restored/books_r{}.db", self.targets);
+            (&self.estate.sqlite_source, self.estate.world.path(&name).display().to_string())
+        } else {
+            let original = crate::model::original(copy.database);
+            (&self.estate.postgres_source, format!("{original}_r{}", self.targets))
+        };
+        let body =
+            json!({"destinationId": copy.destination, "path": copy.path, "sourceId": source, "database": target});
+        self.queue(&format!("restore {} into {target}", copy.path), "/api/restores", &body);
+    }
+
+    /// Cancels a run that goes on.
+    fn cancel(&mut self, choice: u64) {
+        let runs = self.estate.list("/api/runs").unwrap_or_default();
+        let active: Vec<_> = runs.iter().filter(|run| is_active(run)).collect();
+        if active.is_empty() {
+            return self.say("nothing to cancel");
+        }
+        let id = text(active[choice as usize % active.len()], "id");
+        let answer = self.ask(Method::POST, &format!("/api/runs/{id}/cancel"), &json!({}));
+        self.say(&format!("cancel {id}: {:?}", answer.map(|(status, _)| status)));
+    }
+
+    /// Renames a job, switches its schedule off or on, or makes one more and removes it while it runs.
+    fn change_job(&mut self, choice: u64) {
+        if choice % 3 == 0 {
+            return self.remove_a_job();
+        }
+        let Job { id, name } = self.estate.jobs[choice as usize / 3 % self.estate.jobs.len()].clone();
+        let path = format!("/api/jobs/{id}");
+        let Some((200, job)) = self.ask(Method::GET, &path, &Value::Null) else { return };
+        let mut input = input_of(&job);
+        if choice % 3 == 1 {
+            input["name"] = json!(format!("{name} {}", choice % 4));
+        } else {
+            input["enabled"] = json!(job["enabled"] == false);
+        }
+        let answer = self.ask(Method::PUT, &path, &input);
+        self.say(&format!("change {name}: {:?}", answer.map(|(status, _)| status)));
+    }
+
+    fn remove_a_job(&mut self) {
+        self.targets += 1;
+        let input = json!({"name": format!("passing {}", self.targets), "sourceId": self.estate.postgres_source,
+            "databases": ["blog"], "destinationIds": self.estate.destinations.values().collect::<Vec<_>>()});
+        let Some((201, job)) = self.ask(Method::POST, "/api/jobs", &input) else { return };
+        let path = format!("/api/jobs/{}", text(&job, "id"));
+        self.queue("run a passing job", &format!("{path}/run"), &json!({}));
+        let answer = self.ask(Method::DELETE, &path, &Value::Null);
+        self.say(&format!("remove the passing job: {:?}", answer.map(|(status, _)| status)));
+    }
+
+    /// Signs in and reads lists: works as long as the metadata database is well.
+    fn use_pages(&mut self) {
+        if !self.is_usable() {
+            return self.say("nobody can sign in now");
+        }
+        self.assert_usable();
+        let serving = self.estate.nodes.iter().find_map(crate::node::Node::serving).unwrap();
+        let (status, _) = serving.cookie("/api/session", &json!({"name": "Anna", "password": PASSWORD}));
+        assert_eq!(status, 201, "nobody can sign in");
+        self.say("signed in");
+    }
+
+    /// Fails unless every list can be read.
+    pub(crate) fn assert_usable(&mut self) {
+        for path in ["/api/jobs", "/api/sources", "/api/destinations", "/api/runs"] {
+            let is_listed = self.look_until(USABLE, |story, _| story.estate.list(path).is_some());
+            assert!(is_listed, "{path} cannot be read, although the metadata database is well");
+        }
+    }
+}
+
+/// What saves a job as it is.
+pub(crate) fn input_of(job: &Value) -> Value {
+    let mut input = json!({});
+    for field in ["name", "sourceId", "databases", "destinationIds", "compression", "profileId", "schedule", "enabled"]
+    {
+        if !job[field].is_null() {
+            input[field] = job[field].clone();
+        }
+    }
+    input
+}
