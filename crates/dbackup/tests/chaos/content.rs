@@ -11,10 +11,10 @@ use crate::world::rows;
 pub(crate) const NO_TABLE: &str = "no table";
 
 /// A table of known rows, most of which do not compress.
-pub(crate) fn make(server: &PostgresServer, database: &str, rows: u32) {
+pub(crate) fn make(server: &PostgresServer, database: &str, seed: &str, rows: u32) {
     server.sql("postgres", &format!("CREATE DATABASE {database}"));
     let table = format!(
-        "CREATE TABLE t AS SELECT n AS id, '{database}' || sha512(('{database}' || n)::bytea)::text AS x
+        "CREATE TABLE t AS SELECT n AS id, '{seed}' || sha512(('{seed}' || n)::bytea)::text AS x
          FROM generate_series(1, {rows}) n"
     );
     server.sql(database, &table);

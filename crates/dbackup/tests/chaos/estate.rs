@@ -16,6 +16,8 @@ use crate::world::World;
 pub(crate) const CATALOG_PASSWORD: &str = "Tq7-catalog-wd41";
 pub(crate) const SOURCE_PASSWORD: &str = "Zk3-source-vx88";
 const ENCRYPTION_KEY: &str = "5b1e8a1f0c6f4d0d9c2a7e3b4f5a6978d1c2b3a495867768594a3b2c1d0e0f1a";
+/// The name of databases that restores replace, and what their rows are made of before.
+pub(crate) const MARKED: &str = "marked";
 /// Destinations and data folders have room for a story, and can be filled quickly.
 const DISK_SIZE: &str = "200m";
 
@@ -151,6 +153,11 @@ impl Estate {
         serving.authorize(&self.world, &self.destinations[&Place::Dropbox]);
     }
 
+    /// Returns the destination that another one is not.
+    pub(crate) fn other_place(&self, destination: &str) -> Place {
+        if self.destinations[&Place::Disk] == destination { Place::Dropbox } else { Place::Disk }
+    }
+
     /// Asks the first server that answers.
     pub(crate) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
         self.nodes.iter().find_map(|node| node.ask(method.clone(), path, body))
@@ -204,9 +211,13 @@ fn source_server(world: &World) -> (PostgresServer, BTreeMap<String, String>) {
     source.sql("postgres", &format!("CREATE ROLE backup SUPERUSER LOGIN PASSWORD '{SOURCE_PASSWORD}'"));
     let mut known = BTreeMap::from([("postgres".to_owned(), content::NO_TABLE.to_owned())]);
     for (name, rows) in [("shop", 8000), ("blog", 200)] {
-        content::make(&source, name, rows);
+        content::make(&source, name, name, rows);
         known.insert(name.to_owned(), content::of_postgres(&source, name).unwrap());
     }
+    let passing = "passing";
+    content::make(&source, passing, MARKED, 1);
+    known.insert(MARKED.to_owned(), content::of_postgres(&source, passing).unwrap());
+    source.sql("postgres", "DROP DATABASE passing");
     let (books, _) = world.sqlite("books.db", 3000);
     // Not in WAL mode: it is backed up from a private copy.
     rusqlite::Connection::open(&books).unwrap().pragma_update(None, "journal_mode", "delete").unwrap();

@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     Stopped(usize),
     Paused(usize),
     CatalogAway,
+    /// It takes connections, or keeps them, and does not answer.
+    CatalogHangs,
     DataFull,
     DiskFull,
     SourceHangs,
@@ -29,12 +31,18 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// What every story of the short form has, whatever its seed.
+    pub(crate) fn always(layout: Layout) -> Vec<Self> {
+        let of_catalog = if layout == Layout::Shared { Self::CatalogAway } else { Self::DataFull };
+        vec![Self::Killed(0), of_catalog, Self::DiskFull, Self::SourceHangs]
+    }
+
     pub(crate) fn all(layout: Layout) -> Vec<Self> {
         use Fault::*;
         let of_both =
             [DiskFull, SourceHangs, SlowDropbox, DropboxFails, GrantRevoked, Killed(0), Stopped(0), Paused(0)];
         let others: &[Self] = match layout {
-            Layout::Shared => &[CatalogAway, Killed(1), Stopped(1), Paused(1), WrongClock(1)],
+            Layout::Shared => &[CatalogAway, CatalogHangs, Killed(1), Stopped(1), Paused(1), WrongClock(1)],
             Layout::Single => &[DataFull, WrongClock(0)],
         };
         [&of_both[..], others].concat()
@@ -87,6 +95,9 @@ impl Story {
         let is_down = |index: usize| self.estate.nodes[index].serving().is_none();
         let is_moot = match fault {
             Fault::Killed(index) | Fault::Stopped(index) | Fault::Paused(index) => is_down(index),
+            Fault::CatalogAway | Fault::CatalogHangs => {
+                self.active.iter().any(|active| matches!(active, Fault::CatalogAway | Fault::CatalogHangs))
+            }
             fault => self.active.contains(&fault),
         };
         // What is drawn does not depend on what happens.
@@ -96,7 +107,6 @@ impl Story {
         }
         self.say(&format!("break: {fault:?}"));
         self.active.push(fault);
-        self.came.push(fault);
         match fault {
             Fault::Killed(index) => {
                 self.in_the_middle();
@@ -116,7 +126,11 @@ impl Story {
             }
             Fault::CatalogAway => {
                 self.in_the_middle();
-                self.catalog().as_mut().unwrap().crash();
+                self.estate.catalog.as_mut().unwrap().crash();
+            }
+            Fault::CatalogHangs => {
+                self.in_the_middle();
+                self.estate.catalog.as_ref().unwrap().pause();
             }
             Fault::DataFull => self.estate.data.as_ref().unwrap().fill(),
             Fault::DiskFull => {
@@ -193,6 +207,9 @@ impl Story {
         let dropbox = self.estate.world.dropbox();
         match fault {
             Fault::Killed(index) | Fault::Stopped(index) => {
+                if self.active.contains(&Fault::CatalogHangs) {
+                    return false;
+                }
                 let needs_data = self.active.iter().any(|fault| matches!(fault, Fault::CatalogAway | Fault::DataFull));
                 let is_up = self.estate.nodes[index].start(&self.estate.world);
                 assert!(is_up || needs_data, "server {index} does not start");
@@ -200,9 +217,10 @@ impl Story {
             }
             Fault::Paused(index) => self.estate.nodes[index].resume(),
             Fault::CatalogAway => {
-                let server = self.catalog().take().unwrap();
-                *self.catalog() = Some(server.start_again());
+                let server = self.estate.catalog.take().unwrap();
+                self.estate.catalog = Some(server.start_again());
             }
+            Fault::CatalogHangs => self.estate.catalog.as_ref().unwrap().resume(),
             Fault::DataFull => self.estate.data.as_ref().unwrap().free(),
             Fault::DiskFull => self.estate.disk.free(),
             Fault::SourceHangs => self.release(),

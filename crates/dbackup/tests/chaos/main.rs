@@ -29,20 +29,23 @@ use estate::Layout;
 use story::Story;
 use test_support::Random;
 
-/// Enough for every fault that the short form may choose to come once.
+/// The steps of the short form, and of each story of the long one.
 const STEPS: u64 = 22;
+const LONG_STEPS: u64 = 50;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
 fn play(layout: Layout, seed: u64, is_long: bool) {
-    let (seed, steps) = (number("CHAOS_SEED").unwrap_or(seed), number("CHAOS_STEPS").unwrap_or(STEPS));
+    let seed = number("CHAOS_SEED").unwrap_or(seed);
+    let steps = number("CHAOS_STEPS").unwrap_or(if is_long { LONG_STEPS } else { STEPS });
     println!("CHAOS_SEED={seed} CHAOS_STEPS={steps} repeats this ({layout:?})");
     let Some(mut story) = Story::begin(layout, seed, is_long) else { return };
     for _ in 0..steps {
         story.step();
     }
+    story.assert_came();
     story.end();
 }
 
@@ -60,14 +63,15 @@ fn a_server_with_its_database_on_a_small_disk_loses_nothing_doubles_nothing_and_
 #[test]
 #[ignore = "runs for minutes, with random seeds: make soak"]
 fn soak() {
-    let end = Instant::now() + Duration::from_secs(number("SOAK_SECONDS").unwrap_or(300));
-    let mut seeds = Random::new(number("CHAOS_SEED").unwrap_or_else(|| getrandom::u64().unwrap()));
-    loop {
-        let seed = seeds.number();
-        let layout = if seed % 3 == 0 { Layout::Single } else { Layout::Shared };
-        play(layout, seed, true);
-        if Instant::now() >= end || number("CHAOS_SEED").is_some() {
-            return;
-        }
+    let layout = |seed: u64| if seed.is_multiple_of(3) { Layout::Single } else { Layout::Shared };
+    if let Some(seed) = number("CHAOS_SEED") {
+        return play(layout(seed), seed, true);
     }
+    let end = Instant::now() + Duration::from_secs(number("SOAK_SECONDS").unwrap_or(300));
+    let mut seeds = Random::new(getrandom::u64().unwrap());
+    while {
+        let seed = seeds.number();
+        play(layout(seed), seed, true);
+        Instant::now() < end
+    } {}
 }

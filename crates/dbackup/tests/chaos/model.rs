@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::content;
-use crate::estate::Estate;
-use crate::stored::{Spot, Stored};
+use crate::estate::{Estate, MARKED};
+use crate::stored::{Spot, Stored, is_whole};
 
 /// What a run has changed outside of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +65,19 @@ impl Model {
     fn trace(&mut self, estate: &Estate, run: &Value) -> Trace {
         match run["kind"].as_str().unwrap() {
             "restore" => Trace::Target(Target::of(run).content(estate)),
+            "copy" => Trace::Backups(copied(estate, run)),
             _ => Trace::Backups(self.stored.of_run(&estate.world, text(run, "id"))),
         }
     }
+}
+
+/// Returns what a run copied, if it is there.
+fn copied(estate: &Estate, run: &Value) -> BTreeSet<Spot> {
+    let (from, path) = (text(&run["request"], "destinationId"), text(&run["request"], "path"));
+    let spot = (estate.other_place(from), path.to_owned());
+    let whole = is_whole(&estate.world, &spot);
+    assert!(!is_success(run) || whole.is_ok(), "{whole:?} of {run}");
+    if whole.is_ok() { BTreeSet::from([spot]) } else { BTreeSet::new() }
 }
 
 /// A restore that succeeded has put there what was backed up; one that was cancelled or failed has put nothing there.
@@ -78,7 +88,10 @@ fn check_restore(estate: &Estate, run: &Value, trace: &Trace) {
         "succeeded" | "succeededWithWarnings" => {
             assert_eq!(found.as_ref(), Some(target.expected(estate)), "not what was backed up: {run}");
         }
-        "cancelled" | "failed" => assert_eq!(*found, None, "it left something: {run}"),
+        "cancelled" | "failed" if run["result"]["kept"].is_null() => {
+            let before = (run["request"]["overwrite"] == true).then(|| estate.known[MARKED].clone());
+            assert_eq!(*found, before, "it changed something: {run}");
+        }
         _ => {}
     }
 }
@@ -102,8 +115,10 @@ impl Target {
         }
     }
 
+    /// What a restore that succeeded has put there: what replaces a marked database is a blog.
     pub(crate) fn expected<'a>(&self, estate: &'a Estate) -> &'a String {
         match self {
+            Self::Database(name) if original(name) == MARKED => &estate.known["blog"],
             Self::Database(name) => &estate.known[original(name)],
             Self::File(_) => &estate.known["books"],
         }

@@ -27,13 +27,27 @@ pub(crate) type Spot = (Place, String);
 #[derive(Default)]
 pub(crate) struct Stored {
     runs: BTreeMap<Spot, (String, String)>,
+    /// Files that runs of another kind put there.
+    copied: BTreeSet<Spot>,
 }
 
 impl Stored {
+    /// Takes note that something is copied there.
+    pub(crate) fn is_copied(&mut self, spot: Spot) {
+        self.copied.insert(spot);
+    }
+
     /// Returns the backups of a run that have a sidecar.
     pub(crate) fn of_run(&mut self, world: &World, run: &str) -> BTreeSet<Spot> {
         let spots = self.backups(world).into_iter();
-        spots.filter(|(_, (made_by, _))| made_by == run).map(|(spot, _)| spot).collect()
+        spots
+            .filter(|(spot, (made_by, _))| made_by == run && !self.copied.contains(spot))
+            .map(|(spot, _)| spot)
+            .collect()
+    }
+
+    pub(crate) fn was_copied(&self, spot: &Spot) -> bool {
+        self.copied.contains(spot)
     }
 
     /// Returns all backups that have a sidecar, with their runs and databases.

@@ -1,27 +1,40 @@
 //! What people and programs ask of the servers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::estate::Job;
-use crate::model::{copies, is_active, is_success, text};
+use crate::content;
+use crate::estate::{Job, MARKED};
+use crate::model::{Copy, copies, is_active, is_success, original, text};
 use crate::serving::PASSWORD;
+use crate::stored::{Spot, files};
 use crate::story::Story;
 
 /// How long a server that is well may take to list something, other servers' pauses included.
 const USABLE: Duration = Duration::from_secs(60);
 
+/// A copy as [`Copy`] has it.
+struct OwnedCopy {
+    destination: String,
+    path: String,
+    database: String,
+}
+
 impl Story {
     /// Asks for something, whatever comes of it.
     pub(crate) fn work(&mut self) {
-        let (roll, choice) = (self.random.below(10), self.random.number());
+        let (roll, choice) = (self.random.below(14), self.random.number());
         match roll {
             0..4 => self.run_job(choice as usize % self.estate.jobs.len()),
             4..6 => self.restore(choice),
-            6..8 => self.cancel(choice),
-            8 => self.change_job(choice),
+            6 => self.replace(choice),
+            7..9 => self.cancel(choice),
+            9 => self.change_job(choice),
+            10 => self.copy(choice),
+            11 => self.cut_connections(),
             _ => self.use_pages(),
         }
     }
@@ -54,27 +67,67 @@ impl Story {
         self.queue(&format!("run {name}"), &format!("/api/jobs/{id}/run"), &json!({}));
     }
 
+    /// Returns one of the backups that the servers call good.
+    fn backup(&self, choice: u64, is_wanted: impl Fn(&Copy<'_>) -> bool) -> Option<OwnedCopy> {
+        let runs = self.estate.list("/api/runs").unwrap_or_default();
+        let made: Vec<_> = runs.iter().filter(|run| is_success(run)).flat_map(copies).filter(is_wanted).collect();
+        let Copy { destination, path, database } = made.get(choice as usize % made.len().max(1))?;
+        Some(OwnedCopy {
+            destination: (*destination).to_owned(),
+            path: (*path).to_owned(),
+            database: (*database).to_owned(),
+        })
+    }
+
     /// Restores a backup into something new.
     fn restore(&mut self, choice: u64) {
-        let runs = self.estate.list("/api/runs").unwrap_or_default();
-        let made: Vec<_> = runs.iter().filter(|run| is_success(run)).flat_map(copies).collect();
-        let made: Vec<_> = made.iter().filter(|copy| copy.database != "postgres").collect();
-        if made.is_empty() {
+        let Some(copy) = self.backup(choice, |copy| !matches!(original(copy.database), "postgres" | MARKED)) else {
             return self.say("nothing to restore yet");
-        }
-        let copy = made[choice as usize % made.len()];
+        };
         self.targets += 1;
         let is_sqlite = copy.path.contains(".db");
         let (source, target) = if is_sqlite {
             let name = format!("restored/books_r{}.db", self.targets);
             (&self.estate.sqlite_source, self.estate.world.path(&name).display().to_string())
         } else {
-            let original = crate::model::original(copy.database);
-            (&self.estate.postgres_source, format!("{original}_r{}", self.targets))
+            (&self.estate.postgres_source, format!("{}_r{}", original(&copy.database), self.targets))
         };
         let body =
             json!({"destinationId": copy.destination, "path": copy.path, "sourceId": source, "database": target});
         self.queue(&format!("restore {} into {target}", copy.path), "/api/restores", &body);
+    }
+
+    /// Restores a backup in place of another database.
+    fn replace(&mut self, choice: u64) {
+        let Some(copy) = self.backup(choice, |copy| copy.database == "blog") else {
+            return self.say("nothing to put in place of another database yet");
+        };
+        self.targets += 1;
+        let target = format!("{MARKED}_r{}", self.targets);
+        content::make(&self.estate.source, &target, MARKED, 1);
+        let body = json!({"destinationId": copy.destination, "path": copy.path, "database": target, "overwrite": true,
+            "sourceId": self.estate.postgres_source});
+        self.queue(&format!("restore {} in place of {target}", copy.path), "/api/restores", &body);
+    }
+
+    /// Copies a backup to the destination that lacks it.
+    fn copy(&mut self, choice: u64) {
+        let there: BTreeSet<Spot> = files(&self.estate.world).into_iter().collect();
+        let lacks =
+            |copy: &Copy<'_>| !there.contains(&(self.estate.other_place(copy.destination), copy.path.to_owned()));
+        let Some(copy) = self.backup(choice, lacks) else { return self.say("nothing to copy yet") };
+        let place = self.estate.other_place(&copy.destination);
+        self.model.stored.is_copied((place, copy.path.clone()));
+        let body = json!({"destinationId": copy.destination, "path": copy.path,
+            "toDestinationId": self.estate.destinations[&place]});
+        self.queue(&format!("copy {} to {place:?}", copy.path), "/api/copies", &body);
+    }
+
+    /// Ends all sessions at the source, as its administrator or a failover does.
+    fn cut_connections(&mut self) {
+        let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'backup'";
+        let count = self.estate.source.sql("postgres", cut);
+        self.say(&format!("cut {} connections to the source", count.trim()));
     }
 
     /// Cancels a run that goes on.
