@@ -8,6 +8,9 @@ use crate::master_key::MasterKey;
 const NAME_COLUMN: &str = "name_key";
 /// SQLite's `SQLITE_FULL`, and what PostgreSQL calls `disk_full`.
 const DISK_FULL: [&str; 2] = ["13", "53100"];
+/// How the codes begin with which a PostgreSQL refuses or ends sessions while it stops or starts: `admin_shutdown`,
+/// `crash_shutdown`, `cannot_connect_now` (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+const SHUT_DOWN: &str = "57P0";
 
 /// Why the catalog did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +18,9 @@ pub enum Error {
     /// The database itself.
     #[error("the metadata database: {0}")]
     Database(DbErr),
+    /// It cannot be reached, or does not answer.
+    #[error("the metadata database does not answer. Nothing needs to be restarted once it does")]
+    Unreachable(DbErr),
     /// Nothing can be written for want of space.
     #[error(
         "the metadata database cannot be written: its disk is full. Free some space; nothing needs to be restarted"
@@ -97,14 +103,20 @@ impl Error {
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        let code = match &error {
+        let cause = match &error {
             DbErr::Conn(RuntimeErr::SqlxError(cause))
             | DbErr::Exec(RuntimeErr::SqlxError(cause))
-            | DbErr::Query(RuntimeErr::SqlxError(cause)) => {
-                cause.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap_or_default().into_owned()
-            }
-            _ => String::new(),
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause),
+            _ => None,
         };
-        if DISK_FULL.contains(&code.as_str()) { Self::DiskFull } else { Self::Database(error) }
+        let code = cause.and_then(|cause| cause.as_database_error()?.code()).unwrap_or_default();
+        let is_cut_off = cause.is_some_and(|cause| matches!(**cause, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut));
+        if DISK_FULL.contains(&code.as_ref()) {
+            Self::DiskFull
+        } else if is_cut_off || matches!(error, DbErr::ConnectionAcquire(_)) || code.starts_with(SHUT_DOWN) {
+            Self::Unreachable(error)
+        } else {
+            Self::Database(error)
+        }
     }
 }
