@@ -1,15 +1,11 @@
 //! What breaks, and how it is mended.
 
-use std::process::Child;
 use std::time::Duration;
 
-use dropbox_emulator::{Fault as DropboxFault, FaultKind, Weather};
-use rustix::process::Signal;
+use dropbox_emulator::Weather;
 use serde_json::json;
-use test_support::wait_until;
 
 use crate::estate::Layout;
-use crate::processes::{Tool, tools};
 use crate::story::{FAIR, Story};
 
 /// A fault that lasts until it is mended. A number is a server's.
@@ -49,36 +45,6 @@ impl Fault {
     }
 }
 
-/// A database that answers no more.
-pub(crate) struct Hang {
-    holder: Child,
-    stopped: Vec<Tool>,
-}
-
-const ROUTES: [&str; 6] = [
-    "oauth2/token",
-    "files/upload",
-    "files/upload_session/append_v2",
-    "files/upload_session/finish_batch_v2",
-    "files/list_folder",
-    "files/download",
-];
-const KINDS: [FaultKind; 12] = [
-    FaultKind::Status500,
-    FaultKind::Status503,
-    FaultKind::TooManyRequests { retry_after: 1 },
-    FaultKind::TooManyWriteOperations,
-    FaultKind::ResetBeforeBody,
-    FaultKind::ResetAfterBody,
-    FaultKind::ResetMidAnswer,
-    FaultKind::AnswerLostAfterEffect,
-    FaultKind::AccessTokenExpired,
-    FaultKind::DamagedBody,
-    FaultKind::SessionLost,
-    FaultKind::QuotaReached,
-];
-/// These wait for time limits: too long for the short form.
-const SLOW_KINDS: [FaultKind; 2] = [FaultKind::StalledBody, FaultKind::StalledAnswer];
 const QUOTA: u64 = 2 << 30;
 /// A backup of the first job takes some seconds, and no time limit is near.
 const SLOW: Weather = Weather { latency: Duration::from_millis(50), total: Some(300 << 10), ..FAIR };
@@ -174,25 +140,6 @@ impl Story {
         self.estate.world.dropbox().set_weather(weather);
     }
 
-    fn hang(&mut self) {
-        let sql = "BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(3600)";
-        let holder = self.estate.source.start_sql("shop", sql);
-        let stopped: Vec<Tool> = tools(self.estate.source.port()).into_iter().filter(Tool::is_pg_dump).collect();
-        stopped.iter().for_each(|tool| tool.signal(Signal::STOP));
-        self.hang = Some(Hang { holder, stopped });
-        self.run_job(1);
-    }
-
-    fn let_dropbox_fail(&mut self) {
-        for _ in 0..4 {
-            let route = self.random.pick(&ROUTES);
-            let kinds = if self.is_long { [&KINDS[..], &SLOW_KINDS].concat() } else { KINDS.to_vec() };
-            let kind = self.random.pick(&kinds);
-            let fault = DropboxFault::next(route, kind).nth(1 + self.random.below(4) as u32);
-            self.estate.world.dropbox().inject(fault);
-        }
-    }
-
     /// Mends a fault, if that works now.
     pub(crate) fn mend(&mut self, fault: Fault) {
         if !self.try_to_mend(fault) {
@@ -239,16 +186,5 @@ impl Story {
             }
         }
         true
-    }
-
-    fn release(&mut self) {
-        let Some(Hang { mut holder, stopped }) = self.hang.take() else { return };
-        stopped.iter().for_each(|tool| tool.signal(Signal::CONT));
-        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)' AND pid <> pg_backend_pid()";
-        let source = &self.estate.source;
-        wait_until("the lock is gone", || {
-            source.sql("postgres", end);
-            holder.try_wait().unwrap().is_some()
-        });
     }
 }

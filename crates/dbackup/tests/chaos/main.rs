@@ -8,6 +8,7 @@ mod browser;
 mod calm;
 mod checks;
 mod content;
+mod dropbox_fails;
 mod estate;
 mod faults;
 mod model;
@@ -16,6 +17,7 @@ mod processes;
 #[path = "../common/serving.rs"]
 #[expect(dead_code, reason = "shared with the stories")]
 mod serving;
+mod source_hangs;
 mod stored;
 mod story;
 mod work;

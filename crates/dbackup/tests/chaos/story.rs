@@ -7,8 +7,9 @@ use serde_json::Value;
 use test_support::Random;
 
 use crate::estate::{Estate, Layout};
-use crate::faults::{Fault, Hang};
+use crate::faults::Fault;
 use crate::model::Model;
+use crate::source_hangs::Hang;
 
 /// Dropbox on a good day. Slow enough for something to happen in the middle of a backup.
 pub(crate) const FAIR: Weather = Weather {
@@ -33,7 +34,7 @@ pub(crate) struct Story {
     pub(crate) active: Vec<Fault>,
     /// Faults that come before one comes again.
     deck: Vec<Fault>,
-    is_first_deck: bool,
+    pub(crate) is_first_deck: bool,
     pub(crate) hang: Option<Hang>,
     /// How many names of targets were drawn.
     pub(crate) targets: u32,
@@ -61,12 +62,11 @@ impl Story {
     /// Does one thing, and looks at what happens.
     pub(crate) fn step(&mut self) {
         let roll = self.random.below(100);
-        let may_break = self.active.len() < MAX_ACTIVE;
         if roll < 45 {
             self.work();
-        } else if let Some(fault) = self.catalog_fault().filter(|_| roll >= 60) {
+        } else if let Some(fault) = self.in_the_way().filter(|_| roll >= 60 || self.is_first_deck) {
             self.mend(fault);
-        } else if may_break && (roll < 80 || self.active.is_empty()) {
+        } else if self.active.len() < MAX_ACTIVE && (roll < 80 || self.active.is_empty()) {
             let fault = self.deal();
             self.break_something(fault);
         } else {
@@ -133,13 +133,17 @@ impl Story {
         self.active.iter().copied().find(|fault| matches!(fault, Fault::CatalogAway | Fault::CatalogHangs))
     }
 
+    /// Returns what keeps everything from working: the story must not spend its time there.
+    fn in_the_way(&self) -> Option<Fault> {
+        let is_up = self.estate.nodes.iter().any(|node| node.serving().is_some());
+        let is_down = |fault: &Fault| matches!(fault, Fault::Killed(_) | Fault::Stopped(_) | Fault::Paused(_));
+        let down = || self.active.iter().copied().find(|fault| !is_up && is_down(fault));
+        self.catalog_fault().or_else(down)
+    }
+
     /// Returns whether the metadata database is well, and a server is there to use it.
     pub(crate) fn is_usable(&self) -> bool {
-        let is_well = !self
-            .active
-            .iter()
-            .any(|fault| matches!(fault, Fault::CatalogAway | Fault::CatalogHangs | Fault::DataFull));
-        is_well && self.estate.nodes.iter().any(|node| node.serving().is_some())
+        self.in_the_way().is_none() && !self.active.contains(&Fault::DataFull)
     }
 
     /// Fails unless the faults have come that every story of the short form has.
