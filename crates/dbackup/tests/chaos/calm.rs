@@ -62,7 +62,7 @@ impl Story {
             let path = format!("/api/jobs/{}", text(&job, "id"));
             let mut input = input_of(&job);
             input["enabled"] = json!(false);
-            self.estate.expect(Method::PUT, &path, &input);
+            self.estate.expect(&Method::PUT, &path, &input);
             jobs.push(text(&job, "id").to_owned());
         }
         jobs
@@ -83,7 +83,7 @@ impl Story {
     fn run_every_job(&mut self, jobs: &[String]) {
         let mut last = BTreeSet::new();
         for job in jobs {
-            let run = self.estate.expect(Method::POST, &format!("/api/jobs/{job}/run"), &json!({}));
+            let run = self.estate.expect(&Method::POST, &format!("/api/jobs/{job}/run"), &json!({}));
             self.model.accepted.insert(text(&run, "id").to_owned());
             last.insert(text(&run, "id").to_owned());
         }

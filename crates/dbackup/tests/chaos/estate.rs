@@ -117,7 +117,7 @@ impl Estate {
         let settings = json!({"type": "sqlite", "path": self.world.path("books.db")});
         self.sqlite_source = self.make("/api/sources", &json!({"name": "books", "settings": settings}));
         let profile = self.make("/api/profiles", &json!({"name": "company"}));
-        let exported = self.expect(Method::POST, &format!("/api/profiles/{profile}/export"), &json!({}));
+        let exported = self.expect(&Method::POST, &format!("/api/profiles/{profile}/export"), &json!({}));
         fs::write(self.world.path("key.txt"), exported["identity"].as_str().unwrap()).unwrap();
 
         let [disk, dropbox] = [Place::Disk, Place::Dropbox].map(|place| json!(self.destinations[&place]));
@@ -159,28 +159,28 @@ impl Estate {
     }
 
     /// Asks the first server that answers.
-    pub(crate) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
+    pub(crate) fn ask(&self, method: &Method, path: &str, body: Option<&Value>) -> Option<(u16, Value)> {
         self.nodes.iter().find_map(|node| node.ask(method.clone(), path, body))
     }
 
     /// Asks, and fails unless it works.
     #[track_caller]
-    pub(crate) fn expect(&self, method: Method, path: &str, body: &Value) -> Value {
-        let body = (method != Method::GET).then_some(body);
+    pub(crate) fn expect(&self, method: &Method, path: &str, body: &Value) -> Value {
+        let body = (*method != Method::GET).then_some(body);
         let Some((status, value)) = self.ask(method, path, body) else { panic!("no server answers {path}") };
         assert!((200..300).contains(&status), "{path}: {status} {value}");
         value
     }
 
     fn make(&self, path: &str, input: &Value) -> String {
-        self.expect(Method::POST, path, input)["id"].as_str().unwrap().to_owned()
+        self.expect(&Method::POST, path, input)["id"].as_str().unwrap().to_owned()
     }
 
     /// Returns all items of a list; `None` if it cannot be read now.
     pub(crate) fn list(&self, path: &str) -> Option<Vec<Value>> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         loop {
-            let (status, page) = self.ask(Method::GET, &format!("{path}?limit=200{cursor}"), None)?;
+            let (status, page) = self.ask(&Method::GET, &format!("{path}?limit=200{cursor}"), None)?;
             items.extend(page["items"].as_array().filter(|_| status == 200)?.clone());
             let Some(next) = page["nextCursor"].as_str() else { return Some(items) };
             cursor = format!("&cursor={next}");

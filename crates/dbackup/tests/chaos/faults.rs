@@ -33,15 +33,18 @@ impl Fault {
         vec![Self::Killed(0), of_catalog, Self::DiskFull, Self::SourceHangs]
     }
 
-    pub(crate) fn all(layout: Layout) -> Vec<Self> {
+    /// What the deck of a story has.
+    pub(crate) fn all(layout: Layout, is_long: bool) -> Vec<Self> {
         use Fault::*;
         let of_both =
             [DiskFull, SourceHangs, SlowDropbox, DropboxFails, GrantRevoked, Killed(0), Stopped(0), Paused(0)];
         let others: &[Self] = match layout {
-            Layout::Shared => &[CatalogAway, CatalogHangs, Killed(1), Stopped(1), Paused(1), WrongClock(1)],
+            Layout::Shared => &[CatalogAway, Killed(1), Stopped(1), Paused(1), WrongClock(1)],
             Layout::Single => &[DataFull, WrongClock(0)],
         };
-        [&of_both[..], others].concat()
+        // Each request waits for its time limit.
+        let slow: &[Self] = if is_long && layout == Layout::Shared { &[CatalogHangs] } else { &[] };
+        [&of_both[..], others, slow].concat()
     }
 }
 

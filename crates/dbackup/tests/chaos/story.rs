@@ -79,7 +79,7 @@ impl Story {
 
     fn deal(&mut self) -> Fault {
         if self.deck.is_empty() {
-            self.deck = Fault::all(self.estate.layout);
+            self.deck = Fault::all(self.estate.layout, self.is_long);
             self.is_first_deck = false;
         }
         let chosen = self.random.below(self.deck.len() as u64);

@@ -23,6 +23,9 @@ struct OwnedCopy {
     database: String,
 }
 
+/// A run of a server that is well is at its source by then.
+const CONNECTED: Duration = Duration::from_secs(2);
+
 impl Story {
     /// Asks for something, whatever comes of it.
     pub(crate) fn work(&mut self) {
@@ -40,7 +43,7 @@ impl Story {
     }
 
     /// Asks one server, or another one if that one does not answer.
-    fn ask(&mut self, method: Method, path: &str, body: &Value) -> Option<(u16, Value)> {
+    fn ask(&mut self, method: &Method, path: &str, body: &Value) -> Option<(u16, Value)> {
         let first = self.random.below(2) as usize % self.estate.nodes.len();
         let answer = self.estate.nodes[first].ask(method.clone(), path, Some(body));
         answer.or_else(|| self.estate.ask(method, path, Some(body)))
@@ -48,7 +51,7 @@ impl Story {
 
     /// Queues a run. The server has accepted it once it says so.
     fn queue(&mut self, words: &str, path: &str, body: &Value) {
-        let answer = self.ask(Method::POST, path, body);
+        let answer = self.ask(&Method::POST, path, body);
         if let Some((202, run)) = &answer {
             self.model.accepted.insert(text(run, "id").to_owned());
         }
@@ -125,6 +128,9 @@ impl Story {
 
     /// Ends all sessions at the source, as its administrator or a failover does.
     fn cut_connections(&mut self) {
+        self.run_job(0);
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'backup'";
+        self.look_until(CONNECTED, |story, _| story.estate.source.sql("postgres", open).trim() != "0");
         let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'backup'";
         let count = self.estate.source.sql("postgres", cut);
         self.say(&format!("cut {} connections to the source", count.trim()));
@@ -138,25 +144,25 @@ impl Story {
             return self.say("nothing to cancel");
         }
         let id = text(active[choice as usize % active.len()], "id");
-        let answer = self.ask(Method::POST, &format!("/api/runs/{id}/cancel"), &json!({}));
+        let answer = self.ask(&Method::POST, &format!("/api/runs/{id}/cancel"), &json!({}));
         self.say(&format!("cancel {id}: {:?}", answer.map(|(status, _)| status)));
     }
 
     /// Renames a job, switches its schedule off or on, or makes one more and removes it while it runs.
     fn change_job(&mut self, choice: u64) {
-        if choice % 3 == 0 {
+        if choice.is_multiple_of(3) {
             return self.remove_a_job();
         }
         let Job { id, name } = self.estate.jobs[choice as usize / 3 % self.estate.jobs.len()].clone();
         let path = format!("/api/jobs/{id}");
-        let Some((200, job)) = self.ask(Method::GET, &path, &Value::Null) else { return };
+        let Some((200, job)) = self.ask(&Method::GET, &path, &Value::Null) else { return };
         let mut input = input_of(&job);
         if choice % 3 == 1 {
             input["name"] = json!(format!("{name} {}", choice % 4));
         } else {
             input["enabled"] = json!(job["enabled"] == false);
         }
-        let answer = self.ask(Method::PUT, &path, &input);
+        let answer = self.ask(&Method::PUT, &path, &input);
         self.say(&format!("change {name}: {:?}", answer.map(|(status, _)| status)));
     }
 
@@ -164,10 +170,10 @@ impl Story {
         self.targets += 1;
         let input = json!({"name": format!("passing {}", self.targets), "sourceId": self.estate.postgres_source,
             "databases": ["blog"], "destinationIds": self.estate.destinations.values().collect::<Vec<_>>()});
-        let Some((201, job)) = self.ask(Method::POST, "/api/jobs", &input) else { return };
+        let Some((201, job)) = self.ask(&Method::POST, "/api/jobs", &input) else { return };
         let path = format!("/api/jobs/{}", text(&job, "id"));
         self.queue("run a passing job", &format!("{path}/run"), &json!({}));
-        let answer = self.ask(Method::DELETE, &path, &Value::Null);
+        let answer = self.ask(&Method::DELETE, &path, &Value::Null);
         self.say(&format!("remove the passing job: {:?}", answer.map(|(status, _)| status)));
     }
 

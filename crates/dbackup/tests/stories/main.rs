@@ -27,6 +27,7 @@ mod server_operation;
 mod server_secrets;
 mod server_survives;
 #[path = "../common/serving.rs"]
+#[expect(dead_code, reason = "shared with the chaos stories")]
 mod serving;
 mod usage;
 #[path = "../common/world.rs"]
