@@ -27,9 +27,11 @@ bench: tools web
 	python3 benches/server.py
 	cd web && node benches/first-paint.mjs
 
-# Random faults at the Dropbox client, for minutes. A failure prints the seed that repeats it: SOAK_SEED=... make soak.
-soak:
+# Random faults for minutes, at the Dropbox client and then at whole servers. A failure prints the seed that repeats it:
+# SOAK_SEED=... make soak, or CHAOS_SEED=... CHAOS_STEPS=... make soak.
+soak: tools
 	SOAK_SECONDS=$${SOAK_SECONDS:-300} cargo test --package dropbox --test client -- soak::random --ignored --nocapture
+	SOAK_SECONDS=$${SOAK_SECONDS:-300} cargo test --package dbackup --test chaos -- soak --ignored --nocapture
 
 tools:
 	scripts/install-test-tools

@@ -8,6 +8,9 @@ use crate::master_key::MasterKey;
 const NAME_COLUMN: &str = "name_key";
 /// SQLite's `SQLITE_FULL`, and what PostgreSQL calls `disk_full`.
 const DISK_FULL: [&str; 2] = ["13", "53100"];
+/// How the codes begin with which a PostgreSQL refuses or ends sessions while it stops or starts: `admin_shutdown`,
+/// `crash_shutdown`, `cannot_connect_now` (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+const SHUT_DOWN: &str = "57P0";
 
 /// Why the catalog did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum Error {
         /// Why, with the value.
         reason: String,
     },
+    /// It cannot be reached, or does not answer.
+    #[error("the metadata database does not answer. Nothing needs to be restarted once it does")]
+    Unreachable(sqlx::Error),
     /// Nothing can be written for want of space.
     #[error(
         "the metadata database cannot be written: its disk is full. Free some space; nothing needs to be restarted"
@@ -97,12 +103,16 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        let Some(refusal) = error.as_database_error() else { return Self::Database(error) };
+        let Some(refusal) = error.as_database_error() else {
+            let is_cut_off = matches!(error, sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut);
+            return if is_cut_off { Self::Unreachable(error) } else { Self::Database(error) };
+        };
         match refusal.kind() {
             ErrorKind::UniqueViolation if refusal.message().contains(NAME_COLUMN) => Self::NameTaken,
             ErrorKind::UniqueViolation => Self::Conflict,
             ErrorKind::ForeignKeyViolation => Self::Referenced,
             _ if refusal.code().is_some_and(|code| DISK_FULL.contains(&&*code)) => Self::DiskFull,
+            _ if refusal.code().is_some_and(|code| code.starts_with(SHUT_DOWN)) => Self::Unreachable(error),
             _ => Self::Database(error),
         }
     }

@@ -3,6 +3,7 @@
 
 mod mount;
 mod postgres;
+mod random;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 pub use mount::Mount;
 pub use postgres::{PostgresServer, PostgresVersion};
+pub use random::Random;
 
 /// The folder into which `scripts/install-test-tools` puts what is not a Debian package.
 pub fn tools() -> PathBuf {

@@ -206,6 +206,33 @@ impl PostgresServer {
         self.process.wait().unwrap();
     }
 
+    /// Lets it answer nothing until [`Self::resume`]: its processes stop where they are.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        for backend in self.backends() {
+            let _ = kill_process(backend, Signal::STOP);
+        }
+    }
+
+    /// Lets it go on after [`Self::pause`].
+    pub fn resume(&self) {
+        for backend in self.backends() {
+            let _ = kill_process(backend, Signal::CONT);
+        }
+        self.signal(Signal::CONT);
+    }
+
+    /// Returns the processes that the server has started.
+    fn backends(&self) -> Vec<Pid> {
+        let parent = format!("PPid:\t{}\n", self.process.id());
+        let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+        let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        let is_ours = |number: &i32| {
+            fs::read_to_string(format!("/proc/{number}/status")).is_ok_and(|status| status.contains(&parent))
+        };
+        numbers.filter(is_ours).filter_map(Pid::from_raw).collect()
+    }
+
     fn psql(&self, database: &str, sql: &str) -> Command {
         let mut psql = Command::new(self.bin.join("psql"));
         psql.env("PGDATABASE", database).args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);

@@ -4,6 +4,8 @@
 #![expect(clippy::disallowed_methods, reason = "the tests run programs as a person does")]
 
 mod altered;
+#[path = "../common/browser.rs"]
+mod browser;
 mod copies;
 mod demo;
 mod dropbox_account;
@@ -25,6 +27,9 @@ mod server_operation;
 mod server_secrets;
 mod server_sources;
 mod server_survives;
+#[path = "../common/serving.rs"]
+#[expect(dead_code, reason = "shared with the chaos stories")]
 mod serving;
 mod usage;
+#[path = "../common/world.rs"]
 mod world;

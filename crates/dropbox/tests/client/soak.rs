@@ -4,29 +4,9 @@ use std::time::{Duration, Instant};
 
 use dropbox::Error;
 use dropbox_emulator::{Emulator, Fault, FaultKind};
+use test_support::Random;
 
 use crate::support::*;
-
-/// SplitMix64 (public domain, Sebastiano Vigna).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len() as u64) as usize]
-    }
-}
 
 const ROUTES: [&str; 9] = [
     "*",
@@ -105,7 +85,7 @@ struct Soak {
 
 impl Soak {
     fn new(seed: u64) -> Self {
-        Self { random: Random(seed), whole: 0, failed: 0 }
+        Self { random: Random::new(seed), whole: 0, failed: 0 }
     }
 
     async fn step(&mut self, emulator: &Emulator) {

@@ -140,6 +140,11 @@ impl From<catalog::Error> for Problem {
             catalog::Error::Conflict => Self::conflict("conflict", error.to_string()),
             catalog::Error::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, "diskFull", error.to_string()),
             catalog::Error::KeyChanged => Self::new(StatusCode::SERVICE_UNAVAILABLE, "keyChanged", error.to_string()),
+            catalog::Error::Unreachable(ref cause) => {
+                tracing::error!(%cause, "the metadata database does not answer");
+                let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string());
+                Self { retry_after: Some(BUSY), ..problem }
+            }
             error => Self::internal(error),
         }
     }

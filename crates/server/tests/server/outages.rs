@@ -283,3 +283,17 @@ async fn a_full_disk_is_told_and_the_server_is_well_again_by_itself() {
     assert_eq!(run["state"], "succeeded", "{run}");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metadata_database_that_does_not_answer_is_told_and_is_no_internal_error() {
+    let mut server = postgres().await;
+    let world = World::on_database(&server, "dbackup").await;
+    let anna = world.administrator().await;
+    anna.get("/api/jobs").await.expect(200);
+    server.crash();
+    for _ in 0..2 {
+        anna.get("/api/jobs").await.problem(503, "unavailable", &["metadata database does not answer"]);
+    }
+    let _server = server.start_again();
+    anna.get("/api/jobs").await.expect(200);
+}

@@ -13,6 +13,7 @@ use domain::probe::{Step, StepResult};
 use rusqlite::Connection;
 use sources::{DumpOptions, Error, Origin, RestoreOptions, Restored, Source, parse};
 use tempfile::TempDir;
+pub(crate) use test_support::Mount;
 
 /// The application's user, and the backup's, in one group.
 pub(crate) const APPLICATION: u32 = 1500;
@@ -152,32 +153,6 @@ pub(crate) fn act_as(user: u32, action: &str, path: &Path, settings: &[(&str, &P
 
 pub(crate) fn must(output: &Output) {
     assert!(output.status.success(), "{}", test_support::describe(output));
-}
-
-/// A small file system of its own, until it is dropped.
-pub(crate) struct Mount(PathBuf);
-
-impl Mount {
-    /// `None`, with a printed reason, where this user may not mount.
-    pub(crate) fn tmpfs(folder: &Path, size: &str) -> Option<Self> {
-        let options = format!("size={size},mode=0777");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder).output().unwrap();
-        if !status.status.success() {
-            println!("skipped: may not mount a tmpfs: {}", test_support::describe(&status));
-            return None;
-        }
-        Some(Self(folder.to_owned()))
-    }
-
-    pub(crate) fn make_read_only(&self) {
-        must(&Command::new("mount").args(["-o", "remount,ro"]).arg(&self.0).output().unwrap());
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        must(&Command::new("umount").arg("-l").arg(&self.0).output().unwrap());
-    }
 }
 
 /// A pipe that nobody writes to: opening it waits forever.

@@ -1,15 +1,16 @@
 //! A server of the real binary, and requests to it.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::Duration;
 
 use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::dropbox_account::allow_in_browser;
+use crate::browser::allow_in_browser;
 use crate::world::World;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -17,21 +18,31 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// A server that runs until it is dropped.
 pub(crate) struct Serving {
     process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
     pub(crate) url: String,
     /// Printed as long as there is no administrator.
     pub(crate) setup_token: Option<String>,
     pub(crate) token: Option<String>,
+    /// Longest wait for an answer.
+    pub(crate) patience: Duration,
+    client: reqwest::Client,
     runtime: Runtime,
 }
 
+/// Longest wait for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// The command that starts a server of this world.
 pub(crate) fn command(world: &World, more: &[&str]) -> Command {
-    let data = world.path("data").display().to_string();
+    command_in(world, "data", "server.log", more)
+}
+
+/// The command that starts a server with a data folder and a log of these names.
+pub(crate) fn command_in(world: &World, data: &str, log: &str, more: &[&str]) -> Command {
+    let data = world.path(data).display().to_string();
     let mut command = world.command(&[&["serve", "--data", &data, "--listen", "127.0.0.1:0"], more].concat());
     command.env_remove("DROPBOX_APP_KEY").env_remove("DROPBOX_REFRESH_TOKEN");
-    command
-        .stdout(Stdio::piped())
-        .stderr(File::options().create(true).append(true).open(world.path("server.log")).unwrap());
+    command.stdout(Stdio::piped()).stderr(File::options().create(true).append(true).open(world.path(log)).unwrap());
     command
 }
 
@@ -41,17 +52,25 @@ impl Serving {
     }
 
     pub(crate) fn start_command(command: &mut Command) -> Self {
-        let mut process = command.spawn().unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let first = lines.next().expect("the server ended, see its log");
-        let url = first.strip_prefix("dbackup listens on ").unwrap().to_owned();
-        let setup_token = if url.is_empty() { None } else { Some(()) };
-        let mut serving = Self { process, url, setup_token: None, token: None, runtime: Runtime::new().unwrap() };
-        if setup_token.is_some() && serving.ask(Method::GET, "/api/setup", None).1["needed"] == true {
-            let line = lines.next().unwrap();
+        let mut serving = Self::try_start(command).expect("the server ended, see its log");
+        if serving.ask(Method::GET, "/api/setup", None).1["needed"] == true {
+            let line = serving.lines.next().unwrap().unwrap();
             serving.setup_token = Some(line.rsplit(' ').next().unwrap().to_owned());
         }
         serving
+    }
+
+    /// Starts a server whose installation may be set up already. Returns `None` if it ends without listening.
+    pub(crate) fn try_start(command: &mut Command) -> Option<Self> {
+        let mut process = command.spawn().unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let Some(first) = lines.next().map(Result::unwrap) else {
+            process.wait().unwrap();
+            return None;
+        };
+        let url = first.strip_prefix("dbackup listens on ").unwrap().to_owned();
+        let (client, runtime) = (client(), Runtime::new().unwrap());
+        Some(Self { process, lines, url, setup_token: None, token: None, patience: ANSWER_TIMEOUT, client, runtime })
     }
 
     /// Makes the first administrator and an API token for everything.
@@ -81,9 +100,9 @@ impl Serving {
         self.token = Some(made["token"].as_str().unwrap_or_else(|| panic!("{text}")).to_owned());
     }
 
-    /// Status and body.
+    /// Returns status and body of an answer; 0 if none came.
     pub(crate) fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let mut request = client().request(method, format!("{}{path}", self.url));
+        let mut request = self.client.request(method, format!("{}{path}", self.url)).timeout(self.patience);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -131,9 +150,19 @@ impl Serving {
         self.process.id()
     }
 
-    /// Sends a signal and waits for the end; gives the exit code.
-    pub(crate) fn end(mut self, signal: Signal) -> Option<i32> {
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(self.process.id().cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    /// Returns how it ended; `None` if it still runs.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
+    }
+
+    /// Sends a signal, waits for the end, and returns the exit code.
+    pub(crate) fn end(mut self, signal: Signal) -> Option<i32> {
+        self.signal(signal);
         self.process.wait().unwrap().code()
     }
 }
