@@ -22,7 +22,7 @@ use tokio::process::ChildStdin;
 use self::command::Role;
 pub(super) use self::place::Target;
 use super::Postgres;
-use super::archive::{ArchiveReader, Contents};
+use super::archive::ArchiveReader;
 use super::contents;
 use super::definition::Definition;
 use super::list_file::ListFile;
@@ -44,7 +44,6 @@ pub(super) struct PostgresRestore {
     role: Role,
     number: Number,
     archive: ArchiveReader,
-    contents: Contents,
     head: Vec<Bytes>,
     place: Place,
     /// Whether the target itself was created by this restore ([`Place::OwnName`]).
@@ -97,7 +96,6 @@ impl PostgresRestore {
             role,
             number,
             archive: ArchiveReader::of_foreign(),
-            contents: Contents::default(),
             head: Vec::new(),
             place,
             created: false,
@@ -117,7 +115,6 @@ impl PostgresRestore {
     }
 
     async fn start_tool(&mut self) -> Result<Running, Error> {
-        self.contents = self.archive.contents().clone();
         let tool = Tool::find("pg_restore", self.target.server_major, self.archive.oldest_reader()).await?;
         self.make_place().await?;
         let (source, database) = (&self.target.source, self.loaded_into());
@@ -136,11 +133,11 @@ impl PostgresRestore {
         if self.place == (Place::Direct { one_transaction: true }) {
             command = command.arguments(["--single-transaction"]);
         }
-        let tablespaces = command::missing_tablespaces(source, database, &self.contents).await?;
+        let tablespaces = command::missing_tablespaces(source, database, self.archive.contents()).await?;
         if tablespaces.is_some() {
             command = command.arguments(["--no-tablespaces"]);
         }
-        let selected = command::selected_entries(source, database, self.role, &self.contents).await?;
+        let selected = command::selected_entries(source, database, self.role, self.archive.contents()).await?;
         let mut warnings: Vec<Warning> = tablespaces.into_iter().collect();
         let mut list = None;
         if let Some((entries, left_out)) = selected {
@@ -162,7 +159,8 @@ impl PostgresRestore {
     async fn make_place(&mut self) -> Result<(), Error> {
         match self.place.clone() {
             Place::Direct { .. } => {
-                let fits = command::fits_one_transaction(&self.target.source, &self.target.database, &self.contents);
+                let fits =
+                    command::fits_one_transaction(&self.target.source, &self.target.database, self.archive.contents());
                 let one_transaction = self.options.on_error == OnError::Stop && fits.await?;
                 self.place = Place::Direct { one_transaction };
             }
@@ -188,7 +186,7 @@ impl PostgresRestore {
     }
 
     async fn create(&mut self, name: &str) -> Result<(), Error> {
-        let warnings = self.target.create(name, &Definition::of(&self.contents)).await?;
+        let warnings = self.target.create(name, &Definition::of(self.archive.contents())).await?;
         self.warnings.extend(warnings);
         Ok(())
     }
@@ -204,7 +202,7 @@ impl PostgresRestore {
             Err(ProcessError::Failed { stderr, .. })
                 if self.options.on_error == OnError::Continue && failed::went_through(&stderr) =>
             {
-                self.failed_objects = failed::objects(&stderr, &self.contents);
+                self.failed_objects = failed::objects(&stderr, self.archive.contents());
                 Ok(())
             }
             Err(error) => Err(Error::of_restore_tool(self.what(), &error, cure)),
@@ -213,7 +211,7 @@ impl PostgresRestore {
 
     /// Gives the loaded database its place. The error comes with everything kept.
     async fn put_in_place(&mut self) -> Result<Vec<Warning>, Error> {
-        let definition = Definition::of(&self.contents);
+        let definition = Definition::of(self.archive.contents());
         let loaded = self.loaded_into().to_owned();
         let exists = self.found != Found::Absent;
         let mut warnings = self.target.dress(&loaded, &definition, self.options.no_owner, exists).await;
@@ -259,7 +257,7 @@ impl PostgresRestore {
         match &self.place {
             Place::Direct { one_transaction: true } => Ok(()),
             Place::Direct { one_transaction: false } => {
-                if self.contents.entries.is_empty() {
+                if self.archive.contents().entries.is_empty() {
                     return Ok(());
                 }
                 Err(Error::Failed {
@@ -322,7 +320,7 @@ impl Restore for PostgresRestore {
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
-        std::mem::take(&mut self.archive).finish().map_err(|error| Error::failed(self.what(), error))?;
+        self.archive.finish().map_err(|error| Error::failed(self.what(), error))?;
         let Some(Running { process, input, _list }) = self.running.take() else {
             return Err(Error::failed(self.what(), "the dump is empty"));
         };
