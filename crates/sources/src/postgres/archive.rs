@@ -6,6 +6,7 @@
 //! Source: PostgreSQL, src/bin/pg_dump/pg_backup_archiver.c (ReadHead, ReadToc) and pg_backup_custom.c (_LoadLOs, _skipData),
 //! archive versions 1.12 (PostgreSQL 9.0) to 1.16 (17, 18).
 
+mod addition;
 mod contents;
 mod cursor;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::collections::BTreeSet;
 
 use bytes::{Buf, BytesMut};
 
+pub(super) use addition::Addition;
 pub(super) use contents::{Contents, Entry};
 use cursor::Cursor;
 
@@ -64,6 +66,10 @@ pub(super) struct ArchiveReader {
     /// Entries whose data has not ended yet.
     missing: BTreeSet<i64>,
     contents: Contents,
+    /// Bytes that were read and understood, and where in them the number of entries stands and the table of contents ends.
+    consumed: usize,
+    count_at: usize,
+    contents_end: usize,
     /// Bytes of memory that the table of contents may still take, if that is limited.
     room: Option<usize>,
 }
@@ -172,6 +178,14 @@ impl ArchiveReader {
         }
     }
 
+    /// Returns what makes the archive run `sql` after everything else, inside its transaction; once the table of contents was read.
+    pub(super) fn addition(&self, sql: &str) -> Addition {
+        let layout =
+            addition::Layout { minor: self.minor, integer_size: self.integer_size, offset_size: self.offset_size };
+        let (count_at, end) = (self.count_at, self.contents_end);
+        addition::of(layout, &self.contents.entries, sql, count_at, end)
+    }
+
     /// Whether the table of contents was read.
     pub(super) fn contents_read(&self) -> bool {
         !matches!(self.state, State::Head | State::Contents { .. } | State::Dependencies { .. })
@@ -196,6 +210,7 @@ impl ArchiveReader {
                 Ok(head) => {
                     (self.minor, self.integer_size, self.offset_size) =
                         (head.minor, head.integer_size, head.offset_size);
+                    self.count_at = cursor.at - 1 - head.integer_size;
                     self.contents.server_version = head.server_version;
                     State::Contents { left: head.entries }
                 }
@@ -204,6 +219,7 @@ impl ArchiveReader {
             State::Contents { left: 0 } => {
                 // A long entry leaves a large buffer behind, and the data's come in small pieces.
                 self.pending = BytesMut::from(&self.pending[..]);
+                self.contents_end = self.consumed;
                 self.state = State::Block;
                 return Ok(Ok(()));
             }
@@ -216,6 +232,7 @@ impl ArchiveReader {
                     }
                     self.contents.add(entry);
                     self.pending.advance(consumed);
+                    self.consumed += consumed;
                     self.state = State::Dependencies { left: left - 1 };
                     return Ok(Ok(()));
                 }
@@ -257,6 +274,8 @@ impl ArchiveReader {
         };
         let consumed = cursor.at;
         self.pending.advance(consumed);
+        // Only where the table of contents ends is of interest: what is skipped is not counted.
+        self.consumed += consumed;
         self.state = next;
         Ok(Ok(()))
     }

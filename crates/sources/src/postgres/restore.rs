@@ -8,6 +8,7 @@
 
 mod command;
 mod failed;
+mod gate;
 mod place;
 
 use std::sync::Arc;
@@ -15,11 +16,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Warning;
-use pipeline::process::{EXIT_PATIENCE, KeptLines, Process, ProcessError};
+use pipeline::process::{EXIT_PATIENCE, Input, KeptLines, Process, ProcessError};
 use tokio::io::AsyncWriteExt;
-use tokio::process::ChildStdin;
 
 use self::command::Role;
+use self::gate::Gate;
 pub(super) use self::place::Target;
 use super::Postgres;
 use super::archive::ArchiveReader;
@@ -69,7 +70,9 @@ enum Place {
 
 struct Running {
     process: Process,
-    input: ChildStdin,
+    input: Input,
+    /// Before its commit, where it commits by itself.
+    gate: Option<Gate>,
     _list: Option<ListFile>,
 }
 
@@ -130,9 +133,12 @@ impl PostgresRestore {
         if self.options.no_owner {
             command = command.arguments(["--no-owner", "--no-privileges"]);
         }
+        let mut gate = None;
         if self.place == (Place::Direct { one_transaction: true }) {
             command = command.arguments(["--single-transaction"]);
+            gate = Some(Gate::close(source, database, self.number).await?);
         }
+        let addition = gate.as_ref().map(|gate| gate.addition(&self.archive));
         let tablespaces = command::missing_tablespaces(source, database, self.archive.contents()).await?;
         if tablespaces.is_some() {
             command = command.arguments(["--no-tablespaces"]);
@@ -140,7 +146,8 @@ impl PostgresRestore {
         let selected = command::selected_entries(source, database, self.role, self.archive.contents()).await?;
         let mut warnings: Vec<Warning> = tablespaces.into_iter().collect();
         let mut list = None;
-        if let Some((entries, left_out)) = selected {
+        if let Some((mut entries, left_out)) = selected {
+            entries.extend(addition.iter().map(|addition| format!("{};\n", addition.id)));
             let file = ListFile::of(&entries).map_err(|error| Error::failed(self.what(), error))?;
             command = command.arguments([format!("--use-list={}", file.path())]);
             warnings.extend(left_out);
@@ -149,8 +156,11 @@ impl PostgresRestore {
         command::allow_writing(&mut command, source, database).await?;
         let started = command.start().map_err(|error| Error::of_tool(self.what(), &error, cure))?;
         self.warnings.extend(warnings);
+        if let Some(addition) = addition {
+            self.head = gate::add(std::mem::take(&mut self.head), &addition);
+        }
         match started {
-            (process, Some(input), _) => Ok(Running { process, input, _list: list }),
+            (process, Some(input), _) => Ok(Running { process, input, gate, _list: list }),
             _ => Err(Error::failed(self.what(), "pg_restore has no input")),
         }
     }
@@ -274,6 +284,23 @@ impl PostgresRestore {
     }
 }
 
+/// Waits for the end of a pg_restore that has to pass a gate before its commit, and a guard with it.
+async fn through(
+    gate: Gate,
+    guard: &dyn Guard,
+    ended: impl Future<Output = Result<Option<String>, ProcessError>>,
+) -> Result<Result<Option<String>, ProcessError>, Error> {
+    let mut ended = std::pin::pin!(ended);
+    let gate = tokio::select! {
+        // It has failed before.
+        ended = &mut ended => return Ok(ended),
+        reached = gate.reached() => reached?,
+    };
+    guard.check().await?;
+    let _until_it_has_committed = gate.open().await?;
+    Ok(ended.await)
+}
+
 fn choose_place(
     database: &str,
     found: Found,
@@ -321,19 +348,16 @@ impl Restore for PostgresRestore {
 
     async fn finish(&mut self) -> Result<(), Error> {
         self.archive.finish().map_err(|error| Error::failed(self.what(), error))?;
-        let Some(Running { process, input, _list }) = self.running.take() else {
+        let Some(Running { process, input, gate, _list }) = self.running.take() else {
             return Err(Error::failed(self.what(), "the dump is empty"));
         };
-        if matches!(self.place, Place::Direct { .. }) {
-            // At its input's end, pg_restore commits: it must be dead before that.
-            if let Err(stopped) = self.guard.check().await {
-                drop(process);
-                drop(input);
-                return Err(stopped);
-            }
-        }
         drop(input);
-        let ended = process.finish(None).await;
+        // Dropped with a refusal, pg_restore is killed.
+        let ended = process.finish(None);
+        let ended = match gate {
+            Some(gate) => through(gate, &*self.guard, ended).await?,
+            None => ended.await,
+        };
         self.judge(ended)
     }
 
@@ -347,7 +371,7 @@ impl Restore for PostgresRestore {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<(), Error> {
-        if let Some(Running { process, input, _list }) = self.running.take() {
+        if let Some(Running { process, input, .. }) = self.running.take() {
             // pg_restore must die before its input ends, or it could take the end for a good one.
             drop(process);
             drop(input);
@@ -359,7 +383,7 @@ impl Restore for PostgresRestore {
 impl PostgresRestore {
     /// pg_restore has closed its input: its own words say why.
     async fn failure_of_tool(&mut self) -> Error {
-        let Some(Running { process, input, _list }) = self.running.take() else {
+        let Some(Running { process, input, .. }) = self.running.take() else {
             return Error::failed(self.what(), "pg_restore is gone");
         };
         let failure = match process.finish(Some(EXIT_PATIENCE)).await {
