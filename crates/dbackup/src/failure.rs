@@ -144,7 +144,9 @@ impl From<runner::DeleteError> for Failure {
         match error {
             runner::DeleteError::Destination(error) => error.into(),
             error @ runner::DeleteError::NotABackup(_) => Self::Usage(error.to_string()),
-            error @ runner::DeleteError::Locked(_) => Self::Failed(error.to_string()),
+            error @ (runner::DeleteError::Locked(_) | runner::DeleteError::Unreadable { .. }) => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }

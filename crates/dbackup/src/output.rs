@@ -6,6 +6,7 @@ mod remarks;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
+use domain::text::lines;
 use serde_json::Value;
 
 use crate::failure::Failure;
@@ -15,9 +16,9 @@ pub(crate) use progress::ProgressDisplay;
 /// The first error of standard output.
 static FAILURE: Mutex<Option<std::io::Error>> = Mutex::new(None);
 
-/// A line of the result.
+/// A line of the result. Nothing in it acts on a terminal.
 pub(crate) fn line(text: &str) {
-    let written = writeln!(std::io::stdout().lock(), "{text}");
+    let written = writeln!(std::io::stdout().lock(), "{}", lines(text));
     // A reader that closed the pipe has read what it wanted; the exit code still tells the rest.
     if let Err(error) = written
         && error.kind() != ErrorKind::BrokenPipe
@@ -37,11 +38,11 @@ pub(crate) fn json(object: &Value) {
     line(&object.to_string());
 }
 
-/// A remark. A standard error that nobody reads delays it by a second once, and stops nothing.
+/// A remark, in which nothing acts on a terminal. A standard error that nobody reads delays it by a second once, and stops nothing.
 pub(crate) fn note(text: &str) {
     // A live progress line may stand there.
     let clear = if is_watched() { "\r\x1b[K" } else { "" };
-    remarks::write(format!("{clear}{text}\n"));
+    remarks::write(format!("{clear}{}\n", lines(text)));
 }
 
 /// What went wrong.
@@ -54,11 +55,7 @@ pub(crate) fn is_watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Makes a foreign text safe for a terminal: control characters become visible.
+/// Makes a foreign text safe for one line of a terminal: what would act instead of being shown becomes visible.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(
-            |character| if character.is_control() { character.escape_default().collect() } else { vec![character] },
-        )
-        .collect()
+    domain::text::one_line(text)
 }

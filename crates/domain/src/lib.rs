@@ -12,6 +12,7 @@ pub mod schedule;
 pub mod segment;
 pub mod sidecar;
 pub mod size;
+pub mod text;
 pub mod warning;
 
 pub use compression::Compression;

@@ -1,6 +1,8 @@
 //! The inbound stages: digest, decrypt, decompress, digest. What the layers are is read from the data, not from its name.
 
-use std::io::{self, Cursor, Read};
+use std::cell::Cell;
+use std::io::{self, BufReader, Cursor, Read};
+use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
 use tokio::task::JoinHandle;
@@ -15,6 +17,8 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// zstd windows beyond 128 MiB are refused, as by the zstd command: memory stays bounded whatever the file claims.
 const MAX_ZSTD_WINDOW_LOG: u32 = 27;
+/// Maximum bytes of the age header, which age keeps and parses again for every line: 600 recipients.
+const MAX_AGE_HEADER: usize = 64 * 1024;
 
 /// What went in and what came out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +132,10 @@ fn decrypt<'a>(
         return Err(DecodeError::IdentityNeeded);
     }
     layers.push("age");
-    let decryptor = age::Decryptor::new(whole).map_err(|error| undecryptable(&error))?;
+    let room = Rc::new(Cell::new(Some(MAX_AGE_HEADER)));
+    let bounded = Bounded { inner: whole, room: Rc::clone(&room) };
+    let decryptor = age::Decryptor::new_buffered(BufReader::new(bounded)).map_err(|error| undecryptable(&error))?;
+    room.set(None);
     let identities = keys.identities.iter().map(|identity| &identity.0 as &dyn age::Identity);
     Ok(Box::new(decryptor.decrypt(identities).map_err(|error| undecryptable(&error))?))
 }
@@ -186,6 +193,23 @@ fn broken(error: io::Error) -> DecodeError {
 
 fn is_interruption(error: &io::Error) -> bool {
     error.get_ref().and_then(|cause| cause.downcast_ref::<Interrupted>()).is_some()
+}
+
+/// Gives no more than there is room for, if that is limited.
+struct Bounded<R> {
+    inner: R,
+    room: Rc<Cell<Option<usize>>>,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if let Some(room) = self.room.get() {
+            let left = room.checked_sub(read);
+            self.room.set(Some(left.ok_or_else(|| io::Error::other("its age header is longer than 64 KiB"))?));
+        }
+        Ok(read)
+    }
 }
 
 /// Reads a stream as the standard library's `Read`, hashing on the way.

@@ -1,6 +1,8 @@
 //! Child processes: a process group of their own, an environment that holds only what is said, the last lines of stderr, and
 //! an end that is waited for. Dropping a [`Process`] kills its whole group.
 
+mod pipes;
+
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -10,8 +12,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout};
+use tokio::process::Child;
 use tokio::task::JoinHandle;
+
+use self::pipes::Watch;
+pub use self::pipes::{Input, Output};
 
 /// Lines of stderr that are kept for the error message, unless a command wants more.
 const STDERR_LINES: usize = 30;
@@ -19,9 +24,6 @@ const STDERR_LINES: usize = 30;
 const STDERR_LINE_BYTES: usize = 2000;
 /// A tool that has closed its output has nothing left to do and this long to exit.
 pub const EXIT_PATIENCE: Duration = Duration::from_secs(120);
-/// After the exit, stderr may be held open by a stray grandchild; it is not waited for longer.
-const STDERR_PATIENCE: Duration = Duration::from_secs(2);
-
 /// Maximum time for a tool that only answers a question; see [`Command::output`].
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -123,7 +125,7 @@ impl Command {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn start(&self) -> Result<(Process, Option<ChildStdin>, Option<ChildStdout>), ProcessError> {
+    pub fn start(&self) -> Result<(Process, Option<Input>, Option<Output>), ProcessError> {
         let name = self.program.file_name().unwrap_or(self.program.as_os_str()).to_string_lossy().into_owned();
         #[expect(clippy::disallowed_methods, reason = "the one place where processes start")]
         let mut child = tokio::process::Command::new(&self.program)
@@ -140,7 +142,10 @@ impl Command {
             .map_err(|source| ProcessError::Start { program: self.program.display().to_string(), source })?;
         let stderr = Arc::new(Mutex::new(VecDeque::new()));
         let stderr_task = tokio::spawn(keep_last_lines(child.stderr.take(), Arc::clone(&stderr), self.stderr));
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let id = child.id();
+        let watch = || Watch::new(&name, id);
+        let stdin = child.stdin.take().map(|pipe| Input::new(pipe, watch()));
+        let stdout = child.stdout.take().map(|pipe| Output::new(pipe, watch()));
         Ok((Process { name, child, stderr, stderr_task }, stdin, stdout))
     }
 
@@ -168,17 +173,19 @@ impl Command {
     }
 }
 
-async fn read_output(process: Process, stdout: Option<ChildStdout>, limit: u64) -> Result<Vec<u8>, ProcessError> {
+async fn read_output(process: Process, stdout: Option<Output>, limit: u64) -> Result<Vec<u8>, ProcessError> {
     use tokio::io::AsyncReadExt;
     let mut output = Vec::new();
     if let Some(stdout) = stdout {
         let read = stdout.take(limit + 1).read_to_end(&mut output).await;
-        if read.is_err() || output.len() as u64 > limit {
-            return Err(ProcessError::Failed {
-                name: process.name.clone(),
-                status: "its output cannot be used".to_owned(),
-                stderr: process.last_words(),
-            });
+        let problem = match read {
+            Ok(_) if output.len() as u64 <= limit => None,
+            Ok(_) => Some(process.last_words()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(stderr) = problem {
+            let (name, status) = (process.name.clone(), "its output cannot be used".to_owned());
+            return Err(ProcessError::Failed { name, status, stderr });
         }
     }
     process.finish(Some(EXIT_PATIENCE)).await?;
@@ -193,15 +200,23 @@ impl Process {
     /// # Errors
     /// If it failed, was killed, or does not exit in time; with the last lines of its stderr.
     pub async fn finish(mut self, patience: Option<Duration>) -> Result<Option<String>, ProcessError> {
+        let ended = async {
+            // Before its status is taken: until then its id names its group, which may have to be killed.
+            let mut watch = Watch::new(&self.name, self.child.id());
+            tokio::select! {
+                _ = &mut self.stderr_task => {}
+                () = watch.over() => {}
+            }
+            self.child.wait().await
+        };
         let status = match patience {
-            Some(patience) => tokio::time::timeout(patience, self.child.wait()).await,
-            None => Ok(self.child.wait().await),
+            Some(patience) => tokio::time::timeout(patience, ended).await,
+            None => Ok(ended.await),
         };
         let Ok(status) = status else {
             self.kill_group();
             return Err(ProcessError::Stuck { name: self.name.clone(), stderr: self.last_words() });
         };
-        let _ = tokio::time::timeout(STDERR_PATIENCE, &mut self.stderr_task).await;
         match status {
             Ok(status) if status.success() => Ok(self.said()),
             status => {
@@ -279,61 +294,4 @@ async fn read_bounded_line(
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-
-    fn shell(script: &str) -> Command {
-        Command::new("/bin/sh").arguments(["-c", script])
-    }
-
-    #[tokio::test]
-    async fn the_exit_code_decides_not_the_end_of_the_stream() {
-        let (process, _stdin, stdout) = shell("echo data; exec >&-; echo went wrong >&2; exit 3").start().unwrap();
-        let mut output = String::new();
-        stdout.unwrap().read_to_string(&mut output).await.unwrap();
-        assert_eq!(output, "data\n");
-        let error = process.finish(None).await.unwrap_err().to_string();
-        assert!(error.contains("sh failed (exit status: 3): went wrong"), "{error}");
-    }
-
-    #[tokio::test]
-    async fn the_environment_holds_only_what_is_said() {
-        let mut command = shell("env");
-        command.environment.push(("PGPASSWORD".into(), "secret".into()));
-        let output = String::from_utf8(command.output(10_000).await.unwrap()).unwrap();
-        assert!(output.contains("PGPASSWORD=secret"));
-        let allowed =
-            |name: &str| INHERITED.contains(&name) || ["PGPASSWORD", "PWD", "SHLVL", "_", "OLDPWD"].contains(&name);
-        for line in output.lines() {
-            assert!(allowed(line.split('=').next().unwrap()), "{line}");
-        }
-    }
-
-    #[tokio::test]
-    async fn dropping_kills_the_whole_group() {
-        let (process, _stdin, stdout) = shell("sleep 1000 & echo $!; wait").start().unwrap();
-        let mut lines = BufReader::new(stdout.unwrap()).lines();
-        assert!(lines.next_line().await.unwrap().is_some(), "the grandchild runs");
-        drop(process);
-        // The pipe closes only when the last of the group is gone; left alone, the grandchild would keep it open.
-        assert_eq!(lines.next_line().await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn a_tool_that_never_answers_is_stopped() {
-        for script in ["sleep 1000", "exec >&-; sleep 1000", "while :; do echo x; done"] {
-            let error = shell(script).output_within(u64::MAX - 1, Duration::from_millis(300)).await.unwrap_err();
-            assert!(matches!(&error, ProcessError::TimedOut { name, .. } if name == "sh"), "{script}: {error}");
-        }
-    }
-
-    #[tokio::test]
-    async fn only_the_last_words_are_kept() {
-        let script = "i=0; while [ $i -lt 1000 ]; do echo line $i >&2; i=$((i+1)); done; head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1";
-        let error = shell(script).output(10).await.unwrap_err().to_string();
-        assert!(error.contains("line 999") && !error.contains("line 900\n"));
-        assert!(error.len() < 5000, "{} bytes", error.len());
-    }
-}
+mod tests;

@@ -166,3 +166,31 @@ async fn stock_age_and_zstd_open_it() {
         assert!(output.status.success() && output.stdout == data, "{tool}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_age_header_without_end_is_refused_and_many_recipients_are_not() {
+    let identity = Identity::generate();
+    let recipients: Vec<Recipient> = (0..500).map(|_| Identity::generate().recipient()).collect();
+    let recipients = [vec![identity.recipient()], recipients].concat();
+    let (_, stored) = run_encode(&sample(), Compression::None, recipients).await;
+    let (decoded, plain, _) = run_decode(&stored, vec![identity.clone()]).await;
+    decoded.unwrap();
+    assert!(plain == sample());
+    let stanza = format!("-> X25519 {}\n{}\n", "A".repeat(43), "A".repeat(43));
+    let endless = [b"age-encryption.org/v1\n".to_vec(), stanza.repeat(100_000).into_bytes()].concat();
+    let one_line = [b"age-encryption.org/v1\n-> X25519 ".to_vec(), vec![b'A'; 100_000_000]].concat();
+    for header in [endless, one_line] {
+        let (refused, _, ended) = run_decode(&header, vec![identity.clone()]).await;
+        let words = refused.unwrap_err().to_string();
+        assert!(words.contains("age header is longer than 64 KiB") && !ended, "{words}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_zstd_window_of_gigabytes_is_refused() {
+    // Magic, a descriptor without content size, a window of 2^31 bytes, an empty last block.
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, (31 - 10) << 3, 0x01, 0x00, 0x00];
+    let (refused, _, ended) = run_decode(&frame, Vec::new()).await;
+    assert!(matches!(&refused, Err(DecodeError::Damaged(words)) if words.contains("too much memory")), "{refused:?}");
+    assert!(!ended);
+}

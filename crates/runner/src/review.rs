@@ -45,6 +45,11 @@ fn incomplete(code: &'static str, message: String) -> Finding {
     Finding { severity: Severity::Warns, code, message, sql: None }
 }
 
+/// What a review cannot read, a restore cannot either.
+fn unusable(error: &sources::Error) -> Finding {
+    Finding { severity: Severity::Blocks, code: "unusable-backup", message: error.to_string(), sql: None }
+}
+
 async fn review_all(
     request: OpenRequest<'_>,
     target: &dyn Source,
@@ -60,8 +65,10 @@ async fn review_all(
             check_format(&piece, format, path)?;
             first = false;
         }
-        if review.read(&piece)? {
-            break;
+        match review.read(&piece) {
+            Ok(true) => break,
+            Ok(false) => {}
+            Err(error) => return Ok(vec![unusable(&error)]),
         }
     }
     drop(opened);

@@ -17,6 +17,7 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use domain::text::one_line;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
@@ -156,18 +157,26 @@ pub(crate) fn redacted(value: Value) -> Value {
     }
 }
 
-/// Standard error, redacted: where the log goes.
+/// Standard error, redacted: where the log goes. Each write is one event and becomes one line, whatever the values in it hold.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RedactedStderr;
 
 impl Write for RedactedStderr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        io::stderr().write_all(redact(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        io::stderr().write_all(one_event(bytes).as_bytes())?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+fn one_event(bytes: &[u8]) -> String {
+    let text = redact(&String::from_utf8_lossy(bytes));
+    match text.strip_suffix('\n') {
+        Some(event) => one_line(event) + "\n",
+        None => one_line(&text),
     }
 }
 
@@ -192,6 +201,19 @@ mod tests {
         assert_eq!(redact("at postgres://u:p%40ss%20w%25rd%2F1@db/x"), "at postgres://u:[secret]@db/x");
         let value = json!({"copies": [{"error": "hunter2-hunter2 was refused", "size": 1}]});
         assert_eq!(redacted(value), json!({"copies": [{"error": "[secret] was refused", "size": 1}]}));
+    }
+
+    #[test]
+    fn an_event_is_one_line_of_the_log_whatever_it_holds() {
+        let forged = "WARN pg_dump says: x\n2026-11-26T00:00:00Z INFO server: all is well\r\u{1b}[2K\u{202e}\n";
+        assert_eq!(
+            one_event(forged.as_bytes()),
+            "WARN pg_dump says: x\\n2026-11-26T00:00:00Z INFO server: all is well\\r\\u001b[2K\\u202e\n"
+        );
+        let event = json!({"message": "a\u{202e}\u{e0041}\nb"});
+        let written = one_event(format!("{event}\n").as_bytes());
+        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), event);
+        assert!(!written.contains('\u{202e}'));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod reach;
 mod restore;
 mod review;
 mod rights;
+mod session;
 mod sql;
 mod steps;
 mod tools;

@@ -114,3 +114,52 @@ async fn a_target_that_stays_locked_keeps_the_restored_database_and_names_who_lo
     common::source(&locked.server.address("shop")).put_in_place(&kept, &sources::Unguarded).await.unwrap();
     assert_eq!(locked.server.sql("shop", "SELECT x FROM t").trim(), "1");
 }
+
+/// A restore by a role without CREATEDB into its empty database, in which nothing may be seen before the restore says so.
+async fn fill_directly(server: &PostgresServer, bytes: Vec<u8>, guard: Arc<Switch>) -> Result<Restored, Error> {
+    let address = server.address_as("app", "empty");
+    let mut restore = common::source(&address).restore(common::no_owner()).await?;
+    restore.guard(guard);
+    for piece in bytes.chunks(1000) {
+        restore.write(Bytes::copy_from_slice(piece)).await?;
+    }
+    match restore.finish().await {
+        Ok(()) => restore.commit().await,
+        Err(error) => {
+            restore.abort().await.unwrap();
+            Err(error)
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_filled_directly_changes_only_once_the_guard_has_passed_it() {
+    for version in [PostgresVersion::V14, PostgresVersion::Debian] {
+        let server = PostgresServer::start(version);
+        server.sql("postgres", "CREATE ROLE app LOGIN PASSWORD 'secret'");
+        server.sql("postgres", "CREATE DATABASE shop");
+        server.sql("postgres", "CREATE DATABASE empty OWNER app");
+        let tables =
+            "CREATE TABLE t AS SELECT n, md5(n::text) AS x FROM generate_series(1, 1000) n; CREATE INDEX ON t (x)";
+        server.sql(
+            "shop",
+            &format!("{tables}; CREATE MATERIALIZED VIEW m AS SELECT count(*) FROM t; SELECT lo_from_bytea(0, 'x')"),
+        );
+        let bytes = dump(&server.address("shop"), "shop").await;
+        let guard = Arc::new(Switch::default());
+        guard.0.store(true, Ordering::Relaxed);
+        let stopped = fill_directly(&server, bytes.clone(), Arc::clone(&guard)).await;
+        assert!(matches!(&stopped, Err(Error::Stopped(why)) if why == "cancelled"), "{stopped:?}");
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'";
+        wait_until("its sessions have ended", || server.sql("postgres", sessions).trim() == "0");
+        let tables = "SELECT count(*) FROM pg_class WHERE relname IN ('t', 'm')";
+        assert_eq!(server.sql("empty", tables).trim(), "0");
+        guard.0.store(false, Ordering::Relaxed);
+        let restored = fill_directly(&server, bytes, guard).await.unwrap();
+        assert_eq!(restored.warnings, []);
+        assert_eq!(server.sql("empty", "SELECT count(*) FROM t").trim(), "1000");
+        assert_eq!(server.sql("empty", "SELECT * FROM m").trim(), "1000");
+        let event_triggers = "SELECT count(*) FROM pg_event_trigger";
+        assert_eq!(server.sql("empty", event_triggers).trim(), "0", "the gate leaves nothing behind");
+    }
+}

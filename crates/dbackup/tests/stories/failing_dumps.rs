@@ -38,6 +38,7 @@ fn whatever_pg_dump_does_wrong() {
         ("\"$REAL\" \"$@\"; kill -9 $$", "signal: 9"),
         ("\"$REAL\" \"$@\" | head -c 1000000; exit 0", "cut off"),
         ("exit 0", "cut off"),
+        ("\"$REAL\" \"$@\"; sleep 1000 & exit 0", "a process that it started still used its pipes"),
         ("echo this is no archive", "not a PostgreSQL archive"),
     ];
     for (body, words) in cases {

@@ -149,3 +149,53 @@ fn a_restore_that_is_killed_while_its_target_is_locked_changes_nothing_afterward
     let left = "SELECT count(*) FROM pg_database WHERE datname LIKE '%__dbackup_%'";
     assert_eq!(server.sql("postgres", left).trim(), "0");
 }
+
+#[test]
+fn a_restore_into_the_database_itself_that_is_killed_when_everything_was_fed_commits_nothing_afterwards() {
+    for version in [PostgresVersion::Debian, PostgresVersion::V18] {
+        let (world, server) = (World::new(), PostgresServer::start(version));
+        for sql in [
+            "CREATE ROLE app LOGIN PASSWORD 'secret'",
+            "CREATE DATABASE shop OWNER app",
+            "CREATE DATABASE empty OWNER app",
+        ] {
+            server.sql("postgres", sql);
+        }
+        // Its index is built after all data has come, and waits for a lock.
+        let waits = "CREATE FUNCTION waits(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS \
+                 'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN x; END'";
+        server.sql(
+            "shop",
+            &format!("SET ROLE app; {waits}; CREATE TABLE t AS SELECT 1 AS x; CREATE INDEX ON t (waits(x))"),
+        );
+        let mut command = world.command(&["backup", "--source", &server.address("shop"), "--to", "dropbox:/b"]);
+        Ran::of(command.env("DBACKUP_POSTGRES_BIN", server.bin())).succeeded();
+        let mut holder = server.start_sql("empty", "SELECT pg_advisory_lock(42), pg_sleep(1000)");
+        let count = |which: &str| {
+            let sql = format!("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND {which}");
+            server.sql("postgres", &sql).trim().to_owned()
+        };
+        wait_until("the lock is held", || count("granted") == "1");
+        let target = server.address_as("app", "empty");
+        let mut command = world.command(&["restore", "dropbox:/b", "--job", "shop", "--latest"]);
+        command
+            .env("DBACKUP_POSTGRES_BIN", server.bin())
+            .env("DBACKUP_TARGET", &target)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut restoring = command.spawn().unwrap();
+        wait_until("the index waits", || count("NOT granted") == "1");
+        restoring.kill().unwrap();
+        restoring.wait().unwrap();
+        server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1000)' AND pid <> pg_backend_pid()");
+        holder.wait().unwrap();
+        let sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app'";
+        wait_until("what was left of the restore has ended", || server.sql("postgres", sessions).trim() == "0");
+        let tables = "SELECT count(*) FROM pg_class WHERE relname = 't'";
+        assert_eq!(server.sql("empty", tables).trim(), "0");
+        // Once more, and to its end.
+        let mut command = world.command(&["restore", "dropbox:/b", "--job", "shop", "--latest"]);
+        Ran::of(command.env("DBACKUP_POSTGRES_BIN", server.bin()).env("DBACKUP_TARGET", &target)).succeeded();
+        assert_eq!(server.sql("empty", tables).trim(), "1");
+    }
+}

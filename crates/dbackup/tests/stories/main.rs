@@ -14,6 +14,7 @@ mod failing_dumps;
 mod interrupted;
 mod listings;
 mod main_job;
+mod memory;
 mod names;
 mod nasty;
 mod readme;

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use reqwest::Method;
 use rustix::process::Signal;
+use serde_json::json;
+use test_support::{PostgresServer, PostgresVersion, script, wait_until};
 
-use crate::serving::Serving;
+use crate::serving::{self, Serving};
 use crate::world::World;
 
 /// A file of the repository.
@@ -138,7 +140,7 @@ fn many_sign_ins_at_once_take_little_memory_and_open_files_are_raised() {
     let before = memory(&server, "VmRSS");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let statuses: Vec<u16> = runtime.block_on(async {
-        let client = crate::serving::client();
+        let client = serving::client();
         let asked: Vec<_> = (0..200)
             .map(|number| {
                 let request = client.post(format!("{}/api/session", server.url));
@@ -161,4 +163,44 @@ fn many_sign_ins_at_once_take_little_memory_and_open_files_are_raised() {
         limits.lines().find(|line| line.starts_with("Max open files")).unwrap().split_whitespace().collect();
     assert_eq!(files[3], files[4], "{limits}");
     assert_eq!(server.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn what_a_tool_says_forges_no_line_of_the_log_and_does_nothing_to_a_terminal() {
+    let (world, database) = (World::new(), PostgresServer::start(PostgresVersion::Debian));
+    let tools = world.path("tools");
+    fs::create_dir(&tools).unwrap();
+    std::os::unix::fs::symlink(database.bin().join("psql"), tools.join("psql")).unwrap();
+    // A line end and what looks like a line of the log, an escape sequence, one of a single byte (C1), and a bidirectional override.
+    let said = r"printf 'so\n2026-11-26T00:00:00Z  INFO server: forged\r\033[2J\302\23331m\342\200\256\n' >&2; exit 1";
+    let version = format!("[ \"$1\" = --version ] && exec '{}' --version", database.bin().join("pg_dump").display());
+    script(&tools.join("pg_dump"), &format!("{version}\n{said}"));
+    let mut command = serving::command(&world, &[]);
+    let mut server = Serving::start_command(command.env("DBACKUP_POSTGRES_BIN", &tools));
+    server.set_up();
+    let settings = json!({"type": "postgres", "host": "127.0.0.1", "port": database.port(), "user": "postgres", "database": "postgres"});
+    let source = server.post("/api/sources", &json!({"name": "pg", "settings": settings}))["id"].clone();
+    let folder = json!({"type": "folder", "path": world.path("disk")});
+    fs::create_dir(world.path("disk")).unwrap();
+    let destination = server.post("/api/destinations", &json!({"name": "disk", "settings": folder}))["id"].clone();
+    let job = server.post("/api/jobs", &json!({"name": "pg", "sourceId": source, "destinationIds": [destination]}));
+    let run = server.post(&format!("/api/jobs/{}/run", job["id"].as_str().unwrap()), &json!({}));
+    let run = run["id"].as_str().unwrap();
+    wait_until("the run has failed", || server.get(&format!("/api/runs/{run}"))["state"] == "failed");
+    let mut seen = Vec::new();
+    for arguments in [&["runs", "show", run][..], &["runs", "follow", run], &["runs", "list"]] {
+        let mut command = world.command(arguments);
+        let output =
+            command.env("DBACKUP_URL", &server.url).env("DBACKUP_TOKEN", server.token.as_ref().unwrap()).output();
+        let output = output.unwrap();
+        seen.push(String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
+    }
+    assert_eq!(server.end(Signal::TERM), Some(0));
+    seen.push(fs::read_to_string(world.path("server.log")).unwrap());
+    for text in seen {
+        assert!(text.contains("forged") && text.contains("u001b[2J") && text.contains("u202e"), "{text}");
+        let acts = |character: char| (character.is_control() && character != '\n') || character == '\u{202e}';
+        assert!(!text.contains(acts), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("2026-11-26T00:00:00Z  INFO server: forged")), "{text}");
+    }
 }

@@ -1,5 +1,7 @@
 //! Names that people give, which others have to be able to tell apart.
 
+use domain::text::is_invisible;
+
 /// Maximum characters of a name.
 const MAX_LEN: usize = 100;
 
@@ -16,15 +18,6 @@ pub(crate) fn refuse(name: &str) -> Option<String> {
         "holds the invisible character U+{:04X}: remove it, names must look different to be different",
         u32::from(deceptive)
     ))
-}
-
-/// Characters that show nothing, or change how what is around them is shown: Unicode's Default_Ignorable_Code_Point, its
-/// bidirectional controls, and the blank that is no space.
-fn is_invisible(c: char) -> bool {
-    matches!(u32::from(c),
-        0xAD | 0x34F | 0x61C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F | 0x2028..=0x202E
-        | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB | 0x1BCA0..=0x1BCA3
-        | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
 }
 
 #[cfg(test)]

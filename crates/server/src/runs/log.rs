@@ -30,13 +30,13 @@ impl Level {
 impl App {
     /// Adds a line to a run's log.
     pub(crate) async fn log(&self, run_id: &str, level: Level, message: &str) {
-        let mut message = redact(message);
+        // Tools say what they like: nothing in it acts on a terminal, or on the lines around it.
+        let mut message = domain::text::lines(&redact(message));
         if message.len() > LONGEST {
             let end = (0..=LONGEST).rev().find(|&end| message.is_char_boundary(end)).unwrap_or(0);
             message.truncate(end);
             message.push_str(" [cut]");
         }
-        let message = message.replace('\0', "\u{fffd}");
         match level {
             Level::Info => tracing::info!(run_id, "{message}"),
             Level::Warning => tracing::warn!(run_id, "{message}"),

@@ -6,13 +6,19 @@
 //! Source: PostgreSQL, src/bin/pg_dump/pg_backup_archiver.c (ReadHead, ReadToc) and pg_backup_custom.c (_LoadLOs, _skipData),
 //! archive versions 1.12 (PostgreSQL 9.0) to 1.16 (17, 18).
 
+mod addition;
 mod contents;
+mod cursor;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
 use bytes::{Buf, BytesMut};
 
+pub(super) use addition::Addition;
 pub(super) use contents::{Contents, Entry};
+use cursor::Cursor;
 
 const MAGIC: &[u8] = b"PGDMP";
 const MAJOR: u8 = 1;
@@ -20,11 +26,12 @@ const MINORS: std::ops::RangeInclusive<u8> = 12..=16;
 const CUSTOM_FORMAT: u8 = 1;
 const BLOCK_DATA: u8 = 1;
 const BLOCK_LARGE_OBJECTS: u8 = 3;
-/// One definition (a function, a view) is not longer; what is, is damage.
-const MAX_TEXT: usize = 256 * 1024 * 1024;
-/// Maximum size of the table of contents of an archive that comes from outside. It is kept until it is complete, and whoever can write to a
-/// destination decides what it claims. A million large objects of servers before 17 take 160 MiB.
-const MAX_FOREIGN_CONTENTS: usize = 256 * 1024 * 1024;
+/// Maximum memory in bytes for the table of contents of an archive that comes from outside: its bytes, which a restore keeps until it knows
+/// how to start pg_restore, and its parsed entries. Anyone who can write to a destination decides what it claims. A million large
+/// objects, the longest lists there are, take 160 MiB of bytes with servers before 17, and 200 MiB of entries.
+const MAX_FOREIGN_CONTENTS: usize = 512 * 1024 * 1024;
+/// Maximum bytes of one entry of such an archive without its dependencies. It is kept until it is complete.
+const MAX_FOREIGN_ENTRY: usize = 64 * 1024 * 1024;
 
 /// Why an archive is not whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,8 +47,9 @@ pub(super) enum ArchiveError {
     #[error("the archive is cut off: {0}")]
     CutOff(String),
     #[error(
-        "the archive's table of contents is larger than {} MiB, which no database of a usual kind has. If it is one, use pg_restore itself",
-        MAX_FOREIGN_CONTENTS / 1024 / 1024
+        "the archive's table of contents takes more than {} MiB of memory, or one of its entries more than {}, as no usual database's does. If it is a real one, use pg_restore itself",
+        MAX_FOREIGN_CONTENTS / 1024 / 1024,
+        MAX_FOREIGN_ENTRY / 1024 / 1024
     )]
     TooLarge,
 }
@@ -58,7 +66,11 @@ pub(super) struct ArchiveReader {
     /// Entries whose data has not ended yet.
     missing: BTreeSet<i64>,
     contents: Contents,
-    /// Bytes that the table of contents may still take, if that is limited.
+    /// Bytes that were read and understood, and where in them the number of entries stands and the table of contents ends.
+    consumed: usize,
+    count_at: usize,
+    contents_end: usize,
+    /// Bytes of memory that the table of contents may still take, if that is limited.
     room: Option<usize>,
 }
 
@@ -67,6 +79,10 @@ enum State {
     #[default]
     Head,
     Contents {
+        left: i64,
+    },
+    /// In the list that ends an entry, which may be long.
+    Dependencies {
         left: i64,
     },
     /// Between two entries' data: the only place where an archive may end.
@@ -105,8 +121,8 @@ impl ArchiveReader {
 
     /// Reads the next bytes.
     pub(super) fn read(&mut self, mut data: &[u8]) -> Result<(), ArchiveError> {
-        if let Some(room) = self.room.filter(|_| !self.contents_read()) {
-            self.room = Some(room.checked_sub(data.len()).ok_or(ArchiveError::TooLarge)?);
+        if !self.contents_read() {
+            self.charge(data.len())?;
         }
         loop {
             if let State::Skip { left, then } = self.state {
@@ -128,10 +144,23 @@ impl ArchiveReader {
             data = &[];
             while !matches!(self.state, State::Skip { .. }) {
                 if self.step()?.is_err() {
-                    return Ok(());
+                    return self.bound_pending();
                 }
             }
         }
+    }
+
+    /// Takes what is kept of the table of contents from the room for it.
+    fn charge(&mut self, bytes: usize) -> Result<(), ArchiveError> {
+        if let Some(room) = &mut self.room {
+            *room = room.checked_sub(bytes).ok_or(ArchiveError::TooLarge)?;
+        }
+        Ok(())
+    }
+
+    fn bound_pending(&self) -> Result<(), ArchiveError> {
+        let too_long = self.room.is_some() && !self.contents_read() && self.pending.len() > MAX_FOREIGN_ENTRY;
+        if too_long { Err(ArchiveError::TooLarge) } else { Ok(()) }
     }
 
     /// Returns the table of contents as far as it was read; complete once [`Self::contents_read`].
@@ -149,13 +178,21 @@ impl ArchiveReader {
         }
     }
 
+    /// Returns what makes the archive run `sql` after everything else, inside its transaction; once the table of contents was read.
+    pub(super) fn addition(&self, sql: &str) -> Addition {
+        let layout =
+            addition::Layout { minor: self.minor, integer_size: self.integer_size, offset_size: self.offset_size };
+        let (count_at, end) = (self.count_at, self.contents_end);
+        addition::of(layout, &self.contents.entries, sql, count_at, end)
+    }
+
     /// Whether the table of contents was read.
     pub(super) fn contents_read(&self) -> bool {
-        !matches!(self.state, State::Head | State::Contents { .. })
+        !matches!(self.state, State::Head | State::Contents { .. } | State::Dependencies { .. })
     }
 
     /// Answers whether everything that was announced came.
-    pub(super) fn finish(self) -> Result<(), ArchiveError> {
+    pub(super) fn finish(&self) -> Result<(), ArchiveError> {
         if self.state != State::Block || !self.pending.is_empty() {
             let place = if self.contents_read() { "in the data of a table" } else { "in its table of contents" };
             return Err(ArchiveError::CutOff(place.to_owned()));
@@ -173,21 +210,39 @@ impl ArchiveReader {
                 Ok(head) => {
                     (self.minor, self.integer_size, self.offset_size) =
                         (head.minor, head.integer_size, head.offset_size);
+                    self.count_at = cursor.at - 1 - head.integer_size;
                     self.contents.server_version = head.server_version;
                     State::Contents { left: head.entries }
                 }
                 Err(More) => return Ok(Err(More)),
             },
-            State::Contents { left: 0 } => State::Block,
-            State::Contents { left } => match read_entry(&mut cursor, self.minor, self.offset_size)? {
+            State::Contents { left: 0 } => {
+                // A long entry leaves a large buffer behind, and the data's come in small pieces.
+                self.pending = BytesMut::from(&self.pending[..]);
+                self.contents_end = self.consumed;
+                self.state = State::Block;
+                return Ok(Ok(()));
+            }
+            State::Contents { left } => match read_entry(&mut cursor, self.minor)? {
                 Ok((has_data, entry)) => {
+                    let consumed = cursor.at;
+                    self.charge(entry.memory())?;
                     if has_data {
                         self.missing.insert(entry.id);
                     }
                     self.contents.add(entry);
-                    State::Contents { left: left - 1 }
+                    self.pending.advance(consumed);
+                    self.consumed += consumed;
+                    self.state = State::Dependencies { left: left - 1 };
+                    return Ok(Ok(()));
                 }
                 Err(More) => return Ok(Err(More)),
+            },
+            State::Dependencies { left } => match cursor.text()? {
+                Ok(Some(_)) => State::Dependencies { left },
+                // Where the entry's data starts follows; unknown in a stream.
+                Ok(None) if cursor.take(1 + self.offset_size).is_ok() => State::Contents { left },
+                Ok(None) | Err(More) => return Ok(Err(More)),
             },
             State::Block => match read_block(&mut cursor, &self.missing)? {
                 Ok(state) => state,
@@ -219,6 +274,8 @@ impl ArchiveReader {
         };
         let consumed = cursor.at;
         self.pending.advance(consumed);
+        // Only where the table of contents ends is of interest: what is skipped is not counted.
+        self.consumed += consumed;
         self.state = next;
         Ok(Ok(()))
     }
@@ -277,8 +334,8 @@ fn read_head(cursor: &mut Cursor<'_>) -> Step<Head> {
     Ok(Ok(Head { minor, integer_size: integer_size.into(), offset_size: offset_size.into(), entries, server_version }))
 }
 
-/// Reads an entry of the table of contents, and whether data follows for it.
-fn read_entry(cursor: &mut Cursor<'_>, minor: u8, offset_size: usize) -> Step<(bool, Entry)> {
+/// Reads an entry of the table of contents up to its dependencies, and whether data follows for it.
+fn read_entry(cursor: &mut Cursor<'_>, minor: u8) -> Step<(bool, Entry)> {
     macro_rules! or_more {
         ($step:expr) => {
             match $step {
@@ -307,8 +364,6 @@ fn read_entry(cursor: &mut Cursor<'_>, minor: u8, offset_size: usize) -> Step<(b
     }
     let owner = or_more!(cursor.text()?);
     or_more!(cursor.text()?); // with oids, always "false"
-    while or_more!(cursor.text()?).is_some() {} // dependencies
-    or_more!(cursor.take(1 + offset_size)); // where the data starts, unknown in a stream
     let [kind, tag, schema, owner, tablespace] = [kind, tag, schema, owner, tablespace].map(lossy);
     let definition = if contents::is_kept(&kind) { lossy(definition) } else { String::new() };
     Ok(Ok((has_data, Entry { id, kind, tag, schema, owner, tablespace, definition })))
@@ -328,37 +383,5 @@ fn read_block(cursor: &mut Cursor<'_>, missing: &BTreeSet<i64>) -> Step<State> {
         BLOCK_DATA => Ok(Ok(State::Data { entry })),
         BLOCK_LARGE_OBJECTS => Ok(Ok(State::LargeObjects { entry })),
         _ => Err(ArchiveError::Damaged("an unknown kind of data")),
-    }
-}
-
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    integer_size: usize,
-}
-
-impl<'a> Cursor<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], More> {
-        let taken = self.bytes.get(self.at..self.at + length).ok_or(More)?;
-        self.at += length;
-        Ok(taken)
-    }
-
-    /// A sign byte, then the value, least significant byte first.
-    fn integer(&mut self) -> Step<i64> {
-        let Ok(bytes) = self.take(1 + self.integer_size) else { return Ok(Err(More)) };
-        let value = bytes[1..].iter().rev().fold(0_u64, |value, byte| value << 8 | u64::from(*byte));
-        let value = i64::try_from(value).map_err(|_| ArchiveError::Damaged("an impossible number"))?;
-        Ok(Ok(if bytes[0] == 0 { value } else { -value }))
-    }
-
-    /// A length, then the bytes; -1 is no text at all.
-    fn text(&mut self) -> Step<Option<&'a [u8]>> {
-        let Ok(length) = self.integer()? else { return Ok(Err(More)) };
-        let Ok(length) = usize::try_from(length) else { return Ok(Ok(None)) };
-        if length > MAX_TEXT {
-            return Err(ArchiveError::Damaged("an impossibly long text"));
-        }
-        Ok(self.take(length).map(Some))
     }
 }

@@ -5,10 +5,9 @@ use std::ffi::OsString;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::Warning;
-use pipeline::process::{Command, EXIT_PATIENCE, Process};
+use pipeline::process::{Command, EXIT_PATIENCE, Output, Process};
 use pipeline::stream::PIECE_SIZE;
 use tokio::io::AsyncReadExt;
-use tokio::process::ChildStdout;
 
 use super::Postgres;
 use super::archive::ArchiveReader;
@@ -29,7 +28,7 @@ pub(super) struct PostgresDump {
     /// What the dump leaves out, as a look before it found.
     warnings: Vec<Warning>,
     process: Process,
-    output: ChildStdout,
+    output: Output,
     archive: ArchiveReader,
 }
 

@@ -11,16 +11,12 @@
 //! Names may be cut; what a database is, and for which place, its mark says ([`super::marks`]).
 
 use domain::Warning;
-use pipeline::process::Process;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{ChildStdin, ChildStdout};
 
 use super::Postgres;
-use super::cures::Operation;
 use super::marks::{Mark, Marks};
 use super::probe::{execute, identifier, query};
 use super::restore::Target;
-use super::tools::Tool;
+use super::session::Session;
 use crate::error::Error;
 
 /// PostgreSQL cuts longer names.
@@ -75,6 +71,11 @@ impl Number {
         (digits.len() == 8).then(|| u32::from_str_radix(digits, 16).ok().map(Self))?
     }
 
+    /// Returns the number itself.
+    pub(super) fn value(self) -> u32 {
+        self.0
+    }
+
     /// Returns the passing name of a database, cut so that PostgreSQL keeps it whole.
     pub(super) fn name(self, database: &str, purpose: Purpose) -> String {
         let suffix = format!("__dbackup_{}_{self}", purpose.word());
@@ -95,9 +96,7 @@ impl std::fmt::Display for Number {
 /// Holds the lock of one restore for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Keeper {
-    _process: Process,
-    _input: ChildStdin,
-    _output: BufReader<ChildStdout>,
+    _session: Session,
 }
 
 impl Keeper {
@@ -105,36 +104,11 @@ impl Keeper {
     pub(super) async fn hold(source: &Postgres, number: Number) -> Result<Self, Error> {
         let database = lock_database(source).await?;
         let what = format!("could not mark a restore at {}", source.address());
-        let cure = |words: &str| source.cure(Operation::Restore, words);
-        let command = Tool::find_any("psql").await?.command(source).arguments([
-            "--no-psqlrc",
-            "--quiet",
-            "--tuples-only",
-            "--no-align",
-            "--no-password",
-            "--set=ON_ERROR_STOP=1",
-            &format!("--dbname={}", source.conninfo(database)),
-        ]);
-        let (process, input, output) = command.start().map_err(|error| Error::of_tool(&what, &error, cure))?;
-        let (Some(mut input), Some(output)) = (input, output) else {
-            return Err(Error::failed(what, "psql has no pipes"));
-        };
+        let session = Session::open(source, database, what).await?;
         let (class, key) = (LOCK_CLASS.cast_signed(), number.0.cast_signed());
-        let sql = format!("SET idle_session_timeout = 0;\nSELECT 'held' FROM pg_advisory_lock({class}, {key});\n");
-        // The parameter is unknown before PostgreSQL 14; its failure must not end psql.
-        let sql = format!("\\set ON_ERROR_STOP 0\n{sql}");
-        let mut output = BufReader::new(output);
-        let mut line = String::new();
-        let asked = input.write_all(sql.as_bytes()).await;
-        let read = output.read_line(&mut line).await;
-        if asked.is_err() || read.is_err() || line.trim() != "held" {
-            drop(input);
-            return Err(match process.finish(Some(pipeline::process::EXIT_PATIENCE)).await {
-                Ok(_) => Error::failed(what, "the lock was not taken"),
-                Err(error) => Error::of_tool(what, &error, cure),
-            });
-        }
-        Ok(Self { _process: process, _input: input, _output: output })
+        let sql = format!("SELECT 'held' FROM pg_catalog.pg_advisory_lock({class}, {key})");
+        let (session, _) = session.ask(&sql).await?;
+        Ok(Self { _session: session })
     }
 }
 

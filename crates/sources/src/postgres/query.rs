@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use pipeline::process::{Command, EXIT_PATIENCE, Process, ProcessError};
+use pipeline::process::{Command, EXIT_PATIENCE, Input, Output, Process, ProcessError};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::process::{ChildStdin, ChildStdout};
 
 use super::Postgres;
 use super::cures::Operation;
@@ -217,15 +216,17 @@ async fn run(command: &Command, sql: &str) -> Result<Vec<u8>, ProcessError> {
     // A psql that has failed does not read on: its exit tells why.
     let (_, output) = tokio::join!(feed(stdin, &script), read(stdout));
     match output {
-        Some(output) => process.finish(Some(EXIT_PATIENCE)).await.map(|_| output),
-        None => Err(oversized(&process)),
+        Ok(output) => process.finish(Some(EXIT_PATIENCE)).await.map(|_| output),
+        Err(why) => Err(unusable(&process, why)),
     }
 }
 
 /// Runs statements up to their commit, asks the guard, and commits.
 async fn change(command: &Command, sql: &str, guard: &dyn Guard) -> Result<Vec<u8>, Ended> {
     let (process, stdin, stdout) = command.start()?;
-    let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else { return Err(oversized(&process).into()) };
+    let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else {
+        return Err(unusable(&process, "it has no pipes".to_owned()).into());
+    };
     let script = format!("{CHANGE_SETTINGS}{sql}\n;\nSELECT '{READY}';\n");
     let mut stdout = BufReader::new(stdout.take(MAX_ANSWER + 1));
     let (_, rows) = tokio::join!(stdin.write_all(script.as_bytes()), read_until_ready(&mut stdout));
@@ -259,28 +260,25 @@ async fn read_until_ready(stdout: &mut (impl AsyncBufRead + Unpin)) -> Option<Ve
 }
 
 /// Returns whether all of it was taken.
-async fn feed(stdin: Option<ChildStdin>, script: &str) -> bool {
+async fn feed(stdin: Option<Input>, script: &str) -> bool {
     let Some(mut stdin) = stdin else { return false };
     stdin.write_all(script.as_bytes()).await.is_ok() && stdin.shutdown().await.is_ok()
 }
 
-/// Returns `None` if the answer is too long.
-async fn read(stdout: Option<ChildStdout>) -> Option<Vec<u8>> {
+/// Reads an answer; the error says why it cannot be used.
+async fn read(stdout: Option<Output>) -> Result<Vec<u8>, String> {
     let mut output = Vec::new();
-    stdout?.take(MAX_ANSWER + 1).read_to_end(&mut output).await.ok()?;
-    (output.len() as u64 <= MAX_ANSWER).then_some(output)
+    let stdout = stdout.ok_or("psql has no output")?;
+    stdout.take(MAX_ANSWER + 1).read_to_end(&mut output).await.map_err(|error| error.to_string())?;
+    if output.len() as u64 <= MAX_ANSWER { Ok(output) } else { Err(format!("more than {MAX_ANSWER} bytes")) }
 }
 
 fn broken_off(name: &str, why: &str) -> ProcessError {
     ProcessError::Failed { name: name.to_owned(), status: "broken off".to_owned(), stderr: why.to_owned() }
 }
 
-fn oversized(_killed_when_dropped: &Process) -> ProcessError {
-    ProcessError::Failed {
-        name: "psql".to_owned(),
-        status: "its output cannot be used".to_owned(),
-        stderr: format!("more than {MAX_ANSWER} bytes"),
-    }
+fn unusable(_killed_when_dropped: &Process, why: String) -> ProcessError {
+    ProcessError::Failed { name: "psql".to_owned(), status: "its output cannot be used".to_owned(), stderr: why }
 }
 
 fn failure(source: &Postgres, sql: &str, error: &ProcessError) -> QueryError {

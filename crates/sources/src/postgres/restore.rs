@@ -8,6 +8,7 @@
 
 mod command;
 mod failed;
+mod gate;
 mod place;
 
 use std::sync::Arc;
@@ -15,14 +16,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Warning;
-use pipeline::process::{EXIT_PATIENCE, KeptLines, Process, ProcessError};
+use pipeline::process::{EXIT_PATIENCE, Input, KeptLines, Process, ProcessError};
 use tokio::io::AsyncWriteExt;
-use tokio::process::ChildStdin;
 
 use self::command::Role;
-pub(super) use self::place::{Session, Target};
+use self::gate::Gate;
+pub(super) use self::place::{Occupant, Target};
 use super::Postgres;
-use super::archive::{ArchiveReader, Contents};
+use super::archive::ArchiveReader;
 use super::contents;
 use super::cures::Operation;
 use super::definition::Definition;
@@ -45,7 +46,6 @@ pub(super) struct PostgresRestore {
     role: Role,
     number: Number,
     archive: ArchiveReader,
-    contents: Contents,
     head: Vec<Bytes>,
     place: Place,
     /// Held until the restored database has its name.
@@ -69,7 +69,9 @@ enum Place {
 
 struct Running {
     process: Process,
-    input: ChildStdin,
+    input: Input,
+    /// Before its commit, where it commits by itself.
+    gate: Option<Gate>,
     _list: Option<ListFile>,
 }
 
@@ -97,7 +99,6 @@ impl PostgresRestore {
             role,
             number,
             archive: ArchiveReader::of_foreign(),
-            contents: Contents::default(),
             head: Vec::new(),
             place,
             keeper: None,
@@ -116,7 +117,6 @@ impl PostgresRestore {
     }
 
     async fn start_tool(&mut self) -> Result<Running, Error> {
-        self.contents = self.archive.contents().clone();
         let tool = Tool::find("pg_restore", self.target.server_major, self.archive.oldest_reader()).await?;
         self.make_place().await?;
         let (source, database) = (&self.target.source, self.loaded_into());
@@ -132,17 +132,21 @@ impl PostgresRestore {
         if self.options.no_owner {
             command = command.arguments(["--no-owner", "--no-privileges"]);
         }
+        let mut gate = None;
         if self.place == (Place::Direct { one_transaction: true }) {
             command = command.arguments(["--single-transaction"]);
+            gate = Some(Gate::close(source, database, self.number).await?);
         }
-        let tablespaces = command::missing_tablespaces(source, database, &self.contents).await?;
+        let addition = gate.as_ref().map(|gate| gate.addition(&self.archive));
+        let tablespaces = command::missing_tablespaces(source, database, self.archive.contents()).await?;
         if tablespaces.is_some() {
             command = command.arguments(["--no-tablespaces"]);
         }
-        let selected = command::selected_entries(source, database, self.role, &self.contents).await?;
+        let selected = command::selected_entries(source, database, self.role, self.archive.contents()).await?;
         let mut warnings: Vec<Warning> = tablespaces.into_iter().collect();
         let mut list = None;
-        if let Some((entries, left_out)) = selected {
+        if let Some((mut entries, left_out)) = selected {
+            entries.extend(addition.iter().map(|addition| format!("{};\n", addition.id)));
             let file = ListFile::of(&entries).map_err(|error| Error::failed(self.what(), error))?;
             command = command.arguments([format!("--use-list={}", file.path())]);
             warnings.extend(left_out);
@@ -151,8 +155,11 @@ impl PostgresRestore {
         command::allow_writing(&mut command, source, database).await?;
         let started = command.start().map_err(|error| Error::of_tool(self.what(), &error, |words| self.cure(words)))?;
         self.warnings.extend(warnings);
+        if let Some(addition) = addition {
+            self.head = gate::add(std::mem::take(&mut self.head), &addition);
+        }
         match started {
-            (process, Some(input), _) => Ok(Running { process, input, _list: list }),
+            (process, Some(input), _) => Ok(Running { process, input, gate, _list: list }),
             _ => Err(Error::failed(self.what(), "pg_restore has no input")),
         }
     }
@@ -161,7 +168,8 @@ impl PostgresRestore {
     async fn make_place(&mut self) -> Result<(), Error> {
         match self.place.clone() {
             Place::Direct { .. } => {
-                let fits = command::fits_one_transaction(&self.target.source, &self.target.database, &self.contents);
+                let fits =
+                    command::fits_one_transaction(&self.target.source, &self.target.database, self.archive.contents());
                 let one_transaction = self.options.on_error == OnError::Stop && fits.await?;
                 self.place = Place::Direct { one_transaction };
             }
@@ -180,7 +188,7 @@ impl PostgresRestore {
     }
 
     async fn create(&mut self, name: &str) -> Result<(), Error> {
-        let warnings = self.target.create(name, &Definition::of(&self.contents)).await?;
+        let warnings = self.target.create(name, &Definition::of(self.archive.contents())).await?;
         self.warnings.extend(warnings);
         Ok(())
     }
@@ -200,7 +208,7 @@ impl PostgresRestore {
             Err(ProcessError::Failed { stderr, .. })
                 if self.options.on_error == OnError::Continue && failed::went_through(&stderr) =>
             {
-                self.failed_objects = failed::objects(&stderr, &self.contents, &|words| self.cure(words));
+                self.failed_objects = failed::objects(&stderr, self.archive.contents(), &|words| self.cure(words));
                 Ok(())
             }
             Err(error) => Err(Error::of_restore_tool(self.what(), &error, |words| self.cure(words))),
@@ -209,7 +217,7 @@ impl PostgresRestore {
 
     /// Gives the loaded database its place. The error comes with everything kept.
     async fn put_in_place(&mut self) -> Result<Vec<Warning>, Error> {
-        let definition = Definition::of(&self.contents);
+        let definition = Definition::of(self.archive.contents());
         let loaded = self.loaded_into().to_owned();
         let exists = self.found != Found::Absent;
         let mut warnings = self.target.dress(&loaded, &definition, self.options.no_owner, exists).await;
@@ -261,7 +269,7 @@ impl PostgresRestore {
         match &self.place {
             Place::Direct { one_transaction: true } => Ok(()),
             Place::Direct { one_transaction: false } => {
-                if self.contents.entries.is_empty() {
+                if self.archive.contents().entries.is_empty() {
                     return Ok(());
                 }
                 Err(Error::Failed {
@@ -276,6 +284,23 @@ impl PostgresRestore {
             Place::OwnName { .. } => self.target.bring_back(self.number).await.map(drop),
         }
     }
+}
+
+/// Waits for the end of a pg_restore that has to pass a gate before its commit, and a guard with it.
+async fn through(
+    gate: Gate,
+    guard: &dyn Guard,
+    ended: impl Future<Output = Result<Option<String>, ProcessError>>,
+) -> Result<Result<Option<String>, ProcessError>, Error> {
+    let mut ended = std::pin::pin!(ended);
+    let gate = tokio::select! {
+        // It has failed before.
+        ended = &mut ended => return Ok(ended),
+        reached = gate.reached() => reached?,
+    };
+    guard.check().await?;
+    let _until_it_has_committed = gate.open().await?;
+    Ok(ended.await)
 }
 
 fn choose_place(
@@ -341,20 +366,17 @@ impl Restore for PostgresRestore {
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
-        std::mem::take(&mut self.archive).finish().map_err(|error| Error::failed(self.what(), error))?;
-        let Some(Running { process, input, _list }) = self.running.take() else {
+        self.archive.finish().map_err(|error| Error::failed(self.what(), error))?;
+        let Some(Running { process, input, gate, _list }) = self.running.take() else {
             return Err(Error::failed(self.what(), "the dump is empty"));
         };
-        if matches!(self.place, Place::Direct { .. }) {
-            // At its input's end, pg_restore commits: it must be dead before that.
-            if let Err(stopped) = self.guard.check().await {
-                drop(process);
-                drop(input);
-                return Err(stopped);
-            }
-        }
         drop(input);
-        let ended = process.finish(None).await;
+        // Dropped with a refusal, pg_restore is killed.
+        let ended = process.finish(None);
+        let ended = match gate {
+            Some(gate) => through(gate, &*self.guard, ended).await?,
+            None => ended.await,
+        };
         self.judge(ended)
     }
 
@@ -368,7 +390,7 @@ impl Restore for PostgresRestore {
     }
 
     async fn abort(mut self: Box<Self>) -> Result<(), Error> {
-        if let Some(Running { process, input, _list }) = self.running.take() {
+        if let Some(Running { process, input, .. }) = self.running.take() {
             // pg_restore must die before its input ends, or it could take the end for a good one.
             drop(process);
             drop(input);
@@ -380,7 +402,7 @@ impl Restore for PostgresRestore {
 impl PostgresRestore {
     /// pg_restore has closed its input: its own words say why.
     async fn failure_of_tool(&mut self) -> Error {
-        let Some(Running { process, input, _list }) = self.running.take() else {
+        let Some(Running { process, input, .. }) = self.running.take() else {
             return Error::failed(self.what(), "pg_restore is gone");
         };
         let failure = match process.finish(Some(EXIT_PATIENCE)).await {

@@ -22,6 +22,9 @@ const KEPT: [&str; 14] = [
     "PUBLICATION",
 ];
 
+/// Bytes that an allocator adds to an entry with three short texts.
+const ALLOCATIONS: usize = 64;
+
 /// Returns whether the definition of an entry of this kind is kept.
 pub(super) fn is_kept(kind: &str) -> bool {
     KEPT.contains(&kind)
@@ -56,6 +59,12 @@ pub(in super::super) struct Entry {
 }
 
 impl Entry {
+    /// Returns the bytes of memory that it takes, with what a list and an allocator add.
+    pub(super) fn memory(&self) -> usize {
+        let texts = [&self.kind, &self.tag, &self.schema, &self.owner, &self.tablespace, &self.definition];
+        size_of::<Self>() + ALLOCATIONS + texts.iter().map(|text| text.len()).sum::<usize>()
+    }
+
     /// Returns its kind and name for a person: `MATERIALIZED VIEW public.m`.
     pub(in super::super) fn label(&self) -> String {
         match self.schema.as_str() {

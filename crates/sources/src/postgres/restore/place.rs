@@ -271,7 +271,7 @@ impl Target {
     }
 
     /// Returns who works in the databases.
-    pub(in super::super) async fn sessions(&self, names: &[&str]) -> Result<Vec<Session>, Error> {
+    pub(in super::super) async fn sessions(&self, names: &[&str]) -> Result<Vec<Occupant>, Error> {
         let sql = format!(
             "SELECT s.datname::text, count(*) || ' ' || coalesce(s.backend_type, 'session') || CASE count(*) WHEN 1 THEN '' ELSE 's' END || \
              coalesce(' of ' || usename, '') || coalesce(' (slot ' || slot_name || ')', '') AS words, {MAY_END} \
@@ -286,7 +286,7 @@ impl Target {
         let rows = execute(&self.source, &sql).await?.into_iter();
         let session = |row| {
             let [database, words, may_end] = <[String; 3]>::try_from(row).ok()?;
-            Some(Session { database, words, may_end: may_end == "t" })
+            Some(Occupant { database, words, may_end: may_end == "t" })
         };
         Ok(rows.filter_map(session).collect())
     }
@@ -389,7 +389,7 @@ impl Target {
 
 /// A session, or what else holds a database.
 #[derive(Debug)]
-pub(in super::super) struct Session {
+pub(in super::super) struct Occupant {
     database: String,
     /// Who it is.
     pub(in super::super) words: String,

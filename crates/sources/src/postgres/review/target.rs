@@ -2,7 +2,7 @@
 
 use super::super::Postgres;
 use super::super::probe::{execute, identifier, literal, query};
-use super::super::restore::{Session, Target};
+use super::super::restore::{Occupant, Target};
 use super::{finding, listed, with_sql};
 use crate::error::Error;
 use crate::{Contents, Finding, RestoreOptions, Severity};
@@ -174,9 +174,9 @@ pub(super) async fn in_the_way(
 }
 
 async fn sessions(target: &Target, database: &str) -> Result<Vec<Finding>, Error> {
-    let (ended, stay): (Vec<Session>, Vec<Session>) =
+    let (ended, stay): (Vec<Occupant>, Vec<Occupant>) =
         target.sessions(&[database]).await?.into_iter().partition(|session| session.may_end);
-    let words = |sessions: &[Session]| listed(sessions.iter().map(|session| session.words.as_str()));
+    let words = |sessions: &[Occupant]| listed(sessions.iter().map(|session| session.words.as_str()));
     let mut findings = Vec::new();
     if !ended.is_empty() {
         let message = format!("sessions in '{database}' are ended when it is replaced: {}", words(&ended));
