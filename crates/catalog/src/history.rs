@@ -97,8 +97,7 @@ fn last_run(row: &Row, alias: &str) -> Result<Option<LastRun>, Error> {
 }
 
 impl Catalog {
-    /// How many backups came to what in each span between neighbours of `bounds`, which are in order. Ids sort by time, so each
-    /// span is a range of the primary key.
+    /// How many backups came to what in each span between neighbours of `bounds`, which are in order.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -113,11 +112,11 @@ impl Catalog {
              SELECT r.job_id, CAST(s.span AS BIGINT) AS span, r.state, COUNT(*) AS runs, MAX(r.id) AS newest, \
              CAST(SUM(r.stored_bytes) AS BIGINT) AS stored_bytes \
              FROM spans s CROSS JOIN runs r \
-             WHERE r.id >= s.low AND r.id < s.high AND r.kind = 'backup' AND r.job_id IS NOT NULL \
+             WHERE r.created_at >= s.low AND r.created_at < s.high AND r.kind = 'backup' AND r.job_id IS NOT NULL \
              GROUP BY r.job_id, s.span, r.state ORDER BY r.job_id, s.span",
             spans.join(", ")
         );
-        sql::all(&self.db, &text, bounds.iter().map(|bound| Value::from(least_id(*bound)))).await
+        sql::all(&self.db, &text, bounds.iter().map(|bound| Value::from(*bound))).await
     }
 
     /// Every job, by name.
@@ -151,26 +150,5 @@ impl Catalog {
             newest(|state| state.is_finished() && state != RunStatus::Cancelled),
         );
         sql::all(&self.db, &text, []).await
-    }
-}
-
-/// What sorts before every id made at that time or later, and after every earlier one: a UUID of version 7 begins with the
-/// milliseconds since 1970 (RFC 9562, section 5.7).
-fn least_id(time: Timestamp) -> String {
-    let digits = format!("{:012x}", time.as_millisecond().max(0));
-    format!("{}-{}", &digits[..8], &digits[8..])
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    #[test]
-    fn ids_lie_between_the_bounds_of_their_millisecond() {
-        for millisecond in [0, 1_768_478_400_000, 1_768_478_400_001, 99_999_999_999_999] {
-            let [at, next] = [0, 1].map(|more| Timestamp::from_millisecond(millisecond + more).unwrap());
-            let id = crate::new_id(at);
-            assert!(super::least_id(at) < id && id < super::least_id(next), "{id}");
-        }
     }
 }

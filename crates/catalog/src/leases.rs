@@ -1,7 +1,8 @@
 //! Who works on a run, and how it ends.
 //!
 //! A run in progress has a worker, a lease that the worker renews, and a fence that grows whenever the run changes hands: a worker
-//! with an older fence has lost the run and changes nothing. Leases go by the database's clock, which is the same for all servers.
+//! with an older fence has lost the run and changes nothing. A run whose lease is not renewed for as long as it lasts was abandoned: whoever
+//! watches it measures that by a clock that does not jump, so that nobody's clock has to be right.
 
 use domain::outcome::RunStatus;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +12,7 @@ use serde_json::Value as Json;
 use crate::Catalog;
 use crate::error::Error;
 use crate::runs::Run;
-use crate::sql::{self, Record, Row, values};
+use crate::sql::{self, Record, Row, record, values};
 use crate::values::json;
 
 /// A run that a worker has claimed.
@@ -22,6 +23,20 @@ pub struct Claim {
     /// The fence that every change of the run has to name.
     pub fence: i64,
 }
+
+/// A worker's hold on a run, as it was last renewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run_id: String,
+    /// See [`Claim::fence`].
+    pub fence: i64,
+    /// What the last renewal wrote, by the database's clock: milliseconds since 1970. Only that it changes with each renewal tells
+    /// anything: clocks jump.
+    pub until: i64,
+}
+
+record!(Lease, "runs", { run_id = "id", fence, until = "lease_until" });
 
 /// How a run ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -150,29 +165,35 @@ impl Catalog {
         self.run(id).await
     }
 
-    /// Marks runs of other workers as interrupted once their lease has expired, and returns them. In a database that only one process
-    /// can use, runs of other workers were left by earlier processes, and their leases do not matter.
+    /// Returns the leases of other workers' runs that are in progress.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn interrupt_abandoned(&self, worker: &str, now: Timestamp) -> Result<Vec<Run>, Error> {
-        let clock = self.db.clock();
-        let which = if self.is_private() { String::new() } else { format!(" AND lease_until < {clock}") };
+    pub async fn leases_of_others(&self, worker: &str) -> Result<Vec<Lease>, Error> {
+        let text = sql::select::<Lease>("WHERE state = 'running' AND worker <> $1");
+        sql::all(&self.db, &text, values![worker]).await
+    }
+
+    /// Marks a run as interrupted unless its lease has been renewed. Returns `None` if it has, or if the run has ended.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn interrupt_abandoned(&self, lease: &Lease, now: Timestamp) -> Result<Option<Run>, Error> {
         let text = format!(
             "UPDATE runs SET state = 'interrupted', fence = fence + 1, finished_at = $1, lease_until = NULL, worker = NULL, \
              error = 'the server stopped in the middle of it; nothing unfinished counts as a backup' \
-             WHERE state = 'running' AND worker <> $2{which} RETURNING {}",
+             WHERE state = 'running' AND id = $2 AND fence = $3 AND lease_until = $4 RETURNING {}",
             sql::columns::<Run>()
         );
-        sql::all(&self.db, &text, values![now, worker]).await
+        sql::one(&self.db, &text, values![now, &lease.run_id, lease.fence, lease.until]).await
     }
 
-    /// Returns whether the worker with this fence still owns the run.
+    /// Returns whether the worker with this fence still owns the run, and nobody has asked to cancel it.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn holds_run(&self, id: &str, fence: i64) -> Result<bool, Error> {
-        let text = "SELECT fence FROM runs WHERE id = $1 AND fence = $2 AND state = 'running'";
+        let text = "SELECT fence FROM runs WHERE id = $1 AND fence = $2 AND state = 'running' AND NOT cancel_requested";
         Ok(sql::value::<i64>(&self.db, text, values![id, fence]).await?.is_some())
     }
 }

@@ -1,7 +1,7 @@
 //! Runs: each backup, restore and copy, as it is queued and listed. `leases.rs` has what workers do with them.
 
 use domain::outcome::RunStatus;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
 use crate::error::Error;
@@ -108,7 +108,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::AlreadyRunning`] if its job has one that has not ended, or its slot has fired.
     pub async fn queue_run(&self, new: &NewRun, now: Timestamp) -> Result<Run, Error> {
-        let id = new_id(now);
+        let id = next_id(&self.db, now).await?;
         if insert(&self.db, &id, new, now).await? == 0 {
             return Err(Error::AlreadyRunning);
         }
@@ -154,6 +154,23 @@ impl Catalog {
         let text = "SELECT COUNT(*) AS number FROM runs WHERE state = $1";
         Ok(sql::value(&self.db, text, values![state.as_str()]).await?.unwrap_or(0))
     }
+}
+
+/// Returns an id that sorts after those of all runs so far. A clock that was ahead for a while has left ids of the future: these are
+/// followed, since the newest run has to be the one that was queued last.
+pub(crate) async fn next_id(db: impl Executor, now: Timestamp) -> Result<String, Error> {
+    let id = new_id(now);
+    let text = "SELECT MAX(id) AS newest FROM runs";
+    match sql::value::<Option<String>>(db, text, []).await?.flatten().filter(|newest| *newest >= id) {
+        Some(newest) => Ok(new_id(time_of(&newest).unwrap_or(now) + SignedDuration::from_millis(1))),
+        None => Ok(id),
+    }
+}
+
+/// When an id was made: a UUID of version 7 begins with the milliseconds since 1970 (RFC 9562, section 5.7).
+fn time_of(id: &str) -> Option<Timestamp> {
+    let digits: String = id.chars().filter(char::is_ascii_hexdigit).take(12).collect();
+    Timestamp::from_millisecond(i64::from_str_radix(&digits, 16).ok()?).ok()
 }
 
 /// Returns 0 if the job has a run that has not ended, or the slot has fired.

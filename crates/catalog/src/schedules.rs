@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
+use crate::Catalog;
 use crate::error::Error;
 use crate::runs::{self, NewRun, Run};
 use crate::sql::{self, record, values};
 use crate::values::Moment;
-use crate::{Catalog, new_id};
 
 /// A job whose next slot is due.
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ impl Catalog {
             slot: Some(slot),
             attempt: 0,
         };
-        let id = new_id(now);
+        let id = runs::next_id(&mut transaction, now).await?;
         let queued = runs::insert(&mut transaction, &id, &new, now).await?;
         transaction.commit().await?;
         if queued > 0 {

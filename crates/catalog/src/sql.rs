@@ -2,6 +2,9 @@
 //!
 //! sqlx's own `Any` driver is not used: it has neither SQLite's connection options and hooks nor typed NULLs for PostgreSQL.
 
+use std::time::Duration;
+
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
@@ -29,7 +32,7 @@ impl Pool {
     pub(crate) async fn begin(&self) -> Result<Transaction, Error> {
         Ok(match self {
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Transaction::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Transaction::Postgres(in_time(pool.begin()).await?),
         })
     }
 
@@ -61,7 +64,7 @@ impl Transaction {
     pub(crate) async fn commit(self) -> Result<(), Error> {
         let committed = match self {
             Self::Sqlite(transaction) => transaction.commit().await,
-            Self::Postgres(transaction) => transaction.commit().await,
+            Self::Postgres(transaction) => in_time(transaction.commit()).await,
         };
         Ok(committed?)
     }
@@ -80,14 +83,22 @@ impl Executor for &Pool {
     async fn fetch(self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
             Pool::Sqlite(pool) => rows(query(sql, values).fetch_all(pool).await?, Row::Sqlite),
-            Pool::Postgres(pool) => rows(query(sql, values).fetch_all(pool).await?, Row::Postgres),
+            Pool::Postgres(pool) => {
+                let mut connection = pool.acquire().await?;
+                let answer = in_time(query(sql, values).fetch_all(&mut *connection)).await;
+                rows(answer.inspect_err(|error| give_up(&mut connection, error))?, Row::Postgres)
+            }
         })
     }
 
     async fn execute(self, sql: &str, values: Vec<Value>) -> Result<u64, sqlx::Error> {
         Ok(match self {
             Pool::Sqlite(pool) => query(sql, values).execute(pool).await?.rows_affected(),
-            Pool::Postgres(pool) => query(sql, values).execute(pool).await?.rows_affected(),
+            Pool::Postgres(pool) => {
+                let mut connection = pool.acquire().await?;
+                let answer = in_time(query(sql, values).execute(&mut *connection)).await;
+                answer.inspect_err(|error| give_up(&mut connection, error))?.rows_affected()
+            }
         })
     }
 }
@@ -96,15 +107,34 @@ impl Executor for &mut Transaction {
     async fn fetch(self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
             Transaction::Sqlite(open) => rows(query(sql, values).fetch_all(&mut **open).await?, Row::Sqlite),
-            Transaction::Postgres(open) => rows(query(sql, values).fetch_all(&mut **open).await?, Row::Postgres),
+            Transaction::Postgres(open) => {
+                rows(in_time(query(sql, values).fetch_all(&mut **open)).await?, Row::Postgres)
+            }
         })
     }
 
     async fn execute(self, sql: &str, values: Vec<Value>) -> Result<u64, sqlx::Error> {
         Ok(match self {
             Transaction::Sqlite(open) => query(sql, values).execute(&mut **open).await?.rows_affected(),
-            Transaction::Postgres(open) => query(sql, values).execute(&mut **open).await?.rows_affected(),
+            Transaction::Postgres(open) => in_time(query(sql, values).execute(&mut **open)).await?.rows_affected(),
         })
+    }
+}
+
+/// A PostgreSQL server that vanished without a word is waited for no longer. SQLite's waits end by its busy timeout.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(STATEMENT_TIMEOUT, answer).await.unwrap_or_else(|_| {
+        let words = format!("no answer within {} seconds", STATEMENT_TIMEOUT.as_secs());
+        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, words)))
+    })
+}
+
+/// A connection that does not answer is not used again: the next statement would wait for this one's answer.
+fn give_up(connection: &mut PoolConnection<Postgres>, error: &sqlx::Error) {
+    if matches!(error, sqlx::Error::Io(_)) {
+        connection.close_on_drop();
     }
 }
 

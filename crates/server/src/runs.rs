@@ -11,6 +11,7 @@ pub(crate) mod restore;
 pub(crate) mod scheduler;
 pub(crate) mod stages;
 mod unrecorded;
+mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! A disk that is full for a while: told in words, and well again by itself.
 
-use catalog::{Catalog, Error, KeyFile, KeySource, Location, NewLogLine, NewRun};
+use catalog::{Catalog, Error, KeyFile, KeySource, Lease, Location, NewLogLine, NewRun};
 use domain::outcome::RunStatus;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -31,7 +31,10 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
             async {
                 catalog.renew_run(run_id, run.1, lease, [1, 2, 3], Some(&serde_json::json!(message))).await.map(drop)
             },
-            async { catalog.interrupt_abandoned("w1", at(1)).await.map(drop) },
+            async {
+                let abandoned = Lease { run_id: run_id.to_owned(), fence: run.1, until: 0 };
+                catalog.interrupt_abandoned(&abandoned, at(1)).await.map(drop)
+            },
             async { catalog.claim_run("w1", at(1), lease).await.map(drop) },
             async { catalog.fire_slot(job_id, "j", at(60), Some(at(60)), at(61)).await.map(drop) },
             async { catalog.acknowledge_warning(job_id, &message).await.map(drop) },

@@ -1,6 +1,6 @@
 //! Jobs, slots, runs: each once, and only by whoever holds it.
 
-use catalog::{Catalog, Error, NewLogLine, NewRun, RunEnd, RunFilter};
+use catalog::{Catalog, Error, NewLogLine, NewRun, PageRequest, RunEnd, RunFilter};
 use domain::outcome::RunStatus;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -17,6 +17,7 @@ on_both!(
     lines_are_numbered_without_gaps,
     lines_that_come_at_once_are_all_kept,
     a_run_with_warnings_is_the_jobs_last_good_one,
+    runs_keep_their_order_after_a_clock_that_was_ahead,
     an_acknowledged_warning_is_kept_once_and_survives_other_changes,
 );
 
@@ -111,22 +112,22 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     let fence = claims[0].fence;
     assert_eq!((claims[0].run.state, claims[0].run.attempt), (RunStatus::Running, 1));
     assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], None).await.unwrap(), Some(false));
+    assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
     catalog.cancel_run(&queued.id, at(3)).await.unwrap();
+    assert!(!catalog.holds_run(&queued.id, fence).await.unwrap(), "whoever is cancelled changes nothing any more");
     let so_far = serde_json::json!({"databases": []});
     assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], Some(&so_far)).await.unwrap(), Some(true));
-    assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
-    // Nobody's clock but the database's counts, and nobody settles what is his own.
-    assert!(catalog.interrupt_abandoned("w1", at(9_999_999)).await.unwrap().is_empty());
-    let lost = if catalog.is_private() {
-        catalog.interrupt_abandoned("w2", at(41)).await.unwrap()
-    } else {
-        assert!(catalog.interrupt_abandoned("w2", at(9_999_999)).await.unwrap().is_empty());
-        let over = SignedDuration::from_secs(-1);
-        assert_eq!(catalog.renew_run(&queued.id, fence, over, [1, 2, 3], None).await.unwrap(), Some(true));
-        assert!(catalog.interrupt_abandoned("w1", at(41)).await.unwrap().is_empty());
-        catalog.interrupt_abandoned("w2", at(-9_999_999)).await.unwrap()
-    };
-    assert_eq!((lost.len(), lost[0].state), (1, RunStatus::Interrupted));
+    // Nobody sees his own, and a renewal makes an abandoned lease another one.
+    assert!(catalog.leases_of_others("w1").await.unwrap().is_empty());
+    let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
+    assert_eq!((&seen.run_id, seen.fence), (&queued.id, fence));
+    let longer = LEASE + SignedDuration::from_secs(1);
+    assert_eq!(catalog.renew_run(&queued.id, fence, longer, [1, 2, 3], None).await.unwrap(), Some(true));
+    assert!(catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().is_none());
+    let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
+    let lost = catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().unwrap();
+    assert_eq!(lost.state, RunStatus::Interrupted);
+    assert!(catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().is_none());
     // Whoever comes back late changes nothing.
     assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [9, 9, 9], None).await.unwrap(), None);
     assert!(!catalog.finish_run(&queued.id, fence, &end(RunStatus::Succeeded), at(42)).await.unwrap());
@@ -148,8 +149,9 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert_eq!((ended.dumped_bytes, ended.finished_at), (i64::MAX, Some(at(52).into())));
     assert_eq!(ended.result.unwrap()["ok"], true);
     catalog.queue_run(&by_hand(&id), at(60)).await.unwrap();
-    catalog.claim_run("w1", at(61), SignedDuration::from_secs(-1)).await.unwrap().unwrap();
-    assert_eq!(catalog.interrupt_abandoned("w2", at(62)).await.unwrap().len(), 1);
+    catalog.claim_run("w1", at(61), LEASE).await.unwrap().unwrap();
+    let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
+    assert!(catalog.interrupt_abandoned(&seen, at(62)).await.unwrap().is_some());
     assert!(catalog.claim_run("w1", at(63), LEASE).await.unwrap().is_none());
 
     let ids = all_pages(async |page| catalog.runs(&RunFilter::default(), &page).await, |run| run.id.clone()).await;
@@ -213,6 +215,28 @@ async fn a_run_with_warnings_is_the_jobs_last_good_one(store: Store) {
         ..RunFilter::default()
     };
     assert_eq!(all_pages(async |page| catalog.runs(&good, &page).await, |run| run.id.clone()).await.len(), 2);
+}
+
+async fn runs_keep_their_order_after_a_clock_that_was_ahead(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    let a_year = 365 * 24 * 3600;
+    let mut queued = Vec::new();
+    for (second, state) in
+        [(0, RunStatus::Succeeded), (a_year, RunStatus::Succeeded), (10, RunStatus::Failed), (20, RunStatus::Failed)]
+    {
+        queued.push(catalog.queue_run(&by_hand(&id), at(second)).await.unwrap().id);
+        let claim = catalog.claim_run("w", at(second), LEASE).await.unwrap().unwrap();
+        assert!(catalog.finish_run(&claim.run.id, claim.fence, &end(state), at(second + 1)).await.unwrap());
+    }
+    catalog.fire_slot(&id, "j", at(60), None, at(61)).await.unwrap().unwrap().unwrap();
+    let newest = PageRequest { after: None, limit: 1 };
+    let by_slot = catalog.runs(&RunFilter::default(), &newest).await.unwrap().items.remove(0);
+    assert_eq!(by_slot.cause, "schedule");
+    assert!(queued.iter().all(|id| *id < by_slot.id) && queued.is_sorted(), "{queued:?}");
+    let standing = catalog.standings().await.unwrap().remove(0);
+    assert_eq!(standing.ended.unwrap().id, queued[3], "the failure is the newest, though a success lies in the future");
+    let spans = catalog.runs_by_span(&[at(0), at(60)]).await.unwrap();
+    assert_eq!(spans.iter().map(|span| span.runs).sum::<i64>(), 3);
 }
 
 async fn an_acknowledged_warning_is_kept_once_and_survives_other_changes(store: Store) {

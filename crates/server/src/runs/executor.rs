@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{Claim, NewRun, Run, RunEnd};
+use catalog::{Claim, Lease, NewRun, Run, RunEnd};
 use domain::outcome::RunStatus;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use super::backup::whole_without_end;
 use super::live::LiveEvent;
 use super::log::Level;
 use super::unrecorded::Unrecorded;
+use super::watch::Watch;
 use super::{Active, StopReason};
 use crate::app::App;
 use crate::redaction::{redact, redacted};
@@ -59,21 +60,27 @@ fn in_words(state: RunStatus) -> &'static str {
 }
 
 impl App {
-    /// Settles what no server works on any more: says that it was interrupted, and begins scheduled ones again.
+    /// Settles what earlier processes left in a database that nobody else uses.
     pub(crate) async fn settle_abandoned(&self) -> Result<(), catalog::Error> {
-        for run in self.catalog.interrupt_abandoned(&self.runs.worker, self.now()).await? {
-            if self.is_whole(&run).await? {
-                continue;
-            }
-            let words = "interrupted: the server stopped in the middle of this run. What it had not finished does not count as a backup";
-            self.log(&run.id, Level::Error, words).await;
-            // In a task of its own: a source that hangs holds up neither the start nor the queue.
-            let (app, abandoned) = (self.clone(), run.clone());
-            tokio::spawn(async move { app.remove_leftovers(&abandoned).await });
-            self.runs.tell(LiveEvent::State(Box::new(run.clone())));
-            self.begin_again(&run).await?;
+        for lease in self.catalog.leases_of_others(&self.runs.worker).await? {
+            self.settle(&lease).await?;
         }
         Ok(())
+    }
+
+    /// Marks a run as interrupted, unless it was whole, and begins it again.
+    async fn settle(&self, lease: &Lease) -> Result<(), catalog::Error> {
+        let Some(run) = self.catalog.interrupt_abandoned(lease, self.now()).await? else { return Ok(()) };
+        if self.is_whole(&run).await? {
+            return Ok(());
+        }
+        let words = "interrupted: the server stopped in the middle of this run. What it had not finished does not count as a backup";
+        self.log(&run.id, Level::Error, words).await;
+        // In a task of its own: a source that hangs holds up neither the start nor the queue.
+        let (app, abandoned) = (self.clone(), run.clone());
+        tokio::spawn(async move { app.remove_leftovers(&abandoned).await });
+        self.runs.tell(LiveEvent::State(Box::new(run.clone())));
+        self.begin_again(&run).await
     }
 
     /// Says that a run has succeeded whose server died between its last copy and its end. It is not made again.
@@ -112,20 +119,19 @@ impl App {
         }
     }
 
-    /// Settles what other servers left, if the database has answered for a whole lease. When it comes back after an outage, every
-    /// lease has ended, and each server needs a moment to renew its own.
-    async fn settle_others(&self, answered_since: &mut Option<Instant>) -> Result<(), catalog::Error> {
+    /// Settles what other servers have abandoned.
+    async fn settle_others(&self, watch: &mut Watch) -> Result<(), catalog::Error> {
         if self.catalog.is_private() {
             return Ok(());
         }
-        if let Err(error) = self.catalog.shared_now(self.now()).await {
-            *answered_since = None;
-            return Err(error);
-        }
-        if answered_since.get_or_insert_with(Instant::now).elapsed() < self.config.lease {
-            return Ok(());
-        }
-        self.settle_abandoned().await.inspect_err(|_| *answered_since = None)
+        let settled = async {
+            let leases = self.catalog.leases_of_others(&self.runs.worker).await?;
+            for lease in watch.look(leases, std::time::Instant::now(), self.config.lease) {
+                self.settle(&lease).await?;
+            }
+            Ok(())
+        };
+        settled.await.inspect_err(|_| watch.forget())
     }
 
     /// Works until the server stops, then gives running ones their time of grace.
@@ -146,7 +152,7 @@ impl App {
 
     /// Claims runs, and settles what other servers left, until the server stops.
     async fn work_off(&self, turns: &Arc<Semaphore>, running: &mut JoinSet<()>) {
-        let mut answered_since = None;
+        let mut watch = Watch::default();
         loop {
             while let Ok(turn) = Arc::clone(turns).try_acquire_owned() {
                 let Some(claim) = self.claim().await else { break };
@@ -162,7 +168,7 @@ impl App {
                 Some(_) = running.join_next() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
-            if let Err(error) = self.settle_others(&mut answered_since).await {
+            if let Err(error) = self.settle_others(&mut watch).await {
                 tracing::error!(%error, "abandoned runs could not be looked for");
             }
         }

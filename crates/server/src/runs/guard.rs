@@ -32,7 +32,9 @@ impl Guard for StillOurs {
             match self.app.catalog.holds_run(&self.run_id, self.active.fence).await {
                 _ if self.active.cancel.is_cancelled() => return Err(Error::Stopped("cancelled".to_owned())),
                 Ok(true) => return Ok(()),
-                Ok(false) => return Err(Error::Stopped("another server has taken this run over".to_owned())),
+                Ok(false) => {
+                    return Err(Error::Stopped("it was cancelled, or another server has taken it over".to_owned()));
+                }
                 Err(error) => tracing::warn!(%error, run_id = self.run_id, "the run waits for the catalog"),
             }
             tokio::select! {
