@@ -9,9 +9,10 @@ use std::path::PathBuf;
 
 use rusqlite::Connection;
 use sqlite_support::{
-    APPLICATION, BACKUP, GROUP, Mount, act_as, add_rows, all_rows, codes, dump, folder, give, is_root, must, names,
-    restore, shared_folder,
+    APPLICATION, BACKUP, GROUP, act_as, add_rows, all_rows, codes, dump, folder, give, is_root, must, names, restore,
+    shared_folder,
 };
+use test_support::Mount;
 
 const MODES: [&str; 4] = ["wal", "delete", "truncate", "persist"];
 
