@@ -13,9 +13,10 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use sources::{Error, Guard, RestoreOptions, Restored};
 use sqlite_support::{
-    APPLICATION, BACKUP, GROUP, Mount, act_as, add_rows, all_rows, codes, dump, folder, give, is_root, must, names,
+    APPLICATION, BACKUP, GROUP, act_as, add_rows, all_rows, codes, dump, folder, give, is_root, must, names,
     restore, shared_folder, source,
 };
+use test_support::Mount;
 
 const MODES: [&str; 4] = ["wal", "delete", "truncate", "persist"];
 

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use sources::{Contents, DumpOptions};
 use sqlite_support::{
-    APPLICATION, BACKUP, Mount, act_as, add_rows, all_rows, codes, create, dump, failed_steps, folder, give, is_root,
+    APPLICATION, BACKUP, act_as, add_rows, all_rows, codes, create, dump, failed_steps, folder, give, is_root,
     make_fifo, must, names, restore, shared_folder, source,
 };
+use test_support::Mount;
 
 /// What the tests below let another user do.
 /// The end of a private file's name that this machine has written since it started.

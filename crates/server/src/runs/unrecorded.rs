@@ -21,14 +21,19 @@ pub(super) struct Unrecorded {
 }
 
 impl Unrecorded {
-    /// Writes the file.
+    /// Writes the file. Leaves nothing behind where that fails, as on a full disk.
     pub(super) fn keep(&self, data: &Path) -> io::Result<()> {
         fs::create_dir_all(data.join(FOLDER))?;
-        let (path, partial) = (self.path(data), self.path(data).with_extension("partial"));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+        let partial = self.path(data).with_extension("partial");
+        self.write(&partial).and_then(|()| fs::rename(&partial, self.path(data))).inspect_err(|_| {
+            let _ = fs::remove_file(&partial);
+        })
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
         file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(partial, path)
+        file.sync_all()
     }
 
     /// Removes the file.
@@ -50,5 +55,23 @@ impl Unrecorded {
 
     fn path(&self, data: &Path) -> PathBuf {
         data.join(FOLDER).join(format!("{}.json", self.run_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::outcome::RunStatus;
+
+    use super::*;
+
+    #[test]
+    fn an_end_that_cannot_be_kept_leaves_no_file() {
+        let data = tempfile::tempdir().unwrap();
+        let end = RunEnd { state: RunStatus::Succeeded, error: None, result: None, bytes: [0; 3] };
+        let ended = Unrecorded { run_id: "r".to_owned(), fence: 1, end, at: Timestamp::UNIX_EPOCH };
+        // In the way of the last step.
+        fs::create_dir_all(ended.path(data.path()).join("in the way")).unwrap();
+        ended.keep(data.path()).unwrap_err();
+        assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 1);
     }
 }

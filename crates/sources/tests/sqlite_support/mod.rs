@@ -13,7 +13,6 @@ use domain::probe::{Step, StepResult};
 use rusqlite::Connection;
 use sources::{DumpOptions, Error, Origin, RestoreOptions, Restored, Source, parse};
 use tempfile::TempDir;
-pub(crate) use test_support::Mount;
 
 /// The application's user, and the backup's, in one group.
 pub(crate) const APPLICATION: u32 = 1500;
