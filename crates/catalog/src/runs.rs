@@ -409,6 +409,22 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// Returns the slots of a job, from a time on, that have fired. After a clock was set back, some of them are in the future.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn fired_slots(&self, job_id: &str, from: Timestamp) -> Result<Vec<Timestamp>, Error> {
+        #[derive(FromQueryResult)]
+        struct Fired {
+            slot: Moment,
+        }
+        let text = "SELECT slot FROM runs WHERE job_id = $1 AND slot >= $2 ORDER BY slot LIMIT 1000";
+        let fired: Vec<Fired> = sql::all(&self.db, text, values![job_id, Moment(from)]).await?;
+        Ok(fired.into_iter().map(|fired| fired.slot.0).collect())
+    }
+}
+
 fn milliseconds_of(lease: SignedDuration) -> i64 {
     i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2)
 }
