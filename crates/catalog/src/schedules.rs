@@ -119,4 +119,21 @@ impl Catalog {
         let text = sql::select::<Run>("WHERE job_id = $1 ORDER BY id DESC LIMIT 1");
         Ok(sql::one(&self.db, &text, values![job_id]).await?.map(Err))
     }
+
+    /// Returns the slots of a job, from a time on, that have fired. After a clock was set back, some of them are in the future.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn fired_slots(&self, job_id: &str, from: Timestamp) -> Result<Vec<Timestamp>, Error> {
+        let text = sql::select::<Fired>("WHERE job_id = $1 AND slot >= $2 ORDER BY slot LIMIT 1000");
+        let fired: Vec<Fired> = sql::all(&self.db, &text, values![job_id, from]).await?;
+        Ok(fired.into_iter().map(|fired| fired.slot.into()).collect())
+    }
 }
+
+/// A slot that a run has been queued for.
+struct Fired {
+    slot: Moment,
+}
+
+record!(Fired, "runs", { slot });

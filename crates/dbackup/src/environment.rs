@@ -1,6 +1,7 @@
 //! What comes from the environment and from files: Dropbox settings, passwords, keys. None of it is ever printed.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,11 +88,20 @@ static CLIENTS: Mutex<Vec<Client>> = Mutex::new(Vec::new());
 
 /// A client that has a grant.
 pub(crate) fn dropbox_client(space: Space) -> Result<Client, Failure> {
+    kept_client(dropbox_settings()?, space)
+}
+
+/// The same, for a command that nobody waits for.
+fn unattended_dropbox_client(space: Space) -> Result<Client, Failure> {
+    kept_client(dropbox_settings()?.with_patience(Patience::Unattended), space)
+}
+
+fn kept_client(settings: Settings, space: Space) -> Result<Client, Failure> {
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(client) = clients.iter().find(|client| client.settings().space == space) {
         return Ok(client.clone());
     }
-    let client = new_dropbox_client(space)?;
+    let client = with_grant(Settings { space, ..settings })?;
     clients.push(client.clone());
     Ok(client)
 }
@@ -99,10 +109,6 @@ pub(crate) fn dropbox_client(space: Space) -> Result<Client, Failure> {
 /// A client for a command whose only business is an answer from Dropbox: an unreachable one fails within seconds.
 pub(crate) fn interactive_dropbox_client() -> Result<Client, Failure> {
     with_grant(dropbox_settings()?.with_patience(Patience::Interactive))
-}
-
-fn new_dropbox_client(space: Space) -> Result<Client, Failure> {
-    with_grant(Settings { space, ..dropbox_settings()? })
 }
 
 fn with_grant(settings: Settings) -> Result<Client, Failure> {
@@ -117,6 +123,13 @@ fn with_grant(settings: Settings) -> Result<Client, Failure> {
 /// Reads a destination's address.
 pub(crate) fn destination(address: &str) -> Result<Arc<dyn Destination>, Failure> {
     destinations::parse(address, dropbox_client)
+}
+
+/// Reads the address of a destination that a backup or a copy writes to or reads from. Where no person waits, as in cron, calls are
+/// retried for as long as those of a server's scheduled runs.
+pub(crate) fn transfer_destination(address: &str) -> Result<Arc<dyn Destination>, Failure> {
+    let is_unattended = !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal();
+    destinations::parse(address, if is_unattended { unattended_dropbox_client } else { dropbox_client })
 }
 
 /// Reads a source's address from an argument, or else from `variable_name`, where it may hold a password.

@@ -8,7 +8,7 @@ use sources::{Finding, Severity};
 
 use crate::catalog::parse_path;
 use crate::restore::{Examined, OpenError};
-use crate::sidecars::SidecarState;
+use crate::sidecars::{SidecarState, read_sidecar};
 use crate::signature::SignatureState;
 
 /// What is known of where a backup should come from.
@@ -20,7 +20,12 @@ pub struct Expected<'a> {
     pub allow_unencrypted: bool,
     /// The public key of this installation; none on the command line, which knows none.
     pub signed_by: Option<&'a str>,
+    /// Whether its folder is that of a job of this server, which signs what it makes.
+    pub is_own_job: bool,
 }
+
+/// Maximum number of other sidecars that are read to see whether this installation signs what lies in a folder.
+const MAX_OTHERS: usize = 8;
 
 /// Whether a backup is not encrypted although its job encrypts, or other backups in its folder are encrypted.
 ///
@@ -86,6 +91,10 @@ pub async fn findings(
             if let Some((severity, code, message)) = doubt(signature, expected.signed_by) {
                 find(severity, code, message);
             }
+            if let (SignatureState::Unsigned, Some(ours)) = (signature, expected.signed_by) {
+                let (severity, message) = unsigned(destination, path, sidecar, ours, expected).await?;
+                find(severity, "unsigned", message);
+            }
         }
         SidecarState::Missing => {
             let message = "There is nothing to compare this backup with: it has no sidecar. Whether it is what was backed up \
@@ -103,6 +112,49 @@ pub async fn findings(
     Ok(findings)
 }
 
+/// What an unsigned sidecar means. It warns as much as a wrong signature where a signature is to be expected: otherwise, removing the
+/// signature would be the better forgery. What the sidecar itself says, its version or time, cannot excuse it, since whoever lays a
+/// file there writes that, too.
+async fn unsigned(
+    destination: &dyn Destination,
+    path: &str,
+    sidecar: &Sidecar,
+    ours: &str,
+    expected: Expected<'_>,
+) -> Result<(Severity, String), Error> {
+    let reason = if expected.is_own_job {
+        "its folder is that of a job of this server, which signs its backups"
+    } else if sidecar.job_id.is_some() {
+        "it names the job of a server, and servers sign their backups"
+    } else if has_signed_neighbour(destination, path, ours).await? {
+        "other backups in its folder are signed by this server"
+    } else {
+        let message =
+            "Its sidecar is not signed: it was made by the command line or an earlier version, or by somebody else";
+        return Ok((Severity::Informs, message.to_owned()));
+    };
+    let message = format!(
+        "Its sidecar is not signed, although {reason}. Unless the command line or a version without signatures made it, somebody \
+         else has put it there or changed it"
+    );
+    Ok((Severity::Warns, message))
+}
+
+/// Whether this installation has signed another backup in the folder. Looks at some, spread over the whole time.
+async fn has_signed_neighbour(destination: &dyn Destination, path: &str, ours: &str) -> Result<bool, Error> {
+    let Some((folder, _)) = path.rsplit_once('/') else { return Ok(false) };
+    let objects = destination.list(folder).await?;
+    let others: Vec<_> =
+        objects.iter().filter(|object| object.path != path && parse_path(&object.path).is_some()).collect();
+    for other in others.iter().step_by(others.len().div_ceil(MAX_OTHERS).max(1)) {
+        let state = read_sidecar(destination, &other.path).await?;
+        if matches!(state.signature(), Some(SignatureState::SignedBy(key)) if key == ours) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn doubt(signature: &SignatureState, ours: Option<&str>) -> Option<(Severity, &'static str, String)> {
     let (severity, code, message) = match (signature, ours) {
         (SignatureState::SignedBy(key), None) => {
@@ -115,11 +167,6 @@ fn doubt(signature: &SignatureState, ours: Option<&str>) -> Option<(Severity, &'
             Severity::Warns,
             "signature-wrong",
             "The signature of its sidecar is wrong: the sidecar was changed since it was signed",
-        ),
-        (SignatureState::Unsigned, Some(_)) => (
-            Severity::Informs,
-            "unsigned",
-            "Its sidecar is not signed: it was made by the command line or an earlier version, or by somebody else",
         ),
         (SignatureState::SignedBy(key), Some(ours)) if key != ours => (
             Severity::Warns,

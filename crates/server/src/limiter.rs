@@ -20,6 +20,10 @@ pub(crate) struct Limiters {
     pub(crate) tokens: Limiter,
     /// Refusals that are written to the audit log, by address.
     pub(crate) audit: Limiter,
+    /// Download links, by user. Each is kept until it expires, whether it is used or not.
+    pub(crate) downloads: Limiter,
+    /// Authorizations that are begun, by user.
+    pub(crate) authorizations: Limiter,
 }
 
 impl Default for Limiters {
@@ -30,6 +34,8 @@ impl Default for Limiters {
             sign_ins: Limiter::new(50, five_minutes),
             tokens: Limiter::new(10, five_minutes),
             audit: Limiter::new(60, SignedDuration::from_mins(1)),
+            downloads: Limiter::new(120, SignedDuration::from_mins(1)),
+            authorizations: Limiter::new(30, SignedDuration::from_mins(10)),
         }
     }
 }

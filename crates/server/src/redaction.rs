@@ -6,7 +6,9 @@
 //! - Only free text is redacted: messages, errors, cures, which hold what tools and servers say. Structured fields (paths, names,
 //!   ids, sizes, checksums) are ours, hold no secret, and stay as they are ([`redacted`]).
 //! - A secret is blotted wherever it stands in free text only if it can be nothing else: at least eight characters, more than a
-//!   plain word or number, and not part of a public name ([`make_public`]).
+//!   plain word or number, more than dates, extensions and words of ours in a row, and not part of a public name
+//!   ([`make_public`]).
+//! - The path of a backup is public wherever it stands ([`backup_paths`]).
 //! - Any other one is blotted only where a tool would print it as a password: `user:…@` in an address, `password=…`,
 //!   `password: "…"`. There the blot tells nothing but that a password stood there.
 //!
@@ -15,6 +17,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use domain::text::one_line;
@@ -27,6 +30,50 @@ const MOST: usize = 4096;
 const SHORTEST: usize = 8;
 /// Letters of the longest plain word.
 const LONGEST_WORD: usize = 15;
+/// Words that this program writes, alone or joined by punctuation: in paths, extensions, addresses and messages.
+const OURS: [&str; 37] = [
+    "age",
+    "backup",
+    "backups",
+    "cancelled",
+    "copied",
+    "copy",
+    "database",
+    "databases",
+    "db",
+    "dbackup",
+    "destination",
+    "download",
+    "dropbox",
+    "dump",
+    "failed",
+    "file",
+    "folder",
+    "gz",
+    "gzip",
+    "http",
+    "https",
+    "interrupted",
+    "job",
+    "json",
+    "localhost",
+    "meta",
+    "partial",
+    "postgres",
+    "postgresql",
+    "restore",
+    "sidecar",
+    "source",
+    "sql",
+    "sqlite",
+    "succeeded",
+    "zst",
+    "zstd",
+];
+/// What every backup's file name begins with.
+const BACKUP: &str = "backup_";
+/// The time that follows, `0` standing for any digit.
+const BACKUP_TIME: &str = "0000-00-00T00-00-00";
 const BLOT: &str = "[secret]";
 /// What tools write before a password, in lower case; between the two stands one of `: = " '` at least.
 const LABELS: [&str; 8] = ["password", "passwd", "passphrase", "pgpassword", "pwd", "secret", "token", "key"];
@@ -83,12 +130,40 @@ fn is_in(public_name: &str, secret: &str) -> bool {
     public_name.contains(&secret.to_lowercase())
 }
 
-/// More than a word, a number, or a few characters.
+/// More than a word, a few characters, or what can stand in a backup's name or a message of ours: numbers, dates and words of ours,
+/// joined by punctuation.
 fn is_distinct(secret: &str) -> bool {
     let length = secret.chars().count();
     let is_word = secret.chars().all(char::is_alphabetic) && length <= LONGEST_WORD;
-    let is_number = secret.chars().all(|character| character.is_ascii_digit() || "-_.:/ ".contains(character));
-    length >= SHORTEST && !is_word && !is_number
+    let is_joined = |character: char| character.is_alphanumeric() || "-_.:/ ".contains(character);
+    let mut parts = secret.split(|character: char| !character.is_alphanumeric());
+    let is_row = secret.chars().all(is_joined) && parts.all(is_common);
+    length >= SHORTEST && !is_word && !is_row
+}
+
+/// Nothing, a number or time (`2026`, `15T12`, `00Z`), or a word of ours.
+fn is_common(part: &str) -> bool {
+    let is_time = part.chars().all(|character| character.is_ascii_digit() || "TZtz".contains(character));
+    is_time || OURS.contains(&part.to_lowercase().as_str())
+}
+
+/// Where the paths of backups stand in a text: their file names from beginning to end, and the folders before.
+fn backup_paths(text: &str) -> Vec<Range<usize>> {
+    let ends = |character: char| character.is_whitespace() || "\"'`()<>,;".contains(character);
+    // What can stand before a path without a space must not count as a part of it: `password=...`, `user:...@`.
+    let begins = |character: char| ends(character) || "=@:".contains(character);
+    let names = text.match_indices(BACKUP).filter(|(at, _)| is_backup_time(&text[at + BACKUP.len()..]));
+    let paths = names.map(|(at, _)| {
+        let begin = text[..at].char_indices().rev().find(|(_, character)| begins(*character));
+        let begin = begin.map_or(0, |(before, character)| before + character.len_utf8());
+        begin..text[at..].find(ends).map_or(text.len(), |length| at + length)
+    });
+    paths.collect()
+}
+
+fn is_backup_time(text: &str) -> bool {
+    let is_like = |(found, like): (u8, u8)| if like == b'0' { found.is_ascii_digit() } else { found == like };
+    text.len() >= BACKUP_TIME.len() && text.bytes().zip(BACKUP_TIME.bytes()).all(is_like)
 }
 
 /// A free text without any secret.
@@ -100,10 +175,28 @@ pub(crate) fn redact(text: &str) -> String {
             continue;
         }
         clean = match is_distinct {
-            true => clean.replace(secret.as_str(), BLOT),
+            true => blot_outside_paths(&clean, secret),
             false => blot_labelled(&clean, secret),
         };
     }
+    clean
+}
+
+/// Blots a secret out wherever it stands, but in the paths of backups.
+fn blot_outside_paths(text: &str, secret: &str) -> String {
+    let paths = backup_paths(text);
+    let mut clean = String::with_capacity(text.len());
+    let mut done = 0;
+    for (at, _) in text.match_indices(secret) {
+        let end = at + secret.len();
+        if paths.iter().any(|path| at < path.end && end > path.start) {
+            continue;
+        }
+        clean.push_str(&text[done..at]);
+        clean.push_str(BLOT);
+        done = end;
+    }
+    clean.push_str(&text[done..]);
     clean
 }
 
@@ -233,6 +326,50 @@ mod tests {
         ] {
             assert_eq!(redact(line), line);
         }
+    }
+
+    #[test]
+    fn what_can_stand_in_a_backups_name_or_a_word_of_ours_is_no_gap() {
+        let path = "nightly/backup_2026-01-15T12-00-00_shop.dump.zst.age";
+        for secret in [
+            "backup_2026",
+            "2026-11-26",
+            "2026-01-15T12",
+            "backup_2026-01-15T12-00-00",
+            ".meta.json",
+            "meta.json",
+            "dump.zst.age",
+            "postgres://",
+            "127.0.0.1",
+            "succeeded",
+            "Dropbox:/",
+            "sqlite-backup-2026",
+            "15T12-00-00",
+            "localhost:3000",
+            // Only in the path.
+            "nightly/backup_2026-01",
+            "_shop.dump",
+            "00_shop.dump.zst",
+            "x7-folder-9",
+        ] {
+            register(secret);
+        }
+        for line in [
+            format!("shop is at Disk: {path} (4 KiB), proved whole"),
+            format!("copying {path} from Disk to Offsite"),
+            format!("'{path}.meta.json' cannot be read: permission denied"),
+            format!("{{\"message\":\"restoring x7-folder-9/{path} into postgres://127.0.0.1/shop\"}}"),
+            format!("dropbox:/backups/{path}: not found"),
+            "succeeded, meta.json, dump.zst.age at 2026-11-26 on localhost:3000".to_owned(),
+        ] {
+            assert_eq!(redact(&line), line);
+        }
+        // Beside a path, and in an address that only looks like one, it is blotted.
+        register("x8-secret-8");
+        assert_eq!(redact(&format!("x8-secret-8: {path}")), format!("[secret]: {path}"));
+        assert_eq!(redact(&format!("postgres://u:x8-secret-8@db/{path}")), format!("postgres://u:[secret]@db/{path}"));
+        assert_eq!(redact(&format!("password=x8-secret-8 {path}")), format!("password=[secret] {path}"));
+        assert_eq!(redact("backup_of x8-secret-8"), "backup_of [secret]");
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub(crate) struct Runs {
     /// Something was queued, or a schedule was changed.
     pub(crate) changed: Notify,
     live: broadcast::Sender<LiveEvent>,
+    /// Held while the queue is counted and a restore or a copy is added to it.
+    pub(crate) queueing: tokio::sync::Mutex<()>,
     /// No new runs; and the ones that go on are to end.
     pub(crate) draining: CancellationToken,
 }
@@ -81,6 +83,7 @@ impl Runs {
             active: Mutex::default(),
             changed: Notify::new(),
             live: broadcast::channel(LIVE_EVENTS).0,
+            queueing: tokio::sync::Mutex::default(),
             draining: CancellationToken::new(),
         }
     }

@@ -32,7 +32,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
     let recipients = arguments.recipients.iter().map(|text| text.parse::<Recipient>()).collect::<Result<Vec<_>, _>>();
     let recipients = recipients.map_err(|error| Failure::usage(error.to_string()))?;
     let destinations =
-        arguments.to.iter().map(|address| environment::destination(address)).collect::<Result<Vec<_>, _>>()?;
+        arguments.to.iter().map(|address| environment::transfer_destination(address)).collect::<Result<Vec<_>, _>>()?;
     let mut places = HashSet::new();
     if let Some(twice) = destinations.iter().find(|destination| !places.insert(destination.identity())) {
         return Err(Failure::usage(format!("{} is named twice: a second copy belongs in another place", twice.name())));

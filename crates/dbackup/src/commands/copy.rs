@@ -16,8 +16,8 @@ use crate::{environment, signals};
 
 pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     let clock = Instant::now();
-    let source = environment::destination(&arguments.source)?;
-    let destination = environment::destination(&arguments.to)?;
+    let source = environment::transfer_destination(&arguments.source)?;
+    let destination = environment::transfer_destination(&arguments.to)?;
     if source.identity() == destination.identity() {
         return Err(Failure::usage(format!("{} is both ends of the copy: name another destination", source.name())));
     }

@@ -12,6 +12,7 @@ pub(crate) mod folders;
 pub(crate) mod jobs;
 pub(crate) mod overview;
 pub(crate) mod profiles;
+mod queue;
 pub(crate) mod restores;
 pub(crate) mod runs;
 pub(crate) mod sessions;

@@ -91,6 +91,18 @@ impl Problem {
         Self { retry_after: Some(seconds), ..problem }
     }
 
+    /// The user, or all users together, have as much in the queue as it takes.
+    pub(crate) fn too_many_queued(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(BUSY), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "tooManyQueued", detail) }
+    }
+
+    /// The user has asked for the same too often.
+    pub(crate) fn too_often(what: &str, seconds: i64) -> Self {
+        let detail = format!("You have begun too many {what}. Try again in {seconds} s.");
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "tooManyRequests", detail);
+        Self { retry_after: Some(seconds), ..problem }
+    }
+
     /// A problem that the audit log keeps, although it was only asked for something.
     pub(crate) fn of_attempt(self) -> Self {
         Self { is_attempt: true, ..self }

@@ -205,6 +205,8 @@ impl App {
 
     async fn execute(&self, claim: Claim) {
         let Claim { run, fence } = claim;
+        // The job's name, or which backup goes where.
+        crate::redaction::make_public(&run.title);
         let active = self.runs.begin(&run.id, fence);
         let begun = Instant::now();
         self.metrics.running.inc();

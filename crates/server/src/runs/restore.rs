@@ -159,7 +159,7 @@ impl App {
                 (job, _) => {
                     let encrypted = job.is_some_and(|job| job.job.profile_id.is_some());
                     let signed_by = Some(self.signer.public_key());
-                    return Ok(Expected { encrypted, signed_by, ..Expected::default() });
+                    return Ok(Expected { encrypted, signed_by, is_own_job: job.is_some(), ..Expected::default() });
                 }
             }
         }

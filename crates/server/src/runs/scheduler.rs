@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use catalog::Due;
-use domain::schedule::{Schedule, ScheduleError};
+use domain::schedule::Schedule;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
@@ -64,16 +64,18 @@ impl App {
     /// finds those that are missing.
     async fn align_slots(&self, now: Timestamp) -> Result<(), catalog::Error> {
         for job in self.catalog.scheduled_jobs().await? {
-            let next = match Schedule::parse(&job.cron, &job.time_zone) {
-                Ok(schedule) => schedule.next_after(now),
+            let schedule = match Schedule::parse(&job.cron, &job.time_zone) {
+                Ok(schedule) => schedule,
                 Err(error) => {
                     tracing::error!(job = job.name, %error, "the job's schedule cannot be read: it does not run");
                     continue;
                 }
             };
-            let Some(next) = next.filter(|next| job.next_run_at.is_none_or(|planned| planned.0 > *next)) else {
+            let is_earlier = |next: &Timestamp| job.next_run_at.is_none_or(|planned| planned.0 > *next);
+            if schedule.next_after(now).filter(is_earlier).is_none() {
                 continue;
-            };
+            }
+            let Some(next) = self.next_slot(&job.id, &schedule, now).await?.filter(is_earlier) else { continue };
             if self.catalog.move_next_slot(&job, Some(next)).await? {
                 tracing::warn!(job = job.name, %next, "the job's next run was planned too late, and is moved");
             }
@@ -95,18 +97,22 @@ impl App {
 
     async fn fire(&self, due: &Due, now: Timestamp) -> Result<(), catalog::Error> {
         let slot = due.next_run_at.0;
-        let next = match next_slot(due.cron.as_deref(), &due.time_zone, now) {
-            Ok(next) => next,
-            Err(error) => {
+        let next = match due.cron.as_deref().map(|cron| Schedule::parse(cron, &due.time_zone)) {
+            Some(Ok(schedule)) => self.next_slot(&due.id, &schedule, now).await?,
+            Some(Err(error)) => {
                 tracing::error!(job = due.name, %error, "the job's schedule cannot be read: this is its last run");
                 None
             }
+            None => None,
         };
         match self.catalog.fire_slot(&due.id, &due.name, slot, next, now).await? {
             None => {}
             Some(Ok(run)) => {
                 self.runs.tell(LiveEvent::State(Box::new(run)));
                 self.runs.changed.notify_one();
+            }
+            Some(Err(_)) if self.catalog.fired_slots(&due.id, slot).await?.contains(&slot) => {
+                tracing::warn!(job = due.name, %slot, ?next, "the slot had fired before the clock was set back: not run again");
             }
             Some(Err(in_the_way)) => {
                 let words = format!("the scheduled run of {slot} was left out, because this one had not ended");
@@ -115,11 +121,19 @@ impl App {
         }
         Ok(())
     }
-}
 
-/// The first slot after a time; none without a schedule.
-fn next_slot(cron: Option<&str>, time_zone: &str, now: Timestamp) -> Result<Option<Timestamp>, ScheduleError> {
-    cron.map_or(Ok(None), |cron| Ok(Schedule::parse(cron, time_zone)?.next_after(now)))
+    /// Returns the first slot after a time that has not fired. A slot fires once, also if its time comes again because the clock was
+    /// set back.
+    async fn next_slot(
+        &self,
+        job_id: &str,
+        schedule: &Schedule,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, catalog::Error> {
+        let fired = self.catalog.fired_slots(job_id, now).await?;
+        let slots = std::iter::successors(schedule.next_after(now), |slot| schedule.next_after(*slot));
+        Ok(slots.into_iter().find(|slot| !fired.contains(slot)))
+    }
 }
 
 /// Why the schedule of a job cannot be read, which another version of dbackup may have stored.

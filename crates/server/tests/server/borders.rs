@@ -458,6 +458,47 @@ async fn what_was_planted_at_a_destination_is_said_before_the_restore_and_never_
     lay(&|sidecar| drop(sidecar.as_object_mut().unwrap().remove("signature")));
     let found = preview(&good, false).await;
     assert_eq!((codes(&found), &found["signature"]), (vec!["unsigned"], &json!("unsigned")));
+    let unsigned = |found: &Value| {
+        let findings = found["findings"].as_array().unwrap().iter().find(|finding| finding["code"] == "unsigned");
+        let finding = findings.unwrap_or_else(|| panic!("{found}"));
+        (finding["severity"].as_str().unwrap().to_owned(), finding["message"].as_str().unwrap().to_owned())
+    };
+    // As much as a wrong signature: removing it must not make a forgery look better. Nor does an old date, or a job without an id.
+    assert_eq!(unsigned(&found).0, "warns", "{found}");
+    lay(&|sidecar| {
+        let sidecar = sidecar.as_object_mut().unwrap();
+        sidecar.remove("signature");
+        sidecar.remove("jobId");
+    });
+    let (severity, message) = unsigned(&preview(&good, false).await);
+    assert!(severity == "warns" && message.contains("other backups in its folder"), "{message}");
+    let again = anna.job("shop", &source, &[&destination], json!({})).await;
+    let (severity, message) = unsigned(&preview(&good, false).await);
+    assert!(severity == "warns" && message.contains("a job of this server"), "{message}");
+    anna.delete(&format!("/api/jobs/{again}")).await.expect(204);
+    // In a folder of no job: by what its sidecar says, or by its neighbours.
+    let foreign = good.replace("shop/", "foreign/");
+    std::fs::create_dir(disk.join("foreign")).unwrap();
+    std::fs::copy(disk.join(&good), disk.join(&foreign)).unwrap();
+    let lay_foreign = |has_job_id: bool| {
+        let mut changed = sidecar.clone();
+        let members = changed.as_object_mut().unwrap();
+        members.remove("signature");
+        members.insert("jobName".to_owned(), json!("foreign"));
+        if !has_job_id {
+            members.remove("jobId");
+        }
+        std::fs::write(disk.join(format!("{foreign}.meta.json")), changed.to_string()).unwrap();
+    };
+    lay_foreign(true);
+    assert_eq!(unsigned(&preview(&foreign, false).await).0, "warns");
+    lay_foreign(false);
+    assert_eq!(unsigned(&preview(&foreign, false).await).0, "informs", "as the command line makes it");
+    let neighbour = foreign.replace("12-00-00", "11-00-00");
+    std::fs::copy(disk.join(&good), disk.join(&neighbour)).unwrap();
+    std::fs::write(disk.join(format!("{neighbour}.meta.json")), sidecar.to_string()).unwrap();
+    let (severity, message) = unsigned(&preview(&foreign, false).await);
+    assert!(severity == "warns" && message.contains("other backups in its folder"), "{message}");
     lay(&|sidecar| sidecar["size"]["stored"] = json!(1));
     anna.post("/api/restores/preview", &restore(&good, false)).await.problem(409, "altered", &["size"]);
     std::fs::write(disk.join(format!("{good}.meta.json")), "{").unwrap();

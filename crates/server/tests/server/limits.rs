@@ -184,7 +184,12 @@ async fn event_streams_are_bounded_per_user() {
 /// Argon2 takes 19 MiB each: however many sign in at once, two are computed.
 #[tokio::test(flavor = "multi_thread")]
 async fn sign_ins_in_parallel_are_answered_or_told_to_wait() {
-    let world = World::behind_proxies(vec!["127.0.0.0/8"]).await;
+    let world = World::configured(|config| {
+        config.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        // The clients of this process may be slow to send what they have connected for.
+        config.slowest_request = Duration::from_secs(60);
+    })
+    .await;
     let anna = world.administrator().await;
     let sign_ins: Vec<_> = (0..150)
         .map(|number| {
@@ -234,4 +239,74 @@ async fn slow_bodies_keep_nobody_from_signing_in() {
     }
     let mut browser = world.stranger().header("x-forwarded-for", "198.51.100.1");
     browser.sign_in_with("/api/session", &json!({"name": "Anna", "password": crate::world::PASSWORD})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restores_and_copies_that_wait_are_bounded_per_user_and_in_all() {
+    let world = World::configured(|config| config.max_runs = 0).await;
+    let anna = world.administrator().await;
+    let otto = world.member(&anna, "Otto", "operator").await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (disk, from) = world.folder_destination(&anna, "Disk").await;
+    let (_, to) = world.folder_destination(&anna, "Second").await;
+    std::fs::create_dir(disk.join("shop")).unwrap();
+    let path = "shop/backup_2026-01-15T12-00-00.db";
+    std::fs::copy(world.path("shop.db"), disk.join(path)).unwrap();
+    let copy = json!({"destinationId": from, "path": path, "toDestinationId": to});
+    let restore = json!({"destinationId": from, "path": path, "sourceId": source, "database": world.path("new.db")});
+    // All at the same moment.
+    let asked = futures_util::future::join_all((0..30).map(|number| {
+        let (anna, copy, restore) = (anna.clone(), copy.clone(), restore.clone());
+        async move {
+            match number % 2 {
+                0 => anna.post("/api/copies", &copy).await,
+                _ => anna.post("/api/restores", &restore).await,
+            }
+        }
+    }));
+    let (queued, refused): (Vec<_>, Vec<_>) = asked.await.into_iter().partition(|answer| answer.status == 202);
+    assert_eq!((queued.len(), refused.len()), (20, 10));
+    for answer in refused {
+        answer.problem(429, "tooManyQueued", &["of yours", "20"]);
+    }
+    let first = id(&otto.post("/api/copies", &copy).await.expect(202));
+    // As if many users had asked for as much.
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    let others = "UPDATE runs SET request = json_set(request, '$.requestedBy', 'another') WHERE id <> ?1";
+    for _ in 0..3 {
+        database.execute(others, [&first]).unwrap();
+        for _ in 0..20 {
+            anna.post("/api/copies", &copy).await.expect(202);
+        }
+    }
+    database.execute(others, [&first]).unwrap();
+    for _ in 0..19 {
+        anna.post("/api/copies", &copy).await.expect(202);
+    }
+    otto.post("/api/copies", &copy).await.problem(429, "tooManyQueued", &["100", "all users"]);
+    // A place is free again.
+    otto.post(&format!("/api/runs/{first}/cancel"), &json!({})).await;
+    otto.post("/api/copies", &copy).await.expect(202);
+}
+
+#[tokio::test]
+async fn links_and_authorizations_that_nobody_uses_are_bounded_per_user() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (disk, destination) = world.folder_destination(&anna, "Disk").await;
+    std::fs::create_dir(disk.join("shop")).unwrap();
+    std::fs::write(disk.join("shop/backup_2026-01-15T12-00-00.db"), "x").unwrap();
+    let input = json!({"destinationId": destination, "path": "shop/backup_2026-01-15T12-00-00.db", "raw": true});
+    for _ in 0..120 {
+        anna.post("/api/downloads", &input).await.expect(201);
+    }
+    anna.post("/api/downloads", &input).await.problem(429, "tooManyRequests", &["downloads"]);
+    let offsite = world.new_dropbox(&anna, "Offsite").await;
+    for _ in 0..30 {
+        anna.begin_authorization(&offsite).await;
+    }
+    let input = json!({"destinationId": offsite});
+    anna.post("/api/adapters/dropbox/auth", &input).await.problem(429, "tooManyRequests", &["authorizations"]);
+    world.advance(jiff::SignedDuration::from_mins(10));
+    anna.begin_authorization(&offsite).await;
 }

@@ -93,6 +93,39 @@ async fn a_clock_that_was_ahead_for_a_moment_parks_no_schedule() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_fired_before_the_clock_was_set_back_is_passed_over_and_no_log_says_otherwise() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({"schedule": {"cron": "0 * * * *"}})).await;
+    let path = format!("/api/jobs/{job}");
+    let fired = async |slot: &str| {
+        let is_it = |job: &serde_json::Value| job["lastRun"]["slot"] == slot && job["lastRun"]["state"] == "succeeded";
+        id(&anna.until(&path, is_it).await["lastRun"])
+    };
+    world.advance(SignedDuration::from_mins(65));
+    let first = fired("2026-01-15T13:00:00Z").await;
+    world.advance(SignedDuration::from_mins(60));
+    let second = fired("2026-01-15T14:00:00Z").await;
+    // Back by two hours: both slots come again.
+    world.advance(SignedDuration::from_mins(-120));
+    assert_eq!(anna.get(&path).await.expect(200)["nextRunAt"], "2026-01-15T15:00:00Z");
+    // As a server of another version may have planned it.
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    let slot: jiff::Timestamp = "2026-01-15T14:00:00Z".parse().unwrap();
+    database.execute("UPDATE jobs SET next_run_at = ?1", [slot.as_millisecond()]).unwrap();
+    world.advance(SignedDuration::from_mins(120));
+    anna.until(&path, |job| job["nextRunAt"] == "2026-01-15T15:00:00Z").await;
+    world.advance(SignedDuration::from_mins(60));
+    fired("2026-01-15T15:00:00Z").await;
+    for run in [first, second] {
+        let log = anna.log_of(&run).await;
+        assert!(!log.contains("left out"), "{log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_that_cannot_be_read_is_told_and_keeps_no_other_job_from_running() {
     let world = World::new().await;
     let anna = world.administrator().await;

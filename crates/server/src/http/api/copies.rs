@@ -1,23 +1,19 @@
 //! Copies of stored backups, from one destination to another.
 
-use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use catalog::NewRun;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::access::AuditDetail;
-use super::super::caller::{Caller, Credential};
+use super::super::caller::Caller;
 use super::super::extract::Body;
 use super::super::problem::{Fields, Problem};
 use super::backups::check_backup;
+use super::queue::{Queued, queue};
 use super::runs::RunInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::runs::copy::CopyRequest;
-use crate::runs::live::LiveEvent;
 
 /// Which backup goes where.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -38,7 +34,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
     Body(input): Body<CopyInput>,
-) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
+) -> Result<Queued, Problem> {
     let CopyInput { destination_id, path, to_destination_id } = input;
     let mut fields = Fields::default();
     fields.check("path", !path.is_empty() && !path.chars().any(char::is_control), || {
@@ -59,17 +55,5 @@ pub(crate) async fn create(
     examined.map_err(Failure::from)?;
     let title = format!("{path} to {}", destination.name());
     let request = CopyRequest { destination_id, path, to_destination_id };
-    let new = NewRun {
-        kind: "copy",
-        job_id: None,
-        title: title.clone(),
-        request: Some(serde_json::to_value(&request).map_err(Problem::internal)?),
-        cause: if let Credential::Token(_) = caller.credential { "api" } else { "manual" },
-        slot: None,
-        attempt: 0,
-    };
-    let run = app.catalog.queue_run(&new, app.now()).await?;
-    app.runs.tell(LiveEvent::State(Box::new(run.clone())));
-    app.runs.changed.notify_one();
-    Ok((StatusCode::ACCEPTED, axum::Extension(AuditDetail(title)), Json(run.into())))
+    queue(&app, &caller, "copy", title, &request).await
 }

@@ -60,6 +60,9 @@ pub(crate) async fn create(
     Body(input): Body<DownloadInput>,
 ) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<DownloadBegun>), Problem> {
     let DownloadInput { destination_id, path, raw } = input;
+    let (user_id, now) = (&caller.user.id, app.now());
+    app.limiters.downloads.check(user_id, now).map_err(|seconds| Problem::too_often("downloads", seconds))?;
+    app.limiters.downloads.count(user_id, now);
     // A sidecar is as it is; there are no layers to take off.
     check_backup(path.strip_suffix(SIDECAR_SUFFIX).filter(|_| raw).unwrap_or(&path))?;
     let destination = app.open_destination(&destination_id, Patience::Short).await?;

@@ -155,6 +155,9 @@ pub(crate) async fn begin(
     caller: Caller,
     Body(input): Body<AuthorizationInput>,
 ) -> Result<Json<AuthorizationBegun>, Problem> {
+    let (user_id, now) = (&caller.user.id, app.now());
+    app.limiters.authorizations.check(user_id, now).map_err(|seconds| Problem::too_often("authorizations", seconds))?;
+    app.limiters.authorizations.count(user_id, now);
     let destination = app.catalog.destination(&input.destination_id).await?.ok_or_else(gone)?;
     let (settings, _) = app.dropbox_app(&destination)?;
     discard_unconfirmed(&app, &destination).await?;

@@ -2,8 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use catalog::NewRun;
 use domain::access::Permission;
 use runner::OpenRequest;
 use runner::restore::examine;
@@ -11,17 +9,16 @@ use serde::{Deserialize, Serialize};
 use sources::{Contents, Finding, Severity};
 use utoipa::ToSchema;
 
-use super::super::access::AuditDetail;
-use super::super::caller::{Caller, Credential};
+use super::super::caller::Caller;
 use super::super::extract::Body;
 use super::super::problem::{Fields, Problem};
 use super::backups::SignatureName;
+use super::queue::{Queued, queue};
 use super::runs::RunInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::redaction::redact;
-use crate::runs::live::LiveEvent;
 use crate::runs::restore::{PutInPlaceRequest, RestoreRequest};
 
 /// Which backup goes where.
@@ -253,7 +250,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
     Body(input): Body<RestoreInput>,
-) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
+) -> Result<Queued, Problem> {
     input.check()?;
     let request = input.into_request(&caller);
     let preview = look(&app, &request).await?;
@@ -264,7 +261,7 @@ pub(crate) async fn create(
     let expected = app.expected_origin(&request).await?;
     runner::provenance::check_encryption(&*destination, &request.path, expected).await.map_err(Failure::from)?;
     let title = format!("{} into {}", request.path, preview.target);
-    begin(&app, &caller, title, &request).await
+    queue(&app, &caller, "restore", title, &request).await
 }
 
 /// Puts a restored database in its place, which is a run: a restore loaded and kept it, because it could not be put there then.
@@ -275,33 +272,12 @@ pub(crate) async fn put_in_place(
     State(app): State<App>,
     caller: Caller,
     Body(input): Body<PutInPlaceInput>,
-) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
+) -> Result<Queued, Problem> {
     let PutInPlaceInput { source_id, database, kept } = input;
     check_texts("kept", &kept, database.as_deref())?;
     let administers = caller.allows(Permission::Administer);
     let request = PutInPlaceRequest { source_id, database, kept, administers };
     let target = app.put_in_place_target(&request).await?;
     let title = format!("{} into {}", request.kept, target.name());
-    begin(&app, &caller, title, &request).await
-}
-
-async fn begin(
-    app: &App,
-    caller: &Caller,
-    title: String,
-    request: &impl Serialize,
-) -> Result<(StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>), Problem> {
-    let new = NewRun {
-        kind: "restore",
-        job_id: None,
-        title: title.clone(),
-        request: Some(serde_json::to_value(request).map_err(Problem::internal)?),
-        cause: if let Credential::Token(_) = caller.credential { "api" } else { "manual" },
-        slot: None,
-        attempt: 0,
-    };
-    let run = app.catalog.queue_run(&new, app.now()).await?;
-    app.runs.tell(LiveEvent::State(Box::new(run.clone())));
-    app.runs.changed.notify_one();
-    Ok((StatusCode::ACCEPTED, axum::Extension(AuditDetail(title)), Json(run.into())))
+    queue(&app, &caller, "restore", title, &request).await
 }

@@ -1,0 +1,78 @@
+//! Queues what people ask for, within bounds: a program that asks again and again fills neither the queue nor the disk.
+
+use axum::Json;
+use axum::http::StatusCode;
+use catalog::{NewRun, PageRequest, RunFilter};
+use domain::outcome::RunStatus;
+use serde::Serialize;
+
+use super::super::access::AuditDetail;
+use super::super::caller::{Caller, Credential};
+use super::super::problem::Problem;
+use super::runs::RunInfo;
+use crate::app::App;
+use crate::runs::live::LiveEvent;
+
+/// Maximum number of restores and copies of one user that wait in the queue. docs/SERVER.md has the same figures.
+const MAX_QUEUED_PER_USER: usize = 20;
+/// Maximum number of restores and copies that wait in the queue.
+const MAX_QUEUED: usize = 100;
+/// The member of a run's request that holds the id of the user who asked for it.
+const REQUESTED_BY: &str = "requestedBy";
+
+/// What the handlers of restores and copies answer with.
+pub(super) type Queued = (StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>);
+
+/// Queues a restore or a copy, unless too many wait already. Backups need no bound: each job has one run at a time.
+pub(super) async fn queue(
+    app: &App,
+    caller: &Caller,
+    kind: &'static str,
+    title: String,
+    request: &impl Serialize,
+) -> Result<Queued, Problem> {
+    let mut request = serde_json::to_value(request).map_err(Problem::internal)?;
+    request[REQUESTED_BY] = caller.user.id.as_str().into();
+    let new = NewRun {
+        kind,
+        job_id: None,
+        title: title.clone(),
+        request: Some(request),
+        cause: if let Credential::Token(_) = caller.credential { "api" } else { "manual" },
+        slot: None,
+        attempt: 0,
+    };
+    // Counting and queueing in one go: requests at the same moment see each other. Only those of other servers may not.
+    let one_at_a_time = app.runs.queueing.lock().await;
+    check(app, &caller.user.id).await?;
+    let run = app.catalog.queue_run(&new, app.now()).await?;
+    drop(one_at_a_time);
+    app.runs.tell(LiveEvent::State(Box::new(run.clone())));
+    app.runs.changed.notify_one();
+    Ok((StatusCode::ACCEPTED, axum::Extension(AuditDetail(title)), Json(run.into())))
+}
+
+async fn check(app: &App, user_id: &str) -> Result<(), Problem> {
+    let (mut all, mut own) = (0, 0);
+    for kind in ["restore", "copy"] {
+        let filter = RunFilter { job_id: None, states: vec![RunStatus::Queued], kind: Some(kind.to_owned()) };
+        // Further ones change nothing: the queue is full by then.
+        let page = PageRequest { after: None, limit: MAX_QUEUED };
+        let queued = app.catalog.runs(&filter, &page).await?.items;
+        all += queued.len();
+        let is_own = |request: &serde_json::Value| request[REQUESTED_BY] == user_id;
+        own += queued.iter().filter(|run| run.request.as_ref().is_some_and(is_own)).count();
+    }
+    if own >= MAX_QUEUED_PER_USER {
+        return Err(Problem::too_many_queued(format!(
+            "{own} restores and copies of yours are waiting, and {MAX_QUEUED_PER_USER} is the maximum. Wait until some have run, or \
+             cancel some."
+        )));
+    }
+    if all >= MAX_QUEUED {
+        return Err(Problem::too_many_queued(format!(
+            "{all} restores and copies are waiting, and {MAX_QUEUED} is the maximum for all users. Wait until some have run."
+        )));
+    }
+    Ok(())
+}
