@@ -9,7 +9,6 @@ mod examine;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use destinations::{Destination, Download};
 use domain::naming::BackupName;
@@ -24,8 +23,10 @@ use tokio_util::sync::CancellationToken;
 pub use self::examine::{Examined, examine, verify};
 use self::examine::{altered, equal, open_examined};
 use crate::checks::Checks;
+use crate::limited::Limited;
 use crate::sidecars::SidecarState;
 use crate::stall::{self, STALL_TIMEOUT, Stalled};
+use crate::wanted::Wanted;
 
 /// What to open.
 pub struct OpenRequest<'a> {
@@ -151,13 +152,13 @@ async fn open_within(
     limit: Duration,
 ) -> Result<OpenedBackup, OpenError> {
     let OpenRequest { destination, path, identities } = request;
-    let (examined, download) = open_examined(destination, path).await?;
+    let (examined, download) = open_examined(&Limited::new(destination, limit), path).await?;
     let (checks, sidecar) = (examined.checks(), examined.sidecar);
     let named_encrypted = path.rsplit('/').next().and_then(BackupName::parse).is_some_and(|name| name.encrypted);
     let must_be_encrypted = named_encrypted || sidecar.sidecar().is_some_and(|sidecar| sidecar.encryption.is_some());
     let ((stored, decoder_input), (decoder_output, pieces)) = (stream::channel(), stream::channel());
     let promised = sidecar.sidecar().map(|sidecar| sidecar.size.plain);
-    let reading = tokio::spawn(read(download, stored, progress.clone(), limit));
+    let reading = tokio::spawn(read(download, stored, progress.clone()));
     let owned_path = path.to_owned();
     let keys = Keys { identities, must_be_encrypted };
     let damaged =
@@ -211,17 +212,8 @@ fn compare(path: &str, sidecar: &SidecarState, decoded: &Decoded) -> Result<(), 
 }
 
 /// Moves the stored bytes into the stages; says that they ended only after the destination has checked them.
-async fn read(
-    mut download: Box<dyn Download>,
-    stored: Sender,
-    progress: Progress,
-    limit: Duration,
-) -> Result<(), destinations::Error> {
-    let stalled = |stalled: Stalled| destinations::Error::Failed {
-        what: "the destination gave nothing more".to_owned(),
-        cause: stalled.to_string(),
-    };
-    while let Some(piece) = stall::of_storage(limit, download.next()).await.map_err(stalled)?? {
+async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progress) -> Result<(), destinations::Error> {
+    while let Some(piece) = download.next().await? {
         progress.add_sent(piece.len());
         if stored.send(piece).await.is_err() {
             return Ok(());
@@ -264,23 +256,6 @@ pub struct Controls<'a> {
     pub stall_timeout: Duration,
 }
 
-/// Lets a restore change its target that is not cancelled, and that the caller's guard passes.
-struct Wanted {
-    cancel: CancellationToken,
-    guard: Arc<dyn Guard>,
-}
-
-#[async_trait]
-impl Guard for Wanted {
-    async fn check(&self) -> Result<(), sources::Error> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(sources::Error::Stopped("cancelled".to_owned())),
-            checked = self.guard.check() => checked,
-        }
-    }
-}
-
 /// What is the same for all pieces of a restore.
 struct Loading {
     target: String,
@@ -306,7 +281,7 @@ pub async fn restore(
         () = cancel.cancelled() => return Err(OpenError::Cancelled),
         restoring = target.restore(options) => restoring?,
     };
-    restoring.guard(Arc::new(Wanted { cancel: (*cancel).clone(), guard: Arc::clone(guard) }));
+    restoring.guard(Wanted::new(cancel, guard));
     let loading = Loading { target: target.name(), format, limit: *stall_timeout };
     let loaded = tokio::select! {
         biased;

@@ -14,7 +14,7 @@ use pipeline::{Digested, Digester, PrivateFile};
 use super::beneath::{by_descriptor, is_link, split};
 use super::{FileSystem, LINK, blocking};
 use crate::error::Error;
-use crate::{Companion, Expected, Sealed, Upload, path};
+use crate::{Companion, Expected, Gate, OpenGate, Sealed, Upload, path};
 
 /// A file that is being written.
 struct FileUpload {
@@ -22,6 +22,7 @@ struct FileUpload {
     file: Arc<Placed>,
     /// What was written has been read back.
     sealed: bool,
+    gate: Arc<dyn Gate>,
 }
 
 /// A private file, and the folder through which its path leads: the file is dropped first.
@@ -55,7 +56,8 @@ impl FileSystem {
             let place = place.map_err(|error| destination.write_error(&folder, &error))?;
             let file = PrivateFile::create(&by_descriptor(&place), PARTIAL_PREFIX.as_ref(), 0o600)
                 .map_err(|error| destination.write_error(&folder, &error))?;
-            Ok(FileUpload { destination, file: Arc::new(Placed { file, _folder: place }), sealed: false })
+            let file = Arc::new(Placed { file, _folder: place });
+            Ok(FileUpload { destination, file, sealed: false, gate: Arc::new(OpenGate) })
         })
         .await
     }
@@ -102,6 +104,10 @@ impl Upload for FileUpload {
         .await
     }
 
+    fn guard(&mut self, gate: Arc<dyn Gate>) {
+        self.gate = gate;
+    }
+
     async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error> {
         let (destination, file, expected) = (self.destination.clone(), Arc::clone(&self.file), expected.clone());
         blocking(move || {
@@ -124,6 +130,7 @@ impl Upload for FileUpload {
     async fn commit(&mut self, path: &str) -> Result<(), Error> {
         let path = path::check(path)?.to_owned();
         crate::check_sealed(self.sealed, &path)?;
+        self.gate.check().await.map_err(Error::Stopped)?;
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
             let (folder, name) = split(&path);
