@@ -95,13 +95,15 @@ impl App {
 
     async fn carry_out_restore(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
         let mut request: RestoreRequest = serde_json::from_value(request)?;
-        let Permitted { target, replaces } = self.restore_target(request.asked()).await?;
+        let permitted = self.prepared(active, self.restore_target(request.asked())).await?;
+        let Permitted { target, replaces } = permitted;
         request.database.iter().chain([&request.path]).for_each(|name| crate::redaction::make_public(name));
         // What was new when it was asked for, and is not any more at the end, is not replaced either.
         request.overwrite &= replaces;
-        let destination = self.open_destination(&request.destination_id, Patience::Long).await?;
+        let opening = self.open_destination(&request.destination_id, Patience::Long);
+        let destination = self.prepared(active, opening).await?;
         let expected = self.expected_origin(&request).await?;
-        check_encryption(&*destination, &request.path, expected).await?;
+        self.prepared(active, check_encryption(&*destination, &request.path, expected)).await?;
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
@@ -135,7 +137,7 @@ impl App {
     /// Puts a database in its place that an earlier restore loaded and kept.
     async fn put_in_place(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
         let request: PutInPlaceRequest = serde_json::from_value(request)?;
-        let target = self.put_in_place_target(&request).await?;
+        let target = self.prepared(active, self.put_in_place_target(&request)).await?;
         self.log(&run.id, Level::Info, &format!("putting {} in place of {}", request.kept, target.name())).await;
         let restored = target.put_in_place(&request.kept, &StillOurs::new(self, &run.id, active)).await?;
         self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;
