@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,16 +18,10 @@ use crate::{Companion, Expected, Gate, OpenGate, Sealed, Upload, path};
 /// A file that is being written.
 struct FileUpload {
     destination: FileSystem,
-    file: Arc<Placed>,
+    file: Arc<PrivateFile>,
     /// What was written has been read back.
     sealed: bool,
     gate: Arc<dyn Gate>,
-}
-
-/// A private file, and the folder through which its path leads: the file is dropped first.
-struct Placed {
-    file: PrivateFile,
-    _folder: OwnedFd,
 }
 
 impl FileSystem {
@@ -56,7 +49,7 @@ impl FileSystem {
             let place = place.map_err(|error| destination.write_error(&folder, &error))?;
             let file = PrivateFile::create(&by_descriptor(&place), PARTIAL_PREFIX.as_ref(), 0o600)
                 .map_err(|error| destination.write_error(&folder, &error))?;
-            let file = Arc::new(Placed { file, _folder: place });
+            let file = Arc::new(file.holding(place));
             Ok(FileUpload { destination, file, sealed: false, gate: Arc::new(OpenGate) })
         })
         .await
@@ -96,7 +89,7 @@ impl Upload for FileUpload {
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
-            let mut handle = file.file.file();
+            let mut handle = file.file();
             handle
                 .write_all(&piece)
                 .map_err(|error| destination.io_error("could not write to", &destination.folder, &error))
@@ -112,8 +105,8 @@ impl Upload for FileUpload {
         let (destination, file, expected) = (self.destination.clone(), Arc::clone(&self.file), expected.clone());
         blocking(move || {
             let cannot = |error: io::Error| destination.io_error("could not write to", &destination.folder, &error);
-            file.file.sync().map_err(cannot)?;
-            let found = read_back(file.file.file()).map_err(cannot)?;
+            file.sync().map_err(cannot)?;
+            let found = read_back(file.file()).map_err(cannot)?;
             if Expected::from(found) != expected {
                 return Err(Error::failed(
                     format!("could not write to {}", destination.folder.display()),
@@ -136,7 +129,7 @@ impl Upload for FileUpload {
             let (folder, name) = split(&path);
             let place = destination.beneath().and_then(|beneath| beneath.make_folders(folder));
             let place = place.map_err(|error| destination.write_error(folder, &error))?;
-            file.file.publish(&by_descriptor(&place).join(name)).map_err(|error| match error.kind() {
+            file.publish(&by_descriptor(&place).join(name)).map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Error::Taken(destination.folder.join(&path).display().to_string()),
                 _ => destination.io_error("could not write", &destination.folder.join(&path), &error),
             })
