@@ -11,7 +11,7 @@ use destinations::{
 };
 use domain::probe::Step;
 use pipeline::Progress;
-use runner::{Copied, CopyError, CopyRequest, Limited, STALL_TIMEOUT, copy};
+use runner::{Copied, CopyError, CopyRequest, Limited, OpenRequest, STALL_TIMEOUT, copy, open_holding};
 use sources::{Guard, Unguarded};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -308,5 +308,19 @@ impl Destination for Slow {
 
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {
         self.0.probe(on_step).await
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_nobody_reads_any_more_stops_its_download_and_its_stages() {
+    let source = made("next");
+    put(&source, PATH, Bytes::from_static(b"content")).await.unwrap();
+    let request = OpenRequest { destination: &source, path: PATH, identities: Vec::new() };
+    let place = Arc::new(());
+    let opened = open_holding(request, &Progress::default(), Arc::clone(&place)).await.unwrap();
+    assert!(Arc::strong_count(&place) > 1, "its work holds the place");
+    drop(opened);
+    while Arc::strong_count(&place) > 1 {
+        tokio::task::yield_now().await;
     }
 }

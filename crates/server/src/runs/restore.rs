@@ -9,10 +9,11 @@ use domain::size::human;
 use pipeline::keys::Identity;
 use runner::provenance::check_encryption;
 use runner::restore::state_of;
-use runner::{Controls, Expected, OpenError, OpenRequest};
+use runner::{Controls, Expected, OpenError, OpenRequest, RestoreEvent, RestoreReport};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sources::{FailedObject, OnError, RestoreOptions, Restored, Source, WayOn};
+use tokio::sync::mpsc;
 
 use super::Active;
 use super::backup::listed;
@@ -24,6 +25,8 @@ use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::restore_targets::{Asked, Permitted, check_kept};
 
+/// Maximum number of events that wait to be stored.
+const EVENTS: usize = 64;
 /// Maximum number of failed objects in a result. A backup can have many thousands.
 const MAX_OBJECTS: usize = 500;
 /// Maximum length of a tool's words about one object, in bytes.
@@ -112,8 +115,9 @@ impl App {
             cancel: &active.cancel,
             guard: Arc::new(StillOurs::new(self, &run.id, active)),
             stall_timeout: self.config.stall_timeout,
+            on_event: &|_| (),
         };
-        match runner::restore(open, &*target, request.options(), &controls).await {
+        match self.restore_telling(run, open, &*target, request.options(), controls).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
                 let words = format!("restored {} into {}. {}", human(size), report.restored.target, report.checks);
@@ -132,6 +136,35 @@ impl App {
                 Err(error.into())
             }
         }
+    }
+
+    /// Restores while what happens is stored in the run's log.
+    async fn restore_telling(
+        &self,
+        run: &Run,
+        open: OpenRequest<'_>,
+        target: &dyn Source,
+        options: RestoreOptions,
+        controls: Controls<'_>,
+    ) -> Result<RestoreReport, OpenError> {
+        let (sender, mut events) = mpsc::channel(EVENTS);
+        let restoring = async move {
+            // Dropped with this block, which ends the storing.
+            let on_event = move |event: RestoreEvent| {
+                if sender.try_send(event).is_err() {
+                    tracing::warn!(?event, "too many events came at once");
+                }
+            };
+            runner::restore(open, target, options, &Controls { on_event: &on_event, ..controls }).await
+        };
+        let storing = async {
+            while let Some(RestoreEvent::Silent { since, limit }) = events.recv().await {
+                let (since, limit) = (runner::in_words(since), runner::in_words(limit));
+                let words = format!("the target has done nothing for {since}; after {limit} the restore fails");
+                self.log(&run.id, Level::Warning, &words).await;
+            }
+        };
+        tokio::join!(restoring, storing).0
     }
 
     /// Puts a database in its place that an earlier restore loaded and kept.

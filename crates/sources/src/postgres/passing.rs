@@ -6,6 +6,8 @@
 //! - `shop__dbackup_restored_1f2e3d4c`: complete, but not in its place. Never removed.
 //! - `shop__dbackup_replaced_1f2e3d4c`: what was there before. Removed right after the swap.
 
+use std::time::Duration;
+
 use domain::Warning;
 use pipeline::process::Process;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -13,7 +15,7 @@ use tokio::process::{ChildStdin, ChildStdout};
 
 use super::Postgres;
 use super::cures::Operation;
-use super::probe::{execute, identifier, query};
+use super::probe::{execute, identifier, literal, query};
 use super::tools::Tool;
 use crate::error::Error;
 
@@ -23,6 +25,10 @@ const MAX_NAME_BYTES: usize = 63;
 const LOCK_CLASS: u32 = 0x6462_6b70;
 /// Databases that the lock's session may be connected to: it must not be in the way of a rename.
 const LOCK_DATABASES: [&str; 2] = ["postgres", "template1"];
+
+/// How often, and at which interval, a server is looked at that still creates a database which nobody waits for.
+const MAX_LOOKS: u32 = 100;
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a database under a passing name is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +168,24 @@ pub(super) async fn sweep(source: &Postgres) -> Result<Vec<Warning>, Error> {
 fn leftover(name: &str, message: &str) -> Warning {
     let cure = format!("Once nobody needs it, run as its owner or a superuser: DROP DATABASE {}", identifier(name));
     Warning::new("leftover", message).about(name).with_cure(cure)
+}
+
+/// Drops a database whose creation was given up. The server may be at it still, though its client is gone: without an end to that, the
+/// database would appear after it was found missing.
+pub(super) async fn drop_unfinished(source: &Postgres, name: &str) -> Result<(), Error> {
+    let creating = format!("CREATE DATABASE {} ", identifier(name));
+    let sql = format!(
+        "SELECT pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() \
+         AND usename = current_user AND left(query, length({creating})) = {creating}",
+        creating = literal(&creating)
+    );
+    for _ in 0..MAX_LOOKS {
+        if execute(source, &sql).await?.is_empty() {
+            break;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    drop_database(source, name).await
 }
 
 /// Drops a database of ours, even if a backend still works in it.
