@@ -92,7 +92,7 @@ impl Destination for Dropbox {
         self.stops_when_full
     }
 
-    fn identity(&self) -> String {
+    async fn identity(&self) -> String {
         // Dropbox does not distinguish case.
         format!("{}{} of {}", self.scheme(), self.folder.to_lowercase(), self.grant())
     }

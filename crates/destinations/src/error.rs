@@ -46,6 +46,9 @@ pub enum Error {
         /// Why.
         cause: String,
     },
+    /// The caller's [`crate::Gate`] closed before anything was published.
+    #[error("{0}: nothing was published")]
+    Stopped(String),
     /// The authorization needs its user; see [`crate::GrantFault`].
     #[error("{destination}: {}", words(.cause))]
     Unauthorized {

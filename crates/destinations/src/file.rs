@@ -39,8 +39,9 @@ impl Destination for FileSystem {
         self.stops_when_full
     }
 
-    fn identity(&self) -> String {
-        self.place()
+    async fn identity(&self) -> String {
+        let destination = self.clone();
+        blocking(move || Ok(destination.place())).await.unwrap_or_else(|_| self.name())
     }
 
     async fn create(&self) -> Result<Box<dyn Upload>, Error> {

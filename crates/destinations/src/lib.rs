@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ::dropbox::Space;
+pub use ::dropbox::files::{Gate, Open as OpenGate};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::probe::Step;
@@ -33,7 +34,7 @@ pub trait Destination: Send + Sync {
     fn name(&self) -> String;
 
     /// Returns what tells this place from others: two addresses of one place have the same.
-    fn identity(&self) -> String;
+    async fn identity(&self) -> String;
 
     /// Starts an upload. Nothing is visible before [`Upload::commit`].
     async fn create(&self) -> Result<Box<dyn Upload>, Error>;
@@ -130,6 +131,9 @@ pub trait Upload: Send {
     fn needs_sha256(&self) -> bool {
         true
     }
+
+    /// Has this asked before each attempt to publish: [`Self::commit`] fails with [`Error::Stopped`] once it is closed.
+    fn guard(&mut self, gate: Arc<dyn Gate>);
 
     /// Ends the writing, and makes sure that everything arrived. Nothing is visible yet.
     async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error>;

@@ -312,24 +312,24 @@ async fn a_file_larger_than_it_may_be_is_told_from_one_that_cannot_be_read() {
 async fn every_spelling_of_a_place_has_one_identity_and_every_grant_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().display().to_string();
-    let file = |path: &str| {
+    let file = async |path: &str| {
         let parsed =
             destinations::parse(&format!("file://{path}"), |_| -> Result<Client, Error> { panic!("not asked for") });
-        parsed.unwrap().identity()
+        parsed.unwrap().identity().await
     };
-    assert_eq!(file(&base), file(&format!("{base}/./")));
-    assert_eq!(file(&format!("{base}/missing")), file(&format!("{base}//missing/.")));
-    assert_ne!(file(&base), file("/"));
+    assert_eq!(file(&base).await, file(&format!("{base}/./")).await);
+    assert_eq!(file(&format!("{base}/missing")).await, file(&format!("{base}//missing/.")).await);
+    assert_ne!(file(&base).await, file("/").await);
     let emulator = Emulator::start(Config::default()).await.unwrap();
-    let dropbox = |folder: &str, token: &str| {
+    let dropbox = async |folder: &str, token: &str| {
         let mut settings = Settings::new(Config::default().app_key);
         settings.refresh_token = Some(token.to_owned().into());
         settings.endpoints =
             Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url()).unwrap();
         let client = Client::new(settings).unwrap();
-        destinations::parse(folder, |_| Ok::<_, Error>(client)).unwrap().identity()
+        destinations::parse(folder, |_| Ok::<_, Error>(client)).unwrap().identity().await
     };
-    assert_eq!(dropbox("dropbox:/Backups", "one"), dropbox("dropbox:/backups/", "one"));
-    assert_ne!(dropbox("dropbox:/backups", "one"), dropbox("dropbox:/backups", "two"), "another account");
-    assert!(!dropbox("dropbox:/", "a-secret-token").contains("a-secret-token"));
+    assert_eq!(dropbox("dropbox:/Backups", "one").await, dropbox("dropbox:/backups/", "one").await);
+    assert_ne!(dropbox("dropbox:/backups", "one").await, dropbox("dropbox:/backups", "two").await, "another account");
+    assert!(!dropbox("dropbox:/", "a-secret-token").await.contains("a-secret-token"));
 }

@@ -8,6 +8,7 @@
 //! Pieces of data travel through bounded channels ([`stream`]), so the slowest stage sets the pace. What costs CPU time runs
 //! on threads of its own, never on the async runtime's.
 
+mod aside;
 pub mod decode;
 pub mod digest;
 pub mod encode;

@@ -11,11 +11,15 @@ pub use abandoned::sweep;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::io::Errno;
+
+use crate::aside::aside;
 
 /// How often a new file may be lost to another run's clean-up.
 const MAX_ATTEMPTS: u32 = 5;
@@ -26,7 +30,9 @@ const CREATED_MODE: u32 = 0o600;
 #[derive(Debug)]
 pub struct PrivateFile {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
+    /// The open folder through which the path leads, if it leads through one.
+    folder: Option<Arc<OwnedFd>>,
 }
 
 impl PrivateFile {
@@ -66,7 +72,7 @@ impl PrivateFile {
     /// Returns `None` if another run took the file for abandoned between its creation and its lock.
     fn create_locked(path: PathBuf, mode: u32) -> io::Result<Option<Self>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(CREATED_MODE).open(&path)?;
-        let created = Self { path, file };
+        let created = Self { path, file: Arc::new(file), folder: None };
         match created.file.lock() {
             // Without locks, nothing is taken for abandoned before its time.
             Err(error) if has_no_locks(&error) => {}
@@ -86,6 +92,14 @@ impl PrivateFile {
     /// If the folder cannot be read or written.
     pub fn beside(path: &Path, purpose: &str, mode: u32) -> io::Result<Self> {
         Self::create(folder_of(path), &prefix_of(path, purpose), mode)
+    }
+
+    /// Keeps the folder open through whose descriptor the path leads, until the file has been removed.
+    #[must_use]
+    pub fn holding(self, folder: OwnedFd) -> Self {
+        let mut holding = self;
+        holding.folder = Some(Arc::new(folder));
+        holding
     }
 
     /// Where it lies.
@@ -139,8 +153,13 @@ impl PrivateFile {
 
 impl Drop for PrivateFile {
     fn drop(&mut self) {
-        // If this fails, the lock is free from now on and the next run removes the file.
-        let _ = fs::remove_file(&self.path);
+        let (path, file, folder) = (std::mem::take(&mut self.path), Arc::clone(&self.file), self.folder.clone());
+        // A cancel drops files on threads of the runtime, which a dead mount must not hold.
+        aside(move || {
+            // If this fails, the lock is free from now on and the next run removes the file.
+            let _ = fs::remove_file(&path);
+            drop((file, folder));
+        });
     }
 }
 

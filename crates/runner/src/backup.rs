@@ -70,7 +70,8 @@ pub async fn back_up(
     cancel: &CancellationToken,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> RunReport {
-    let mut places: Vec<Place> = request.destinations.iter().map(Place::new).collect();
+    let mut places: Vec<Place<'_>> =
+        request.destinations.iter().map(|destination| Place::new(destination, request.stall_timeout)).collect();
     let mut databases = Vec::with_capacity(request.databases.len());
     for database in &request.databases {
         on_event(Event::Started { database });
@@ -84,7 +85,12 @@ pub async fn back_up(
         };
         databases.push(report);
     }
-    let warnings = [request.left_out.clone(), same_places(&request.destinations)].concat();
+    let same_places = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Vec::new(),
+        same_places = same_places(&places) => same_places,
+    };
+    let warnings = [request.left_out.clone(), same_places].concat();
     let mut all = databases.iter().flat_map(|report| &report.warnings).chain(&warnings);
     let warned = all.any(|warning| !warning.is_acknowledged(&request.acknowledged));
     let whole = databases.iter().flat_map(|report| {
@@ -97,7 +103,7 @@ pub async fn back_up(
 async fn copy_database(
     request: &BackupRequest<'_>,
     database: &str,
-    places: &mut [Place],
+    places: &mut [Place<'_>],
     progress: &Progress,
     cancel: &CancellationToken,
     on_event: &(dyn Fn(Event<'_>) + Sync),
@@ -150,7 +156,7 @@ struct ProvedDump {
 async fn dump_to_all(
     request: &BackupRequest<'_>,
     database: &str,
-    places: &mut [Place],
+    places: &mut [Place<'_>],
     progress: &Progress,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Streamed, Failure> {

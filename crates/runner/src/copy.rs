@@ -1,12 +1,19 @@
 //! Copying a stored backup, as it is, from one destination to another; going on after an interruption where that is possible.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
-use destinations::{Checkpoint, Companion, Destination, Error, Expected, StoredHash, Upload};
+use destinations::{Checkpoint, Companion, Destination, Error, Expected, Gate, StoredHash, Upload};
 use pipeline::{Digester, Progress};
+use sources::Guard;
+use tokio_util::sync::CancellationToken;
 
 use crate::checks::Checks;
+use crate::limited::Limited;
 use crate::sidecars::{SidecarState, read_content, sidecar_path};
 use crate::signature::{SignatureState, Signer};
+use crate::wanted::Wanted;
 
 /// Bytes after which the state is worth keeping anew; for long files, a fraction of what went before, since the state grows too.
 const CHECKPOINT_EVERY: u64 = 8 * 1024 * 1024;
@@ -24,6 +31,12 @@ pub struct CopyRequest<'a> {
     pub checkpoint: Option<Checkpoint>,
     /// Signs a sidecar of its own again that is completed.
     pub signer: Option<&'a Signer>,
+    /// Stops the copy. A commit that was sent is settled first.
+    pub cancel: &'a CancellationToken,
+    /// Asked right before the copy is published.
+    pub guard: Arc<dyn Guard>,
+    /// How long nothing may move at either destination.
+    pub stall_timeout: Duration,
 }
 
 /// What happens, as it happens.
@@ -96,36 +109,105 @@ fn to(error: Error) -> CopyError {
 /// Copies a backup with its sidecar. Nothing is visible at the destination before everything has been proved.
 ///
 /// # Errors
-/// [`Error::Taken`] if another file has its name; as [`CopyError`].
+/// [`Error::Taken`] if another file has its name; [`Error::Stopped`] if it was cancelled, or refused by its guard; as [`CopyError`].
 pub async fn copy(
     request: CopyRequest<'_>,
     progress: &Progress,
     on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> Result<Copied, CopyError> {
-    let CopyRequest { source, path, destination, checkpoint, signer } = request;
-    if let Some(there) = stored_hash(destination, path).await.map_err(to)? {
-        return if holds(source, path, &there).await.map_err(from)? {
-            copy_missing_sidecar(source, path, destination).await?;
-            Ok(Copied::AlreadyThere)
-        } else {
-            Err(to(Error::Taken(format!("{path} at {}", destination.name()))))
-        };
-    }
-    let (sidecar, state) = match read_content(source, path).await.map_err(from)? {
-        Ok(content) => (content.clone(), SidecarState::parse(content.as_deref())),
-        // The backup is worth a copy nevertheless.
-        Err(cause) => (None, SidecarState::Unreadable(cause)),
+    let copying = Copying {
+        source: Limited::new(request.source, request.stall_timeout),
+        destination: Limited::new(request.destination, request.stall_timeout),
+        request: &request,
+        progress,
+        on_event,
     };
-    let transfer = Transfer { source, path, destination, sidecar, state, signer, progress, on_event };
-    if let Some(checkpoint) = checkpoint {
-        match transfer.run(Some(&checkpoint)).await {
+    if let Some(checkpoint) = &request.checkpoint {
+        match copying.attempt(Some(checkpoint)).await {
             Err(CopyError::Destination(cause @ Error::NotResumable { .. })) => {
                 on_event(CopyEvent::Restarted { cause: &cause });
             }
             result => return result,
         }
     }
-    transfer.run(None).await
+    copying.attempt(None).await
+}
+
+struct Copying<'a> {
+    request: &'a CopyRequest<'a>,
+    source: Limited<'a>,
+    destination: Limited<'a>,
+    progress: &'a Progress,
+    on_event: &'a (dyn Fn(CopyEvent<'_>) + Sync),
+}
+
+impl Copying<'_> {
+    async fn attempt(&self, checkpoint: Option<&Checkpoint>) -> Result<Copied, CopyError> {
+        let CopyRequest { path, cancel, guard, .. } = self.request;
+        let prepared = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(to(Error::Stopped("cancelled".to_owned()))),
+            prepared = self.prepare(checkpoint) => prepared?,
+        };
+        let wanted = Wanted::new(cancel, guard);
+        match prepared {
+            Prepared::AlreadyThere(None) => Ok(Copied::AlreadyThere),
+            Prepared::AlreadyThere(Some(sidecar)) => {
+                Gate::check(&*wanted).await.map_err(|why| to(Error::Stopped(why)))?;
+                let written = destinations::put(&self.destination, &sidecar_path(path), sidecar).await;
+                written.map_err(|cause| CopyError::Sidecar { path: (*path).to_owned(), cause })?;
+                Ok(Copied::AlreadyThere)
+            }
+            Prepared::Sealed(mut copy) => {
+                copy.upload.guard(wanted);
+                copy.publish(path).await?;
+                Ok(Copied::Done { size: copy.size, checks: copy.checks })
+            }
+        }
+    }
+
+    async fn prepare(&self, checkpoint: Option<&Checkpoint>) -> Result<Prepared, CopyError> {
+        let Self { source, destination, progress, on_event, request } = self;
+        let CopyRequest { path, signer, .. } = request;
+        if let Some(there) = stored_hash(destination, path).await.map_err(to)? {
+            return if holds(source, path, &there).await.map_err(from)? {
+                Ok(Prepared::AlreadyThere(missing_sidecar(source, path, destination).await?))
+            } else {
+                Err(to(Error::Taken(format!("{path} at {}", destination.name()))))
+            };
+        }
+        let (sidecar, state) = match read_content(source, path).await.map_err(from)? {
+            Ok(content) => (content.clone(), SidecarState::parse(content.as_deref())),
+            // The backup is worth a copy nevertheless.
+            Err(cause) => (None, SidecarState::Unreadable(cause)),
+        };
+        let transfer = Transfer { source, path, destination, sidecar, state, signer: *signer, progress, on_event };
+        transfer.run(checkpoint).await.map(Prepared::Sealed)
+    }
+}
+
+/// What is left to do once everything has been read and compared. It is short, and a cancel does not break it off half-way.
+enum Prepared {
+    /// The backup is there; its sidecar, if that is not: an interruption can have struck between the two.
+    AlreadyThere(Option<Bytes>),
+    Sealed(SealedCopy),
+}
+
+/// A copy that is invisible yet.
+struct SealedCopy {
+    upload: Box<dyn Upload>,
+    sidecar: Option<Bytes>,
+    size: u64,
+    checks: Checks,
+}
+
+impl SealedCopy {
+    async fn publish(&mut self, path: &str) -> Result<(), CopyError> {
+        let Some(content) = self.sidecar.take() else { return self.upload.commit(path).await.map_err(to) };
+        let companion = Companion { path: sidecar_path(path), content };
+        let committed = self.upload.commit_with(path, companion).await.map_err(to)?;
+        committed.map_err(|cause| CopyError::Sidecar { path: path.to_owned(), cause })
+    }
 }
 
 struct Transfer<'a> {
@@ -140,7 +222,7 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    async fn run(&self, checkpoint: Option<&Checkpoint>) -> Result<Copied, CopyError> {
+    async fn run(&self, checkpoint: Option<&Checkpoint>) -> Result<SealedCopy, CopyError> {
         let mut upload = match checkpoint {
             Some(checkpoint) => self.destination.resume(checkpoint).await.map_err(to)?,
             None => self.destination.create_in(folder_of(self.path)).await.map_err(to)?,
@@ -152,18 +234,8 @@ impl Transfer<'_> {
         let sealed = upload.seal(&read).await.map_err(to)?;
         self.keep(&*upload);
         let checks = self.compare(&read, sealed.dropbox_content_hash.as_deref())?;
-        match self.sidecar_for(sealed.dropbox_content_hash) {
-            None => upload.commit(self.path).await.map_err(to)?,
-            Some(content) => {
-                let companion = Companion { path: sidecar_path(self.path), content };
-                upload
-                    .commit_with(self.path, companion)
-                    .await
-                    .map_err(to)?
-                    .map_err(|cause| CopyError::Sidecar { path: self.path.to_owned(), cause })?;
-            }
-        }
-        Ok(Copied::Done { size: read.size, checks })
+        let sidecar = self.sidecar_for(sealed.dropbox_content_hash);
+        Ok(SealedCopy { upload, sidecar, size: read.size, checks })
     }
 
     async fn stream(&self, upload: &mut dyn Upload) -> Result<Expected, CopyError> {
@@ -269,18 +341,15 @@ async fn holds(source: &dyn Destination, path: &str, hash: &StoredHash) -> Resul
     Ok(hasher.finish() == *hash)
 }
 
-/// An interruption can have struck between the backup and its sidecar.
-async fn copy_missing_sidecar(
+/// Returns the sidecar, if the destination has none beside the backup.
+async fn missing_sidecar(
     source: &dyn Destination,
     path: &str,
     destination: &dyn Destination,
-) -> Result<(), CopyError> {
-    let beside = sidecar_path(path);
-    if destination.stat(&beside).await.map_err(to)?.is_some() {
-        return Ok(());
+) -> Result<Option<Bytes>, CopyError> {
+    if destination.stat(&sidecar_path(path)).await.map_err(to)?.is_some() {
+        return Ok(None);
     }
-    let Ok(Some(content)) = read_content(source, path).await.map_err(from)? else { return Ok(()) };
-    destinations::put(destination, &beside, content.into())
-        .await
-        .map_err(|cause| CopyError::Sidecar { path: path.to_owned(), cause })
+    let Ok(content) = read_content(source, path).await.map_err(from)? else { return Ok(None) };
+    Ok(content.map(Bytes::from))
 }

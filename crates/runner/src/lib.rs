@@ -8,6 +8,7 @@ pub mod backup;
 pub mod catalog;
 mod checks;
 pub mod copy;
+mod limited;
 pub mod naming;
 pub mod provenance;
 pub mod restore;
@@ -15,13 +16,17 @@ pub mod review;
 mod sidecars;
 mod signature;
 mod stall;
+mod wanted;
 
 pub use backup::{BackupRequest, Event, RunReport, back_up};
 pub use catalog::{Backup, DeleteError, JobFolder, Listing, SidecarState, delete, list};
 pub use checks::Checks;
 pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
+pub use limited::Limited;
 pub use provenance::Expected;
-pub use restore::{Controls, OpenError, OpenRequest, OpenedBackup, RestoreReport, open, restore};
+pub use restore::{
+    Controls, OpenError, OpenRequest, OpenedBackup, RestoreEvent, RestoreReport, open, open_holding, restore,
+};
 pub use review::review;
 pub use signature::{SignatureState, Signer, UnusableKey};
 pub use stall::{STALL_TIMEOUT, Stalled, in_words};

@@ -9,7 +9,6 @@ mod examine;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use destinations::{Destination, Download};
 use domain::naming::BackupName;
@@ -19,13 +18,16 @@ use pipeline::stream::{self, Interrupted, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode};
 use sources::{Guard, RestoreOptions, Restored, Source, WayOn};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 pub use self::examine::{Examined, examine, verify};
 use self::examine::{altered, equal, open_examined};
 use crate::checks::Checks;
+use crate::limited::Limited;
 use crate::sidecars::SidecarState;
 use crate::stall::{self, STALL_TIMEOUT, Stalled};
+use crate::wanted::Wanted;
 
 /// What to open.
 pub struct OpenRequest<'a> {
@@ -131,10 +133,19 @@ pub struct OpenedBackup {
     pub damaged: bool,
     /// Bytes of the dump, as its sidecar says.
     promised: Option<u64>,
-    reading: JoinHandle<Result<(), destinations::Error>>,
+    reading: Reading,
     decoding: JoinHandle<Result<Result<Decoded, OpenError>, DecodeError>>,
     path: String,
     checks: Checks,
+}
+
+/// The download, which ends with the backup that nobody reads any more. Without it the stages end, too.
+struct Reading(JoinHandle<Result<(), destinations::Error>>);
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Starts to read a backup.
@@ -142,38 +153,51 @@ pub struct OpenedBackup {
 /// # Errors
 /// If it cannot be read, or is found to be altered before the first byte.
 pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<OpenedBackup, OpenError> {
-    open_within(request, progress, STALL_TIMEOUT).await
+    open_holding(request, progress, ()).await
+}
+
+/// As [`open`]. `place` is held until nothing works on the backup any more, on whatever thread.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_holding(
+    request: OpenRequest<'_>,
+    progress: &Progress,
+    place: impl Clone + Send + 'static,
+) -> Result<OpenedBackup, OpenError> {
+    open_within(request, progress, STALL_TIMEOUT, place).await
 }
 
 async fn open_within(
     request: OpenRequest<'_>,
     progress: &Progress,
     limit: Duration,
+    place: impl Clone + Send + 'static,
 ) -> Result<OpenedBackup, OpenError> {
     let OpenRequest { destination, path, identities } = request;
-    let (examined, download) = open_examined(destination, path).await?;
+    let (examined, download) = open_examined(&Limited::new(destination, limit), path).await?;
     let (checks, sidecar) = (examined.checks(), examined.sidecar);
     let named_encrypted = path.rsplit('/').next().and_then(BackupName::parse).is_some_and(|name| name.encrypted);
     let must_be_encrypted = named_encrypted || sidecar.sidecar().is_some_and(|sidecar| sidecar.encryption.is_some());
     let ((stored, decoder_input), (decoder_output, pieces)) = (stream::channel(), stream::channel());
     let promised = sidecar.sidecar().map(|sidecar| sidecar.size.plain);
-    let reading = tokio::spawn(read(download, stored, progress.clone(), limit));
+    let (downloading, held) = (read(download, stored, progress.clone()), place.clone());
+    let reading = Reading(tokio::spawn(async move {
+        let _held = held;
+        downloading.await
+    }));
     let owned_path = path.to_owned();
     let keys = Keys { identities, must_be_encrypted };
     let damaged =
         sidecar.sidecar().is_some_and(|sidecar| sidecar.warnings.iter().any(|warning| warning.code == "damaged"));
     let decoding = decode(keys, decoder_input, decoder_output, progress.clone(), move |decoded| {
+        let _held = place;
         compare(&owned_path, &sidecar, decoded)
     });
     Ok(OpenedBackup { pieces, damaged, promised, reading, decoding, path: path.to_owned(), checks })
 }
 
 impl OpenedBackup {
-    /// Stops reading before the end: what was read so far was enough.
-    pub(crate) fn stop(self) {
-        self.reading.abort();
-    }
-
     /// Returns what was read and what it was checked with, once all of it came.
     ///
     /// # Errors
@@ -190,10 +214,10 @@ impl OpenedBackup {
     /// # Errors
     /// The cause that lies deepest: the destination's before the layers'.
     pub async fn finish(self) -> Result<Decoded, OpenError> {
-        let Self { pieces, reading, decoding, path, .. } = self;
+        let Self { pieces, mut reading, decoding, path, .. } = self;
         drop(pieces);
         let decoded = decoding.await.map_err(|error| OpenError::Internal(error.to_string()))?;
-        let read = reading.await.map_err(|error| OpenError::Internal(error.to_string()))?;
+        let read = (&mut reading.0).await.map_err(|error| OpenError::Internal(error.to_string()))?;
         match (decoded, read) {
             (Err(DecodeError::Interrupted), Err(error)) => Err(error.into()),
             (Err(cause), _) => Err(OpenError::Layers { path, cause }),
@@ -211,17 +235,8 @@ fn compare(path: &str, sidecar: &SidecarState, decoded: &Decoded) -> Result<(), 
 }
 
 /// Moves the stored bytes into the stages; says that they ended only after the destination has checked them.
-async fn read(
-    mut download: Box<dyn Download>,
-    stored: Sender,
-    progress: Progress,
-    limit: Duration,
-) -> Result<(), destinations::Error> {
-    let stalled = |stalled: Stalled| destinations::Error::Failed {
-        what: "the destination gave nothing more".to_owned(),
-        cause: stalled.to_string(),
-    };
-    while let Some(piece) = stall::of_storage(limit, download.next()).await.map_err(stalled)?? {
+async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progress) -> Result<(), destinations::Error> {
+    while let Some(piece) = download.next().await? {
         progress.add_sent(piece.len());
         if stored.send(piece).await.is_err() {
             return Ok(());
@@ -262,30 +277,38 @@ pub struct Controls<'a> {
     pub guard: Arc<dyn Guard>,
     /// How long the target may take nothing, and the destination give nothing.
     pub stall_timeout: Duration,
+    /// Told what happens.
+    pub on_event: &'a (dyn Fn(RestoreEvent) + Sync),
 }
 
-/// Lets a restore change its target that is not cancelled, and that the caller's guard passes.
-struct Wanted {
-    cancel: CancellationToken,
-    guard: Arc<dyn Guard>,
-}
-
-#[async_trait]
-impl Guard for Wanted {
-    async fn check(&self) -> Result<(), sources::Error> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(sources::Error::Stopped("cancelled".to_owned())),
-            checked = self.guard.check() => checked,
-        }
-    }
+/// What happens during a restore, as it happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreEvent {
+    /// The target has done nothing for a while.
+    Silent {
+        /// For how long.
+        since: Duration,
+        /// After how long the restore fails.
+        limit: Duration,
+    },
 }
 
 /// What is the same for all pieces of a restore.
-struct Loading {
+struct Loading<'a> {
     target: String,
     format: DumpFormat,
     limit: Duration,
+    on_event: &'a (dyn Fn(RestoreEvent) + Sync),
+}
+
+impl Loading<'_> {
+    fn tell_silence(&self, since: Duration) {
+        (self.on_event)(RestoreEvent::Silent { since, limit: self.limit });
+    }
+
+    fn stalled(&self, stalled: Stalled) -> OpenError {
+        OpenError::Stalled { place: self.target.clone(), stalled }
+    }
 }
 
 /// Restores a backup into the database that `target` names. Whatever fails, the target stays as it was.
@@ -298,16 +321,19 @@ pub async fn restore(
     options: RestoreOptions,
     controls: &Controls<'_>,
 ) -> Result<RestoreReport, OpenError> {
-    let Controls { progress, cancel, guard, stall_timeout } = controls;
+    let Controls { progress, cancel, guard, stall_timeout, on_event } = controls;
     let format = target.engine().format();
     check_name(request.path, format)?;
     let mut restoring = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(OpenError::Cancelled),
-        restoring = target.restore(options) => restoring?,
+        restoring = timeout(*stall_timeout, target.restore(options)) => match restoring {
+            Ok(restoring) => restoring?,
+            Err(_) => return Err(OpenError::Stalled { place: target.name(), stalled: Stalled(*stall_timeout) }),
+        },
     };
-    restoring.guard(Arc::new(Wanted { cancel: (*cancel).clone(), guard: Arc::clone(guard) }));
-    let loading = Loading { target: target.name(), format, limit: *stall_timeout };
+    restoring.guard(Wanted::new(cancel, guard));
+    let loading = Loading { target: target.name(), format, limit: *stall_timeout, on_event: *on_event };
     let loaded = tokio::select! {
         biased;
         () = cancel.cancelled() => Err(OpenError::Cancelled),
@@ -326,18 +352,18 @@ pub async fn restore(
 async fn load(
     request: OpenRequest<'_>,
     restoring: &mut dyn sources::Restore,
-    loading: &Loading,
+    loading: &Loading<'_>,
     progress: &Progress,
 ) -> Result<(Decoded, Checks), OpenError> {
     let path = request.path;
-    let mut opened = open_within(request, progress, loading.limit).await?;
+    let mut opened = open_within(request, progress, loading.limit, ()).await?;
     if opened.damaged {
         restoring.accept_damage();
     }
     match feed(&mut opened, restoring, loading, path).await {
         Ok(()) => {
             let checked = opened.finish_checked().await?;
-            restoring.finish().await?;
+            finish(restoring, loading).await?;
             Ok(checked)
         }
         Err(Fed::Refused(error)) => Err(error),
@@ -345,6 +371,18 @@ async fn load(
             Err(opened.finish().await.err().unwrap_or_else(|| OpenError::Internal(Interrupted.to_string())))
         }
     }
+}
+
+/// Waits until the target has taken everything in, as long as it does anything.
+async fn finish(restoring: &mut dyn sources::Restore, loading: &Loading<'_>) -> Result<(), OpenError> {
+    let activity = restoring.activity();
+    let finishing = restoring.finish();
+    tokio::pin!(finishing);
+    let is_active = || async { timeout(loading.limit, activity.is_active()).await.unwrap_or(false) };
+    stall::unless_active(loading.limit, finishing, &is_active, &|since| loading.tell_silence(since))
+        .await
+        .map_err(|stalled| loading.stalled(stalled))?
+        .map_err(OpenError::from)
 }
 
 enum Fed {
@@ -356,7 +394,7 @@ enum Fed {
 async fn feed(
     opened: &mut OpenedBackup,
     restoring: &mut dyn sources::Restore,
-    loading: &Loading,
+    loading: &Loading<'_>,
     path: &str,
 ) -> Result<(), Fed> {
     let mut taken = 0_u64;
@@ -370,8 +408,9 @@ async fn feed(
             let found = format!("more than {promised}");
             return Err(Fed::Refused(altered(path, "size of the dump in bytes", &promised.to_string(), found)));
         }
-        let written = stall::of_database(loading.limit, restoring.write(piece), &|_| ()).await;
-        let written = written.map_err(|stalled| OpenError::Stalled { place: loading.target.clone(), stalled });
+        let on_silence = |since| loading.tell_silence(since);
+        let written = stall::of_database(loading.limit, restoring.write(piece), &on_silence).await;
+        let written = written.map_err(|stalled| loading.stalled(stalled));
         written.and_then(|written| written.map_err(OpenError::from)).map_err(Fed::Refused)?;
     }
     if taken == 0 { Err(Fed::Refused(wrong_format(path, None, loading.format))) } else { Ok(()) }

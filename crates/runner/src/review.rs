@@ -78,7 +78,7 @@ async fn review_all(
     Ok(review.finish().await?)
 }
 
-/// An opened backup whose download stops with it.
+/// An opened backup, until it has failed.
 struct Reading(Option<OpenedBackup>);
 
 impl Reading {
@@ -91,14 +91,6 @@ impl Reading {
                 let cause = opened.finish().await.err();
                 Err(cause.unwrap_or_else(|| OpenError::Internal(Interrupted.to_string())))
             }
-        }
-    }
-}
-
-impl Drop for Reading {
-    fn drop(&mut self) {
-        if let Some(opened) = self.0.take() {
-            opened.stop();
         }
     }
 }

@@ -31,6 +31,33 @@ pub(crate) async fn of_database<T>(
     timeout(limit - notice, doing).await.map_err(|_| Stalled(limit))
 }
 
+/// Waits for something that gives no sign of itself, and looks now and then whether it gets on. Says so when it does not.
+pub(crate) async fn unless_active<T, Looking: Future<Output = bool>>(
+    limit: Duration,
+    doing: impl Future<Output = T>,
+    is_active: &impl Fn() -> Looking,
+    on_silence: &(dyn Fn(Duration) + Sync),
+) -> Result<T, Stalled> {
+    tokio::pin!(doing);
+    let notice = NOTICE.min(limit / 2);
+    let mut silent = Duration::ZERO;
+    while silent < limit {
+        if let Ok(done) = timeout(notice, &mut doing).await {
+            return Ok(done);
+        }
+        let is_active = tokio::select! {
+            biased;
+            done = &mut doing => return Ok(done),
+            is_active = is_active() => is_active,
+        };
+        silent = if is_active { Duration::ZERO } else { silent + notice };
+        if silent == notice {
+            on_silence(silent);
+        }
+    }
+    Err(Stalled(limit))
+}
+
 /// Waits for something that a storage does.
 pub(crate) async fn of_storage<T>(limit: Duration, doing: impl Future<Output = T>) -> Result<T, Stalled> {
     timeout(limit + GRACE, doing).await.map_err(|_| Stalled(limit + GRACE))
@@ -63,6 +90,11 @@ mod tests {
         let hung = of_database(STALL_TIMEOUT, std::future::pending::<()>(), &on_silence).await;
         assert_eq!((hung, told.load(Ordering::Relaxed)), (Err(Stalled(STALL_TIMEOUT)), 2));
         assert_eq!(Stalled(STALL_TIMEOUT).to_string(), "nothing moved for 30 min");
+        let worked = AtomicUsize::new(0);
+        let works_for_long = || async { worked.fetch_add(1, Ordering::Relaxed) < 1000 };
+        let hung = unless_active(STALL_TIMEOUT, std::future::pending::<()>(), &works_for_long, &on_silence).await;
+        assert_eq!((hung, told.load(Ordering::Relaxed)), (Err(Stalled(STALL_TIMEOUT)), 3));
+        assert_eq!(worked.load(Ordering::Relaxed), 1030);
         let hung = of_storage(Duration::from_secs(1), std::future::pending::<()>()).await;
         assert_eq!(hung.unwrap_err().to_string(), "nothing moved for 61 s");
     }

@@ -13,11 +13,12 @@ use domain::{Compression, Engine, RunState, Warning};
 use pipeline::Progress;
 use runner::restore::state_of;
 use runner::{
-    BackupRequest, Controls, Event, OpenError, OpenRequest, RunReport, STALL_TIMEOUT, back_up, restore, review,
+    BackupRequest, Controls, Event, OpenError, OpenRequest, RestoreEvent, RunReport, STALL_TIMEOUT, back_up, restore,
+    review,
 };
 use sources::{
-    Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, OnError, Restore, RestoreOptions,
-    Restored, Review, Severity, Source, Unguarded, Versions, WayOn,
+    Activity, Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, OnError, Restore,
+    RestoreOptions, Restored, Review, Severity, Source, Unguarded, Versions, WayOn,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,8 @@ struct Made {
     keeps: bool,
     /// The dump stops giving anything in the middle.
     hangs: bool,
+    /// The target has all of the backup, and does nothing with it.
+    target_hangs: bool,
     /// The questions of the review fail.
     review_fails: bool,
     reviewed: Arc<AtomicUsize>,
@@ -137,6 +140,16 @@ impl Review for Made {
     }
 }
 
+/// A target that does nothing.
+struct Idle;
+
+#[async_trait]
+impl Activity for Idle {
+    async fn is_active(&self) -> bool {
+        false
+    }
+}
+
 struct MadeRestore {
     source: Box<Made>,
     options: RestoreOptions,
@@ -154,7 +167,14 @@ impl Restore for MadeRestore {
         Ok(())
     }
 
+    fn activity(&self) -> Box<dyn Activity> {
+        Box::new(Idle)
+    }
+
     async fn finish(&mut self) -> Result<(), Error> {
+        if self.source.target_hangs {
+            std::future::pending::<()>().await;
+        }
         match self.source.failed_objects.first().filter(|_| self.options.on_error == OnError::Stop) {
             Some(object) => Err(Error::Object {
                 what: format!("could not restore {}", object.object),
@@ -248,7 +268,8 @@ async fn restored_from(
     guard: Arc<dyn Guard>,
 ) -> Result<Restored, OpenError> {
     let (progress, cancel) = (Progress::default(), CancellationToken::new());
-    let controls = Controls { progress: &progress, cancel: &cancel, guard, stall_timeout: STALL_TIMEOUT };
+    let controls =
+        Controls { progress: &progress, cancel: &cancel, guard, stall_timeout: STALL_TIMEOUT, on_event: &|_| () };
     Ok(restore(open(folder, path), source, options, &controls).await?.restored)
 }
 
@@ -293,6 +314,24 @@ async fn a_source_that_hangs_is_told_and_fails_the_run_in_words() {
     assert!(failure.contains("the dump has stalled: nothing moved for"), "{failure}");
     assert_eq!((report.state, silent.load(Ordering::Relaxed)), (RunState::Failed, 1));
     assert!(folder.destination.list("shop").await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_hangs_after_the_last_byte_is_told_and_fails_the_restore() {
+    let (folder, path) = backup(&Made::default()).await;
+    let source = Made { target_hangs: true, ..Made::default() };
+    let (progress, cancel, told) = (Progress::default(), CancellationToken::new(), AtomicUsize::new(0));
+    let on_event = |event: RestoreEvent| {
+        let RestoreEvent::Silent { limit, .. } = event;
+        assert_eq!(limit, STALL_TIMEOUT);
+        told.fetch_add(1, Ordering::Relaxed);
+    };
+    let guard: Arc<dyn Guard> = Arc::new(Unguarded);
+    let stall_timeout = STALL_TIMEOUT;
+    let controls = Controls { progress: &progress, cancel: &cancel, guard, stall_timeout, on_event: &on_event };
+    let stalled = restore(open(&folder, &path), &source, RestoreOptions::default(), &controls).await.unwrap_err();
+    assert!(stalled.to_string().contains("stalled at made-up: nothing moved for 30 min"), "{stalled}");
+    assert_eq!(told.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

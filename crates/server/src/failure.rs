@@ -1,5 +1,7 @@
 //! Why something that a person or a run asked of the world did not happen.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use destinations::GrantFault;
 use sources::WayOn;
@@ -40,6 +42,12 @@ pub(crate) enum Failure {
     /// A key.
     #[error(transparent)]
     Key(#[from] pipeline::keys::KeyError),
+    /// A run was stopped before its own work began.
+    #[error("stopped")]
+    Stopped,
+    /// What a run needs took too long.
+    #[error("nothing answered for {}. Check that the disk, the database and the destination can be reached, then run again", runner::in_words(*.0))]
+    TookTooLong(Duration),
     /// Dropbox has not been authorized.
     #[error("{0} is not authorized yet: open it and click Authorize with Dropbox")]
     NotAuthorized(String),
@@ -86,6 +94,8 @@ impl From<Failure> for Problem {
             }
             Failure::Path(_) => Self::failed_dependency("pathUnusable", words),
             Failure::NotAuthorized(_) => Self::conflict("authorizationRequired", words),
+            Failure::Stopped => Self::conflict("stopped", words),
+            Failure::TookTooLong(_) => Self::failed_dependency("tookTooLong", words),
             Failure::Source(error) => of_source(&error, words),
             Failure::Destination(error) => of_destination(&error, words),
             Failure::Open(error) => of_open(&error, words),

@@ -105,18 +105,20 @@ impl App {
     async fn check_file(&self, own: &str, path: &str) -> Result<bool, Failure> {
         let (own, path) = (own.to_owned(), path.to_owned());
         let resolved = self.host_paths(move |paths| {
-            Ok((paths.resolve(Path::new(&own), Use::File)?, paths.resolve(Path::new(&path), Use::File)?))
+            let (own, path) = (paths.resolve(Path::new(&own), Use::File)?, paths.resolve(Path::new(&path), Use::File)?);
+            let exists = path.exists();
+            Ok((own, path, exists))
         });
-        let (own, path) = resolved.await?;
+        let (own, path, exists) = resolved.await?;
         if path == own {
-            return Ok(path.exists());
+            return Ok(exists);
         }
         if path.parent() != own.parent() {
             return Err(forbidden(
                 "without the permission 'administer' a file is restored into the folder of its source only",
             ));
         }
-        if path.exists() {
+        if exists {
             return Err(forbidden(format!(
                 "{} exists and is not this source's: without the permission 'administer' it is not replaced",
                 path.display()

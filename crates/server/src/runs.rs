@@ -15,6 +15,7 @@ mod watch;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use pipeline::Progress;
 use tokio::sync::{Notify, broadcast};
@@ -22,9 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 use self::live::LiveEvent;
 use self::stages::Stages;
+use crate::app::App;
+use crate::failure::Failure;
 
 /// Events kept for watchers that are slow; whoever is slower reads the stored log.
 const LIVE_EVENTS: usize = 1024;
+
+/// How much longer than a storage or a database may be silent a step of a run may take.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// What is going on in this process.
 pub(crate) struct Runs {
@@ -73,6 +79,25 @@ impl Active {
 
     pub(crate) fn stopped_for(&self) -> Option<StopReason> {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// Waits for one of the things that a run needs before its own work begins. A stop ends that, and so does silence.
+    async fn prepared<T, E>(&self, active: &Active, step: impl Future<Output = Result<T, E>>) -> Result<T, Failure>
+    where
+        Failure: From<E>,
+    {
+        // What has a limit of its own says more: that comes first.
+        let limit = self.config.stall_timeout.saturating_add(GRACE);
+        tokio::select! {
+            biased;
+            () = active.cancel.cancelled() => Err(Failure::Stopped),
+            done = tokio::time::timeout(limit, step) => match done {
+                Ok(done) => Ok(done?),
+                Err(_) => Err(Failure::TookTooLong(limit)),
+            },
+        }
     }
 }
 

@@ -232,11 +232,32 @@ pub trait Restore: Send {
     /// Everything was written: waits until it has been loaded and checked, which can take long. The target is as it was.
     async fn finish(&mut self) -> Result<(), Error>;
 
+    /// Returns how to look whether a [`Self::finish`] that takes long gets on. Where that cannot be told, it does.
+    fn activity(&self) -> Box<dyn Activity> {
+        Box::new(AlwaysActive)
+    }
+
     /// Puts the finished database in its place, which is short. [`Error::Kept`] if that fails after everything was loaded.
     async fn commit(self: Box<Self>) -> Result<Restored, Error>;
 
     /// Gives up before or after `finish`, and waits until nothing is left of it; what is left nevertheless is the error.
     async fn abort(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// Looks at what works on a restore. Its silence alone is no sign: an index can take hours.
+#[async_trait]
+pub trait Activity: Send + Sync {
+    /// Returns whether something works, rather than waits for a lock, or is gone.
+    async fn is_active(&self) -> bool;
+}
+
+struct AlwaysActive;
+
+#[async_trait]
+impl Activity for AlwaysActive {
+    async fn is_active(&self) -> bool {
+        true
+    }
 }
 
 /// Tells where a server keeps its data: private copies of SQLite databases may lie there if they cannot lie beside the database. It

@@ -385,6 +385,39 @@ async fn what_a_crash_left_is_removed_by_the_next_restore_and_what_is_being_load
 }
 
 #[tokio::test]
+async fn a_restore_that_is_cancelled_while_its_database_is_created_leaves_none() {
+    let server = start();
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql("shop", "CREATE TABLE t (x int)");
+    let bytes = dump(&server.address("shop"), "shop").await;
+    let is_running = async |statement: &str| {
+        let sql = format!("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '{statement}%'");
+        while server.sql("postgres", &sql).trim() == "0" {
+            tokio::task::yield_now().await;
+        }
+    };
+    let mut locker =
+        server.start_sql("postgres", "LOCK TABLE pg_catalog.pg_database IN SHARE MODE; SELECT pg_sleep(600)");
+    is_running("LOCK TABLE").await;
+    let mut restore = common::source(&server.address("copy")).restore(RestoreOptions::default()).await.unwrap();
+    tokio::select! {
+        written = restore.write(bytes::Bytes::from(bytes)) => panic!("{written:?}"),
+        () = is_running("CREATE DATABASE") => {}
+    }
+    let (aborted, ()) = tokio::join!(restore.abort(), async {
+        is_running("DROP DATABASE").await;
+        server.sql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LOCK TABLE%'");
+    });
+    aborted.unwrap();
+    let _ = locker.wait();
+    wait_until("nothing is created any more", || {
+        let sql = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'CREATE DATABASE%'";
+        server.sql("postgres", sql).trim() == "0"
+    });
+    assert_eq!(passing_databases(&server), "");
+}
+
+#[tokio::test]
 async fn a_review_names_what_the_server_lacks_with_the_sql_to_copy() {
     let (server, other) = (start(), start());
     server.sql("postgres", "CREATE ROLE anon");

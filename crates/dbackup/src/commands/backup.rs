@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use destinations::Destination;
 use domain::size::human;
 use domain::{RunState, Warning};
 use pipeline::Progress;
@@ -33,11 +34,11 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
     let recipients = recipients.map_err(|error| Failure::usage(error.to_string()))?;
     let destinations =
         arguments.to.iter().map(|address| environment::transfer_destination(address)).collect::<Result<Vec<_>, _>>()?;
-    let mut places = HashSet::new();
-    if let Some(twice) = destinations.iter().find(|destination| !places.insert(destination.identity())) {
-        return Err(Failure::usage(format!("{} is named twice: a second copy belongs in another place", twice.name())));
-    }
     let cancel = signals::cancelled_by_signals()?;
+    tokio::select! {
+        checked = refuse_one_place_twice(&destinations) => checked?,
+        () = cancel.cancelled() => return Err(Failure::failed("cancelled")),
+    }
     let databases = tokio::select! {
         databases = databases(&*source, arguments.databases) => databases?,
         () = cancel.cancelled() => return Err(Failure::failed("cancelled")),
@@ -92,6 +93,17 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         tell_result(&report, seconds);
     }
     Ok(report.state.into())
+}
+
+async fn refuse_one_place_twice(destinations: &[Arc<dyn Destination>]) -> Result<(), Failure> {
+    let mut places = HashSet::new();
+    for destination in destinations {
+        if !places.insert(destination.identity().await) {
+            let name = destination.name();
+            return Err(Failure::usage(format!("{name} is named twice: a second copy belongs in another place")));
+        }
+    }
+    Ok(())
 }
 
 async fn databases(source: &dyn Source, named: Vec<String>) -> Result<Databases, Failure> {

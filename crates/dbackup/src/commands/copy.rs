@@ -2,11 +2,13 @@
 
 mod checkpoint_file;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use domain::size::human;
 use pipeline::Progress;
-use runner::{Copied, CopyEvent, CopyRequest};
+use runner::{Copied, CopyError, CopyEvent, CopyRequest, STALL_TIMEOUT};
+use sources::Unguarded;
 
 use self::checkpoint_file::CheckpointFile;
 use crate::cli::CopyArguments;
@@ -18,7 +20,13 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     let clock = Instant::now();
     let source = environment::transfer_destination(&arguments.source)?;
     let destination = environment::transfer_destination(&arguments.to)?;
-    if source.identity() == destination.identity() {
+    let cancel = signals::cancelled_by_signals()?;
+    let identities = async { (source.identity().await, destination.identity().await) };
+    let (from, to) = tokio::select! {
+        identities = identities => identities,
+        () = cancel.cancelled() => return Err(Failure::failed("cancelled")),
+    };
+    if from == to {
         return Err(Failure::usage(format!("{} is both ends of the copy: name another destination", source.name())));
     }
     let file = CheckpointFile::of(&source.name(), &arguments.path, &destination.name());
@@ -26,15 +34,24 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     if arguments.resume && checkpoint.is_none() {
         output::note("Nothing to go on from: the copy starts at the beginning");
     }
-    let cancel = signals::cancelled_by_signals()?;
     let progress = Progress::default();
     let display = ProgressDisplay::copy(&progress);
-    let request =
-        CopyRequest { source: &*source, path: &arguments.path, destination: &*destination, checkpoint, signer: None };
+    let request = CopyRequest {
+        source: &*source,
+        path: &arguments.path,
+        destination: &*destination,
+        checkpoint,
+        signer: None,
+        cancel: &cancel,
+        guard: Arc::new(Unguarded),
+        stall_timeout: STALL_TIMEOUT,
+    };
     let on_event = |event: CopyEvent<'_>| tell(&file, &event);
-    let copied = tokio::select! {
-        copied = runner::copy(request, &progress, &on_event) => copied?,
-        () = cancel.cancelled() => return Err(Failure::failed("cancelled. To go on from here: the same command with --resume")),
+    let copied = match runner::copy(request, &progress, &on_event).await {
+        Err(CopyError::Destination(destinations::Error::Stopped(_))) => {
+            return Err(Failure::failed("cancelled. To go on from here: the same command with --resume"));
+        }
+        copied => copied?,
     };
     drop(display);
     file.remove();

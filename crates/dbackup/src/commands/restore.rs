@@ -10,7 +10,7 @@ use domain::size::human;
 use pipeline::Progress;
 use runner::provenance::check_encryption;
 use runner::restore::state_of;
-use runner::{Controls, Expected, OpenError, OpenRequest, RestoreReport};
+use runner::{Controls, Expected, OpenError, OpenRequest, RestoreEvent, RestoreReport, in_words};
 use serde_json::{Value, json};
 use sources::{OnError, RestoreOptions, Restored, Source, Unguarded, WayOn};
 
@@ -60,7 +60,16 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     }
     let display = ProgressDisplay::restore(&progress, arguments.json);
     let (guard, stall_timeout) = (Arc::new(Unguarded), arguments.stall.timeout());
-    let controls = Controls { progress: &progress, cancel: &cancel, guard, stall_timeout };
+    let on_event = |event: RestoreEvent| {
+        let RestoreEvent::Silent { since, limit } = event;
+        let (since, limit) = (in_words(since), in_words(limit));
+        if arguments.json {
+            output::json(&json!({"event": "silent", "since": since, "limit": limit}));
+        } else {
+            output::note(&format!("The target has done nothing for {since}; after {limit} the restore fails"));
+        }
+    };
+    let controls = Controls { progress: &progress, cancel: &cancel, guard, stall_timeout, on_event: &on_event };
     let restored = runner::restore(request, &*target, options, &controls).await;
     drop(display);
     let seconds = clock.elapsed().as_secs_f64();

@@ -1,11 +1,13 @@
 //! Writing: an upload that becomes visible by one last call, proved by Dropbox's own hash.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::Dropbox;
 use crate::error::Error;
-use crate::{Checkpoint, Companion, Expected, Sealed, Upload};
+use crate::{Checkpoint, Companion, Expected, Gate, Sealed, Upload};
 
 /// An upload to Dropbox.
 struct DropboxUpload {
@@ -49,6 +51,9 @@ impl DropboxUpload {
         if error.is_conflict() {
             return Error::Taken(full);
         }
+        if let ::dropbox::Error::Stopped(why) = error {
+            return Error::Stopped(why);
+        }
         self.destination.write_error(format!("could not upload {full}"), error).await
     }
 }
@@ -74,6 +79,10 @@ impl Upload for DropboxUpload {
 
     fn needs_sha256(&self) -> bool {
         false
+    }
+
+    fn guard(&mut self, gate: Arc<dyn Gate>) {
+        self.upload.guard(gate);
     }
 
     async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error> {

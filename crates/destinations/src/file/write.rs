@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,20 +13,15 @@ use pipeline::{Digested, Digester, PrivateFile};
 use super::beneath::{by_descriptor, is_link, split};
 use super::{FileSystem, LINK, blocking};
 use crate::error::Error;
-use crate::{Companion, Expected, Sealed, Upload, path};
+use crate::{Companion, Expected, Gate, OpenGate, Sealed, Upload, path};
 
 /// A file that is being written.
 struct FileUpload {
     destination: FileSystem,
-    file: Arc<Placed>,
+    file: Arc<PrivateFile>,
     /// What was written has been read back.
     sealed: bool,
-}
-
-/// A private file, and the folder through which its path leads: the file is dropped first.
-struct Placed {
-    file: PrivateFile,
-    _folder: OwnedFd,
+    gate: Arc<dyn Gate>,
 }
 
 impl FileSystem {
@@ -55,7 +49,8 @@ impl FileSystem {
             let place = place.map_err(|error| destination.write_error(&folder, &error))?;
             let file = PrivateFile::create(&by_descriptor(&place), PARTIAL_PREFIX.as_ref(), 0o600)
                 .map_err(|error| destination.write_error(&folder, &error))?;
-            Ok(FileUpload { destination, file: Arc::new(Placed { file, _folder: place }), sealed: false })
+            let file = Arc::new(file.holding(place));
+            Ok(FileUpload { destination, file, sealed: false, gate: Arc::new(OpenGate) })
         })
         .await
     }
@@ -94,7 +89,7 @@ impl Upload for FileUpload {
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
-            let mut handle = file.file.file();
+            let mut handle = file.file();
             handle
                 .write_all(&piece)
                 .map_err(|error| destination.io_error("could not write to", &destination.folder, &error))
@@ -102,12 +97,16 @@ impl Upload for FileUpload {
         .await
     }
 
+    fn guard(&mut self, gate: Arc<dyn Gate>) {
+        self.gate = gate;
+    }
+
     async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error> {
         let (destination, file, expected) = (self.destination.clone(), Arc::clone(&self.file), expected.clone());
         blocking(move || {
             let cannot = |error: io::Error| destination.io_error("could not write to", &destination.folder, &error);
-            file.file.sync().map_err(cannot)?;
-            let found = read_back(file.file.file()).map_err(cannot)?;
+            file.sync().map_err(cannot)?;
+            let found = read_back(file.file()).map_err(cannot)?;
             if Expected::from(found) != expected {
                 return Err(Error::failed(
                     format!("could not write to {}", destination.folder.display()),
@@ -124,12 +123,13 @@ impl Upload for FileUpload {
     async fn commit(&mut self, path: &str) -> Result<(), Error> {
         let path = path::check(path)?.to_owned();
         crate::check_sealed(self.sealed, &path)?;
+        self.gate.check().await.map_err(Error::Stopped)?;
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
             let (folder, name) = split(&path);
             let place = destination.beneath().and_then(|beneath| beneath.make_folders(folder));
             let place = place.map_err(|error| destination.write_error(folder, &error))?;
-            file.file.publish(&by_descriptor(&place).join(name)).map_err(|error| match error.kind() {
+            file.publish(&by_descriptor(&place).join(name)).map_err(|error| match error.kind() {
                 io::ErrorKind::AlreadyExists => Error::Taken(destination.folder.join(&path).display().to_string()),
                 _ => destination.io_error("could not write", &destination.folder.join(&path), &error),
             })

@@ -37,7 +37,7 @@ impl Gate for Open {
     }
 
     async fn closed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

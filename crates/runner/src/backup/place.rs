@@ -2,25 +2,28 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use destinations::{Destination, Upload};
 use domain::Warning;
 use domain::size::human;
+use futures_util::future::join_all;
 
 use super::publish::first_name;
 use super::{BackupRequest, Event, Failure};
+use crate::limited::Limited;
 use crate::naming::TakenNames;
 
 /// A destination, and what lies in the job's folder there.
-pub(super) struct Place {
-    pub(super) destination: Arc<dyn Destination>,
+pub(super) struct Place<'a> {
+    pub(super) destination: Limited<'a>,
     /// `None` until the folder could be listed.
     pub(super) taken: Option<TakenNames>,
 }
 
-impl Place {
-    pub(super) fn new(destination: &Arc<dyn Destination>) -> Self {
-        Self { destination: Arc::clone(destination), taken: None }
+impl<'a> Place<'a> {
+    pub(super) fn new(destination: &'a Arc<dyn Destination>, limit: Duration) -> Self {
+        Self { destination: Limited::new(&**destination, limit), taken: None }
     }
 
     /// Lists the job's folder, unless this run has, which proves that the destination can be reached before a dump starts. Then begins
@@ -29,8 +32,8 @@ impl Place {
         let taken = match &mut self.taken {
             Some(taken) => taken,
             unknown => {
-                let mut taken = TakenNames::of_job(&*self.destination, job).await?;
-                taken.mark_as_shared(&*self.destination).await;
+                let mut taken = TakenNames::of_job(&self.destination, job).await?;
+                taken.mark_as_shared(&self.destination).await;
                 unknown.insert(taken)
             }
         };
@@ -68,11 +71,13 @@ impl Place {
 }
 
 /// Warns of destinations that are one place: two copies there are as good as one.
-pub(super) fn same_places(destinations: &[Arc<dyn Destination>]) -> Vec<Warning> {
-    let mut places: HashMap<String, String> = HashMap::new();
-    let twice = destinations.iter().filter_map(|destination| {
-        let first = places.insert(destination.identity(), destination.name())?;
-        let message = format!("{first} and {} are the same place, so its copies are lost together", destination.name());
+pub(super) async fn same_places(places: &[Place<'_>]) -> Vec<Warning> {
+    let identified =
+        places.iter().map(|place| async { (place.destination.identity().await, place.destination.name()) });
+    let mut seen: HashMap<String, String> = HashMap::new();
+    let twice = join_all(identified).await.into_iter().filter_map(|(identity, name)| {
+        let first = seen.insert(identity, name.clone())?;
+        let message = format!("{first} and {name} are the same place, so its copies are lost together");
         Some(Warning::new("same-destination", message).with_cure("Choose another destination for the second copy"))
     });
     twice.collect()

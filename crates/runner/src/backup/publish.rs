@@ -3,6 +3,7 @@
 use super::report::{Failure, Stored};
 use super::{BackupRequest, ProvedDump, new_run_id};
 use crate::naming::TakenNames;
+use crate::wanted::Wanted;
 use destinations::{Companion, Sealed, Upload};
 use domain::BackupName;
 use domain::sidecar::{self, Checksum, Encryption, Sidecar};
@@ -11,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 /// Another writer can take a name between our look and our commit; so often in a row it cannot.
 const MAX_NAMES_TRIED: u32 = 100;
 
-/// Makes a copy visible under the first name that is free, and describes it. Gives what is there, provably whole. Until all of
-/// it has arrived, which takes as long as memory was filled, it can be cancelled.
+/// Makes a copy visible under the first name that is free, and describes it. Returns what is there, provably whole. Until all of
+/// it has arrived, a cancel drops it. Then each attempt to publish it asks whether the run is still wanted; an attempt that was
+/// sent is settled.
 pub(super) async fn publish(
     request: &BackupRequest<'_>,
     database: &str,
@@ -27,7 +29,7 @@ pub(super) async fn publish(
         () = cancel.cancelled() => return Err(Failure::Cancelled),
         sealed = upload.seal(&expected) => sealed?,
     };
-    request.guard.check().await?;
+    upload.guard(Wanted::new(cancel, &request.guard));
     let mut name = first_name(request, database);
     for _ in 0..MAX_NAMES_TRIED {
         name = taken.first_free(name);

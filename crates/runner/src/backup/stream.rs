@@ -36,7 +36,7 @@ pub(super) async fn run(
     let (encoder_output, stored) = stream::channel();
     let encoding = encode(compression, recipients, encoder_input, encoder_output, progress.clone());
     let (senders, receivers): (Vec<Sender>, Vec<Receiver>) = uploads.iter().map(|_| stream::channel()).unzip();
-    let feeding = uploads.into_iter().zip(receivers).map(|(upload, pieces)| feed(upload, pieces, stall.limit));
+    let feeding = uploads.into_iter().zip(receivers).map(|(upload, pieces)| feed(upload, pieces));
     let (dumped, encoded, copied, fed) = tokio::join!(
         pump(dump, plain, progress, stall),
         encoding,
@@ -109,15 +109,9 @@ impl Fed {
     }
 }
 
-async fn feed(mut upload: Box<dyn Upload>, mut pieces: Receiver, limit: Duration) -> Result<Box<dyn Upload>, Fed> {
+async fn feed(mut upload: Box<dyn Upload>, mut pieces: Receiver) -> Result<Box<dyn Upload>, Fed> {
     while let Some(piece) = pieces.receive().await.map_err(|Interrupted| Fed::Interrupted)? {
-        match stall::of_storage(limit, upload.write(piece)).await {
-            Ok(written) => written.map_err(Fed::Destination)?,
-            Err(stalled) => {
-                let (what, cause) = ("the destination took nothing more".to_owned(), stalled.to_string());
-                return Err(Fed::Destination(destinations::Error::Failed { what, cause }));
-            }
-        }
+        upload.write(piece).await.map_err(Fed::Destination)?;
     }
     Ok(upload)
 }

@@ -57,7 +57,7 @@ struct Missing {
 
 impl App {
     pub(crate) async fn back_up(&self, run: &Run, active: &Active) -> Outcome {
-        let plan = match self.plan(run).await {
+        let plan = match self.plan(run, active).await {
             Ok(plan) => plan,
             Err(failure) => return Outcome::failed(failure),
         };
@@ -70,22 +70,28 @@ impl App {
         });
         let (outcome, used) = self.carry_out_plan(run, active, plan).await;
         timer.inspect(JoinHandle::abort);
-        // Not part of the job's time: a destination that is slow to tell its space must not fail a run that succeeded.
-        let _ = tokio::time::timeout(SPACE_TIMEOUT, self.look_at_space(&used)).await;
+        // Not part of the job's time: a destination that is slow to tell its space must not fail a run that succeeded. A run that is
+        // stopped has its end stored at once.
+        tokio::select! {
+            biased;
+            () = active.cancel.cancelled() => {}
+            _ = tokio::time::timeout(SPACE_TIMEOUT, self.look_at_space(&used)) => {}
+        }
         outcome
     }
 
-    async fn plan(&self, run: &Run) -> Result<Plan, Failure> {
+    async fn plan(&self, run: &Run, active: &Active) -> Result<Plan, Failure> {
         let job_id = run.job_id.as_deref().unwrap_or_default();
         let job = self.catalog.job(job_id).await?.ok_or(Failure::Gone("the job"))?;
-        let source = self.open_source(&job.source_id, None).await?;
+        let source = self.prepared(active, self.open_source(&job.source_id, None)).await?;
         crate::redaction::make_public(&job.name);
         let (mut ready, mut missing) = (Vec::new(), Vec::new());
         for id in &job.destination_ids {
             let (id, name) =
                 (id.clone(), self.catalog.destination(id).await?.map(|found| found.name).unwrap_or_default());
-            match self.open_destination(&id, Patience::Long).await {
+            match self.prepared(active, self.open_destination(&id, Patience::Long)).await {
                 Ok(destination) => ready.push(Target { id, name, destination }),
+                Err(Failure::Stopped) => return Err(Failure::Stopped),
                 Err(failure) => missing.push(Missing { id, name, reason: failure.to_string() }),
             }
         }
@@ -113,11 +119,7 @@ impl App {
             self.log(&run.id, Level::Warning, "not encrypted: whoever can read the destination can read the backup")
                 .await;
         }
-        let databases = tokio::select! {
-            () = active.cancel.cancelled() => return unused(Outcome::failed("stopped")),
-            databases = self.databases(&job, &*source) => databases,
-        };
-        let databases = match databases {
+        let databases = match self.prepared(active, self.databases(&job, &*source)).await {
             Ok(databases) if databases.names.is_empty() => {
                 return unused(Outcome::failed("the source has no databases"));
             }

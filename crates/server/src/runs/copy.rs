@@ -1,5 +1,7 @@
 //! Carrying out a copy of a stored backup, from one destination to another.
 
+use std::sync::Arc;
+
 use catalog::Run;
 use domain::outcome::RunStatus;
 use domain::size::human;
@@ -9,6 +11,7 @@ use serde_json::json;
 
 use super::Active;
 use super::executor::Outcome;
+use super::guard::StillOurs;
 use super::log::Level;
 use crate::app::App;
 use crate::dropbox_clients::{Patience, READING, WRITING};
@@ -34,19 +37,24 @@ impl App {
     async fn carry_out_copy(&self, run: &Run, active: &Active) -> Result<Outcome, Failure> {
         let request: CopyRequest = serde_json::from_value(run.request.clone().unwrap_or_default())?;
         let CopyRequest { destination_id, path, to_destination_id } = &request;
-        let source = self.open_destination(destination_id, Patience::Long).await?;
-        let destination = self.open_destination(to_destination_id, Patience::Long).await?;
+        let source = self.prepared(active, self.open_destination(destination_id, Patience::Long)).await?;
+        let destination = self.prepared(active, self.open_destination(to_destination_id, Patience::Long)).await?;
         let (from, to) = (source.name(), destination.name());
         self.log(&run.id, Level::Info, &format!("copying {path} from {from} to {to}")).await;
         let signer = Some(&*self.signer);
-        let copy = runner::CopyRequest { source: &*source, path, destination: &*destination, checkpoint: None, signer };
+        let copy = runner::CopyRequest {
+            source: &*source,
+            path,
+            destination: &*destination,
+            checkpoint: None,
+            signer,
+            cancel: &active.cancel,
+            guard: Arc::new(StillOurs::new(self, &run.id, active)),
+            stall_timeout: self.config.stall_timeout,
+        };
         // There is nothing to go on from: a copy that is interrupted here starts anew.
         let ignore = |_: CopyEvent<'_>| {};
-        let copied = tokio::select! {
-            copied = runner::copy(copy, &active.progress, &ignore) => copied,
-            () = active.cancel.cancelled() => return Ok(Outcome::failed("stopped")),
-        };
-        let words = match copied {
+        let words = match runner::copy(copy, &active.progress, &ignore).await {
             Ok(Copied::Done { size, .. }) => format!("{} copied to {to}, proved the same", human(size)),
             Ok(Copied::AlreadyThere) => format!("{to} holds it already, with the same content"),
             Err(error) => {

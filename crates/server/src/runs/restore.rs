@@ -9,10 +9,11 @@ use domain::size::human;
 use pipeline::keys::Identity;
 use runner::provenance::check_encryption;
 use runner::restore::state_of;
-use runner::{Controls, Expected, OpenError, OpenRequest};
+use runner::{Controls, Expected, OpenError, OpenRequest, RestoreEvent, RestoreReport};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sources::{FailedObject, OnError, RestoreOptions, Restored, Source, WayOn};
+use tokio::sync::mpsc;
 
 use super::Active;
 use super::backup::listed;
@@ -24,6 +25,8 @@ use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::restore_targets::{Asked, Permitted, check_kept};
 
+/// Maximum number of events that wait to be stored.
+const EVENTS: usize = 64;
 /// Maximum number of failed objects in a result. A backup can have many thousands.
 const MAX_OBJECTS: usize = 500;
 /// Maximum length of a tool's words about one object, in bytes.
@@ -95,13 +98,15 @@ impl App {
 
     async fn carry_out_restore(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
         let mut request: RestoreRequest = serde_json::from_value(request)?;
-        let Permitted { target, replaces } = self.restore_target(request.asked()).await?;
+        let permitted = self.prepared(active, self.restore_target(request.asked())).await?;
+        let Permitted { target, replaces } = permitted;
         request.database.iter().chain([&request.path]).for_each(|name| crate::redaction::make_public(name));
         // What was new when it was asked for, and is not any more at the end, is not replaced either.
         request.overwrite &= replaces;
-        let destination = self.open_destination(&request.destination_id, Patience::Long).await?;
+        let opening = self.open_destination(&request.destination_id, Patience::Long);
+        let destination = self.prepared(active, opening).await?;
         let expected = self.expected_origin(&request).await?;
-        check_encryption(&*destination, &request.path, expected).await?;
+        self.prepared(active, check_encryption(&*destination, &request.path, expected)).await?;
         let identities = self.identities().await?;
         self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
@@ -110,8 +115,9 @@ impl App {
             cancel: &active.cancel,
             guard: Arc::new(StillOurs::new(self, &run.id, active)),
             stall_timeout: self.config.stall_timeout,
+            on_event: &|_| (),
         };
-        match runner::restore(open, &*target, request.options(), &controls).await {
+        match self.restore_telling(run, open, &*target, request.options(), controls).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
                 let words = format!("restored {} into {}. {}", human(size), report.restored.target, report.checks);
@@ -132,10 +138,39 @@ impl App {
         }
     }
 
+    /// Restores while what happens is stored in the run's log.
+    async fn restore_telling(
+        &self,
+        run: &Run,
+        open: OpenRequest<'_>,
+        target: &dyn Source,
+        options: RestoreOptions,
+        controls: Controls<'_>,
+    ) -> Result<RestoreReport, OpenError> {
+        let (sender, mut events) = mpsc::channel(EVENTS);
+        let restoring = async move {
+            // Dropped with this block, which ends the storing.
+            let on_event = move |event: RestoreEvent| {
+                if sender.try_send(event).is_err() {
+                    tracing::warn!(?event, "too many events came at once");
+                }
+            };
+            runner::restore(open, target, options, &Controls { on_event: &on_event, ..controls }).await
+        };
+        let storing = async {
+            while let Some(RestoreEvent::Silent { since, limit }) = events.recv().await {
+                let (since, limit) = (runner::in_words(since), runner::in_words(limit));
+                let words = format!("the target has done nothing for {since}; after {limit} the restore fails");
+                self.log(&run.id, Level::Warning, &words).await;
+            }
+        };
+        tokio::join!(restoring, storing).0
+    }
+
     /// Puts a database in its place that an earlier restore loaded and kept.
     async fn put_in_place(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
         let request: PutInPlaceRequest = serde_json::from_value(request)?;
-        let target = self.put_in_place_target(&request).await?;
+        let target = self.prepared(active, self.put_in_place_target(&request)).await?;
         self.log(&run.id, Level::Info, &format!("putting {} in place of {}", request.kept, target.name())).await;
         let restored = target.put_in_place(&request.kept, &StillOurs::new(self, &run.id, active)).await?;
         self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;

@@ -4,6 +4,7 @@
 mod authorization;
 mod backups;
 mod borders;
+mod cancels;
 mod credentials;
 mod dropbox;
 mod interruptions;

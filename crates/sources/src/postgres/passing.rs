@@ -10,11 +10,13 @@
 //!
 //! Names may be cut; what a database is, and for which place, its mark says ([`super::marks`]).
 
+use std::time::Duration;
+
 use domain::Warning;
 
 use super::Postgres;
 use super::marks::{Mark, Marks};
-use super::probe::{execute, identifier, query};
+use super::probe::{execute, identifier, literal, query};
 use super::restore::Target;
 use super::session::Session;
 use crate::error::Error;
@@ -25,6 +27,10 @@ const MAX_NAME_BYTES: usize = 63;
 const LOCK_CLASS: u32 = 0x6462_6b70;
 /// Databases that the lock's session may be connected to: it must not be in the way of a rename.
 const LOCK_DATABASES: [&str; 2] = ["postgres", "template1"];
+
+/// How often, and at which interval, a server is looked at that still creates a database which nobody waits for.
+const MAX_LOOKS: u32 = 100;
+const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a database under a passing name is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,6 +189,24 @@ fn complete(name: &str) -> Warning {
 
 fn leftover(name: &str, message: &str) -> Warning {
     Warning::new("leftover", format!("'{name}' {message}")).about(name)
+}
+
+/// Drops a database whose creation was given up. The server may be at it still, though its client is gone: without an end to that, the
+/// database would appear after it was found missing.
+pub(super) async fn drop_unfinished(source: &Postgres, name: &str) -> Result<(), Error> {
+    let creating = format!("CREATE DATABASE {} ", identifier(name));
+    let sql = format!(
+        "SELECT pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() \
+         AND usename = current_user AND left(query, length({creating})) = {creating}",
+        creating = literal(&creating)
+    );
+    for _ in 0..MAX_LOOKS {
+        if execute(source, &sql).await?.is_empty() {
+            break;
+        }
+        tokio::time::sleep(LOOK_INTERVAL).await;
+    }
+    drop_database(source, name).await
 }
 
 /// Drops a database of ours, even if a backend still works in it.

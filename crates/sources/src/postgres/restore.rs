@@ -6,6 +6,7 @@
 //! - An empty database is filled directly, in one transaction where the server's locks suffice, if the role may not create databases or
 //!   the restore is in place: a provider has prepared it, perhaps with extensions that only the provider may create.
 
+mod activity;
 mod command;
 mod failed;
 mod gate;
@@ -28,12 +29,12 @@ use super::contents;
 use super::cures::Operation;
 use super::definition::Definition;
 use super::list_file::ListFile;
-use super::passing::{self, Keeper, Number, Purpose, drop_database};
+use super::passing::{self, Keeper, Number, Purpose, drop_unfinished};
 use super::probe;
 use super::tools::Tool;
 use crate::error::Error;
 use crate::guard::{Guard, Unguarded};
-use crate::{Contents as Found, FailedObject, OnError, Restore, RestoreOptions, Restored};
+use crate::{Activity, Contents as Found, FailedObject, OnError, Restore, RestoreOptions, Restored};
 
 /// Lines of pg_restore's stderr that are read for failed objects: several for each.
 const STDERR_LINES: usize = 20_000;
@@ -220,7 +221,7 @@ impl PostgresRestore {
         let definition = Definition::of(self.archive.contents());
         let loaded = self.loaded_into().to_owned();
         let exists = self.found != Found::Absent;
-        let mut warnings = self.target.dress(&loaded, &definition, self.options.no_owner, exists).await;
+        let mut warnings = self.target.dress(&loaded, &definition, self.options.no_owner, exists, &*self.guard).await;
         match self.place.clone() {
             Place::Direct { .. } => warnings.extend(self.target.differences(&definition).await?),
             Place::OwnName { aside } => {
@@ -278,7 +279,7 @@ impl PostgresRestore {
                     cure: Some("Empty it (DROP OWNED, or drop and create it), then restore again".to_owned()),
                 })
             }
-            Place::Beside(name) => drop_database(source, name)
+            Place::Beside(name) => drop_unfinished(source, name)
                 .await
                 .map_err(|error| Error::failed(format!("could not drop the unfinished database '{name}'"), error)),
             Place::OwnName { .. } => self.target.bring_back(self.number).await.map(drop),
@@ -363,6 +364,11 @@ impl Restore for PostgresRestore {
             }
         }
         Ok(())
+    }
+
+    fn activity(&self) -> Box<dyn Activity> {
+        let (source, database) = (self.target.source.clone(), self.loaded_into().to_owned());
+        Box::new(activity::Sessions { source, database })
     }
 
     async fn finish(&mut self) -> Result<(), Error> {

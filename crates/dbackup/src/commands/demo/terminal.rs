@@ -51,7 +51,8 @@ pub(super) async fn tell(folder: &Path) -> Result<(), Failure> {
     let request = OpenRequest { destination: &*destination, path: &path, identities: vec![identity] };
     let never = tokio_util::sync::CancellationToken::new();
     let (progress, guard) = (Progress::default(), Arc::new(Unguarded));
-    let controls = Controls { progress: &progress, cancel: &never, guard, stall_timeout: STALL_TIMEOUT };
+    let controls =
+        Controls { progress: &progress, cancel: &never, guard, stall_timeout: STALL_TIMEOUT, on_event: &|_| () };
     let report = runner::restore(request, &*target, RestoreOptions::default(), &controls).await?;
     say(&format!("   {} ({})\n", restored.display(), human(report.decoded.plain.size)));
 

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::access::AuditDetail;
+use super::super::bounds::permit;
 use super::super::caller::Caller;
 use super::super::extract::{Body, Id};
 use super::super::problem::Problem;
@@ -124,7 +125,7 @@ async fn decoded(app: &App, link: &DownloadLink) -> Result<AxumBody, Failure> {
     let destination = app.open_destination(&link.destination_id, Patience::Long).await?;
     let identities = app.identities().await?;
     let request = OpenRequest { destination: &*destination, path: &link.path, identities };
-    let opened = runner::open(request, &Progress::default()).await?;
+    let opened = runner::open_holding(request, &Progress::default(), permit()).await?;
     Ok(AxumBody::from_stream(stream::try_unfold(Some(opened), next_piece)))
 }
 

@@ -8,7 +8,7 @@ use super::super::Postgres;
 use super::super::definition::{Definition, Locale};
 use super::super::likeness;
 use super::super::marks::{Mark, Marks};
-use super::super::passing::{Number, Purpose, drop_database};
+use super::super::passing::{Number, Purpose, drop_database, drop_unfinished};
 use super::super::probe::{execute, execute_guarded, identifier, literal, query};
 use crate::error::Error;
 use crate::guard::{Guard, Unguarded};
@@ -17,6 +17,8 @@ use crate::guard::{Guard, Unguarded};
 const SWAP_ATTEMPTS: u32 = 4;
 /// How long one waits for a lock, as PostgreSQL writes it: everybody who connects meanwhile waits behind it.
 const SWAP_LOCK_TIMEOUT: &str = "3s";
+/// Maximum number of batches in which the properties of a database are set: enough to find dozens that fail.
+const MAX_BATCHES: u32 = 500;
 /// The pause between two attempts, in which others can connect.
 const SWAP_PAUSE: Duration = Duration::from_secs(1);
 /// SQLSTATE of a database that is in use, and of a lock that did not come in time.
@@ -73,6 +75,7 @@ impl Target {
         definition: &Definition,
         no_owner: bool,
         exists: bool,
+        guard: &dyn Guard,
     ) -> Vec<Warning> {
         let (new, own) = (identifier(name), identifier(&self.database));
         let mut statements = Vec::new();
@@ -92,15 +95,25 @@ impl Target {
             statements.extend(pairs(&|database| definition.privileges(database)));
         }
         statements.extend(pairs(&|database| definition.remarks(database)));
-        self.apply(statements).await
+        self.apply(statements, guard).await
     }
 
     /// Runs all statements at once, or if that fails, finds the ones that fail by halving. Each comes as it is run, and as it would
-    /// be run for the database in its place.
-    async fn apply(&self, statements: Vec<(String, String)>) -> Vec<Warning> {
+    /// be run for the database in its place. Between two batches `guard` is asked; a planted archive can have any number that fail.
+    async fn apply(&self, statements: Vec<(String, String)>, guard: &dyn Guard) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let mut left = vec![statements];
+        let mut batches = 0;
         while let Some(mut statements) = left.pop().filter(|statements| !statements.is_empty()) {
+            let why = if batches == MAX_BATCHES { Err("too many of them failed".to_owned()) } else { Ok(()) };
+            let why = why.and(guard.check().await.map_err(|error| error.to_string()));
+            if let Err(why) = why {
+                let count = statements.len() + left.iter().map(Vec::len).sum::<usize>();
+                let message = format!("{count} properties of the database were not carried over: {why}");
+                warnings.push(Warning::new("database-properties", message));
+                break;
+            }
+            batches += 1;
             let sql: Vec<&str> = statements.iter().map(|(statement, _)| statement.as_str()).collect();
             let Err(error) = execute(&self.source, &sql.join(";\n")).await else { continue };
             if let [(_, shown)] = statements.as_slice() {
@@ -217,7 +230,7 @@ impl Target {
         if !renames.is_empty() {
             self.rename(&renames, &Unguarded).await.map_err(failed)?;
         }
-        drop_database(&self.source, &new).await.map_err(failed)?;
+        drop_unfinished(&self.source, &new).await.map_err(failed)?;
         Ok(true)
     }
 

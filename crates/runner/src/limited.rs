@@ -1,0 +1,230 @@
+//! A destination whose every call ends: a dead mount or a silent server fails a run instead of holding it for ever.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use destinations::{
+    Checkpoint, Companion, Destination, Download, Entry, Error, Expected, Folder, Gate, Listing, Object, Sealed,
+    StoredHash, Upload, Usage,
+};
+use domain::probe::Step;
+
+use crate::stall;
+
+/// Slowest rate at which a storage reads back what it holds, in bytes per second. Calls that read a whole file may take so much longer.
+const SLOWEST_READING: u64 = 1024 * 1024;
+/// A commit is at most so many calls in a row: publish, look up, compare, write the sidecar.
+const CALLS_OF_COMMIT: u32 = 4;
+
+/// A destination whose calls fail once they have taken longer than nothing may move.
+pub struct Limited<'a> {
+    destination: &'a dyn Destination,
+    limit: Duration,
+}
+
+impl<'a> Limited<'a> {
+    /// Limits every call of `destination`; `limit` is how long nothing may move there.
+    pub fn new(destination: &'a dyn Destination, limit: Duration) -> Self {
+        Self { destination, limit }
+    }
+
+    async fn within<T>(&self, doing: &str, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        within(self.limit, || format!("could not {doing} {}", self.name()), call).await
+    }
+
+    fn upload(&self, upload: Box<dyn Upload>) -> Box<dyn Upload> {
+        Box::new(LimitedUpload { upload, place: self.name(), limit: self.limit, asking: Arc::default() })
+    }
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: impl FnOnce() -> String,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    stall::of_storage(limit, call).await.unwrap_or_else(|stalled| {
+        let cause = format!("{stalled}. Check the disk or the connection there, then try again");
+        Err(Error::Failed { what: what(), cause })
+    })
+}
+
+/// How long a call may take that reads `size` bytes before it answers.
+fn with_reading(limit: Duration, size: u64) -> Duration {
+    limit.saturating_add(Duration::from_secs(size / SLOWEST_READING))
+}
+
+#[async_trait]
+impl Destination for Limited<'_> {
+    fn name(&self) -> String {
+        self.destination.name()
+    }
+
+    async fn identity(&self) -> String {
+        let identity = stall::of_storage(self.limit, self.destination.identity()).await;
+        identity.unwrap_or_else(|_| self.name())
+    }
+
+    async fn create(&self) -> Result<Box<dyn Upload>, Error> {
+        self.within("write to", self.destination.create()).await.map(|upload| self.upload(upload))
+    }
+
+    async fn create_in(&self, folder: &str) -> Result<Box<dyn Upload>, Error> {
+        self.within("write to", self.destination.create_in(folder)).await.map(|upload| self.upload(upload))
+    }
+
+    async fn resume(&self, checkpoint: &Checkpoint) -> Result<Box<dyn Upload>, Error> {
+        self.within("write to", self.destination.resume(checkpoint)).await.map(|upload| self.upload(upload))
+    }
+
+    fn stops_when_full(&self) -> bool {
+        self.destination.stops_when_full()
+    }
+
+    async fn usage(&self) -> Result<Option<Usage>, Error> {
+        self.within("look up the space in", self.destination.usage()).await
+    }
+
+    async fn open(&self, path: &str) -> Result<Box<dyn Download>, Error> {
+        let download = self.within("read from", self.destination.open(path)).await?;
+        Ok(Box::new(LimitedDownload { download, place: self.name(), limit: self.limit }))
+    }
+
+    async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
+        self.within("list", self.destination.list(folder)).await
+    }
+
+    async fn list_readable(&self, folder: &str) -> Result<Listing, Error> {
+        self.within("list", self.destination.list_readable(folder)).await
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
+        self.within("read from", self.destination.stat(path)).await
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), Error> {
+        self.within("delete from", self.destination.delete(path)).await
+    }
+
+    async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
+        let hashing = self.destination.stored_hash(path);
+        tokio::pin!(hashing);
+        if let Ok(hash) = stall::of_storage(self.limit, &mut hashing).await {
+            return hash;
+        }
+        // It reads all of the file.
+        let size = self.stat(path).await?.map_or(0, |entry| entry.size);
+        within(with_reading(Duration::ZERO, size), || format!("could not read from {}", self.name()), hashing).await
+    }
+
+    async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {
+        self.destination.probe(on_step).await
+    }
+
+    async fn folders(&self, path: &str) -> Result<Vec<Folder>, Error> {
+        self.within("list", self.destination.folders(path)).await
+    }
+
+    async fn create_folder(&self, path: &str) -> Result<Folder, Error> {
+        self.within("write to", self.destination.create_folder(path)).await
+    }
+}
+
+struct LimitedUpload {
+    upload: Box<dyn Upload>,
+    place: String,
+    limit: Duration,
+    /// Whether a commit waits for the gate's answer, which is not the storage's time.
+    asking: Arc<AtomicBool>,
+}
+
+/// A gate that shows when it is asked.
+struct Watched {
+    gate: Arc<dyn Gate>,
+    asking: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Gate for Watched {
+    async fn check(&self) -> Result<(), String> {
+        self.asking.store(true, Ordering::Relaxed);
+        let checked = self.gate.check().await;
+        self.asking.store(false, Ordering::Relaxed);
+        checked
+    }
+
+    async fn closed(&self) {
+        self.gate.closed().await;
+    }
+}
+
+/// Waits for a commit. One that takes too long may still take place.
+async fn settled<T>(
+    limit: Duration,
+    asking: &AtomicBool,
+    (path, place): (&str, &str),
+    commit: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::pin!(commit);
+    loop {
+        match stall::of_storage(limit.saturating_mul(CALLS_OF_COMMIT), &mut commit).await {
+            Ok(committed) => return committed,
+            Err(_) if asking.load(Ordering::Relaxed) => {}
+            Err(stalled) => {
+                let what = format!("could not find out whether {path} was published at {place}");
+                return Err(Error::Failed { what, cause: format!("{stalled}. Look whether it is there") });
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Upload for LimitedUpload {
+    async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
+        within(self.limit, || format!("could not write to {}", self.place), self.upload.write(piece)).await
+    }
+
+    fn checkpoint(&self) -> Option<Checkpoint> {
+        self.upload.checkpoint()
+    }
+
+    fn needs_sha256(&self) -> bool {
+        self.upload.needs_sha256()
+    }
+
+    fn guard(&mut self, gate: Arc<dyn Gate>) {
+        self.upload.guard(Arc::new(Watched { gate, asking: Arc::clone(&self.asking) }));
+    }
+
+    async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error> {
+        let limit = with_reading(self.limit, expected.size);
+        within(limit, || format!("could not write to {}", self.place), self.upload.seal(expected)).await
+    }
+
+    async fn commit(&mut self, path: &str) -> Result<(), Error> {
+        settled(self.limit, &self.asking, (path, &self.place), self.upload.commit(path)).await
+    }
+
+    async fn commit_with(&mut self, path: &str, companion: Companion) -> Result<Result<(), Error>, Error> {
+        settled(self.limit, &self.asking, (path, &self.place), self.upload.commit_with(path, companion)).await
+    }
+}
+
+struct LimitedDownload {
+    download: Box<dyn Download>,
+    place: String,
+    limit: Duration,
+}
+
+#[async_trait]
+impl Download for LimitedDownload {
+    fn entry(&self) -> &Entry {
+        self.download.entry()
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        within(self.limit, || format!("could not read from {}", self.place), self.download.next()).await
+    }
+}
