@@ -196,3 +196,18 @@ async fn an_empty_database_is_no_data_whatever_its_journal_mode_keeps_beside_it(
         assert!(all_rows(&target) == rows, "{mode}");
     }
 }
+
+#[tokio::test]
+async fn a_file_that_goes_on_after_its_headers_size_is_refused_and_leaves_nothing() {
+    let (folder, path) = folder();
+    drop(create(&path, "delete", 4096, 100));
+    let (bytes, _) = dump(&path).await.unwrap();
+    let target = folder.path().join("target.db");
+    // What an application lets its file grow ahead is no content.
+    restore(&target, &[bytes.clone(), vec![0; 1_000_000]].concat(), false).await.unwrap();
+    assert_eq!(fs::metadata(&target).unwrap().len(), bytes.len() as u64);
+    fs::remove_file(&target).unwrap();
+    let error = restore(&target, &[bytes.clone(), vec![1; 1_000_000]].concat(), false).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("after the {} bytes that its own header promises", bytes.len())), "{error}");
+    assert!(!target.exists());
+}

@@ -5,6 +5,7 @@
 //! would leave them writing into a file that has no name any more.
 
 mod ownership;
+mod promise;
 mod replace;
 
 use std::fs;
@@ -18,6 +19,7 @@ use domain::Warning;
 use pipeline::PrivateFile;
 use pipeline::private_file::{folder_of, prefix_of};
 
+use self::promise::{Exceeded, Promise};
 use self::replace::replace;
 use super::blocking;
 use super::connection::{failed, open_immutable};
@@ -34,6 +36,7 @@ pub(super) struct SqliteRestore {
     target: PathBuf,
     exists: bool,
     options: RestoreOptions,
+    promise: Promise,
     file: Arc<PrivateFile>,
     warnings: Vec<Warning>,
     guard: Arc<dyn Guard>,
@@ -60,7 +63,15 @@ impl SqliteRestore {
                 cause: error.to_string(),
                 cure: Some("Check that the folder exists, and give this user the right to write to it"),
             })?;
-            Ok(Self { target, exists, options, file: Arc::new(file), warnings, guard: Arc::new(Unguarded) })
+            Ok(Self {
+                target,
+                exists,
+                options,
+                promise: Promise::default(),
+                file: Arc::new(file),
+                warnings,
+                guard: Arc::new(Unguarded),
+            })
         })
         .await
     }
@@ -106,6 +117,11 @@ impl Restore for SqliteRestore {
                 .then_some("Free some space on that disk, then restore again"),
         };
         let target = self.target.clone();
+        let piece = self.promise.keep(piece).map_err(|Exceeded(size)| Error::Failed {
+            what: format!("could not restore to {}", target.display()),
+            cause: format!("the backup goes on after the {size} bytes that its own header promises: it is damaged, or was made to fill the disk"),
+            cure: Some("Restore another backup"),
+        })?;
         let mut file = self.file.file().try_clone().map_err(|error| cannot(&target, error))?;
         blocking(move || file.write_all(&piece).map_err(|error| cannot(&target, error))).await
     }
