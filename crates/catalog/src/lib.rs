@@ -25,6 +25,7 @@ mod rotation;
 mod run_log;
 mod runs;
 mod sessions;
+mod setup_tokens;
 mod signing_key;
 mod sources;
 mod space;

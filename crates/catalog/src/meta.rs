@@ -1,4 +1,4 @@
-//! Single values: which key the database is encrypted under, and the setup token.
+//! Single values: which key the database is encrypted under, and others.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, FromQueryResult, Value};
 
@@ -6,10 +6,8 @@ use crate::Catalog;
 use crate::error::Error;
 use crate::master_key::MasterKey;
 use crate::sql::{self, values};
-use crate::token::Token;
 
 pub(crate) const KEY_ID: &str = "keyId";
-const SETUP_TOKEN: &str = "setupTokenHash";
 
 #[derive(FromQueryResult)]
 struct Row {
@@ -65,21 +63,5 @@ impl Catalog {
         let transaction = self.begin_sealing().await?;
         sql::run(&transaction, sql, values).await?;
         Ok(transaction.commit().await?)
-    }
-
-    /// Sets the token that the first administrator needs.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn set_setup_token(&self, token: &Token) -> Result<(), Error> {
-        set(&self.db, SETUP_TOKEN, &token.hash()).await
-    }
-
-    /// Whether this is the setup token.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn is_setup_token(&self, token: &Token) -> Result<bool, Error> {
-        Ok(get(&self.db, SETUP_TOKEN).await? == Some(token.hash()))
     }
 }

@@ -172,8 +172,14 @@ async fn prepare_setup(app: &App) -> Result<Option<(Token, PathBuf)>, Error> {
     if !app.catalog.has_no_users().await? {
         return Ok(None);
     }
+    // What an earlier start printed stays good.
+    if let Some((token, path)) = crate::setup_token::read(&app.config.data)
+        && app.catalog.is_setup_token(&token).await?
+    {
+        return Ok(Some((token, path)));
+    }
     let token = Token::new("")?;
-    app.catalog.set_setup_token(&token).await?;
+    app.catalog.add_setup_token(&token).await?;
     let path = crate::setup_token::write(&app.config.data, &token).map_err(|error| {
         Error::Start(format!("could not write the setup token into {}: {error}", app.config.data.display()))
     })?;

@@ -236,3 +236,20 @@ async fn a_full_disk_is_told_and_the_server_is_well_again_by_itself() {
     assert_eq!(run["state"], "succeeded", "{run}");
     world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_setup_token_of_each_server_on_one_database_counts_until_one_is_used() {
+    let server = postgres().await;
+    let mut world = World::on_database(&server, "dbackup").await;
+    let token = |world: &World| world.server.as_ref().unwrap().setup().unwrap().0.to_owned();
+    let first = token(&world);
+    let other = world.beside().await;
+    let second = token(&other);
+    assert_ne!(first, second);
+    world.stop().await;
+    world.start().await;
+    assert_eq!(token(&world), first, "a restart prints the same one");
+    let set_up = |token: &str| json!({"token": token, "name": "Anna", "password": "correct horse battery"});
+    world.stranger().post("/api/setup", &set_up(&first)).await.expect(201);
+    other.stranger().post("/api/setup", &set_up(&second)).await.problem(403, "forbidden", &["setup token"]);
+}
