@@ -11,6 +11,7 @@ pub(crate) mod restore;
 pub(crate) mod scheduler;
 pub(crate) mod stages;
 mod unrecorded;
+mod unstored;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::live::LiveEvent;
 use self::stages::Stages;
+use self::unstored::Unstored;
 
 /// Events kept for watchers that are slow; whoever is slower reads the stored log.
 const LIVE_EVENTS: usize = 1024;
@@ -46,6 +48,8 @@ pub(crate) struct Active {
     pub(crate) fence: i64,
     pub(crate) progress: Progress,
     pub(crate) stages: Stages,
+    /// Lines of its log that are not stored yet.
+    pub(crate) unstored: std::sync::Arc<tokio::sync::Mutex<Unstored>>,
 }
 
 /// Why a run is stopped.
@@ -91,6 +95,7 @@ impl Runs {
             fence,
             progress: Progress::default(),
             stages: Stages::default(),
+            unstored: std::sync::Arc::default(),
         };
         self.lock().insert(id.to_owned(), active.clone());
         active
