@@ -58,6 +58,7 @@ pub struct Server {
     working: JoinHandle<()>,
     scheduling: JoinHandle<()>,
     tidying: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
     _data: DataFolder,
 }
 
@@ -104,7 +105,8 @@ impl Server {
         let working = tokio::spawn(app.clone().work());
         let scheduling = tokio::spawn(app.clone().schedule());
         let tidying = tokio::spawn(tidy(app.clone()));
-        Ok(Self { app, address, setup, handle, listening, working, scheduling, tidying, _data: data })
+        let sweeping = tokio::spawn(app.clone().sweep_sources());
+        Ok(Self { app, address, setup, handle, listening, working, scheduling, tidying, sweeping, _data: data })
     }
 
     /// Where it listens.
@@ -135,6 +137,7 @@ impl Server {
         let _ = self.working.await;
         let _ = self.scheduling.await;
         self.tidying.abort();
+        self.sweeping.abort();
         self.handle.graceful_shutdown(Some(LAST_ANSWERS));
         if !self.listening.is_finished() {
             let _ = self.listening.await;
