@@ -27,6 +27,7 @@ mod run_log;
 mod runs;
 mod schedules;
 mod sessions;
+mod setup_tokens;
 mod signing_key;
 mod sources;
 mod space;

@@ -1,14 +1,12 @@
-//! Single values: which key the database is encrypted under, and the setup token.
+//! Single values: which key the database is encrypted under, and others.
 
 use crate::Catalog;
 use crate::error::Error;
 use crate::master_key::MasterKey;
 use crate::sql::{self, Executor, Pool, Transaction, values};
-use crate::token::Token;
 use crate::values::Value;
 
 pub(crate) const KEY_ID: &str = "keyId";
-const SETUP_TOKEN: &str = "setupTokenHash";
 
 pub(crate) async fn get(db: impl Executor, name: &str) -> Result<Option<String>, Error> {
     sql::value(db, "SELECT value FROM meta WHERE name = $1", values![name]).await
@@ -58,21 +56,5 @@ impl Catalog {
         let mut transaction = self.begin_sealing().await?;
         sql::run(&mut transaction, sql, values).await?;
         transaction.commit().await
-    }
-
-    /// Sets the token that the first administrator needs.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn set_setup_token(&self, token: &Token) -> Result<(), Error> {
-        set(&self.db, SETUP_TOKEN, &token.hash()).await
-    }
-
-    /// Whether this is the setup token.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn is_setup_token(&self, token: &Token) -> Result<bool, Error> {
-        Ok(get(&self.db, SETUP_TOKEN).await? == Some(token.hash()))
     }
 }

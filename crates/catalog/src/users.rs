@@ -69,10 +69,7 @@ impl Catalog {
         now: Timestamp,
     ) -> Result<Option<User>, Error> {
         let mut transaction = self.db.begin().await?;
-        // Whoever deletes the token has won; a second one waits here, and then deletes nothing.
-        let spend =
-            "DELETE FROM meta WHERE name = 'setupTokenHash' AND value = $1 AND NOT EXISTS (SELECT 1 FROM users)";
-        if sql::run(&mut transaction, spend, values![token.hash()]).await? == 0 {
+        if !crate::setup_tokens::spend(&mut transaction, token).await? {
             return Ok(None);
         }
         let user = insert(&mut transaction, new, now).await?;

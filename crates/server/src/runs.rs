@@ -11,6 +11,7 @@ pub(crate) mod restore;
 pub(crate) mod scheduler;
 pub(crate) mod stages;
 mod unrecorded;
+mod unstored;
 mod watch;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::live::LiveEvent;
 use self::stages::Stages;
+use self::unstored::Unstored;
 use crate::app::App;
 use crate::failure::Failure;
 
@@ -55,6 +57,8 @@ pub(crate) struct Active {
     pub(crate) fence: i64,
     pub(crate) progress: Progress,
     pub(crate) stages: Stages,
+    /// Lines of its log that are not stored yet.
+    pub(crate) unstored: std::sync::Arc<tokio::sync::Mutex<Unstored>>,
 }
 
 /// Why a run is stopped.
@@ -120,6 +124,7 @@ impl Runs {
             fence,
             progress: Progress::default(),
             stages: Stages::default(),
+            unstored: std::sync::Arc::default(),
         };
         self.lock().insert(id.to_owned(), active.clone());
         active

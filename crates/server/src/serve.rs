@@ -64,6 +64,7 @@ pub struct Server {
     working: JoinHandle<()>,
     scheduling: JoinHandle<()>,
     tidying: JoinHandle<()>,
+    sweeping: JoinHandle<()>,
     _data: DataFolder,
 }
 
@@ -111,7 +112,8 @@ impl Server {
         let working = tokio::spawn(app.clone().work());
         let scheduling = tokio::spawn(app.clone().schedule());
         let tidying = tokio::spawn(tidy(app.clone()));
-        Ok(Self { app, address, setup, handle, listening, working, scheduling, tidying, _data: data })
+        let sweeping = tokio::spawn(app.clone().sweep_sources());
+        Ok(Self { app, address, setup, handle, listening, working, scheduling, tidying, sweeping, _data: data })
     }
 
     /// Where it listens.
@@ -148,6 +150,7 @@ impl Server {
             tracing::error!("runs did not stop in time; they are marked at the next start");
         }
         self.tidying.abort();
+        self.sweeping.abort();
         self.handle.graceful_shutdown(Some(LAST_ANSWERS));
         if !self.listening.is_finished() && tokio::time::timeout(LAST_ANSWERS, self.listening).await.is_err() {
             tracing::warn!("requests did not end in time");
@@ -187,8 +190,14 @@ async fn prepare_setup(app: &App) -> Result<Option<(Token, PathBuf)>, Error> {
     if !app.catalog.has_no_users().await? {
         return Ok(None);
     }
+    // What an earlier start printed stays good.
+    if let Some((token, path)) = crate::setup_token::read(&app.config.data)
+        && app.catalog.is_setup_token(&token).await?
+    {
+        return Ok(Some((token, path)));
+    }
     let token = Token::new("")?;
-    app.catalog.set_setup_token(&token).await?;
+    app.catalog.add_setup_token(&token).await?;
     let path = crate::setup_token::write(&app.config.data, &token).map_err(|error| {
         Error::Start(format!("could not write the setup token into {}: {error}", app.config.data.display()))
     })?;

@@ -18,6 +18,13 @@ pub(crate) fn write(data: &Path, token: &Token) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
+/// Reads the one that an earlier start wrote.
+pub(crate) fn read(data: &Path) -> Option<(Token, PathBuf)> {
+    let path = data.join(FILE);
+    let text = std::fs::read_to_string(&path).ok()?;
+    Some((Token::shown(text.trim()), path))
+}
+
 /// Removes it once it is of no more use.
 pub(crate) fn remove(data: &Path) {
     if let Err(error) = std::fs::remove_file(data.join(FILE))

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use rusqlite::Connection;
 use sources::{Error, Guard, RestoreOptions, Restored};
 use sqlite_support::{
-    APPLICATION, BACKUP, GROUP, act_as, add_rows, all_rows, codes, dump, folder, give, is_root, must, names,
-    restore, shared_folder, source,
+    APPLICATION, BACKUP, GROUP, act_as, add_rows, all_rows, codes, dump, folder, give, is_root, must, names, restore,
+    shared_folder, source,
 };
 use test_support::Mount;
 
@@ -253,4 +253,19 @@ async fn a_restore_that_waits_for_a_lock_asks_before_each_try_and_replaces_nothi
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_that_goes_on_after_its_headers_size_is_refused_and_leaves_nothing() {
+    let (folder, path) = folder();
+    drop(create(&path, "delete", 4096, 100));
+    let (bytes, _) = dump(&path).await.unwrap();
+    let target = folder.path().join("target.db");
+    // What an application lets its file grow ahead is no content.
+    restore(&target, &[bytes.clone(), vec![0; 1_000_000]].concat(), false).await.unwrap();
+    assert_eq!(fs::metadata(&target).unwrap().len(), bytes.len() as u64);
+    fs::remove_file(&target).unwrap();
+    let error = restore(&target, &[bytes.clone(), vec![1; 1_000_000]].concat(), false).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("after the {} bytes that its own header promises", bytes.len())), "{error}");
+    assert!(!target.exists());
 }

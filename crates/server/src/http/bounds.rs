@@ -26,7 +26,11 @@ const WAIT: Duration = Duration::from_secs(5);
 const MAX_IDLE_USERS: usize = 1000;
 
 /// The requests at work, by class.
-pub(crate) struct Gates(HashMap<Class, Gate>);
+pub(crate) struct Gates {
+    classes: HashMap<Class, Gate>,
+    /// By class and destination.
+    destinations: Mutex<HashMap<(Class, String), Arc<Semaphore>>>,
+}
 
 struct Gate {
     all: Arc<Semaphore>,
@@ -45,26 +49,38 @@ pub(crate) fn permit() -> Option<Arc<Permit>> {
 
 /// A request's place in its class. Given back when the last owner drops it.
 pub(crate) struct Permit {
+    class: Class,
     _all: OwnedSemaphorePermit,
     _user: OwnedSemaphorePermit,
+    /// Its places at destinations, by their ids.
+    destinations: Mutex<Vec<(String, OwnedSemaphorePermit)>>,
+}
+
+impl Permit {
+    fn is_at(&self, destination: &str) -> bool {
+        let places = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        places.iter().any(|(id, _)| id == destination)
+    }
 }
 
 impl Default for Gates {
     fn default() -> Self {
         let gate =
             |class: Class| Gate { all: Arc::new(Semaphore::new(class.limits().at_once)), users: Mutex::default() };
-        Self(Class::ALL.into_iter().map(|class| (class, gate(class))).collect())
+        let classes = Class::ALL.into_iter().map(|class| (class, gate(class))).collect();
+        Self { classes, destinations: Mutex::default() }
     }
 }
 
 impl Gates {
     /// Waits for a place, `wait` at most.
     async fn enter(&self, class: Class, user: &str, wait: Duration) -> Result<Arc<Permit>, Problem> {
-        let Some(gate) = self.0.get(&class) else { return Err(Problem::internal("a class without a gate")) };
+        let Some(gate) = self.classes.get(&class) else { return Err(Problem::internal("a class without a gate")) };
         let own = gate.of_user(user, class.limits().per_user);
         let both = async {
             let user = own.acquire_owned().await.ok()?;
-            Some(Permit { _all: Arc::clone(&gate.all).acquire_owned().await.ok()?, _user: user })
+            let all = Arc::clone(&gate.all).acquire_owned().await.ok()?;
+            Some(Permit { class, _all: all, _user: user, destinations: Mutex::default() })
         };
         match tokio::time::timeout(wait, both).await {
             Ok(Some(permit)) => Ok(Arc::new(permit)),
@@ -74,6 +90,52 @@ impl Gates {
             }
         }
     }
+}
+
+impl Gates {
+    /// Waits for a place at a destination for the request at hand, which keeps it until its work ends: one destination that hangs
+    /// does not take all places of a class, nor all of a user.
+    ///
+    /// # Errors
+    /// The problem to answer with, if there is none in time.
+    pub(crate) async fn at_destination(&self, id: &str) -> Result<(), Problem> {
+        match permit() {
+            Some(permit) => self.enter_destination(&permit, id, WAIT).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn enter_destination(&self, permit: &Permit, id: &str, wait: Duration) -> Result<(), Problem> {
+        if permit.is_at(id) {
+            return Ok(());
+        }
+        match tokio::time::timeout(wait, self.of_destination(permit.class, id).acquire_owned()).await {
+            Ok(Ok(place)) => {
+                let mut places = permit.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+                places.push((id.to_owned(), place));
+                Ok(())
+            }
+            _ => {
+                tracing::warn!(class = ?permit.class, destination = id, "too many requests wait for this destination");
+                let detail = "Too many requests wait for this destination. Check that it can be reached, and try again in a moment.";
+                Err(Problem::busy(detail))
+            }
+        }
+    }
+
+    fn of_destination(&self, class: Class, id: &str) -> Arc<Semaphore> {
+        let mut destinations = self.destinations.lock().unwrap_or_else(PoisonError::into_inner);
+        if destinations.len() >= MAX_IDLE_USERS {
+            destinations.retain(|_, places| Arc::strong_count(places) > 1);
+        }
+        let places = || Arc::new(Semaphore::new(class.limits().per_destination()));
+        Arc::clone(destinations.entry((class, id.to_owned())).or_insert_with(places))
+    }
+}
+
+/// Returns the destination that a path is about.
+fn destination_in(path: &str) -> Option<&str> {
+    path.strip_prefix("/api/destinations/")?.split('/').next().filter(|id| !id.is_empty())
 }
 
 impl Gate {
@@ -104,7 +166,16 @@ pub(crate) async fn keep(State((app, class)): State<(App, Class)>, request: Requ
         Err(problem) => return problem.into_response(),
     };
     let credential = caller.map(|caller| (caller, request.headers().clone()));
-    let work = PERMIT.scope(Arc::clone(&permit), async move { (next.run(request).await, permit) });
+    let destination = destination_in(request.uri().path()).filter(|_| class.is_at_destinations()).map(str::to_owned);
+    let gates = app.clone();
+    let work = PERMIT.scope(Arc::clone(&permit), async move {
+        if let Some(id) = destination
+            && let Err(problem) = gates.gates.at_destination(&id).await
+        {
+            return (problem.into_response(), permit);
+        }
+        (next.run(request).await, permit)
+    });
     let work = tokio::spawn(work.in_current_span());
     let time = Duration::from_secs(limits.seconds).min(app.config.slowest_answer);
     match tokio::time::timeout(time, work).await {
@@ -184,9 +255,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_destination_that_hangs_leaves_places_for_others() {
+        let gates = Gates::default();
+        for class in [Class::Storage, Class::Verify, Class::Test, Class::Source] {
+            let limits = class.limits();
+            let mut held = Vec::new();
+            // One user's requests at one destination never take all of the user's, whose others go on.
+            for number in 0..limits.per_destination() {
+                let permit = gates.enter(class, &format!("user {}", number / limits.per_user), NOW).await.unwrap();
+                gates.enter_destination(&permit, "nfs", NOW).await.unwrap();
+                gates.enter_destination(&permit, "nfs", NOW).await.unwrap();
+                held.push(permit);
+            }
+            let other = gates.enter(class, "other", NOW).await.unwrap();
+            let refused = gates.enter_destination(&other, "nfs", NOW).await.unwrap_err();
+            assert!(refused.detail.contains("this destination"), "{}", refused.detail);
+            gates.enter_destination(&other, "dropbox", NOW).await.unwrap();
+            assert!(limits.per_destination() <= limits.at_once / 2, "{class:?}");
+            held.clear();
+            gates.enter_destination(&other, "nfs", NOW).await.unwrap();
+        }
+        assert_eq!(destination_in("/api/destinations/abc/backups"), Some("abc"));
+        assert_eq!(destination_in("/api/destinations/"), None);
+    }
+
+    #[tokio::test]
     async fn a_test_keeps_its_place_after_its_reader_has_gone() {
         let gates = Gates::default();
-        let free = || gates.0[&Class::Test].all.available_permits();
+        let free = || gates.classes[&Class::Test].all.available_permits();
         let all = free();
         let permit = gates.enter(Class::Test, "eve", NOW).await.unwrap();
         let (end, ended) = tokio::sync::oneshot::channel::<()>();

@@ -47,6 +47,13 @@ pub(crate) struct Limits {
     pub(crate) per_user: usize,
 }
 
+impl Limits {
+    /// Returns how many requests of this class may be at one destination: fewer than one user may have.
+    pub(crate) fn per_destination(&self) -> usize {
+        (self.per_user * 3 / 4).max(2)
+    }
+}
+
 impl Class {
     pub(crate) const ALL: [Self; 10] = [
         Self::Probe,
@@ -81,6 +88,11 @@ impl Class {
     /// Whether its answers go on for as long as somebody reads.
     pub(crate) const fn streams(self) -> bool {
         matches!(self, Self::Test | Self::Download | Self::Events)
+    }
+
+    /// Whether its requests wait for the destination that their path names.
+    pub(crate) const fn is_at_destinations(self) -> bool {
+        matches!(self, Self::Storage | Self::Verify | Self::Test)
     }
 
     /// What its requests wait for, in words.

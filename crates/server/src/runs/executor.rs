@@ -246,7 +246,7 @@ impl App {
             let bytes = bytes.map(i64::unsigned_abs);
             self.runs.tell(LiveEvent::Progress { run_id: id.to_owned(), bytes, result });
             match renewed {
-                Ok(Some(false)) => {}
+                Ok(Some(false)) => self.store_log(id, active).await,
                 Ok(Some(true)) => active.stop(StopReason::Cancelled),
                 Ok(None) => active.stop(StopReason::Lost),
                 // Whoever takes the run over raises the fence, which is asked before anything is published.
@@ -270,6 +270,7 @@ impl App {
         if !self.store_end(&Unrecorded { run_id: run.id.clone(), fence, end, at: self.now() }).await {
             tracing::warn!(run_id = run.id, "the run was taken over by somebody else");
         }
+        self.store_log(&run.id, active).await;
         let stored = if state.is_success() { bytes[1].unsigned_abs() } else { 0 };
         self.metrics.count_run(&run.kind, state, took.as_secs_f64(), stored);
         if state.is_success() && run.kind == "backup" {

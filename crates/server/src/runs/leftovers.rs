@@ -1,11 +1,20 @@
-//! What a run that was killed left at its source.
+//! What runs that were killed left at their sources.
 
-use catalog::Run;
+use std::time::Duration;
+
+use catalog::{PageRequest, Run, Source};
 use serde::Deserialize;
 
 use super::log::Level;
 use crate::app::App;
 use crate::failure::Failure;
+
+/// How often all sources are looked at, from the start on.
+const LOOK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// Maximum time for one source: one that hangs keeps the others waiting no longer.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+/// Sources read from the catalog at once.
+const PAGE: usize = 100;
 
 /// Where a restore, or a swap that is tried again, has its target: what both kinds of requests say.
 #[derive(Deserialize)]
@@ -16,6 +25,45 @@ struct Target {
 }
 
 impl App {
+    /// Removes at every source what dead runs left there, whether the catalog still knows them or not, at the start and daily. What cannot be
+    /// removed is named in the log, with what to do.
+    pub(crate) async fn sweep_sources(self) {
+        loop {
+            let mut page = PageRequest { after: None, limit: PAGE };
+            loop {
+                match self.catalog.sources(&page).await {
+                    Ok(found) => {
+                        page.after = found.items.last().map(|source| source.name.clone()).filter(|_| found.more);
+                        for source in &found.items {
+                            self.sweep_source(source).await;
+                        }
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "sources could not be looked at for leftovers");
+                        page.after = None;
+                    }
+                }
+                if page.after.is_none() {
+                    break;
+                }
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    async fn sweep_source(&self, source: &Source) {
+        let sweeping = async { Ok::<_, Failure>(self.open_source(&source.id, None).await?.remove_leftovers().await) };
+        match tokio::time::timeout(LOOK_TIMEOUT, sweeping).await {
+            Ok(Ok(warnings)) => {
+                for warning in warnings {
+                    tracing::warn!(source = source.name, "{warning}");
+                }
+            }
+            Ok(Err(error)) => tracing::warn!(source = source.name, %error, "leftovers could not be looked for"),
+            Err(_) => tracing::warn!(source = source.name, "leftovers could not be looked for: no answer in time"),
+        }
+    }
+
     /// Removes the private files of a run that was interrupted, and names in its log what could not be removed.
     pub(crate) async fn remove_leftovers(&self, run: &Run) {
         match self.source_of(run).await {

@@ -2,7 +2,9 @@
 
 use catalog::NewLogLine;
 
+use super::Active;
 use super::live::LiveEvent;
+use super::unstored::Line;
 use crate::app::App;
 use crate::redaction::redact;
 
@@ -42,10 +44,38 @@ impl App {
             Level::Warning => tracing::warn!(run_id, "{message}"),
             Level::Error => tracing::error!(run_id, "{message}"),
         }
-        let line = NewLogLine { level: level.as_str(), message: &message };
-        match self.catalog.add_log_line(run_id, line, self.now()).await {
-            Ok(_) => self.runs.tell(LiveEvent::Line { run_id: run_id.to_owned() }),
-            Err(error) => tracing::error!(%error, run_id, "could not store a line of the run's log"),
+        let line = Line { level, message, at: self.now() };
+        match self.runs.active(run_id) {
+            Some(active) => {
+                active.unstored.lock().await.add(line);
+                self.store_log(run_id, &active).await;
+            }
+            None => {
+                self.store_line(run_id, &line).await;
+            }
         }
+    }
+
+    /// Stores the lines of a run that wait, in order, as far as the metadata database takes them.
+    pub(super) async fn store_log(&self, run_id: &str, active: &Active) {
+        let mut unstored = active.unstored.lock().await;
+        while let Some(line) = unstored.next() {
+            if !self.store_line(run_id, &line).await {
+                return;
+            }
+            unstored.stored();
+        }
+    }
+
+    async fn store_line(&self, run_id: &str, line: &Line) -> bool {
+        let new = NewLogLine { level: line.level.as_str(), message: &line.message };
+        match self.catalog.add_log_line(run_id, new, line.at).await {
+            Ok(_) => self.runs.tell(LiveEvent::Line { run_id: run_id.to_owned() }),
+            Err(error) => {
+                tracing::error!(%error, run_id, "could not store a line of the run's log");
+                return false;
+            }
+        }
+        true
     }
 }

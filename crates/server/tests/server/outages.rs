@@ -330,3 +330,42 @@ async fn a_metadata_database_that_does_not_answer_is_told_and_is_no_internal_err
     let _server = server.start_again();
     anna.get("/api/jobs").await.expect(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_setup_token_of_each_server_on_one_database_counts_until_one_is_used() {
+    let server = postgres().await;
+    let mut world = World::on_database(&server, "dbackup").await;
+    let token = |world: &World| world.server.as_ref().unwrap().setup().unwrap().0.to_owned();
+    let first = token(&world);
+    let other = world.beside().await;
+    let second = token(&other);
+    assert_ne!(first, second);
+    world.stop().await;
+    world.start().await;
+    assert_eq!(token(&world), first, "a restart prints the same one");
+    let set_up = |token: &str| json!({"token": token, "name": "Anna", "password": "correct horse battery"});
+    world.stranger().post("/api/setup", &set_up(&first)).await.expect(201);
+    other.stranger().post("/api/setup", &set_up(&second)).await.problem(403, "forbidden", &["setup token"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_removes_what_dead_runs_left_at_any_source() {
+    let server = postgres().await;
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    world.sqlite_source(&anna, "shop", 10).await;
+    let settings = json!({"type": "postgres", "host": "127.0.0.1", "port": server.port(), "user": "postgres"});
+    anna.post("/api/sources", &json!({"name": "pg", "settings": settings})).await.expect(201);
+    world.stop().await;
+    // No run in the catalog tells of these: the catalog may be younger than they are, or another server made them.
+    server.sql("postgres", "CREATE DATABASE shop__dbackup_restore_0123abcd");
+    server.sql("postgres", "CREATE DATABASE mine");
+    let (host, boot) = pipeline::host::fingerprint();
+    let left = world.path(&format!("shop.db.dbackup-copy-{host}-{boot}-0123456789abcdef"));
+    std::fs::write(&left, "plaintext").unwrap();
+    world.start().await;
+    test_support::wait_until("the file is gone", || !left.exists());
+    let databases = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate";
+    let names = || server.sql("postgres", databases).trim().to_owned();
+    test_support::wait_until("the database is gone", || names() == "dbackup mine postgres");
+}

@@ -5,6 +5,7 @@
 //! would leave them writing into a file that has no name any more.
 
 mod ownership;
+mod promise;
 mod replace;
 
 use std::fs;
@@ -19,6 +20,7 @@ use pipeline::PrivateFile;
 use pipeline::private_file::{folder_of, prefix_of};
 use tokio::runtime::Handle;
 
+use self::promise::{Exceeded, Promise};
 use self::replace::{Ask, replace};
 use super::blocking;
 use super::connection::{failed, open_immutable};
@@ -35,6 +37,7 @@ pub(super) struct SqliteRestore {
     target: PathBuf,
     exists: bool,
     options: RestoreOptions,
+    promise: Promise,
     file: Arc<PrivateFile>,
     warnings: Vec<Warning>,
     guard: Arc<dyn Guard>,
@@ -61,7 +64,15 @@ impl SqliteRestore {
                 cause: error.to_string(),
                 cure: Some("Check that the folder exists, and give this user the right to write to it".to_owned()),
             })?;
-            Ok(Self { target, exists, options, file: Arc::new(file), warnings, guard: Arc::new(Unguarded) })
+            Ok(Self {
+                target,
+                exists,
+                options,
+                promise: Promise::default(),
+                file: Arc::new(file),
+                warnings,
+                guard: Arc::new(Unguarded),
+            })
         })
         .await
     }
@@ -109,6 +120,11 @@ impl Restore for SqliteRestore {
                 .then(|| "Free some space on that disk, then restore again".to_owned()),
         };
         let target = self.target.clone();
+        let piece = self.promise.keep(piece).map_err(|Exceeded(size)| Error::Failed {
+            what: format!("could not restore to {}", target.display()),
+            cause: format!("the backup goes on after the {size} bytes that its own header promises: it is damaged, or was made to fill the disk"),
+            cure: Some("Restore another backup".to_owned()),
+        })?;
         let mut file = self.file.file().try_clone().map_err(|error| cannot(&target, error))?;
         blocking(move || file.write_all(&piece).map_err(|error| cannot(&target, error))).await
     }

@@ -45,6 +45,9 @@ pub(crate) async fn create(
     });
     fields.finish()?;
     check_backup(&path)?;
+    for id in [&destination_id, &to_destination_id] {
+        app.gates.at_destination(id).await?;
+    }
     let source = app.open_destination(&destination_id, Patience::Short).await?;
     let destination = app.open_destination(&to_destination_id, Patience::Short).await?;
     // That it is there, and its sidecar is one, is worth knowing before a run waits for its turn.

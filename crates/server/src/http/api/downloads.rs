@@ -66,6 +66,7 @@ pub(crate) async fn create(
     app.limiters.downloads.count(user_id, now);
     // A sidecar is as it is; there are no layers to take off.
     check_backup(path.strip_suffix(SIDECAR_SUFFIX).filter(|_| raw).unwrap_or(&path))?;
+    app.gates.at_destination(&destination_id).await?;
     let destination = app.open_destination(&destination_id, Patience::Short).await?;
     check_exists(&*destination, &path).await?;
     let expires_at = app.now() + VALID;

@@ -238,6 +238,7 @@ pub(crate) async fn preview(
 ) -> Result<Json<RestorePreview>, Problem> {
     input.check()?;
     let request = input.into_request(&caller);
+    app.gates.at_destination(&request.destination_id).await?;
     let mut preview = look(&app, &request).await?;
     preview.findings.extend(findings(&app, &request).await?);
     preview.findings.sort_by_key(|finding| finding.severity);
@@ -253,6 +254,7 @@ pub(crate) async fn create(
 ) -> Result<Queued, Problem> {
     input.check()?;
     let request = input.into_request(&caller);
+    app.gates.at_destination(&request.destination_id).await?;
     let preview = look(&app, &request).await?;
     if matches!(preview.contents, TargetContents::Data) && !request.overwrite {
         return Err(Failure::Source(sources::Error::HoldsData(preview.target)).into());

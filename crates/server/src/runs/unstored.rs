@@ -1,0 +1,87 @@
+//! Lines of a run's log that are not stored yet, because the metadata database is away.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use super::log::Level;
+
+/// Maximum lines that wait; further ones are counted.
+const MAX_WAITING: usize = 1000;
+
+/// A line that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) level: Level,
+    pub(super) message: String,
+    pub(super) at: Timestamp,
+}
+
+/// The lines that wait, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Unstored {
+    lines: VecDeque<Line>,
+    left_out: u64,
+    /// When the last line was left out.
+    last: Option<Timestamp>,
+}
+
+impl Unstored {
+    pub(super) fn add(&mut self, line: Line) {
+        if self.lines.len() < MAX_WAITING {
+            self.lines.push_back(line);
+        } else {
+            self.left_out += 1;
+            self.last = Some(line.at);
+        }
+    }
+
+    /// Returns the line that has to be stored next.
+    pub(super) fn next(&self) -> Option<Line> {
+        let left_out = || {
+            let message = format!(
+                "{} lines are missing here: the metadata database could not be reached, and no more than {MAX_WAITING} are kept meanwhile. \
+                 They are in the server's own log",
+                self.left_out
+            );
+            self.last.map(|at| Line { level: Level::Warning, message, at })
+        };
+        self.lines.front().cloned().or_else(left_out)
+    }
+
+    /// Forgets the line that [`Self::next`] returned, once it is stored.
+    pub(super) fn stored(&mut self) {
+        if self.lines.pop_front().is_none() {
+            (self.left_out, self.last) = (0, None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(number: usize) -> Line {
+        let at = Timestamp::from_second(i64::try_from(number).unwrap()).unwrap();
+        Line { level: Level::Info, message: number.to_string(), at }
+    }
+
+    #[test]
+    fn lines_wait_in_order_and_what_is_left_out_is_counted() {
+        let mut unstored = Unstored::default();
+        (0..MAX_WAITING + 7).for_each(|number| unstored.add(line(number)));
+        for number in 0..MAX_WAITING {
+            // Asked twice, as long as it cannot be stored.
+            assert_eq!(unstored.next(), Some(line(number)));
+            assert_eq!(unstored.next(), Some(line(number)));
+            unstored.stored();
+        }
+        let told = unstored.next().unwrap();
+        assert!(told.message.starts_with("7 lines are missing") && told.level == Level::Warning, "{told:?}");
+        assert_eq!(told.at, line(MAX_WAITING + 6).at);
+        unstored.stored();
+        assert_eq!(unstored.next(), None);
+        unstored.add(line(5));
+        assert_eq!(unstored.next(), Some(line(5)));
+    }
+}
