@@ -33,7 +33,7 @@ pub struct Lease {
     pub fence: i64,
     /// What the last renewal wrote, by the database's clock: milliseconds since 1970. Only that it changes with each renewal tells
     /// anything: clocks jump.
-    pub until: i64,
+    pub until: Option<i64>,
 }
 
 record!(Lease, "runs", { run_id = "id", fence, until = "lease_until" });
@@ -182,7 +182,7 @@ impl Catalog {
         let text = format!(
             "UPDATE runs SET state = 'interrupted', fence = fence + 1, finished_at = $1, lease_until = NULL, worker = NULL, \
              error = 'the server stopped in the middle of it; nothing unfinished counts as a backup' \
-             WHERE state = 'running' AND id = $2 AND fence = $3 AND lease_until = $4 RETURNING {}",
+             WHERE state = 'running' AND id = $2 AND fence = $3 AND lease_until IS NOT DISTINCT FROM $4 RETURNING {}",
             sql::columns::<Run>()
         );
         sql::one(&self.db, &text, values![now, &lease.run_id, lease.fence, lease.until]).await

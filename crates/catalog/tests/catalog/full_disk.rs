@@ -32,7 +32,7 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
                 catalog.renew_run(run_id, run.1, lease, [1, 2, 3], Some(&serde_json::json!(message))).await.map(drop)
             },
             async {
-                let abandoned = Lease { run_id: run_id.to_owned(), fence: run.1, until: 0 };
+                let abandoned = Lease { run_id: run_id.to_owned(), fence: run.1, until: None };
                 catalog.interrupt_abandoned(&abandoned, at(1)).await.map(drop)
             },
             async { catalog.claim_run("w1", at(1), lease).await.map(drop) },

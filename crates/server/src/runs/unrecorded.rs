@@ -45,12 +45,17 @@ impl Unrecorded {
         }
     }
 
-    /// Reads the files that there are.
+    /// Reads the files that earlier processes left, and removes those that they had not finished.
     pub(super) fn all(data: &Path) -> Vec<Self> {
         let Ok(entries) = fs::read_dir(data.join(FOLDER)) else { return Vec::new() };
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
-        let whole = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        whole.filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect()
+        let has = |path: &PathBuf, ending: &str| path.extension().is_some_and(|extension| extension == ending);
+        let (whole, others): (Vec<PathBuf>, Vec<PathBuf>) = paths.partition(|path| has(path, "json"));
+        for partial in others.iter().filter(|path| has(path, "partial")) {
+            // The next start tries again.
+            let _ = fs::remove_file(partial);
+        }
+        whole.into_iter().filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok()).collect()
     }
 
     fn path(&self, data: &Path) -> PathBuf {

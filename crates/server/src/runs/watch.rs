@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use catalog::Lease;
 
+/// A look that comes later than this and half a lease after the one before did not only wait for its turn.
+const LATE: Duration = Duration::from_secs(3);
+
 /// The leases of others, and since when each is as it is.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -17,7 +20,7 @@ impl Watch {
     /// Takes a look, and returns the leases that have not been renewed for `limit`. A look that comes late says that this process
     /// stood still, and perhaps others did with it: then everybody gets the whole time again.
     pub(super) fn look(&mut self, leases: Vec<Lease>, now: Instant, limit: Duration) -> Vec<Lease> {
-        if self.looked.is_some_and(|before| now.duration_since(before) > limit / 2) {
+        if self.looked.is_some_and(|before| now.duration_since(before) > limit / 2 + LATE) {
             self.forget();
         }
         self.looked = Some(now);
@@ -49,7 +52,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(30);
 
     fn lease(run_id: &str, until: i64) -> Lease {
-        Lease { run_id: run_id.to_owned(), fence: 1, until }
+        Lease { run_id: run_id.to_owned(), fence: 1, until: Some(until) }
     }
 
     fn abandoned(watch: &mut Watch, leases: Vec<Lease>, now: Instant) -> Vec<String> {

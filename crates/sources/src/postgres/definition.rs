@@ -135,6 +135,8 @@ impl Definition {
         for (name, value) in &self.options {
             let kept = match name.as_str() {
                 "TEMPLATE" | "OID" | "STRATEGY" => false,
+                // Before 15 there was no other.
+                "LOCALE_PROVIDER" if server_major < 15 && sql::unquote(value) == "libc" => false,
                 "TABLESPACE" => has_tablespace,
                 name if of_locale(name) => locale == Locale::Same,
                 _ => true,

@@ -247,7 +247,6 @@ impl PostgresRestore {
     }
 
     async fn swap(&self, name: &str) -> Result<Vec<Warning>, Error> {
-        self.target.mark_complete(name).await?;
         // It may have been filled meanwhile.
         let found = contents::contents(&self.target.source, &self.target.database).await?;
         if found == Found::Data && !self.options.overwrite {

@@ -140,8 +140,8 @@ impl Target {
         Ok(definition.differences(&facts))
     }
 
-    /// Notes on a restored database that it is complete, so that no later restore removes it, whatever becomes of this one.
-    pub(super) async fn mark_complete(&self, name: &str) -> Result<(), Error> {
+    /// Notes on a restored database that it is complete, so that no later restore removes it.
+    async fn mark_complete(&self, name: &str) -> Result<(), Error> {
         let marks = Marks::read(&self.source).await?;
         let mark = Mark::Complete(self.database.clone());
         execute(&self.source, &marks.set(name, name, Some(&mark))).await.map(drop)
@@ -356,6 +356,8 @@ impl Target {
 
     /// Returns the restored database, under the name that says what it is if it can have that.
     pub(super) async fn keep(&self, new: &str, number: Number) -> String {
+        // Its name says the same, but sessions that work in it may be in the way of that.
+        let _ = self.mark_complete(new).await;
         let kept = number.name(&self.database, Purpose::Restored);
         let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(new), identifier(&kept));
         match execute(&self.source, &format!("{}; {sql}", end_sessions(&[new]))).await {
@@ -470,8 +472,9 @@ fn cause_of(error: &Error) -> String {
     }
 }
 
-/// SQLSTATE of CREATE DATABASE for a locale that the server lacks, or that does not fit the encoding or the template.
-const ABOUT_LOCALE: [&str; 3] = ["SQLSTATE 22023", "SQLSTATE 42809", "SQLSTATE 0A000"];
+/// SQLSTATE of CREATE DATABASE for a locale that the server lacks, that does not fit the encoding or the template, or whose options came
+/// with a later version.
+const ABOUT_LOCALE: [&str; 4] = ["SQLSTATE 22023", "SQLSTATE 42809", "SQLSTATE 0A000", "SQLSTATE 42601"];
 
 fn is_about_locale(error: &Error) -> bool {
     let cause = cause_of(error);
