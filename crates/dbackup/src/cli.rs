@@ -429,7 +429,7 @@ pub(crate) struct RestoreArguments {
     /// What to do about an object that cannot be restored
     #[arg(long, value_name = "ACTION", default_value = "stop")]
     pub(crate) on_error: OnErrorArgument,
-    /// Load into the database itself (PostgreSQL); a failure leaves it half loaded
+    /// Load under the database's own name (PostgreSQL): what is there is moved aside until the restore has ended
     #[arg(long)]
     pub(crate) in_place: bool,
     /// Review only: print the target and what stands in the way

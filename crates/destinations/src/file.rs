@@ -72,6 +72,10 @@ impl Destination for FileSystem {
         self.remove(path).await
     }
 
+    async fn remove_leftovers(&self, folder: &str) -> Result<Vec<String>, Error> {
+        self.sweep(folder).await
+    }
+
     async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
         self.hash(path).await
     }

@@ -97,6 +97,12 @@ pub trait Destination: Send + Sync {
         Err(Error::Usage(format!("{} cannot be browsed", self.name())))
     }
 
+    /// Removes what interrupted uploads into a folder left in sight, and returns what could not be removed. Nothing, where a storage shows
+    /// nothing of an unfinished upload.
+    async fn remove_leftovers(&self, _folder: &str) -> Result<Vec<String>, Error> {
+        Ok(Vec::new())
+    }
+
     /// Reads a file of at most `limit` bytes. `Ok(None)` means that the file does not exist; if that cannot be determined, returns
     /// an error.
     async fn read(&self, path: &str, limit: u64) -> Result<Option<Vec<u8>>, Error> {

@@ -123,6 +123,10 @@ impl Destination for Limited<'_> {
         self.destination.probe(on_step).await
     }
 
+    async fn remove_leftovers(&self, folder: &str) -> Result<Vec<String>, Error> {
+        self.within("clean up", self.destination.remove_leftovers(folder)).await
+    }
+
     async fn folders(&self, path: &str) -> Result<Vec<Folder>, Error> {
         self.within("list", self.destination.folders(path)).await
     }

@@ -108,8 +108,8 @@ pub struct RestoreOptions {
     pub no_owner: bool,
     /// What to do about an object that cannot be restored.
     pub on_error: OnError,
-    /// Load into the database itself instead of a new one beside it, for what only loads under its own name (PostgreSQL's pg_cron).
-    /// A failure then leaves it half loaded.
+    /// Load under the database's own name instead of beside it, for what only loads there (PostgreSQL's pg_cron). What was there is moved
+    /// aside meanwhile, and comes back if the restore fails.
     pub in_place: bool,
     /// Restore a database with damaged pages nevertheless, with a warning (SQLite).
     pub allow_damaged: bool,

@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use sources::{Error, Guard, RestoreOptions, Restored};
 use sqlite_support::{
     APPLICATION, BACKUP, GROUP, act_as, add_rows, all_rows, codes, dump, folder, give, is_root, must, names, restore,
-    shared_folder, source,
+    restore_with, shared_folder, source,
 };
 use test_support::Mount;
 
@@ -268,4 +268,12 @@ async fn a_file_that_goes_on_after_its_headers_size_is_refused_and_leaves_nothin
     let error = restore(&target, &[bytes.clone(), vec![1; 1_000_000]].concat(), false).await.unwrap_err().to_string();
     assert!(error.contains(&format!("after the {} bytes that its own header promises", bytes.len())), "{error}");
     assert!(!target.exists());
+    // A damaged header bars nobody who wants what is left.
+    let mut damaged = bytes.clone();
+    damaged[28..32].copy_from_slice(&1_u32.to_be_bytes());
+    let error = restore(&target, &damaged, false).await.unwrap_err().to_string();
+    assert!(error.contains("--allow-damaged"), "{error}");
+    let allow_damaged = RestoreOptions { allow_damaged: true, ..RestoreOptions::default() };
+    restore_with(&target, &damaged, allow_damaged).await.unwrap();
+    assert_eq!(fs::metadata(&target).unwrap().len(), bytes.len() as u64);
 }

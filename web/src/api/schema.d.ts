@@ -1648,7 +1648,7 @@ export interface components {
              * @default stop
              */
             onError: components["schemas"]["OnError"];
-            /** @description Load into the database itself instead of a new one that then takes its place. A failure leaves it half loaded (PostgreSQL). */
+            /** @description Load under the database's own name (PostgreSQL). What is there is moved aside meanwhile, and comes back if that fails. */
             inPlace?: boolean;
             /** @description Restore a database with damaged pages nevertheless, with a warning (SQLite). */
             allowDamaged?: boolean;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::naming::PARTIAL_PREFIX;
+use pipeline::private_file::sweep;
 use pipeline::{Digested, Digester, PrivateFile};
 
 use super::beneath::{by_descriptor, is_link, split};
@@ -63,6 +64,30 @@ impl FileSystem {
                 Err(destination.io_error("could not delete", &destination.folder.join(&path), &error))
             }
             _ => Ok(()),
+        })
+        .await
+    }
+
+    /// Removes the private files of interrupted uploads into a folder, which lie there, or in the destination's own if the folder did
+    /// not exist yet.
+    pub(super) async fn sweep(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let (destination, folder) = (self.clone(), folder.to_owned());
+        if !folder.is_empty() {
+            path::check(&folder)?;
+        }
+        blocking(move || {
+            let failed = |error: io::Error| destination.write_error(&folder, &error);
+            let beneath = destination.beneath().map_err(failed)?;
+            let mut left = Vec::new();
+            for place in ["", &*folder] {
+                match beneath.folder(place) {
+                    Ok(place) => left.extend(sweep(&by_descriptor(&place), PARTIAL_PREFIX.as_ref()).map_err(failed)?),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(failed(error)),
+                }
+            }
+            let name = |path: &std::path::PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(left.iter().map(name).collect())
         })
         .await
     }

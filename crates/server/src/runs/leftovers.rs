@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use catalog::{PageRequest, Run, Source};
+use domain::naming::job_folder;
 use serde::Deserialize;
 
+use super::copy::CopyRequest;
 use super::log::Level;
 use crate::app::App;
+use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 
 /// How often all sources are looked at, from the start on.
@@ -64,16 +67,55 @@ impl App {
         }
     }
 
-    /// Removes the private files of a run that was interrupted, and names in its log what could not be removed.
+    /// Removes what a run that was interrupted left at its source and its destinations, and names in its log what could not be removed.
     pub(crate) async fn remove_leftovers(&self, run: &Run) {
-        match self.source_of(run).await {
-            Ok(Some(source)) => {
+        match tokio::time::timeout(LOOK_TIMEOUT, self.source_of(run)).await {
+            Ok(Ok(Some(source))) => {
                 for warning in source.remove_leftovers().await {
                     self.log(&run.id, Level::Warning, &warning.to_string()).await;
                 }
             }
-            Ok(None) => {}
-            Err(error) => tracing::warn!(run = run.id, %error, "leftovers of the run could not be looked for"),
+            Ok(Ok(None)) => {}
+            Ok(Err(error)) => tracing::warn!(run = run.id, %error, "leftovers of the run could not be looked for"),
+            Err(_) => tracing::warn!(run = run.id, "leftovers of the run could not be looked for: no answer in time"),
+        }
+        for (destination_id, folder) in self.folders_of(run).await {
+            match tokio::time::timeout(LOOK_TIMEOUT, self.sweep_destination(&destination_id, &folder)).await {
+                Ok(Ok(left)) => {
+                    for name in left {
+                        let words =
+                            format!("{name}, part of an interrupted upload, could not be removed: delete it by hand");
+                        self.log(&run.id, Level::Warning, &words).await;
+                    }
+                }
+                Ok(Err(error)) => tracing::warn!(run = run.id, %error, "parts of uploads could not be looked for"),
+                Err(_) => tracing::warn!(run = run.id, "parts of uploads could not be looked for: no answer in time"),
+            }
+        }
+    }
+
+    async fn sweep_destination(&self, id: &str, folder: &str) -> Result<Vec<String>, Failure> {
+        Ok(self.open_destination(id, Patience::Short).await?.remove_leftovers(folder).await?)
+    }
+
+    /// The destinations that a run wrote to, each with its folder there.
+    async fn folders_of(&self, run: &Run) -> Vec<(String, String)> {
+        match (run.kind.as_str(), &run.job_id) {
+            ("backup", Some(job)) => match self.catalog.job(job).await {
+                Ok(Some(job)) => {
+                    let folder = job_folder(&job.name);
+                    job.destination_ids.iter().map(|id| (id.clone(), folder.clone())).collect()
+                }
+                _ => Vec::new(),
+            },
+            ("copy", _) => match serde_json::from_value::<CopyRequest>(run.request.clone().unwrap_or_default()) {
+                Ok(CopyRequest { to_destination_id, path, .. }) => {
+                    let folder = path.rsplit_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or_default();
+                    vec![(to_destination_id, folder)]
+                }
+                Err(_) => Vec::new(),
+            },
+            _ => Vec::new(),
         }
     }
 

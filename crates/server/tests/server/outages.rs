@@ -186,6 +186,30 @@ async fn what_a_dead_server_left_is_settled_by_another_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_dead_server_left_of_an_upload_is_removed_though_the_job_does_not_run_again() {
+    let server = postgres().await;
+    let world = World::on_database(&server, "dbackup").await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (disk, destination) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    let run = id(&world.run_job(&anna, &job).await);
+    let (host, boot) = pipeline::host::fingerprint();
+    let left = ["shop", ""].map(|folder| {
+        let name = format!("{}{host}-{boot}-0123456789abcdef", domain::naming::PARTIAL_PREFIX);
+        let path = disk.join(folder).join(name);
+        std::fs::write(&path, "half").unwrap();
+        path
+    });
+    let dead =
+        "UPDATE runs SET state = 'running', result = NULL, worker = 'dead', finished_at = NULL, lease_until = NULL";
+    server.sql("dbackup", dead);
+    assert_eq!(anna.finished(&run).await["state"], "interrupted");
+    test_support::wait_until("the parts are gone", || !left.iter().any(|path| path.exists()));
+    assert_eq!(anna.get(&format!("/api/runs?jobId={job}")).await.expect(200)["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_ends_while_the_catalog_is_away_is_recorded_and_not_made_again() {
     let mut server = postgres().await;
     let world = World::on_database(&server, "dbackup").await;

@@ -169,6 +169,8 @@ impl PostgresRestore {
     async fn make_place(&mut self) -> Result<(), Error> {
         match self.place.clone() {
             Place::Direct { .. } => {
+                // Without one transaction, what is loaded stays: nothing begins that is not wanted any more.
+                self.guard.check().await?;
                 let fits =
                     command::fits_one_transaction(&self.target.source, &self.target.database, self.archive.contents());
                 let one_transaction = self.options.on_error == OnError::Stop && fits.await?;

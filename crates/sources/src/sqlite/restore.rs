@@ -120,11 +120,16 @@ impl Restore for SqliteRestore {
                 .then(|| "Free some space on that disk, then restore again".to_owned()),
         };
         let target = self.target.clone();
-        let piece = self.promise.keep(piece).map_err(|Exceeded(size)| Error::Failed {
-            what: format!("could not restore to {}", target.display()),
-            cause: format!("the backup goes on after the {size} bytes that its own header promises: it is damaged, or was made to fill the disk"),
-            cure: Some("Restore another backup".to_owned()),
-        })?;
+        // A damaged header promises nothing.
+        let piece = if self.options.allow_damaged {
+            piece
+        } else {
+            self.promise.keep(piece).map_err(|Exceeded(size)| Error::Failed {
+                what: format!("could not restore to {}", target.display()),
+                cause: format!("the backup goes on after the {size} bytes that its own header promises: it is damaged, or was made to fill the disk"),
+                cure: Some("Restore another backup, or this one as it is, with --allow-damaged".to_owned()),
+            })?
+        };
         let mut file = self.file.file().try_clone().map_err(|error| cannot(&target, error))?;
         blocking(move || file.write_all(&piece).map_err(|error| cannot(&target, error))).await
     }

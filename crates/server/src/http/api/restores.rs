@@ -44,7 +44,7 @@ pub(crate) struct RestoreInput {
     #[serde(default)]
     #[schema(default = "stop")]
     on_error: OnErrorInput,
-    /// Load into the database itself instead of a new one that then takes its place. A failure leaves it half loaded (PostgreSQL).
+    /// Load under the database's own name (PostgreSQL). What is there is moved aside meanwhile, and comes back if that fails.
     #[serde(default)]
     in_place: bool,
     /// Restore a database with damaged pages nevertheless, with a warning (SQLite).
