@@ -4,10 +4,25 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
 use bytes::Bytes;
 use common::{dump, overwrite, restore, review, source};
-use sources::{Error, Restore, RestoreOptions, Severity, Unguarded};
+use sources::{Error, Guard, Restore, RestoreOptions, Severity, Unguarded};
 use test_support::{PostgresServer, PostgresVersion, wait_until};
+
+/// Passes until it is told otherwise.
+#[derive(Default)]
+struct Stop(AtomicBool);
+
+#[async_trait]
+impl Guard for Stop {
+    async fn check(&self) -> Result<(), Error> {
+        if self.0.load(Ordering::Relaxed) { Err(Error::Stopped("cancelled".to_owned())) } else { Ok(()) }
+    }
+}
 
 fn start() -> PostgresServer {
     PostgresServer::start(PostgresVersion::Debian)
@@ -152,6 +167,38 @@ async fn a_killed_restore_in_place_loses_nothing_and_its_half_counts_as_no_backu
     server.sql("postgres", "DROP DATABASE jobs");
     assert!(source(&server.address("jobs")).remove_leftovers().await.is_empty());
     assert_eq!(server.sql("jobs", "SELECT x FROM t").trim(), "2");
+}
+
+#[tokio::test]
+async fn a_restore_in_place_that_is_stopped_at_its_end_brings_back_what_was_there() {
+    let server = start();
+    server.sql("postgres", "CREATE DATABASE jobs");
+    server.sql("postgres", "COMMENT ON DATABASE jobs IS 'of the backup'");
+    server.sql("jobs", "CREATE TABLE t (x int); INSERT INTO t VALUES (1)");
+    let bytes = dump(&server.address("jobs"), "jobs").await;
+    server.sql("postgres", "COMMENT ON DATABASE jobs IS 'of today'");
+    server.sql("jobs", "UPDATE t SET x = 2");
+    let state = || {
+        let sql = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'jobs'";
+        (server.sql("jobs", "SELECT x FROM t").trim().to_owned(), server.sql("postgres", sql).trim().to_owned())
+    };
+    let in_place = RestoreOptions { in_place: true, ..overwrite() };
+    let stop = Arc::new(Stop::default());
+    let mut restore = source(&server.address("jobs")).restore(in_place).await.unwrap();
+    restore.guard(Arc::clone(&stop) as Arc<dyn Guard>);
+    restore.write(Bytes::copy_from_slice(&bytes)).await.unwrap();
+    restore.finish().await.unwrap();
+    stop.0.store(true, Ordering::Relaxed);
+    assert!(matches!(restore.commit().await, Err(Error::Stopped(_))));
+    assert_eq!(state(), ("2".to_owned(), "of today".to_owned()));
+    assert_eq!(passing(&server), "");
+    // Whoever is connected to what was moved aside is in nobody's way.
+    let restore = loaded(&server.address("jobs"), &bytes, in_place).await;
+    enter(&server, &passing(&server));
+    let restored = restore.commit().await.unwrap();
+    assert!(restored.warnings.is_empty(), "{:?}", restored.warnings);
+    assert_eq!(state(), ("1".to_owned(), "of the backup".to_owned()));
+    assert_eq!(passing(&server), "");
 }
 
 #[tokio::test]

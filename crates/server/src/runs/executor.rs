@@ -278,7 +278,9 @@ impl App {
         }
         if let Ok(Some(run)) = self.catalog.run(&run.id).await {
             self.runs.tell(LiveEvent::State(Box::new(run.clone())));
+            // Whoever took a run over begins it again.
             if state == RunStatus::Interrupted
+                && active.stopped_for() != Some(StopReason::Lost)
                 && let Err(error) = self.begin_again(&run).await
             {
                 tracing::error!(%error, "the interrupted run could not be queued again");

@@ -24,6 +24,7 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
 /// asked for.
 const CHANGE_SETTINGS: &str = "SET lock_timeout = '10s'; SET statement_timeout = '2h'; SET default_transaction_read_only = off; \
     SELECT pg_catalog.set_config(name, '5s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval' \
+    AND version() ~ 'linux' \
     \\g /dev/null\nCOMMIT;\n";
 /// The row after which only the commit is left.
 const READY: &str = "dbackup: ready to commit";

@@ -224,18 +224,27 @@ impl PostgresRestore {
         let loaded = self.loaded_into().to_owned();
         let exists = self.found != Found::Absent;
         let mut warnings = self.target.dress(&loaded, &definition, self.options.no_owner, exists, &*self.guard).await;
-        match self.place.clone() {
-            Place::Direct { .. } => warnings.extend(self.target.differences(&definition).await?),
-            Place::OwnName { aside } => {
-                match self.target.keep_place(aside.as_deref(), self.number, &*self.guard).await {
-                    Ok(said) => warnings.extend(said),
-                    Err(Error::Stopped(why)) => {
-                        self.undo().await?;
-                        return Err(Error::Stopped(why));
-                    }
-                    Err(error) => return Err(error),
-                }
+        let place = self.place.clone();
+        if !matches!(place, Place::OwnName { .. }) {
+            warnings.extend(self.target.remark(&loaded, &definition, &*self.guard).await);
+        }
+        match place {
+            // It is loaded, whatever this finds.
+            Place::Direct { .. } => {
+                warnings.extend(self.target.differences(&definition).await.unwrap_or_else(|error| {
+                    vec![Warning::new("locale", format!("the database's locale could not be compared: {error}"))]
+                }))
             }
+            Place::OwnName { aside } => match self.target.keep_place(aside.as_deref(), &*self.guard).await {
+                Ok(said) => {
+                    warnings.extend(said);
+                    warnings.extend(self.target.remark(&loaded, &definition, &*self.guard).await);
+                }
+                Err(error) => {
+                    self.undo().await?;
+                    return Err(error);
+                }
+            },
             Place::Beside(name) => match self.swap(&name).await {
                 Ok(said) => warnings.extend(said),
                 Err(Error::Stopped(why)) => {
@@ -258,11 +267,19 @@ impl PostgresRestore {
     }
 
     async fn keep(&self, name: &str, error: &Error) -> Error {
-        let kept = self.target.keep(name, self.number).await;
-        Error::Kept {
-            cause: format!("'{}' could not be replaced: {error}", self.target.database),
-            cure: format!("Then put it in its place, without loading it again: {kept}"),
-            kept,
+        let cause = format!("'{}' could not be replaced: {error}", self.target.database);
+        match self.target.keep(name, self.number).await {
+            Ok(kept) => {
+                Error::Kept { cause, cure: format!("Then put it in its place, without loading it again: {kept}"), kept }
+            }
+            Err(unmarked) => Error::Failed {
+                what: cause,
+                cause: format!("the restored database is complete, but could not be marked as that: {unmarked}"),
+                cure: Some(format!(
+                    "Rename it before another restore removes it, as its owner or a superuser: ALTER DATABASE {} RENAME TO ...",
+                    probe::identifier(name)
+                )),
+            },
         }
     }
 
@@ -283,7 +300,16 @@ impl PostgresRestore {
             Place::Beside(name) => drop_unfinished(source, name)
                 .await
                 .map_err(|error| Error::failed(format!("could not drop the unfinished database '{name}'"), error)),
-            Place::OwnName { .. } => self.target.bring_back(self.number).await.map(drop),
+            Place::OwnName { .. } => match self.target.bring_back(self.number).await? {
+                true => Ok(()),
+                false => Err(Error::failed(
+                    format!("could not bring back '{database}'"),
+                    format!(
+                        "there is another '{database}' now; what it was before is '{}'",
+                        self.number.name(database, Purpose::Aside)
+                    ),
+                )),
+            },
         }
     }
 }

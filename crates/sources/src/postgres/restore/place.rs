@@ -67,7 +67,7 @@ impl Target {
         Err(refused.unwrap_or_else(|| Error::failed("could not create the database", "no locale fits")))
     }
 
-    /// Gives a database what belongs to the database itself: owner, settings, limits, privileges, comment. Returns what could not be
+    /// Gives a database what belongs to the database itself: owner, settings, limits, privileges. Returns what could not be
     /// carried over; nothing of that makes a restore fail.
     pub(super) async fn dress(
         &self,
@@ -94,7 +94,14 @@ impl Target {
         } else if !no_owner {
             statements.extend(pairs(&|database| definition.privileges(database)));
         }
-        statements.extend(pairs(&|database| definition.remarks(database)));
+        self.apply(statements, guard).await
+    }
+
+    /// Gives a database the archive's comment and security label, as [`Self::dress`] the rest: by itself, since a comment holds the mark of a
+    /// database that is being loaded in place.
+    pub(super) async fn remark(&self, name: &str, definition: &Definition, guard: &dyn Guard) -> Vec<Warning> {
+        let own = definition.remarks(&identifier(&self.database));
+        let statements = definition.remarks(&identifier(name)).into_iter().zip(own).collect();
         self.apply(statements, guard).await
     }
 
@@ -185,34 +192,37 @@ impl Target {
     }
 
     /// Ends a restore that loaded under the target's name. What was moved aside is dropped.
-    pub(super) async fn keep_place(
-        &self,
-        aside: Option<&str>,
-        number: Number,
-        guard: &dyn Guard,
-    ) -> Result<Vec<Warning>, Error> {
+    pub(super) async fn keep_place(&self, aside: Option<&str>, guard: &dyn Guard) -> Result<Vec<Warning>, Error> {
         let marks = Marks::read(&self.source).await?;
         let unmark = marks.set(&self.database, &self.database, None);
         let Some(aside) = aside else {
             execute_guarded(&self.source, &unmark, guard).await?;
             return Ok(Vec::new());
         };
-        let replaced = number.name(&self.database, Purpose::Replaced);
-        // Nobody has to leave for this: what is moved aside has been left.
-        let renames = [Rename { from: aside, to: &replaced, mark: Some(Mark::Replaced) }];
-        let mut sql = rename_sql(&marks, &renames);
-        sql.push(unmark);
-        execute_guarded(&self.source, &format!("{}; {}", end_sessions(&[aside]), sql.join("; ")), guard).await?;
-        Ok(self.dispose(&replaced).await)
+        // Only marks change: a rename would fail at whoever is connected to what was moved aside.
+        let replaced = marks.set(aside, aside, Some(&Mark::Replaced));
+        execute_guarded(&self.source, &format!("{unmark}; {replaced}"), guard).await?;
+        Ok(self.dispose(aside).await)
     }
 
     /// Undoes [`Self::take_place`], however far it came, and drops what was loaded. Returns `false`, and does nothing, if the database of
     /// that name is not the one that was being loaded.
     pub(in super::super) async fn bring_back(&self, number: Number) -> Result<bool, Error> {
-        let own = &self.database;
-        let (aside, new) = (number.name(own, Purpose::Aside), number.name(own, Purpose::Restore));
-        let (has_own, has_aside) = (self.has_database(own).await?, self.has_database(&aside).await?);
-        let is_loading = has_own && Marks::read(&self.source).await?.of(own) == Some(Mark::Loading(number));
+        let aside = number.name(&self.database, Purpose::Aside);
+        if !self.bring_back_once(&aside, number).await? {
+            return Ok(false);
+        }
+        // A swap whose answer nobody waited for may have been committed meanwhile.
+        if self.has_database(&aside).await? || self.is_loading(number).await? {
+            return self.bring_back_once(&aside, number).await;
+        }
+        Ok(true)
+    }
+
+    async fn bring_back_once(&self, aside: &str, number: Number) -> Result<bool, Error> {
+        let (own, new) = (&self.database, number.name(&self.database, Purpose::Restore));
+        let (has_own, has_aside) = (self.has_database(own).await?, self.has_database(aside).await?);
+        let is_loading = self.is_loading(number).await?;
         if has_own && has_aside && !is_loading {
             return Ok(false);
         }
@@ -221,7 +231,7 @@ impl Target {
             renames.push(Rename::unmarked(own, &new));
         }
         if has_aside {
-            renames.push(Rename::unmarked(&aside, own));
+            renames.push(Rename::unmarked(aside, own));
         }
         let failed = |error| {
             let kept = if has_aside { format!(", which is kept as '{aside}'") } else { String::new() };
@@ -232,6 +242,10 @@ impl Target {
         }
         drop_unfinished(&self.source, &new).await.map_err(failed)?;
         Ok(true)
+    }
+
+    async fn is_loading(&self, number: Number) -> Result<bool, Error> {
+        Ok(Marks::read(&self.source).await?.of(&self.database) == Some(Mark::Loading(number)))
     }
 
     /// Ends the sessions of databases and renames them, in one transaction: there is no moment without a database of the target's name.
@@ -291,6 +305,7 @@ impl Target {
              FROM pg_catalog.pg_stat_activity s \
              LEFT JOIN pg_catalog.pg_replication_slots r ON r.active_pid = s.pid WHERE s.datname IN ({names}) \
              AND s.backend_type IS DISTINCT FROM 'autovacuum worker' AND s.pid <> pg_backend_pid() \
+             AND NOT (s.usesysid IS NULL AND s.backend_type IS NULL) \
              GROUP BY s.datname, s.backend_type, usename, slot_name, usesysid UNION ALL \
              SELECT database::text, 'prepared transaction ' || gid, false \
              FROM pg_catalog.pg_prepared_xacts WHERE database IN ({names}) ORDER BY 1, 2",
@@ -355,14 +370,17 @@ impl Target {
     }
 
     /// Returns the restored database, under the name that says what it is if it can have that.
-    pub(super) async fn keep(&self, new: &str, number: Number) -> String {
-        // Its name says the same, but sessions that work in it may be in the way of that.
-        let _ = self.mark_complete(new).await;
+    ///
+    /// # Errors
+    /// If it can be told by neither its mark nor its name, so that the next restore would remove it.
+    pub(super) async fn keep(&self, new: &str, number: Number) -> Result<String, Error> {
+        // Sessions that work in it are in the way of a name, but not of a mark.
+        let marked = self.mark_complete(new).await;
         let kept = number.name(&self.database, Purpose::Restored);
         let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(new), identifier(&kept));
         match execute(&self.source, &format!("{}; {sql}", end_sessions(&[new]))).await {
-            Ok(_) => kept,
-            Err(_) => new.to_owned(),
+            Ok(_) => Ok(kept),
+            Err(_) => marked.map(|()| new.to_owned()),
         }
     }
 
@@ -440,7 +458,7 @@ fn literals(names: &[&str]) -> String {
 
 /// Whether this role may end a session of `pg_stat_activity`.
 const MAY_END: &str = "((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) OR usesysid IS NOT NULL \
-    AND (pg_has_role(usesysid, 'MEMBER') OR pg_has_role('pg_signal_backend', 'MEMBER')) \
+    AND (pg_has_role(usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')) \
     AND NOT (SELECT rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = usesysid))";
 
 /// Ends every session in the databases that this role may end; walsenders and workers, too.

@@ -119,7 +119,8 @@ const FACTS: &str = "SELECT 'me', rolname::text, rolsuper::text || ',' || rolcre
       CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END) \
     UNION ALL SELECT 'available', name::text, '' FROM pg_catalog.pg_available_extensions \
     UNION ALL SELECT 'superuser', name::text, '' FROM pg_catalog.pg_available_extension_versions v \
-      JOIN pg_catalog.pg_available_extensions e USING (name) WHERE v.version = e.default_version AND v.superuser AND NOT v.trusted \
+      JOIN pg_catalog.pg_available_extensions e USING (name) WHERE v.version = e.default_version AND v.superuser \
+      AND coalesce(to_jsonb(v) ->> 'trusted', 'false') = 'false' \
     UNION ALL SELECT 'installed', extname::text, '' FROM pg_catalog.pg_extension \
     UNION ALL SELECT 'language', lanname::text, '' FROM pg_catalog.pg_language \
     UNION ALL SELECT 'tablespace', spcname::text, '' FROM pg_catalog.pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE') \
