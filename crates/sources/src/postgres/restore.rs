@@ -229,11 +229,12 @@ impl PostgresRestore {
             warnings.extend(self.target.remark(&loaded, &definition, &*self.guard).await);
         }
         match place {
-            // It is loaded, whatever this finds.
             Place::Direct { .. } => {
-                warnings.extend(self.target.differences(&definition).await.unwrap_or_else(|error| {
+                // It is loaded, whatever this finds.
+                let differences = self.target.differences(&definition).await.unwrap_or_else(|error| {
                     vec![Warning::new("locale", format!("the database's locale could not be compared: {error}"))]
-                }))
+                });
+                warnings.extend(differences);
             }
             Place::OwnName { aside } => match self.target.keep_place(aside.as_deref(), &*self.guard).await {
                 Ok(said) => {
