@@ -1,8 +1,8 @@
 //! Who works on a run, and how it ends.
 //!
 //! A run in progress has a worker, a lease that the worker renews, and a fence that grows whenever the run changes hands: a worker
-//! with an older fence has lost the run and changes nothing. A run whose lease is not renewed for as long as it lasts was abandoned: whoever
-//! watches it measures that by a clock that does not jump, so that nobody's clock has to be right.
+//! with an older fence has lost the run and changes nothing. A run is abandoned when its lease has not been renewed for a whole lease. The
+//! watching server measures that with a monotonic clock, so it does not depend on wall clocks.
 
 use domain::outcome::RunStatus;
 use jiff::{SignedDuration, Timestamp};
@@ -188,7 +188,7 @@ impl Catalog {
         sql::one(&self.db, &text, values![now, &lease.run_id, lease.fence, lease.until]).await
     }
 
-    /// Returns whether the worker with this fence still owns the run, and nobody has asked to cancel it.
+    /// Returns whether the worker with this fence still owns the run and no cancellation was requested.
     ///
     /// # Errors
     /// [`Error::Database`].

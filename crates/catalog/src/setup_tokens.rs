@@ -31,7 +31,7 @@ impl Catalog {
     }
 }
 
-/// Spends a setup token, and all others with it. Returns false if there is none any more, or somebody is an administrator already.
+/// Spends a setup token, and all others with it. Returns `false` if it does not exist or there is an administrator already.
 pub(crate) async fn spend(transaction: &mut Transaction, token: &Token) -> Result<bool, Error> {
     // Two that have different tokens take turns here; the second one sees the first one's user.
     sql::run(&mut *transaction, "UPDATE meta SET value = value WHERE name = $1", values![KEY_ID]).await?;

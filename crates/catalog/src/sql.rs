@@ -260,7 +260,7 @@ pub(crate) fn select<T: Record>(rest: &str) -> String {
     format!("SELECT {} FROM {} {rest}", columns::<T>(), T::TABLE)
 }
 
-/// Returns `$first, ...` for so many values.
+/// Returns placeholders for `count` values, starting at `$first`.
 pub(crate) fn placeholders(first: usize, count: usize) -> String {
     (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
 }

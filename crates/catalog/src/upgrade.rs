@@ -27,7 +27,7 @@ pub(crate) async fn sqlite(pool: &SqlitePool, path: &Path) -> Result<(), String>
     let copy = with_suffix(&path, &format!(".before-{migration:04}"));
     set_aside(&mut connection, &copy).await.map_err(|cause| {
         format!(
-            "its schema is older than this version of dbackup, and the copy that is made before an upgrade, {}, failed: {cause}. \
+            "its schema is older than this version of dbackup, and it could not be copied to {} before the upgrade: {cause}. \
              Nothing was changed. Make sure that the folder is writable and has as much free space as the database is large, then \
              start again",
             copy.display()

@@ -114,10 +114,10 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], None).await.unwrap(), Some(false));
     assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
     catalog.cancel_run(&queued.id, at(3)).await.unwrap();
-    assert!(!catalog.holds_run(&queued.id, fence).await.unwrap(), "whoever is cancelled changes nothing any more");
+    assert!(!catalog.holds_run(&queued.id, fence).await.unwrap(), "a cancelled run changes nothing");
     let so_far = serde_json::json!({"databases": []});
     assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], Some(&so_far)).await.unwrap(), Some(true));
-    // Nobody sees his own, and a renewal makes an abandoned lease another one.
+    // A worker does not see its own leases, and a renewal invalidates what another has seen.
     assert!(catalog.leases_of_others("w1").await.unwrap().is_empty());
     let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
     assert_eq!((&seen.run_id, seen.fence), (&queued.id, fence));
@@ -234,7 +234,7 @@ async fn runs_keep_their_order_after_a_clock_that_was_ahead(store: Store) {
     assert_eq!(by_slot.cause, "schedule");
     assert!(queued.iter().all(|id| *id < by_slot.id) && queued.is_sorted(), "{queued:?}");
     let standing = catalog.standings().await.unwrap().remove(0);
-    assert_eq!(standing.ended.unwrap().id, queued[3], "the failure is the newest, though a success lies in the future");
+    assert_eq!(standing.ended.unwrap().id, queued[3], "the failure is newer than the success with a later timestamp");
     let spans = catalog.runs_by_span(&[at(0), at(60)]).await.unwrap();
     assert_eq!(spans.iter().map(|span| span.runs).sum::<i64>(), 3);
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     let on_event = |event: CopyEvent<'_>| tell(&file, &event);
     let copied = match runner::copy(request, &progress, &on_event).await {
         Err(CopyError::Destination(destinations::Error::Stopped(_))) => {
-            return Err(Failure::failed("cancelled. To go on from here: the same command with --resume"));
+            return Err(Failure::failed("cancelled. To resume, run the same command with --resume"));
         }
         copied => copied?,
     };

@@ -1,4 +1,4 @@
-//! What runs that were killed left at their sources.
+//! What killed runs left at their sources and destinations.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// How often all sources are looked at, from the start on.
 const LOOK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
-/// Maximum time for one source: one that hangs keeps the others waiting no longer.
+/// Maximum time for one source or destination: one that hangs delays the others no longer than this.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// Sources read from the catalog at once.
 const PAGE: usize = 100;

@@ -69,7 +69,7 @@ pub(super) async fn fits_one_transaction(
 }
 
 /// Tablespaces that this role may create objects in.
-pub(in super::super) const USABLE_TABLESPACES: &str =
+pub(super) const USABLE_TABLESPACES: &str =
     "SELECT spcname FROM pg_catalog.pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE')";
 
 /// Returns the tablespaces that an archive's objects want and the server lacks, as a warning.

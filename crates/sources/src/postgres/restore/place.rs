@@ -10,6 +10,7 @@ use super::super::likeness;
 use super::super::marks::{Mark, Marks};
 use super::super::passing::{Number, Purpose, drop_database, drop_unfinished};
 use super::super::probe::{execute, execute_guarded, identifier, literal, query};
+use super::command::USABLE_TABLESPACES;
 use crate::error::Error;
 use crate::guard::{Guard, Unguarded};
 
@@ -412,10 +413,7 @@ impl Target {
     }
 
     async fn has_tablespace(&self, name: &str) -> Result<bool, Error> {
-        let sql = format!(
-            "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = {} AND has_tablespace_privilege(oid, 'CREATE')",
-            literal(name)
-        );
+        let sql = format!("{USABLE_TABLESPACES} AND spcname = {}", literal(name));
         Ok(!execute(&self.source, &sql).await?.is_empty())
     }
 }
