@@ -1,0 +1,6 @@
+//! The contract between dbackup and its adapters: what a source of databases or a destination of backups has to be, and how
+//! it says what went wrong.
+
+mod error;
+
+pub use error::{Authorization, Error, Kind, Retry};
