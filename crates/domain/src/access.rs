@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a request needs. An API token's scopes are a list of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Permission {
     /// To see sources, destinations, jobs, runs and backups, without secrets and without the data in backups.
@@ -42,6 +43,7 @@ impl fmt::Display for Permission {
 
 /// A person's role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees.

@@ -8,6 +8,7 @@ pub mod format;
 pub mod naming;
 pub mod outcome;
 pub mod probe;
+pub mod run;
 pub mod schedule;
 pub mod segment;
 pub mod sidecar;

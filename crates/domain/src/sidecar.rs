@@ -88,6 +88,7 @@ pub struct Encryption {
 
 /// Sizes in bytes, before and after the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Size {
     /// The dump as the tool wrote it.
@@ -98,6 +99,7 @@ pub struct Size {
 
 /// Digests of both ends of the pipeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Checksum {
     /// SHA-256 of the dump as the tool wrote it.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One thing that a backup lacks, or a check that could not run. Kept in the sidecar and in the run's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Warning {
     /// Stable identifier of the kind of warning: `unlogged-tables`, `invalid-database`.
@@ -48,20 +49,23 @@ impl Warning {
 }
 
 /// A warning as a run's result lists it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct ListedWarning<'a> {
+pub struct ListedWarning {
+    /// The warning.
     #[serde(flatten)]
-    warning: &'a Warning,
+    pub warning: Warning,
     /// The job's owner knows of it: it does not count.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    acknowledged: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub acknowledged: bool,
 }
 
 impl Warning {
     /// Returns the warning with a mark if `acknowledged` names it.
-    pub fn listed(&self, acknowledged: &[String]) -> ListedWarning<'_> {
-        ListedWarning { warning: self, acknowledged: self.is_acknowledged(acknowledged) }
+    pub fn listed(&self, acknowledged: &[String]) -> ListedWarning {
+        ListedWarning { warning: self.clone(), acknowledged: self.is_acknowledged(acknowledged) }
     }
 }
 

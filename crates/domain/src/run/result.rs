@@ -1,0 +1,331 @@
+//! What a run came to, so far if it has not ended. Free text in it is for people; programs go by everything else.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::RunState;
+use crate::sidecar::{Checksum, Size};
+use crate::warning::ListedWarning;
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(untagged)]
+pub enum RunResult {
+    /// A backup: it has `databases`.
+    Backup(BackupResult),
+    /// A copy: it has a `destinationId`.
+    Copy(CopiedTo),
+    /// A restore.
+    Restore(RestoreResult),
+}
+
+/// What a backup came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct BackupResult {
+    /// In the order of their turns.
+    pub databases: Vec<DatabaseResult>,
+    /// What concerns no database in particular: databases that were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub warnings: Vec<ListedWarning>,
+}
+
+/// What the backup of one database came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseResult {
+    /// Its name.
+    pub database: String,
+    /// Where it stands, as long as more is to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Since when the engine keeps a snapshot of it for the dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub held_since: Option<Timestamp>,
+    /// Why there is no dump, and so no copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Per destination.
+    pub copies: Vec<CopyResult>,
+    /// What the dump lacks, and what could not be checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub warnings: Vec<ListedWarning>,
+}
+
+/// Where a database stands that is not through yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// Others come first.
+    Waiting,
+    /// It is dumped, compressed, encrypted and sent, in one pass.
+    Dumping,
+    /// The dump has proved its end; the copies are published and proved.
+    Proving,
+}
+
+/// What became of a copy at one destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(untagged)]
+pub enum CopyResult {
+    /// It is there, provably whole.
+    Stored(StoredCopy),
+    /// It is not.
+    Missing(MissingCopy),
+}
+
+/// A copy that is provably whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct StoredCopy {
+    /// The destination's id.
+    pub destination_id: String,
+    /// Its name at the time.
+    pub destination: String,
+    /// The file, in the destination's folder.
+    pub path: String,
+    /// Sizes in bytes.
+    pub size: Size,
+    /// Digests.
+    pub checksum: Checksum,
+}
+
+/// A copy that is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MissingCopy {
+    /// The destination's id.
+    pub destination_id: String,
+    /// Its name at the time.
+    pub destination: String,
+    /// Why, and what to do.
+    pub error: String,
+}
+
+/// What a copy of a stored backup came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CopiedTo {
+    /// The file, in the destination's folder.
+    pub path: String,
+    /// Where it is now.
+    pub destination_id: String,
+}
+
+/// What a restore came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreResult {
+    /// The address of the database that is in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Bytes of the dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// What could not be carried over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub warnings: Vec<ListedWarning>,
+    /// What could not be restored; the first 500.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    pub failed_objects: Vec<FailedObject>,
+    /// How many could not be restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_object_count: Option<usize>,
+    /// The passing name of a restored database that could not be put in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
+    /// What the restore can be tried again with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way_on: Option<WayOn>,
+}
+
+/// An object of a backup that could not be restored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FailedObject {
+    /// Its kind and name: `MATERIALIZED VIEW public.m`.
+    pub object: String,
+    /// The tool's words.
+    pub error: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cure: Option<String>,
+}
+
+/// What a restore that failed can be tried again with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum WayOn {
+    /// Continue past errors.
+    ContinueOnError,
+}
+
+impl RunResult {
+    /// Returns the result with all of its free text changed: what tools, servers and storages said.
+    #[must_use]
+    pub fn with_words(mut self, change: &dyn Fn(&str) -> String) -> Self {
+        let each = |text: &mut String| *text = change(text);
+        let of_warnings = |warnings: &mut Vec<ListedWarning>| {
+            for ListedWarning { warning, .. } in warnings {
+                each(&mut warning.message);
+                warning.cure.iter_mut().for_each(each);
+            }
+        };
+        match &mut self {
+            Self::Backup(result) => {
+                of_warnings(&mut result.warnings);
+                for database in &mut result.databases {
+                    database.error.iter_mut().for_each(each);
+                    of_warnings(&mut database.warnings);
+                    for copy in &mut database.copies {
+                        if let CopyResult::Missing(missing) = copy {
+                            each(&mut missing.error);
+                        }
+                    }
+                }
+            }
+            Self::Restore(result) => {
+                of_warnings(&mut result.warnings);
+                for object in &mut result.failed_objects {
+                    each(&mut object.error);
+                    object.cure.iter_mut().for_each(each);
+                }
+            }
+            Self::Copy(_) => {}
+        }
+        self
+    }
+}
+
+impl BackupResult {
+    /// Returns what a run with this result came to, by the success contract: one copy that is missing makes it partial, none that is
+    /// there makes it failed, and a warning that nobody has acknowledged is part of its state.
+    pub fn state(&self) -> RunState {
+        let copies = self.databases.iter().flat_map(|database| {
+            let lacks_dump = (database.error.is_some() || database.copies.is_empty()).then_some(false);
+            lacks_dump.into_iter().chain(database.copies.iter().map(CopyResult::is_stored))
+        });
+        RunState::of(copies, self.unacknowledged().next().is_some())
+    }
+
+    /// Returns whether nothing more is to come.
+    pub fn has_ended(&self) -> bool {
+        !self.databases.is_empty() && self.databases.iter().all(|database| database.stage.is_none())
+    }
+
+    /// Returns every warning that nobody has acknowledged.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = &ListedWarning> {
+        let of_databases = self.databases.iter().flat_map(|database| &database.warnings);
+        self.warnings.iter().chain(of_databases).filter(|warning| !warning.acknowledged)
+    }
+}
+
+impl DatabaseResult {
+    /// Creates the entry of a database that waits for its turn. Some of its copies may be known to be missing.
+    pub fn waiting(database: impl Into<String>, missing: Vec<MissingCopy>) -> Self {
+        let copies = missing.into_iter().map(CopyResult::Missing).collect();
+        let (held_since, error, warnings) = (None, None, Vec::new());
+        Self { database: database.into(), stage: Some(Stage::Waiting), held_since, error, copies, warnings }
+    }
+}
+
+impl CopyResult {
+    /// Returns whether it is there, provably whole.
+    pub fn is_stored(&self) -> bool {
+        matches!(self, Self::Stored(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::Warning;
+
+    fn stored() -> serde_json::Value {
+        json!({"destinationId": "d", "destination": "a", "path": "p", "size": {"plain": 3, "stored": 2},
+            "checksum": {"sha256Plain": "a", "sha256Stored": "b"}})
+    }
+
+    #[test]
+    fn every_result_is_read_as_what_it_is() {
+        let missing = json!({"destinationId": "e", "destination": "b", "error": "full"});
+        let backup = json!({"databases": [{"database": "shop", "copies": [stored(), missing]}]});
+        let restore = json!({"target": "postgres://h/shop", "size": 5, "warnings": [{"code": "settings", "message": "m"}]});
+        let kept = json!({"kept": "shop__x"});
+        let copy = json!({"path": "p", "destinationId": "d"});
+        for (stored, is_it) in [
+            (&backup, (|result| matches!(result, RunResult::Backup(_))) as fn(&RunResult) -> bool),
+            (&restore, |result| matches!(result, RunResult::Restore(_))),
+            (&kept, |result| matches!(result, RunResult::Restore(_))),
+            (&copy, |result| matches!(result, RunResult::Copy(_))),
+        ] {
+            let result: RunResult = serde_json::from_value(stored.clone()).unwrap();
+            assert!(is_it(&result), "{stored}");
+            assert_eq!(serde_json::to_value(&result).unwrap(), *stored);
+        }
+    }
+
+    fn result(database: serde_json::Value) -> BackupResult {
+        let whole = json!({"database": "shop", "copies": [stored()]});
+        serde_json::from_value(json!({"databases": [whole, database]})).unwrap()
+    }
+
+    #[test]
+    fn the_state_follows_the_success_contract() {
+        let missing = json!({"destinationId": "e", "destination": "b", "error": "full"});
+        for (database, state) in [
+            (json!({"database": "blog", "copies": [stored()]}), RunState::Succeeded),
+            (json!({"database": "blog", "copies": [stored(), missing]}), RunState::Partial),
+            (json!({"database": "blog", "copies": [], "error": "no such database"}), RunState::Partial),
+            (json!({"database": "blog", "copies": []}), RunState::Partial),
+        ] {
+            assert_eq!(result(database.clone()).state(), state, "{database}");
+        }
+        assert_eq!(BackupResult::default().state(), RunState::Failed);
+        let mut warned = result(json!({"database": "blog", "copies": [stored()]}));
+        warned.warnings.push(Warning::new("x", "y").listed(&[]));
+        assert_eq!(warned.state(), RunState::SucceededWithWarnings);
+        warned.warnings[0].acknowledged = true;
+        assert_eq!(warned.state(), RunState::Succeeded);
+    }
+
+    #[test]
+    fn only_a_result_without_stages_has_ended() {
+        assert!(result(json!({"database": "blog", "copies": [stored()]})).has_ended());
+        assert!(!result(json!({"database": "blog", "stage": "proving", "copies": [stored()]})).has_ended());
+        assert!(!BackupResult::default().has_ended());
+    }
+
+    #[test]
+    fn only_free_text_is_changed() {
+        let missing = json!({"destinationId": "secret", "destination": "secret", "error": "secret"});
+        let warning = json!({"code": "secret", "subject": "secret", "message": "secret", "cure": "secret"});
+        let stored = json!({"databases": [{"database": "secret", "error": "secret", "copies": [missing], "warnings": [warning]}],
+            "warnings": [warning]});
+        let result: RunResult = serde_json::from_value(stored).unwrap();
+        let changed = serde_json::to_value(result.with_words(&|text| text.replace("secret", "***"))).unwrap();
+        let warning = json!({"code": "secret", "subject": "secret", "message": "***", "cure": "***"});
+        let missing = json!({"destinationId": "secret", "destination": "secret", "error": "***"});
+        let expected = json!({"databases": [{"database": "secret", "error": "***", "copies": [missing], "warnings": [warning]}],
+            "warnings": [warning]});
+        assert_eq!(changed, expected);
+    }
+}

@@ -1,0 +1,152 @@
+//! What a run is to do. Sources, destinations and keys are named by their ids: no secret stands in it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::RunKind;
+
+/// What a run is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunSpec {
+    /// Back up a job. The run's row names it.
+    Backup,
+    /// See [`RestoreSpec`].
+    Restore(RestoreSpec),
+    /// See [`PutInPlaceSpec`].
+    PutInPlace(PutInPlaceSpec),
+    /// See [`CopySpec`].
+    Copy(CopySpec),
+}
+
+/// Restore a backup into a database.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreSpec {
+    /// Where the backup lies.
+    pub destination_id: String,
+    /// The backup, in the destination's folder.
+    pub path: String,
+    /// The source that it is restored into.
+    pub source_id: String,
+    /// Another database than the source's own: a name, or a file for SQLite.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// Whether a database that holds data is replaced.
+    pub overwrite: bool,
+    /// Whether owners and privileges are left out.
+    pub no_owner: bool,
+    /// Whether an object that fails is listed instead of stopping the restore.
+    #[serde(default)]
+    pub continue_on_error: bool,
+    /// Whether the database is loaded under its own name.
+    #[serde(default)]
+    pub in_place: bool,
+    /// Whether damaged pages are accepted.
+    #[serde(default)]
+    pub allow_damaged: bool,
+    /// Whether whoever asked has the permission `administer`.
+    #[serde(default)]
+    pub administers: bool,
+    /// Whether an unencrypted backup among encrypted ones was confirmed.
+    #[serde(default)]
+    pub allow_unencrypted: bool,
+}
+
+/// Put a restored database in its place that was kept under a passing name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PutInPlaceSpec {
+    /// As in [`RestoreSpec`].
+    pub source_id: String,
+    /// As in [`RestoreSpec`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The passing name.
+    pub kept: String,
+    /// As in [`RestoreSpec`].
+    #[serde(default)]
+    pub administers: bool,
+}
+
+/// Copy a stored backup to another destination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CopySpec {
+    /// Where the backup lies.
+    pub destination_id: String,
+    /// The backup, in the destination's folder.
+    pub path: String,
+    /// Where it goes.
+    pub to_destination_id: String,
+}
+
+impl RunSpec {
+    /// Reads a spec as it is stored: the kind, and the rest as JSON.
+    ///
+    /// # Errors
+    /// A clause that says what does not fit.
+    pub fn from_stored(kind: RunKind, request: Option<&Value>) -> Result<Self, String> {
+        let request = request.cloned().unwrap_or_default();
+        let read = match kind {
+            RunKind::Backup => Ok(Self::Backup),
+            RunKind::Restore if request.get("kept").is_some() => serde_json::from_value(request).map(Self::PutInPlace),
+            RunKind::Restore => serde_json::from_value(request).map(Self::Restore),
+            RunKind::Copy => serde_json::from_value(request).map(Self::Copy),
+        };
+        read.map_err(|error| format!("what the run is to do cannot be read: {error}"))
+    }
+
+    /// Returns the kind of the run.
+    pub fn kind(&self) -> RunKind {
+        match self {
+            Self::Backup => RunKind::Backup,
+            Self::Restore(_) | Self::PutInPlace(_) => RunKind::Restore,
+            Self::Copy(_) => RunKind::Copy,
+        }
+    }
+
+    /// Returns what [`Self::from_stored`] reads beside the kind.
+    pub fn request(&self) -> Option<Value> {
+        let written = match self {
+            Self::Backup => return None,
+            Self::Restore(spec) => serde_json::to_value(spec),
+            Self::PutInPlace(spec) => serde_json::to_value(spec),
+            Self::Copy(spec) => serde_json::to_value(spec),
+        };
+        // Maps with text keys only, which JSON has.
+        written.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_spec_comes_back_as_it_was_stored() {
+        let restore = json!({"destinationId": "d", "path": "p", "sourceId": "s", "database": null, "overwrite": true, "noOwner": false});
+        let put = json!({"sourceId": "s", "database": "shop", "kept": "shop__x"});
+        let copy = json!({"destinationId": "d", "path": "p", "toDestinationId": "e"});
+        for (kind, request) in [
+            (RunKind::Backup, None),
+            (RunKind::Restore, Some(restore)),
+            (RunKind::Restore, Some(put)),
+            (RunKind::Copy, Some(copy)),
+        ] {
+            let spec = RunSpec::from_stored(kind, request.as_ref()).unwrap();
+            assert_eq!(spec.kind(), kind);
+            assert_eq!(RunSpec::from_stored(kind, spec.request().as_ref()), Ok(spec));
+        }
+    }
+
+    #[test]
+    fn a_spec_that_lacks_something_is_an_error() {
+        assert!(RunSpec::from_stored(RunKind::Copy, None).unwrap_err().contains("cannot be read"));
+        assert!(RunSpec::from_stored(RunKind::Restore, Some(&json!({"path": "p"}))).is_err());
+    }
+}
