@@ -1,8 +1,8 @@
 //! How the jobs have done: day by day, and when each was last good.
 
 use domain::outcome::RunStatus;
+use domain::run::RunResult;
 use jiff::Timestamp;
-use serde_json::Value as Json;
 
 use crate::Catalog;
 use crate::error::Error;
@@ -59,7 +59,7 @@ pub struct LastRun {
     /// When it ended.
     pub finished_at: Moment,
     /// What came out of it.
-    pub result: Option<Json>,
+    pub result: Option<RunResult>,
 }
 
 record!(SpanCount, "runs", { job_id, span, state, runs, newest, stored_bytes });

@@ -5,9 +5,9 @@
 //! watching server measures that with a monotonic clock, so it does not depend on wall clocks.
 
 use domain::outcome::RunStatus;
+use domain::run::RunResult;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 use crate::Catalog;
 use crate::error::Error;
@@ -46,7 +46,7 @@ pub struct RunEnd {
     /// See [`Run::error`].
     pub error: Option<String>,
     /// See [`Run::result`]; `None` keeps the one that was recorded last.
-    pub result: Option<Json>,
+    pub result: Option<RunResult>,
     /// Bytes: dumped, stored, sent.
     pub bytes: [i64; 3],
 }
@@ -89,7 +89,7 @@ impl Catalog {
         fence: i64,
         lease: SignedDuration,
         bytes: [i64; 3],
-        result: Option<&Json>,
+        result: Option<&RunResult>,
     ) -> Result<Option<bool>, Error> {
         let clock = self.db.clock();
         let text = format!(

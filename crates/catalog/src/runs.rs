@@ -1,6 +1,7 @@
 //! Runs: each backup, restore and copy, as it is queued and listed. `leases.rs` has what workers do with them.
 
 use domain::outcome::RunStatus;
+use domain::run::{Cause, RunKind, RunResult, RunSpec};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
@@ -15,16 +16,16 @@ use crate::{Catalog, new_id};
 pub struct Run {
     /// UUID of version 7.
     pub id: String,
-    /// `backup`, `restore` or `copy`.
-    pub kind: String,
+    /// What kind of work it is.
+    pub kind: RunKind,
     /// The job of a backup. `None` for a restore and a copy, and if the job was deleted.
     pub job_id: Option<String>,
     /// The job's name when the run was queued, or what is restored or copied.
     pub title: String,
     /// The parameters of a restore or a copy.
     pub request: Option<Json>,
-    /// The trigger: `manual`, `schedule`, `api`, `retry`.
-    pub cause: String,
+    /// What caused it.
+    pub cause: Cause,
     /// The scheduled time.
     pub slot: Option<Moment>,
     /// The state.
@@ -42,7 +43,7 @@ pub struct Run {
     /// Why it did not succeed.
     pub error: Option<String>,
     /// The result, so far if the run has not ended.
-    pub result: Option<Json>,
+    pub result: Option<RunResult>,
     /// When it was queued.
     pub created_at: Moment,
     /// When it was started.
@@ -54,16 +55,14 @@ pub struct Run {
 /// A run that is queued.
 #[derive(Debug, Clone)]
 pub struct NewRun {
-    /// See [`Run::kind`].
-    pub kind: &'static str,
+    /// What to do.
+    pub spec: RunSpec,
     /// See [`Run::job_id`].
     pub job_id: Option<String>,
     /// See [`Run::title`].
     pub title: String,
-    /// See [`Run::request`].
-    pub request: Option<Json>,
     /// See [`Run::cause`].
-    pub cause: &'static str,
+    pub cause: Cause,
     /// See [`Run::slot`].
     pub slot: Option<Timestamp>,
     /// How often it was started before, under other ids.
@@ -78,7 +77,7 @@ pub struct RunFilter {
     /// Only in one of these states; in any if empty.
     pub states: Vec<RunStatus>,
     /// Only of this kind.
-    pub kind: Option<String>,
+    pub kind: Option<RunKind>,
 }
 
 record!(Run, "runs", {
@@ -101,6 +100,16 @@ record!(Run, "runs", {
     started_at,
     finished_at
 });
+
+impl Run {
+    /// Returns what it is to do.
+    ///
+    /// # Errors
+    /// A clause that says what in it cannot be read.
+    pub fn spec(&self) -> Result<RunSpec, String> {
+        RunSpec::from_stored(self.kind, self.request.as_ref())
+    }
+}
 
 impl Catalog {
     /// Queues a run and returns it.
@@ -130,7 +139,10 @@ impl Catalog {
     pub async fn runs(&self, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, Error> {
         let mut conditions = Vec::new();
         let mut values: Vec<Value> = Vec::new();
-        for (condition, value) in [("job_id =", &filter.job_id), ("kind =", &filter.kind), ("id <", &page.after)] {
+        let kind = filter.kind.map(RunKind::as_str);
+        for (condition, value) in
+            [("job_id =", filter.job_id.as_deref()), ("kind =", kind), ("id <", page.after.as_deref())]
+        {
             let Some(value) = value else { continue };
             values.push(value.into());
             conditions.push(format!("{condition} ${}", values.len()));
@@ -180,11 +192,11 @@ pub(crate) async fn insert(db: impl Executor, id: &str, new: &NewRun, now: Times
                 VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, 0, FALSE, 0, 0, 0, $9) ON CONFLICT DO NOTHING";
     let values = values![
         id,
-        new.kind,
+        new.spec.kind().as_str(),
         &new.job_id,
         &new.title,
-        new.request.as_ref().map(json).transpose()?,
-        new.cause,
+        new.spec.request().as_ref().map(json).transpose()?,
+        new.cause.as_str(),
         new.slot,
         new.attempt,
         now

@@ -1,5 +1,6 @@
 //! Schedules: when jobs run next, and queueing the run of a slot.
 
+use domain::run::{Cause, RunSpec};
 use jiff::Timestamp;
 
 use crate::Catalog;
@@ -102,11 +103,10 @@ impl Catalog {
             return Ok(None);
         }
         let new = NewRun {
-            kind: "backup",
+            spec: RunSpec::Backup,
             job_id: Some(job_id.to_owned()),
             title: title.to_owned(),
-            request: None,
-            cause: "schedule",
+            cause: Cause::Schedule,
             slot: Some(slot),
             attempt: 0,
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::Compression;
 use domain::access::Role;
 use domain::outcome::RunStatus;
+use domain::run::{Cause, RunKind, RunResult};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -123,7 +124,7 @@ macro_rules! by_name {
         }
     )*};
 }
-by_name!(Role, RunStatus, Compression);
+by_name!(Role, RunStatus, RunKind, Cause, Compression);
 
 /// A column that holds JSON.
 macro_rules! as_json {
@@ -140,6 +141,7 @@ macro_rules! as_json {
 pub(crate) use as_json;
 as_json! {
     serde_json::Value;
+    RunResult;
     Vec<T>, where T;
     BTreeMap<String, T>, where T;
 }

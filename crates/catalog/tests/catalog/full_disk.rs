@@ -2,6 +2,7 @@
 
 use catalog::{Catalog, Error, KeyFile, KeySource, Lease, Location, NewLogLine, NewRun};
 use domain::outcome::RunStatus;
+use domain::run::{Cause, CopiedTo, RunResult, RunSpec};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use test_support::Mount;
@@ -11,15 +12,15 @@ use crate::store::{at, destination, job, source};
 /// Every kind of write, as often as there are connections and more.
 async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> Vec<Result<(), Error>> {
     let new = NewRun {
-        kind: "backup",
+        spec: RunSpec::Backup,
         job_id: Some(job_id.to_owned()),
         title: "j".to_owned(),
-        request: None,
-        cause: "schedule",
+        cause: Cause::Schedule,
         slot: None,
         attempt: 0,
     };
     let message = "x".repeat(2000);
+    let result = RunResult::Copy(CopiedTo { path: message.clone(), destination_id: "d".to_owned() });
     let line = NewLogLine { level: "info", message: &message };
     let lease = SignedDuration::from_secs(30);
     let mut results = Vec::new();
@@ -29,7 +30,7 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
         let written = tokio::join!(
             join_all((0..8).map(|_| async { catalog.add_log_line(run_id, line, at(1)).await.map(drop) })),
             async {
-                catalog.renew_run(run_id, run.1, lease, [1, 2, 3], Some(&serde_json::json!(message))).await.map(drop)
+                catalog.renew_run(run_id, run.1, lease, [1, 2, 3], Some(&result)).await.map(drop)
             },
             async {
                 let abandoned = Lease { run_id: run_id.to_owned(), fence: run.1, until: None };

@@ -2,6 +2,7 @@
 
 use catalog::{Catalog, Error, NewLogLine, NewRun, PageRequest, RunEnd, RunFilter};
 use domain::outcome::RunStatus;
+use domain::run::{BackupResult, Cause, RunKind, RunResult, RunSpec};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -32,18 +33,17 @@ async fn with_job(store: &Store) -> (Catalog, String) {
 
 fn by_hand(job_id: &str) -> NewRun {
     NewRun {
-        kind: "backup",
+        spec: RunSpec::Backup,
         job_id: Some(job_id.to_owned()),
         title: "j".to_owned(),
-        request: None,
-        cause: "manual",
+        cause: Cause::Manual,
         slot: None,
         attempt: 0,
     }
 }
 
 fn end(state: RunStatus) -> RunEnd {
-    RunEnd { state, error: None, result: Some(serde_json::json!({"ok": true})), bytes: [i64::MAX, 2, 3] }
+    RunEnd { state, error: None, result: Some(RunResult::Backup(BackupResult::default())), bytes: [i64::MAX, 2, 3] }
 }
 
 async fn jobs_come_back_as_they_were_made(store: Store) {
@@ -115,7 +115,7 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
     catalog.cancel_run(&queued.id, at(3)).await.unwrap();
     assert!(!catalog.holds_run(&queued.id, fence).await.unwrap(), "a cancelled run changes nothing");
-    let so_far = serde_json::json!({"databases": []});
+    let so_far = RunResult::Backup(BackupResult::default());
     assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], Some(&so_far)).await.unwrap(), Some(true));
     // A worker does not see its own leases, and a renewal invalidates what another has seen.
     assert!(catalog.leases_of_others("w1").await.unwrap().is_empty());
@@ -147,7 +147,7 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert!(catalog.finish_run(&claim.run.id, claim.fence, &end(RunStatus::Succeeded), at(52)).await.unwrap());
     let ended = catalog.run(&claim.run.id).await.unwrap().unwrap();
     assert_eq!((ended.dumped_bytes, ended.finished_at), (i64::MAX, Some(at(52).into())));
-    assert_eq!(ended.result.unwrap()["ok"], true);
+    assert_eq!(ended.result, end(RunStatus::Succeeded).result);
     catalog.queue_run(&by_hand(&id), at(60)).await.unwrap();
     catalog.claim_run("w1", at(61), LEASE).await.unwrap().unwrap();
     let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
@@ -159,7 +159,7 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     let only = |state, job: Option<&str>| RunFilter {
         states: vec![state],
         job_id: job.map(str::to_owned),
-        kind: Some("backup".to_owned()),
+        kind: Some(RunKind::Backup),
     };
     let interrupted = all_pages(
         async |page| catalog.runs(&only(RunStatus::Interrupted, Some(&id)), &page).await,
@@ -231,7 +231,7 @@ async fn runs_keep_their_order_after_a_clock_that_was_ahead(store: Store) {
     catalog.fire_slot(&id, "j", at(60), None, at(61)).await.unwrap().unwrap().unwrap();
     let newest = PageRequest { after: None, limit: 1 };
     let by_slot = catalog.runs(&RunFilter::default(), &newest).await.unwrap().items.remove(0);
-    assert_eq!(by_slot.cause, "schedule");
+    assert_eq!(by_slot.cause, Cause::Schedule);
     assert!(queued.iter().all(|id| *id < by_slot.id) && queued.is_sorted(), "{queued:?}");
     let standing = catalog.standings().await.unwrap().remove(0);
     assert_eq!(standing.ended.unwrap().id, queued[3], "the failure is newer than the success with a later timestamp");

@@ -88,6 +88,7 @@ pub enum CopyResult {
 #[serde(rename_all = "camelCase")]
 pub struct StoredCopy {
     /// The destination's id.
+    #[serde(default)]
     pub destination_id: String,
     /// Its name at the time.
     pub destination: String,
@@ -105,6 +106,7 @@ pub struct StoredCopy {
 #[serde(rename_all = "camelCase")]
 pub struct MissingCopy {
     /// The destination's id.
+    #[serde(default)]
     pub destination_id: String,
     /// Its name at the time.
     pub destination: String,
