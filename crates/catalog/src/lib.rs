@@ -48,7 +48,7 @@ pub use error::Error;
 pub use history::{LastRun, SpanCount, Standing};
 pub use jobs::{Job, JobWithRun, NewJob};
 pub use key_source::{KeyFile, KeySource};
-pub use leases::{Claim, Lease, RunEnd};
+pub use leases::{Claim, Lease, RunEnd, Settlement};
 pub use master_key::MasterKey;
 pub use page::{Page, PageRequest};
 pub use profiles::{NewProfile, Profile};

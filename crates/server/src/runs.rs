@@ -1,5 +1,6 @@
 //! Runs: queued by people, programs and schedules; worked off a few at a time; watched live.
 
+mod abandoned;
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod executor;
@@ -7,6 +8,7 @@ mod guard;
 mod leftovers;
 pub(crate) mod live;
 pub(crate) mod log;
+mod published;
 pub(crate) mod restore;
 pub(crate) mod scheduler;
 pub(crate) mod stages;
@@ -14,7 +16,7 @@ mod unrecorded;
 mod unstored;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +41,8 @@ pub(crate) struct Runs {
     /// This process, among those that share a database.
     pub(crate) worker: String,
     active: Mutex<HashMap<String, Active>>,
+    /// Abandoned runs whose destinations are being asked what they hold.
+    settling: Mutex<HashSet<String>>,
     /// Something was queued, or a schedule was changed.
     pub(crate) changed: Notify,
     live: broadcast::Sender<LiveEvent>,
@@ -110,6 +114,7 @@ impl Runs {
         Self {
             worker,
             active: Mutex::default(),
+            settling: Mutex::default(),
             changed: Notify::new(),
             live: broadcast::channel(LIVE_EVENTS).0,
             queueing: tokio::sync::Mutex::default(),
@@ -132,6 +137,15 @@ impl Runs {
 
     pub(crate) fn end(&self, id: &str) {
         self.lock().remove(id);
+    }
+
+    /// Claims the settling of an abandoned run. Returns `false` if it is under way.
+    fn begin_settling(&self, id: &str) -> bool {
+        self.settling.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned())
+    }
+
+    fn end_settling(&self, id: &str) {
+        self.settling.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     pub(crate) fn active(&self, id: &str) -> Option<Active> {

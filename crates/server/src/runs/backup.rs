@@ -10,7 +10,7 @@ use domain::outcome::RunStatus;
 use domain::size::human;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
-use runner::backup::{CopyReport, Failure as CopyFailure, RunReport};
+use runner::backup::{CopyReport, Failure as CopyFailure, RunReport, Stored};
 use runner::{BackupRequest, Event, back_up};
 use serde_json::{Value, json};
 use sources::{Databases, DumpOptions};
@@ -119,7 +119,7 @@ impl App {
             self.log(&run.id, Level::Warning, "not encrypted: whoever can read the destination can read the backup")
                 .await;
         }
-        let databases = match self.prepared(active, self.databases(&job, &*source)).await {
+        let databases = match self.prepared(active, self.databases_for(run, &job, &*source)).await {
             Ok(databases) if databases.names.is_empty() => {
                 return unused(Outcome::failed("the source has no databases"));
             }
@@ -157,7 +157,15 @@ impl App {
         (outcome_of(&report, &ready, &missing, &request.acknowledged), ready)
     }
 
-    async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
+    /// The databases that a run backs up: all of the job's, or those that an interrupted run before it lacks.
+    async fn databases_for(&self, run: &Run, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
+        match databases_in(run) {
+            Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases)),
+            _ => self.databases(job, source).await,
+        }
+    }
+
+    pub(super) async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
         match &job.databases {
             Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases.clone())),
             _ => Ok(source.databases().await?),
@@ -227,6 +235,16 @@ impl App {
             }
         }
     }
+}
+
+/// The databases that the request of a run names. `None` if it backs up all databases of its job.
+pub(super) fn databases_in(run: &Run) -> Option<Vec<String>> {
+    serde_json::from_value(run.request.as_ref()?.get("databases")?.clone()).ok()
+}
+
+/// Returns whether a database in a result has a copy at any destination.
+pub(super) fn has_copy(database: &Value) -> bool {
+    database["copies"].as_array().is_some_and(|copies| copies.iter().any(|copy| copy["path"].is_string()))
 }
 
 /// A copy's destination, by the name that people gave it.
@@ -350,12 +368,17 @@ fn copy_result(copy: &CopyReport, ready: &[Target]) -> Value {
     let id = ready.get(copy.index).map_or(&copy.destination, |target| &target.id);
     let name = name_of(copy, ready);
     match &copy.result {
-        Ok(stored) => json!({
-            "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
-            "checksum": stored.sidecar.checksum,
-        }),
+        Ok(stored) => stored_copy(id, name, stored),
         Err(failure) => json!({"destinationId": id, "destination": name, "error": of_copy(copy, ready, failure)}),
     }
+}
+
+/// A copy as a result lists it.
+pub(super) fn stored_copy(id: &str, name: &str, stored: &Stored) -> Value {
+    json!({
+        "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
+        "checksum": stored.sidecar.checksum,
+    })
 }
 
 /// Warnings as a result lists them, those marked that the job acknowledges.
