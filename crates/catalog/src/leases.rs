@@ -59,7 +59,7 @@ pub struct Settlement {
     /// See [`Run::error`].
     pub error: Option<String>,
     /// See [`Run::result`]; `None` keeps the one that was recorded last.
-    pub result: Option<Json>,
+    pub result: Option<RunResult>,
 }
 
 impl Settlement {

@@ -1,6 +1,6 @@
 //! Schedules: when jobs run next, and queueing the run of a slot.
 
-use domain::run::{Cause, RunSpec};
+use domain::run::{BackupSpec, Cause, RunSpec};
 use jiff::Timestamp;
 
 use crate::Catalog;
@@ -103,7 +103,7 @@ impl Catalog {
             return Ok(None);
         }
         let new = NewRun {
-            spec: RunSpec::Backup,
+            spec: RunSpec::Backup(BackupSpec::default()),
             job_id: Some(job_id.to_owned()),
             title: title.to_owned(),
             cause: Cause::Schedule,

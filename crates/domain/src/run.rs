@@ -8,9 +8,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use result::{
-    BackupResult, CopiedTo, CopyResult, DatabaseResult, FailedObject, MissingCopy, RestoreResult, RunResult, Stage, StoredCopy, WayOn,
+    BackupResult, CopiedTo, CopyResult, DatabaseResult, FailedObject, MissingCopy, RestoreResult, RetryOption,
+    RunResult, Stage, StoredCopy,
 };
-pub use spec::{CopySpec, PutInPlaceSpec, RestoreSpec, RunSpec};
+pub use spec::{BackupSpec, CopySpec, PutInPlaceSpec, RestoreSpec, RunSpec};
 
 /// What kind of work a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -18,6 +18,9 @@ pub(crate) enum Failure {
     /// A setting in it that this version cannot read.
     #[error("the stored settings cannot be read: {0}")]
     Settings(#[from] serde_json::Error),
+    /// What a run is to do is stored in a form that this version cannot read.
+    #[error("{0}. A newer version of dbackup may have queued it")]
+    Spec(String),
     /// Something was deleted meanwhile.
     #[error("{0} does not exist (any more)")]
     Gone(&'static str),
@@ -88,6 +91,7 @@ impl From<Failure> for Problem {
         match failure {
             Failure::Catalog(error) => error.into(),
             Failure::Settings(error) => Self::internal(error),
+            Failure::Spec(_) => Self::internal(words),
             Failure::Gone(what) => Self::not_found(what),
             Failure::Forbidden(_) | Failure::Path(Refusal::Own(_) | Refusal::NotAllowed { .. }) => {
                 Self::forbidden(words)

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::probe::Step;
+pub use domain::run::FailedObject;
 use domain::{Engine, Warning};
 use secrecy::SecretString;
 use serde::Serialize;
@@ -141,19 +142,6 @@ impl Restored {
     pub fn whole(target: impl Into<String>) -> Self {
         Self { target: target.into(), failed_objects: Vec::new(), warnings: Vec::new() }
     }
-}
-
-/// An object of a backup that could not be restored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FailedObject {
-    /// Its kind and name: `MATERIALIZED VIEW public.m`.
-    pub object: String,
-    /// The tool's words.
-    pub error: String,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cure: Option<String>,
 }
 
 /// A review in progress: any number of `read`, then `finish`. Changes nothing at the target.

@@ -2,7 +2,7 @@
 
 use catalog::{Catalog, Error, KeyFile, KeySource, Lease, Location, NewLogLine, NewRun};
 use domain::outcome::RunStatus;
-use domain::run::{Cause, CopiedTo, RunResult, RunSpec};
+use domain::run::{BackupSpec, Cause, CopiedTo, RunResult, RunSpec};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use test_support::Mount;
@@ -12,7 +12,7 @@ use crate::store::{at, destination, job, source};
 /// Every kind of write, as often as there are connections and more.
 async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> Vec<Result<(), Error>> {
     let new = NewRun {
-        spec: RunSpec::Backup,
+        spec: RunSpec::Backup(BackupSpec::default()),
         job_id: Some(job_id.to_owned()),
         title: "j".to_owned(),
         cause: Cause::Schedule,
@@ -29,9 +29,7 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
         let source = source("other", Some("x"));
         let written = tokio::join!(
             join_all((0..8).map(|_| async { catalog.add_log_line(run_id, line, at(1)).await.map(drop) })),
-            async {
-                catalog.renew_run(run_id, run.1, lease, [1, 2, 3], Some(&result)).await.map(drop)
-            },
+            async { catalog.renew_run(run_id, run.1, lease, [1, 2, 3], Some(&result)).await.map(drop) },
             async {
                 let abandoned = Lease { run_id: run_id.to_owned(), fence: run.1, until: None };
                 catalog.interrupt_abandoned(&abandoned, at(1)).await.map(drop)

@@ -2,7 +2,7 @@
 
 use catalog::{Catalog, Error, NewLogLine, NewRun, PageRequest, RunEnd, RunFilter};
 use domain::outcome::RunStatus;
-use domain::run::{BackupResult, Cause, RunKind, RunResult, RunSpec};
+use domain::run::{BackupResult, BackupSpec, Cause, RunKind, RunResult, RunSpec};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -33,7 +33,7 @@ async fn with_job(store: &Store) -> (Catalog, String) {
 
 fn by_hand(job_id: &str) -> NewRun {
     NewRun {
-        spec: RunSpec::Backup,
+        spec: RunSpec::Backup(BackupSpec::default()),
         job_id: Some(job_id.to_owned()),
         title: "j".to_owned(),
         cause: Cause::Manual,

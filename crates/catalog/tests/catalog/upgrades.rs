@@ -105,7 +105,10 @@ async fn jobs_and_runs_are_all_there(catalog: &Catalog) {
     let good = RunStatus::Succeeded;
     let shop = ("shop nightly", good);
     assert_eq!(states, [("broken", RunStatus::Failed), ("plain 😀", good), shop, shop]);
-    assert!(runs[0].error.is_some() && matches!(&runs[3].result, Some(RunResult::Backup(result)) if result.state() == RunState::Succeeded));
+    assert!(
+        runs[0].error.is_some()
+            && matches!(&runs[3].result, Some(RunResult::Backup(result)) if result.state() == RunState::Succeeded)
+    );
     assert!(!catalog.log_lines(&runs[0].id, 0, 100).await.unwrap().is_empty());
     assert_eq!(catalog.standings().await.unwrap().len(), 3);
     let days = [0, 4_000_000_000_000].map(|time| jiff::Timestamp::from_millisecond(time).unwrap());

@@ -150,9 +150,9 @@ pub struct RestoreResult {
     /// The passing name of a restored database that could not be put in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<String>,
-    /// What the restore can be tried again with.
+    /// The option that the restore can be tried again with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub way_on: Option<WayOn>,
+    pub way_on: Option<RetryOption>,
 }
 
 /// An object of a backup that could not be restored.
@@ -169,11 +169,11 @@ pub struct FailedObject {
     pub cure: Option<String>,
 }
 
-/// What a restore that failed can be tried again with.
+/// The option that a restore that failed can be tried again with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub enum WayOn {
+pub enum RetryOption {
     /// Continue past errors.
     ContinueOnError,
 }
@@ -233,8 +233,12 @@ impl BackupResult {
 
     /// Returns every warning that nobody has acknowledged.
     pub fn unacknowledged(&self) -> impl Iterator<Item = &ListedWarning> {
-        let of_databases = self.databases.iter().flat_map(|database| &database.warnings);
-        self.warnings.iter().chain(of_databases).filter(|warning| !warning.acknowledged)
+        self.all_warnings().filter(|warning| !warning.acknowledged)
+    }
+
+    /// Returns the run's own warnings, then those of each database.
+    pub fn all_warnings(&self) -> impl Iterator<Item = &ListedWarning> {
+        self.warnings.iter().chain(self.databases.iter().flat_map(|database| &database.warnings))
     }
 }
 
@@ -248,6 +252,14 @@ impl DatabaseResult {
 }
 
 impl CopyResult {
+    /// Returns the destination's id.
+    pub fn destination_id(&self) -> &str {
+        match self {
+            Self::Stored(copy) => &copy.destination_id,
+            Self::Missing(copy) => &copy.destination_id,
+        }
+    }
+
     /// Returns whether it is there, provably whole.
     pub fn is_stored(&self) -> bool {
         matches!(self, Self::Stored(_))
@@ -270,7 +282,8 @@ mod tests {
     fn every_result_is_read_as_what_it_is() {
         let missing = json!({"destinationId": "e", "destination": "b", "error": "full"});
         let backup = json!({"databases": [{"database": "shop", "copies": [stored(), missing]}]});
-        let restore = json!({"target": "postgres://h/shop", "size": 5, "warnings": [{"code": "settings", "message": "m"}]});
+        let restore =
+            json!({"target": "postgres://h/shop", "size": 5, "warnings": [{"code": "settings", "message": "m"}]});
         let kept = json!({"kept": "shop__x"});
         let copy = json!({"path": "p", "destinationId": "d"});
         for (stored, is_it) in [

@@ -8,14 +8,24 @@ use super::RunKind;
 /// What a run is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunSpec {
-    /// Back up a job. The run's row names it.
-    Backup,
+    /// See [`BackupSpec`].
+    Backup(BackupSpec),
     /// See [`RestoreSpec`].
     Restore(RestoreSpec),
     /// See [`PutInPlaceSpec`].
     PutInPlace(PutInPlaceSpec),
     /// See [`CopySpec`].
     Copy(CopySpec),
+}
+
+/// Back up a job. The run's row names it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct BackupSpec {
+    /// Only these databases: those that an interrupted run before this one lacks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub databases: Option<Vec<String>>,
 }
 
 /// Restore a backup into a database.
@@ -51,6 +61,9 @@ pub struct RestoreSpec {
     /// Whether an unencrypted backup among encrypted ones was confirmed.
     #[serde(default)]
     pub allow_unencrypted: bool,
+    /// The id of the user who asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
 }
 
 /// Put a restored database in its place that was kept under a passing name.
@@ -68,6 +81,9 @@ pub struct PutInPlaceSpec {
     /// As in [`RestoreSpec`].
     #[serde(default)]
     pub administers: bool,
+    /// As in [`RestoreSpec`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
 }
 
 /// Copy a stored backup to another destination.
@@ -81,6 +97,9 @@ pub struct CopySpec {
     pub path: String,
     /// Where it goes.
     pub to_destination_id: String,
+    /// As in [`RestoreSpec`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested_by: Option<String>,
 }
 
 impl RunSpec {
@@ -91,7 +110,8 @@ impl RunSpec {
     pub fn from_stored(kind: RunKind, request: Option<&Value>) -> Result<Self, String> {
         let request = request.cloned().unwrap_or_default();
         let read = match kind {
-            RunKind::Backup => Ok(Self::Backup),
+            RunKind::Backup if request.is_null() => Ok(Self::Backup(BackupSpec::default())),
+            RunKind::Backup => serde_json::from_value(request).map(Self::Backup),
             RunKind::Restore if request.get("kept").is_some() => serde_json::from_value(request).map(Self::PutInPlace),
             RunKind::Restore => serde_json::from_value(request).map(Self::Restore),
             RunKind::Copy => serde_json::from_value(request).map(Self::Copy),
@@ -99,10 +119,20 @@ impl RunSpec {
         read.map_err(|error| format!("what the run is to do cannot be read: {error}"))
     }
 
+    /// Returns the id of the user who asked for it, where that is kept.
+    pub fn requested_by(&self) -> Option<&str> {
+        match self {
+            Self::Backup(_) => None,
+            Self::Restore(RestoreSpec { requested_by, .. })
+            | Self::PutInPlace(PutInPlaceSpec { requested_by, .. })
+            | Self::Copy(CopySpec { requested_by, .. }) => requested_by.as_deref(),
+        }
+    }
+
     /// Returns the kind of the run.
     pub fn kind(&self) -> RunKind {
         match self {
-            Self::Backup => RunKind::Backup,
+            Self::Backup(_) => RunKind::Backup,
             Self::Restore(_) | Self::PutInPlace(_) => RunKind::Restore,
             Self::Copy(_) => RunKind::Copy,
         }
@@ -111,7 +141,8 @@ impl RunSpec {
     /// Returns what [`Self::from_stored`] reads beside the kind.
     pub fn request(&self) -> Option<Value> {
         let written = match self {
-            Self::Backup => return None,
+            Self::Backup(spec) if *spec == BackupSpec::default() => return None,
+            Self::Backup(spec) => serde_json::to_value(spec),
             Self::Restore(spec) => serde_json::to_value(spec),
             Self::PutInPlace(spec) => serde_json::to_value(spec),
             Self::Copy(spec) => serde_json::to_value(spec),
@@ -134,6 +165,7 @@ mod tests {
         let copy = json!({"destinationId": "d", "path": "p", "toDestinationId": "e"});
         for (kind, request) in [
             (RunKind::Backup, None),
+            (RunKind::Backup, Some(json!({"databases": ["shop"]}))),
             (RunKind::Restore, Some(restore)),
             (RunKind::Restore, Some(put)),
             (RunKind::Copy, Some(copy)),

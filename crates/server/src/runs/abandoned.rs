@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use catalog::{Lease, NewRun, Run, Settlement};
 use domain::outcome::RunStatus;
-use serde_json::{Value, json};
+use domain::run::{BackupSpec, Cause, CopyResult, RunKind, RunResult, RunSpec};
 
-use super::backup::{has_copy, whole_without_end};
+use super::backup::whole_without_end;
 use super::live::LiveEvent;
 use super::log::Level;
 use super::watch::Watch;
@@ -51,7 +51,7 @@ impl App {
     /// hangs holds up neither the start nor the queue.
     async fn settle(&self, lease: Lease) -> Result<(), catalog::Error> {
         let Some(run) = self.catalog.run(&lease.run_id).await? else { return Ok(()) };
-        if run.kind != "backup" || run.job_id.is_none() {
+        if run.kind != RunKind::Backup || run.job_id.is_none() {
             return self.settle_as(&lease, &Settlement::interrupted()).await;
         }
         if let Some(state) = run.result.as_ref().and_then(whole_without_end) {
@@ -105,21 +105,19 @@ impl App {
     /// # Errors
     /// [`catalog::Error`].
     pub(super) async fn begin_again(&self, run: &Run) -> Result<(), catalog::Error> {
-        let is_scheduled = matches!(run.cause.as_str(), "schedule" | "retry");
-        if !is_scheduled || run.attempt >= MAX_ATTEMPTS || run.job_id.is_none() || run.cancel_requested {
+        if !run.cause.is_scheduled() || run.attempt >= MAX_ATTEMPTS || run.job_id.is_none() || run.cancel_requested {
             return Ok(());
         }
-        let request = match lacking(run.result.as_ref()) {
-            Lacking::Nothing => return Ok(()),
-            Lacking::Some(databases) => Some(json!({"databases": databases})),
-            Lacking::Everything => run.request.clone(),
+        let spec = match (lacking(run.result.as_ref()), run.spec()) {
+            (Lacking::Nothing, _) | (_, Err(_)) => return Ok(()),
+            (Lacking::Some(databases), _) => RunSpec::Backup(BackupSpec { databases: Some(databases) }),
+            (Lacking::Everything, Ok(spec)) => spec,
         };
         let new = NewRun {
-            kind: "backup",
+            spec,
             job_id: run.job_id.clone(),
             title: run.title.clone(),
-            request,
-            cause: "retry",
+            cause: Cause::Retry,
             slot: None,
             attempt: run.attempt,
         };
@@ -144,15 +142,12 @@ enum Lacking {
     Everything,
 }
 
-fn lacking(result: Option<&Value>) -> Lacking {
-    let Some(databases) = result.and_then(|result| result["databases"].as_array()) else { return Lacking::Everything };
-    let without: Vec<String> = databases
-        .iter()
-        .filter(|database| !has_copy(database))
-        .filter_map(|database| database["database"].as_str().map(str::to_owned))
-        .collect();
+fn lacking(result: Option<&RunResult>) -> Lacking {
+    let Some(RunResult::Backup(result)) = result else { return Lacking::Everything };
+    let lacking = result.databases.iter().filter(|database| !database.copies.iter().any(CopyResult::is_stored));
+    let without: Vec<String> = lacking.map(|database| database.database.clone()).collect();
     match without.len() {
-        missing if missing == databases.len() => Lacking::Everything,
+        missing if missing == result.databases.len() => Lacking::Everything,
         0 => Lacking::Nothing,
         _ => Lacking::Some(without),
     }
@@ -160,13 +155,18 @@ fn lacking(result: Option<&Value>) -> Lacking {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
     fn only_what_has_no_copy_is_begun_again() {
-        let shop = json!({"database": "shop", "copies": [{"path": "p"}, {"error": "full"}]});
-        let blog = json!({"database": "blog", "copies": [{"error": "full"}]});
-        let of = |databases: Value| lacking(Some(&json!({"databases": databases})));
+        let missing = json!({"destination": "b", "error": "full"});
+        let stored = json!({"destination": "a", "path": "p", "size": {"plain": 1, "stored": 1},
+            "checksum": {"sha256Plain": "a", "sha256Stored": "b"}});
+        let shop = json!({"database": "shop", "copies": [stored, missing]});
+        let blog = json!({"database": "blog", "copies": [missing]});
+        let of = |databases: Value| lacking(Some(&serde_json::from_value(json!({"databases": databases})).unwrap()));
         assert_eq!(of(json!([shop, blog])), Lacking::Some(vec!["blog".to_owned()]));
         assert_eq!(of(json!([shop])), Lacking::Nothing);
         assert_eq!(of(json!([blog])), Lacking::Everything);

@@ -7,12 +7,15 @@ use catalog::{Job, Run};
 use destinations::Destination;
 use domain::Warning;
 use domain::outcome::RunStatus;
+use domain::run::{
+    BackupResult, BackupSpec, Cause, CopyResult, DatabaseResult, MissingCopy, RunResult, Stage, StoredCopy,
+};
 use domain::size::human;
+use domain::warning::ListedWarning;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, Failure as CopyFailure, RunReport, Stored};
 use runner::{BackupRequest, Event, back_up};
-use serde_json::{Value, json};
 use sources::{Databases, DumpOptions};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -20,7 +23,7 @@ use tokio::task::JoinHandle;
 use super::executor::Outcome;
 use super::guard::StillOurs;
 use super::log::Level;
-use super::stages::{Stage, Stages};
+use super::stages::Stages;
 use super::{Active, StopReason};
 use crate::app::App;
 use crate::dropbox_clients::{Patience, WRITING};
@@ -56,7 +59,7 @@ struct Missing {
 }
 
 impl App {
-    pub(crate) async fn back_up(&self, run: &Run, active: &Active) -> Outcome {
+    pub(crate) async fn back_up(&self, run: &Run, active: &Active, spec: &BackupSpec) -> Outcome {
         let plan = match self.plan(run, active).await {
             Ok(plan) => plan,
             Err(failure) => return Outcome::failed(failure),
@@ -68,7 +71,7 @@ impl App {
                 active.stop(StopReason::TimedOut);
             })
         });
-        let (outcome, used) = self.carry_out_plan(run, active, plan).await;
+        let (outcome, used) = self.carry_out_plan(run, active, spec, plan).await;
         timer.inspect(JoinHandle::abort);
         // Not part of the job's time: a destination that is slow to tell its space must not fail a run that succeeded. A run that is
         // stopped has its end stored at once.
@@ -105,7 +108,13 @@ impl App {
         Ok(Plan { job, source, ready, missing, recipients })
     }
 
-    async fn carry_out_plan(&self, run: &Run, active: &Active, plan: Plan) -> (Outcome, Vec<Target>) {
+    async fn carry_out_plan(
+        &self,
+        run: &Run,
+        active: &Active,
+        spec: &BackupSpec,
+        plan: Plan,
+    ) -> (Outcome, Vec<Target>) {
         let unused = |outcome| (outcome, Vec::new());
         let Plan { job, source, ready, missing, recipients } = plan;
         for Missing { name, reason, .. } in &missing {
@@ -119,7 +128,7 @@ impl App {
             self.log(&run.id, Level::Warning, "not encrypted: whoever can read the destination can read the backup")
                 .await;
         }
-        let databases = match self.prepared(active, self.databases_for(run, &job, &*source)).await {
+        let databases = match self.prepared(active, self.databases_for(spec, &job, &*source)).await {
             Ok(databases) if databases.names.is_empty() => {
                 return unused(Outcome::failed("the source has no databases"));
             }
@@ -146,7 +155,7 @@ impl App {
             stall_timeout: self.config.stall_timeout,
             signer: Some(Arc::clone(&self.signer)),
         };
-        let unreachable: Vec<Value> = missing.iter().map(not_reached).collect();
+        let unreachable: Vec<MissingCopy> = missing.iter().map(not_reached).collect();
         for warning in &request.left_out {
             self.log(&run.id, Level::Warning, &warning.to_string()).await;
         }
@@ -158,9 +167,14 @@ impl App {
     }
 
     /// The databases that a run backs up: all of the job's, or those that an interrupted run before it lacks.
-    async fn databases_for(&self, run: &Run, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
-        match databases_in(run) {
-            Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases)),
+    async fn databases_for(
+        &self,
+        spec: &BackupSpec,
+        job: &Job,
+        source: &dyn sources::Source,
+    ) -> Result<Databases, Failure> {
+        match &spec.databases {
+            Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases.clone())),
             _ => self.databases(job, source).await,
         }
     }
@@ -237,16 +251,6 @@ impl App {
     }
 }
 
-/// The databases that the request of a run names. `None` if it backs up all databases of its job.
-pub(super) fn databases_in(run: &Run) -> Option<Vec<String>> {
-    serde_json::from_value(run.request.as_ref()?.get("databases")?.clone()).ok()
-}
-
-/// Returns whether a database in a result has a copy at any destination.
-pub(super) fn has_copy(database: &Value) -> bool {
-    database["copies"].as_array().is_some_and(|copies| copies.iter().any(|copy| copy["path"].is_string()))
-}
-
 /// A copy's destination, by the name that people gave it.
 fn name_of<'a>(copy: &'a CopyReport, ready: &'a [Target]) -> &'a str {
     ready.get(copy.index).map_or(&copy.destination, |target| &target.name)
@@ -271,10 +275,10 @@ fn about(name: &str, reason: &str) -> String {
 }
 
 fn trigger(run: &Run) -> &'static str {
-    match run.cause.as_str() {
-        "schedule" | "retry" => "schedule",
-        "api" => "api",
-        _ => "manual",
+    match run.cause {
+        Cause::Schedule | Cause::Retry => "schedule",
+        Cause::Api => "api",
+        Cause::Manual => "manual",
     }
 }
 
@@ -282,7 +286,7 @@ fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target], acknowledged
     match event {
         Event::Started { database } => stages.reach(database, Stage::Dumping, now),
         Event::Dumped { database, .. } => stages.reach(database, Stage::Proving, now),
-        Event::Warned { database, warning } => stages.warn(database, json!(warning.listed(acknowledged))),
+        Event::Warned { database, warning } => stages.warn(database, warning.listed(acknowledged)),
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
         Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
         Event::MayNotFit { .. } | Event::Silent { .. } => {}
@@ -321,94 +325,85 @@ fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
     }
 }
 
-/// The success contract: one copy that is missing makes a run partial, none that is there makes it failed.
+/// What a report comes to by the success contract ([`BackupResult::state`]), and why it is no success.
 fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing], acknowledged: &[String]) -> Outcome {
-    let copies = report.databases.iter().flat_map(|database| {
-        let dumped = database.failure.is_some().then_some(false);
-        dumped.into_iter().chain(database.copies.iter().map(|copy| copy.result.is_ok()))
-    });
-    let state = domain::RunState::of(
-        copies.chain(missing.iter().map(|_| false)),
-        report.state == domain::RunState::SucceededWithWarnings,
-    );
-    let first_failure = report.databases.iter().find_map(|database| {
-        let dump = database.failure.as_ref().map(|failure| format!("{}: {failure}", database.database));
-        dump.or_else(|| {
-            database.copies.iter().find_map(|copy| {
-                let failure = copy.result.as_ref().err()?;
-                Some(of_copy(copy, ready, failure))
-            })
-        })
-    });
-    let error = first_failure.or_else(|| missing.first().map(|Missing { name, reason, .. }| about(name, reason)));
-    let result = Some(result_of(report, ready, missing, acknowledged));
-    Outcome { state: state.into(), error, result, committed: false }
+    let result = result_of(report, ready, missing, acknowledged);
+    let error = result.databases.iter().find_map(first_failure);
+    let error = error.or_else(|| missing.first().map(|Missing { name, reason, .. }| about(name, reason)));
+    let state = result.state().into();
+    Outcome { state, error, result: Some(RunResult::Backup(result)), committed: false }
+}
+
+fn first_failure(database: &DatabaseResult) -> Option<String> {
+    let of_copy = |copy: &CopyResult| match copy {
+        CopyResult::Stored(_) => None,
+        CopyResult::Missing(MissingCopy { destination, error, .. }) => Some(about(destination, error)),
+    };
+    match &database.error {
+        Some(error) => Some(format!("{}: {error}", database.database)),
+        None => database.copies.iter().find_map(of_copy),
+    }
 }
 
 /// What a run came to whose server died before it could say so, if its result as it grew shows every copy of every database.
-pub(super) fn whole_without_end(result: &Value) -> Option<RunStatus> {
-    let databases = result["databases"].as_array().filter(|databases| !databases.is_empty())?;
-    let has = |value: &Value, field: &str| value.get(field).is_some_and(|found| !found.is_null());
-    let is_whole = |database: &Value| {
-        let copies = database["copies"].as_array().filter(|copies| !copies.is_empty());
-        let are_proved = copies.is_some_and(|copies| copies.iter().all(|copy| !has(copy, "error")));
-        are_proved && !has(database, "error") && !has(database, "stage")
-    };
-    let warnings = databases.iter().chain([result]).filter_map(|part| part["warnings"].as_array()).flatten();
-    let is_warned = warnings.into_iter().any(|warning| warning["acknowledged"] != true);
-    let state = if is_warned { RunStatus::SucceededWithWarnings } else { RunStatus::Succeeded };
-    databases.iter().all(is_whole).then_some(state)
+pub(super) fn whole_without_end(result: &RunResult) -> Option<RunStatus> {
+    let RunResult::Backup(result) = result else { return None };
+    Some(RunStatus::from(result.state())).filter(|state| result.has_ended() && state.is_success())
 }
 
-fn not_reached(Missing { id, name, reason }: &Missing) -> Value {
-    json!({"destinationId": id, "destination": name, "error": reason})
+fn not_reached(Missing { id, name, reason }: &Missing) -> MissingCopy {
+    MissingCopy { destination_id: id.clone(), destination: name.clone(), error: reason.clone() }
 }
 
-fn copy_result(copy: &CopyReport, ready: &[Target]) -> Value {
+fn copy_result(copy: &CopyReport, ready: &[Target]) -> CopyResult {
     let id = ready.get(copy.index).map_or(&copy.destination, |target| &target.id);
     let name = name_of(copy, ready);
     match &copy.result {
-        Ok(stored) => stored_copy(id, name, stored),
-        Err(failure) => json!({"destinationId": id, "destination": name, "error": of_copy(copy, ready, failure)}),
+        Ok(stored) => CopyResult::Stored(stored_copy(id, name, stored)),
+        Err(failure) => CopyResult::Missing(MissingCopy {
+            destination_id: id.clone(),
+            destination: name.to_owned(),
+            error: of_copy(copy, ready, failure),
+        }),
     }
 }
 
 /// A copy as a result lists it.
-pub(super) fn stored_copy(id: &str, name: &str, stored: &Stored) -> Value {
-    json!({
-        "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
-        "checksum": stored.sidecar.checksum,
-    })
+pub(super) fn stored_copy(id: &str, name: &str, stored: &Stored) -> StoredCopy {
+    StoredCopy {
+        destination_id: id.to_owned(),
+        destination: name.to_owned(),
+        path: stored.path.clone(),
+        size: stored.sidecar.size,
+        checksum: stored.sidecar.checksum.clone(),
+    }
 }
 
 /// Warnings as a result lists them, those marked that the job acknowledges.
-pub(super) fn listed(warnings: &[Warning], acknowledged: &[String]) -> Vec<Value> {
-    warnings.iter().map(|warning| json!(warning.listed(acknowledged))).collect()
+pub(super) fn listed(warnings: &[Warning], acknowledged: &[String]) -> Vec<ListedWarning> {
+    warnings.iter().map(|warning| warning.listed(acknowledged)).collect()
 }
 
-fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing], acknowledged: &[String]) -> Value {
+fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing], acknowledged: &[String]) -> BackupResult {
     let databases = report.databases.iter().map(|database| {
         let made = database.copies.iter().map(|copy| copy_result(copy, ready));
-        let copies: Vec<Value> = made.chain(missing.iter().map(not_reached)).collect();
-        let mut object = json!({"database": database.database, "copies": copies});
-        if let Some(failure) = &database.failure {
-            object["error"] = json!(failure.to_string());
+        let unreached = missing.iter().map(|missing| CopyResult::Missing(not_reached(missing)));
+        DatabaseResult {
+            database: database.database.clone(),
+            stage: None,
+            held_since: None,
+            error: database.failure.as_ref().map(ToString::to_string),
+            copies: made.chain(unreached).collect(),
+            warnings: listed(&database.warnings, acknowledged),
         }
-        if !database.warnings.is_empty() {
-            object["warnings"] = json!(listed(&database.warnings, acknowledged));
-        }
-        object
     });
-    let mut result = json!({"databases": databases.collect::<Vec<_>>()});
-    if !report.warnings.is_empty() {
-        result["warnings"] = json!(listed(&report.warnings, acknowledged));
-    }
-    result
+    BackupResult { databases: databases.collect(), warnings: listed(&report.warnings, acknowledged) }
 }
 
 #[cfg(test)]
 mod tests {
     use runner::backup::DatabaseReport;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -427,6 +422,7 @@ mod tests {
             }],
         };
         let result = result_of(&report, &[], &[], &["unlogged-tables".to_owned()]);
+        let result = serde_json::to_value(result).unwrap();
         let left_out = json!({"code": "invalid-database", "subject": "broken", "message": "'broken' is invalid", "cure": "Drop it."});
         assert_eq!(result["warnings"], json!([left_out]));
         let unlogged = json!({"code": "unlogged-tables", "message": "a table is unlogged", "acknowledged": true});
@@ -435,9 +431,11 @@ mod tests {
 
     #[test]
     fn only_a_result_with_every_copy_is_whole_without_its_end() {
-        let copy = json!({"destination": "a", "path": "p"});
+        let copy = json!({"destination": "a", "path": "p", "size": {"plain": 1, "stored": 1},
+            "checksum": {"sha256Plain": "a", "sha256Stored": "b"}});
         let shop = json!({"database": "shop", "copies": [copy]});
-        let state = |databases: Value| whole_without_end(&json!({"databases": databases}));
+        let of = |result: Value| whole_without_end(&serde_json::from_value(result).unwrap());
+        let state = |databases: Value| of(json!({"databases": databases}));
         assert_eq!(state(json!([shop, shop])), Some(RunStatus::Succeeded));
         for lacking in [
             json!({"database": "blog", "stage": "proving", "copies": [copy]}),
@@ -448,8 +446,9 @@ mod tests {
             assert_eq!(state(json!([shop, lacking])), None, "{lacking}");
         }
         assert_eq!(state(json!([])), None);
-        let warned = |warning: Value| whole_without_end(&json!({"databases": [shop], "warnings": [warning]}));
-        assert_eq!(warned(json!({"code": "x"})), Some(RunStatus::SucceededWithWarnings));
-        assert_eq!(warned(json!({"code": "x", "acknowledged": true})), Some(RunStatus::Succeeded));
+        let warned = |warning: Value| of(json!({"databases": [shop], "warnings": [warning]}));
+        assert_eq!(warned(json!({"code": "x", "message": "m"})), Some(RunStatus::SucceededWithWarnings));
+        let known = json!({"code": "x", "message": "m", "acknowledged": true});
+        assert_eq!(warned(known), Some(RunStatus::Succeeded));
     }
 }

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use catalog::Run;
 use domain::outcome::RunStatus;
+use domain::run::{CopiedTo, CopySpec, RunResult};
 use domain::size::human;
 use runner::{Copied, CopyError, CopyEvent};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::Active;
 use super::executor::Outcome;
@@ -17,26 +16,16 @@ use crate::app::App;
 use crate::dropbox_clients::{Patience, READING, WRITING};
 use crate::failure::{Failure, of_storage};
 
-/// What a copy is about, as it is kept with its run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CopyRequest {
-    pub(crate) destination_id: String,
-    pub(crate) path: String,
-    pub(crate) to_destination_id: String,
-}
-
 impl App {
-    pub(crate) async fn copy(&self, run: &Run, active: &Active) -> Outcome {
-        match self.carry_out_copy(run, active).await {
+    pub(crate) async fn copy(&self, run: &Run, active: &Active, spec: &CopySpec) -> Outcome {
+        match self.carry_out_copy(run, active, spec).await {
             Ok(outcome) => outcome,
             Err(failure) => Outcome::failed(failure),
         }
     }
 
-    async fn carry_out_copy(&self, run: &Run, active: &Active) -> Result<Outcome, Failure> {
-        let request: CopyRequest = serde_json::from_value(run.request.clone().unwrap_or_default())?;
-        let CopyRequest { destination_id, path, to_destination_id } = &request;
+    async fn carry_out_copy(&self, run: &Run, active: &Active, spec: &CopySpec) -> Result<Outcome, Failure> {
+        let CopySpec { destination_id, path, to_destination_id, .. } = spec;
         let source = self.prepared(active, self.open_destination(destination_id, Patience::Long)).await?;
         let destination = self.prepared(active, self.open_destination(to_destination_id, Patience::Long)).await?;
         let (from, to) = (source.name(), destination.name());
@@ -73,7 +62,7 @@ impl App {
         self.note_working(destination_id, &READING).await;
         self.note_working(to_destination_id, &WRITING).await;
         self.log(&run.id, Level::Info, &words).await;
-        let result = json!({"path": path, "destinationId": to_destination_id});
+        let result = RunResult::Copy(CopiedTo { path: path.clone(), destination_id: to_destination_id.clone() });
         Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result), committed: true })
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use catalog::{Claim, Run, RunEnd};
 use domain::outcome::RunStatus;
+use domain::run::{RunKind, RunResult, RunSpec};
 use jiff::SignedDuration;
-use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -17,7 +17,8 @@ use super::unrecorded::Unrecorded;
 use super::watch::Watch;
 use super::{Active, StopReason};
 use crate::app::App;
-use crate::redaction::{redact, redacted};
+use crate::failure::Failure;
+use crate::redaction::redact;
 
 /// Whoever does not renew for so long can lose the run to another server.
 pub const LEASE: Duration = Duration::from_secs(30);
@@ -37,7 +38,7 @@ pub(crate) const CLEAN_UP: Duration = Duration::from_secs(10);
 pub(crate) struct Outcome {
     pub(crate) state: RunStatus,
     pub(crate) error: Option<String>,
-    pub(crate) result: Option<Value>,
+    pub(crate) result: Option<RunResult>,
     /// Whether it changed something for good, which a stop that came too late does not undo.
     pub(crate) committed: bool,
 }
@@ -148,10 +149,12 @@ impl App {
         // In a task of its own, so that a panic is this run's failure and nobody else's.
         let (app, run, active) = (self.clone(), run.clone(), active.clone());
         let working = tokio::spawn(async move {
-            match run.kind.as_str() {
-                "restore" => app.restore(&run, &active).await,
-                "copy" => app.copy(&run, &active).await,
-                _ => app.back_up(&run, &active).await,
+            match run.spec() {
+                Ok(RunSpec::Backup(spec)) => app.back_up(&run, &active, &spec).await,
+                Ok(RunSpec::Restore(spec)) => app.restore(&run, &active, spec).await,
+                Ok(RunSpec::PutInPlace(spec)) => app.put_in_place(&run, &active, &spec).await,
+                Ok(RunSpec::Copy(spec)) => app.copy(&run, &active, &spec).await,
+                Err(cause) => Outcome::failed(Failure::Spec(cause)),
             }
         });
         working.await.unwrap_or_else(|error| Outcome::failed(format!("internal error: {error}")))
@@ -182,7 +185,7 @@ impl App {
         let outcome = outcome.after_stop(active.stopped_for());
         let Outcome { state, error, result, .. } = outcome;
         let error = error.map(|error| redact(&error));
-        let result = result.map(redacted);
+        let result = result.map(|result| result.with_words(&redact));
         let (level, words) = match &error {
             Some(error) => (Level::Error, format!("{}: {error}", in_words(state))),
             None => (Level::Info, in_words(state).to_owned()),
@@ -195,8 +198,8 @@ impl App {
         }
         self.store_log(&run.id, active).await;
         let stored = if state.is_success() { bytes[1].unsigned_abs() } else { 0 };
-        self.metrics.count_run(&run.kind, state, took.as_secs_f64(), stored);
-        if state.is_success() && run.kind == "backup" {
+        self.metrics.count_run(run.kind.as_str(), state, took.as_secs_f64(), stored);
+        if state.is_success() && run.kind == RunKind::Backup {
             self.metrics.note_success(&run.title, self.now().as_second());
         }
         if let Ok(Some(run)) = self.catalog.run(&run.id).await {

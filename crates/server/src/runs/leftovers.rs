@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use catalog::{PageRequest, Run, Source};
 use domain::naming::job_folder;
-use serde::Deserialize;
+use domain::run::{CopySpec, PutInPlaceSpec, RestoreSpec, RunSpec};
 
-use super::copy::CopyRequest;
 use super::log::Level;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
@@ -18,14 +17,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 const LOOK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 /// Sources read from the catalog at once.
 const PAGE: usize = 100;
-
-/// Where a restore, or a swap that is tried again, has its target: what both kinds of requests say.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Target {
-    source_id: String,
-    database: Option<String>,
-}
 
 impl App {
     /// Removes at every source what dead runs left there, whether the catalog still knows them or not, at the start and daily. What cannot be
@@ -100,36 +91,32 @@ impl App {
 
     /// The destinations that a run wrote to, each with its folder there.
     async fn folders_of(&self, run: &Run) -> Vec<(String, String)> {
-        match (run.kind.as_str(), &run.job_id) {
-            ("backup", Some(job)) => match self.catalog.job(job).await {
+        match (run.spec(), &run.job_id) {
+            (Ok(RunSpec::Backup(_)), Some(job)) => match self.catalog.job(job).await {
                 Ok(Some(job)) => {
                     let folder = job_folder(&job.name);
                     job.destination_ids.iter().map(|id| (id.clone(), folder.clone())).collect()
                 }
                 _ => Vec::new(),
             },
-            ("copy", _) => match serde_json::from_value::<CopyRequest>(run.request.clone().unwrap_or_default()) {
-                Ok(CopyRequest { to_destination_id, path, .. }) => {
-                    let folder = path.rsplit_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or_default();
-                    vec![(to_destination_id, folder)]
-                }
-                Err(_) => Vec::new(),
-            },
+            (Ok(RunSpec::Copy(CopySpec { to_destination_id, path, .. })), _) => {
+                let folder = path.rsplit_once('/').map(|(folder, _)| folder.to_owned()).unwrap_or_default();
+                vec![(to_destination_id, folder)]
+            }
             _ => Vec::new(),
         }
     }
 
     async fn source_of(&self, run: &Run) -> Result<Option<Box<dyn sources::Source>>, Failure> {
-        match (run.kind.as_str(), &run.job_id) {
-            ("backup", Some(job)) => match self.catalog.job(job).await? {
-                Some(job) => self.open_source(&job.source_id, None).await.map(Some),
-                None => Ok(None),
+        let (source_id, database) = match (run.spec().map_err(Failure::Spec)?, &run.job_id) {
+            (RunSpec::Backup(_), Some(job)) => match self.catalog.job(job).await? {
+                Some(job) => (job.source_id, None),
+                None => return Ok(None),
             },
-            ("restore", _) => {
-                let target: Target = serde_json::from_value(run.request.clone().unwrap_or_default())?;
-                self.open_source(&target.source_id, target.database.as_deref()).await.map(Some)
-            }
-            _ => Ok(None),
-        }
+            (RunSpec::Restore(RestoreSpec { source_id, database, .. }), _)
+            | (RunSpec::PutInPlace(PutInPlaceSpec { source_id, database, .. }), _) => (source_id, database),
+            (RunSpec::Backup(_) | RunSpec::Copy(_), _) => return Ok(None),
+        };
+        self.open_source(&source_id, database.as_deref()).await.map(Some)
     }
 }

@@ -1,7 +1,7 @@
 //! What watchers of runs are told.
 
 use catalog::Run;
-use serde_json::Value;
+use domain::run::RunResult;
 
 /// Something that happened to a run.
 #[derive(Debug, Clone)]
@@ -9,7 +9,7 @@ pub(crate) enum LiveEvent {
     /// It has something to say, which is stored.
     Line { run_id: String },
     /// It has got further: bytes dumped, stored, sent; and the result so far, if there is news.
-    Progress { run_id: String, bytes: [u64; 3], result: Option<Value> },
+    Progress { run_id: String, bytes: [u64; 3], result: Option<RunResult> },
     /// It began or ended.
     State(Box<Run>),
 }

@@ -7,14 +7,14 @@ use std::time::Duration;
 use catalog::{Job, Run, Settlement};
 use domain::RunState;
 use domain::outcome::RunStatus;
+use domain::run::{BackupResult, BackupSpec, CopyResult, DatabaseResult, MissingCopy, RunResult, RunSpec};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use runner::backup::Stored;
 use runner::catalog::{PublishedBy, published_by};
-use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
-use super::backup::{databases_in, listed, stored_copy};
+use super::backup::{listed, stored_copy};
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
@@ -62,16 +62,16 @@ impl App {
             Place { id: id.clone(), name, found }
         });
         let places = join_all(places).await;
-        Ok(settlement(run.result.as_ref(), databases, &places, &job.acknowledged_warnings))
+        Ok(settlement(&recorded(run), databases, &places, &job.acknowledged_warnings))
     }
 
     /// The databases that the run was to back up.
     async fn databases_of(&self, run: &Run, job: &Job) -> Result<Vec<String>, Failure> {
-        let known: Vec<String> = entries(run.result.as_ref()).filter_map(name_of).collect();
+        let known: Vec<String> = recorded(run).databases.into_iter().map(|entry| entry.database).collect();
         if !known.is_empty() {
             return Ok(known);
         }
-        if let Some(databases) = databases_in(run) {
+        if let Ok(RunSpec::Backup(BackupSpec { databases: Some(databases) })) = run.spec() {
             return Ok(databases);
         }
         let source = self.open_source(&job.source_id, None).await?;
@@ -93,17 +93,17 @@ impl App {
     }
 }
 
-fn entries(result: Option<&Value>) -> impl Iterator<Item = &Value> {
-    result.and_then(|result| result["databases"].as_array()).into_iter().flatten()
-}
-
-fn name_of(entry: &Value) -> Option<String> {
-    entry["database"].as_str().map(str::to_owned)
+/// What the run had recorded when it was abandoned.
+fn recorded(run: &Run) -> BackupResult {
+    match &run.result {
+        Some(RunResult::Backup(result)) => result.clone(),
+        _ => BackupResult::default(),
+    }
 }
 
 /// Joins what the run had recorded with what its destinations hold.
 fn settlement(
-    before: Option<&Value>,
+    before: &BackupResult,
     databases: Option<Vec<String>>,
     places: &[Place],
     acknowledged: &[String],
@@ -116,21 +116,12 @@ fn settlement(
         names.dedup();
         names
     });
-    let joined: Vec<Map<String, Value>> =
-        databases.iter().map(|database| entry(before, database, places, acknowledged)).collect();
-    let mut result = json!({"databases": joined});
-    if let Some(warnings) = before.and_then(|before| before.get("warnings")) {
-        result["warnings"] = warnings.clone();
-    }
-    let of_databases = joined.iter().filter_map(|entry| entry.get("warnings")?.as_array());
-    let warnings = of_databases.chain(result["warnings"].as_array()).flatten();
-    let is_warned = warnings.into_iter().any(|warning| warning["acknowledged"] != true);
-    let copies = joined.iter().flat_map(|entry| {
-        let dumped = entry.contains_key("error").then_some(false);
-        let copies = entry.get("copies").and_then(Value::as_array).into_iter().flatten();
-        dumped.into_iter().chain(copies.map(|copy| copy.get("path").is_some()))
-    });
-    let state = RunState::of(copies.chain((!is_known).then_some(false)), is_warned);
+    let joined = databases.iter().map(|database| entry(before, database, places, acknowledged)).collect();
+    let result = BackupResult { databases: joined, warnings: before.warnings.clone() };
+    let state = match result.state() {
+        RunState::Succeeded | RunState::SucceededWithWarnings if !is_known => RunState::Partial,
+        state => state,
+    };
     let error = match state {
         RunState::Succeeded | RunState::SucceededWithWarnings => None,
         RunState::Partial => Some("the server stopped in the middle of it; some copies are missing".to_owned()),
@@ -147,45 +138,44 @@ fn settlement(
             return interrupted;
         }
     };
-    Settlement { state: RunStatus::from(state), error, result: Some(crate::redaction::redacted(result)) }
+    Settlement {
+        state: RunStatus::from(state),
+        error,
+        result: Some(RunResult::Backup(result).with_words(&crate::redaction::redact)),
+    }
 }
 
 /// A database with its copies.
-fn entry(before: Option<&Value>, database: &str, places: &[Place], acknowledged: &[String]) -> Map<String, Value> {
-    let mut entry = entries(before)
-        .find(|entry| entry["database"] == database)
-        .and_then(Value::as_object)
-        .cloned()
-        .unwrap_or_else(|| Map::from_iter([("database".to_owned(), json!(database))]));
-    entry.remove("stage");
-    entry.remove("heldSince");
-    let told: Vec<Value> = entry.get("copies").and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut copies = Vec::new();
+fn entry(before: &BackupResult, database: &str, places: &[Place], acknowledged: &[String]) -> DatabaseResult {
+    let recorded = before.databases.iter().find(|entry| entry.database == database).cloned();
+    let mut entry = recorded.unwrap_or_else(|| DatabaseResult::waiting(database, Vec::new()));
+    (entry.stage, entry.held_since) = (None, None);
+    let told = std::mem::take(&mut entry.copies);
     for place in places {
-        let told = told.iter().find(|copy| copy["destinationId"] == place.id.as_str());
         let stored = place.found.iter().flatten().find(|stored| stored.sidecar.database == database);
-        if let Some(stored) = stored
-            && !stored.sidecar.warnings.is_empty()
-            && !entry.contains_key("warnings")
-        {
-            entry.insert("warnings".to_owned(), json!(listed(&stored.sidecar.warnings, acknowledged)));
+        if let Some(stored) = stored.filter(|_| entry.warnings.is_empty()) {
+            entry.warnings = listed(&stored.sidecar.warnings, acknowledged);
         }
-        copies.push(match (told, stored) {
-            (Some(told), _) if told.get("path").is_some() => told.clone(),
-            (_, Some(stored)) => stored_copy(&place.id, &place.name, stored),
+        let told = told.iter().find(|copy| copy.destination_id() == place.id);
+        entry.copies.push(match (told, stored) {
+            (Some(told), _) if told.is_stored() => told.clone(),
+            (_, Some(stored)) => CopyResult::Stored(stored_copy(&place.id, &place.name, stored)),
             (Some(told), None) => told.clone(),
-            (None, None) => {
-                let error = match &place.found {
-                    Ok(_) => "the server stopped before this copy was published".to_owned(),
-                    Err(cause) => format!("whether this copy was published could not be determined: {cause}"),
-                };
-                json!({"destinationId": place.id, "destination": place.name, "error": error})
-            }
+            (None, None) => CopyResult::Missing(place.unpublished()),
         });
     }
     // Of destinations that the job has no longer.
-    copies
-        .extend(told.into_iter().filter(|copy| places.iter().all(|place| copy["destinationId"] != place.id.as_str())));
-    entry.insert("copies".to_owned(), Value::Array(copies));
+    let is_elsewhere = |copy: &CopyResult| places.iter().all(|place| copy.destination_id() != place.id);
+    entry.copies.extend(told.into_iter().filter(is_elsewhere));
     entry
+}
+
+impl Place {
+    fn unpublished(&self) -> MissingCopy {
+        let error = match &self.found {
+            Ok(_) => "the server stopped before this copy was published".to_owned(),
+            Err(cause) => format!("whether this copy was published could not be determined: {cause}"),
+        };
+        MissingCopy { destination_id: self.id.clone(), destination: self.name.clone(), error }
+    }
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use catalog::{PageRequest, Run};
 use domain::RunState;
 use domain::naming::job_folder;
+use domain::run::{PutInPlaceSpec, RestoreResult, RestoreSpec, RetryOption, RunResult};
 use domain::size::human;
 use pipeline::keys::Identity;
 use runner::provenance::check_encryption;
 use runner::restore::state_of;
 use runner::{Controls, Expected, OpenError, OpenRequest, RestoreEvent, RestoreReport};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sources::{FailedObject, OnError, RestoreOptions, Restored, Source, WayOn};
 use tokio::sync::mpsc;
 
@@ -32,73 +31,39 @@ const MAX_OBJECTS: usize = 500;
 /// Maximum length of a tool's words about one object, in bytes.
 const MAX_OBJECT_ERROR_LEN: usize = 2048;
 
-/// What a restore is about, as it is kept with its run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RestoreRequest {
-    pub(crate) destination_id: String,
-    pub(crate) path: String,
-    pub(crate) source_id: String,
-    pub(crate) database: Option<String>,
-    pub(crate) overwrite: bool,
-    pub(crate) no_owner: bool,
-    /// Whether an object that fails is listed instead of stopping the restore.
-    #[serde(default)]
-    pub(crate) continue_on_error: bool,
-    #[serde(default)]
-    pub(crate) in_place: bool,
-    #[serde(default)]
-    pub(crate) allow_damaged: bool,
-    /// Whether whoever asked has the permission `administer`.
-    #[serde(default)]
-    pub(crate) administers: bool,
-    /// Whether an unencrypted backup among encrypted ones was confirmed.
-    #[serde(default)]
-    pub(crate) allow_unencrypted: bool,
+/// What a run asks of [`App::restore_target`].
+pub(crate) fn asked(spec: &RestoreSpec) -> Asked<'_> {
+    Asked { source_id: &spec.source_id, database: spec.database.as_deref(), administers: spec.administers }
 }
 
-/// What a swap that is tried again is about, as it is kept with its run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct PutInPlaceRequest {
-    pub(crate) source_id: String,
-    pub(crate) database: Option<String>,
-    pub(crate) kept: String,
-    /// As in [`RestoreRequest`].
-    #[serde(default)]
-    pub(crate) administers: bool,
-}
-
-impl RestoreRequest {
-    pub(crate) fn asked(&self) -> Asked<'_> {
-        Asked { source_id: &self.source_id, database: self.database.as_deref(), administers: self.administers }
-    }
-
-    pub(crate) fn options(&self) -> RestoreOptions {
-        RestoreOptions {
-            overwrite: self.overwrite,
-            no_owner: self.no_owner,
-            on_error: if self.continue_on_error { OnError::Continue } else { OnError::Stop },
-            in_place: self.in_place,
-            allow_damaged: self.allow_damaged,
-        }
+/// What a run asks of its target.
+pub(crate) fn options(spec: &RestoreSpec) -> RestoreOptions {
+    RestoreOptions {
+        overwrite: spec.overwrite,
+        no_owner: spec.no_owner,
+        on_error: if spec.continue_on_error { OnError::Continue } else { OnError::Stop },
+        in_place: spec.in_place,
+        allow_damaged: spec.allow_damaged,
     }
 }
 
 impl App {
-    pub(crate) async fn restore(&self, run: &Run, active: &Active) -> Outcome {
-        let request = run.request.clone().unwrap_or_default();
-        let done = if request.get("kept").is_some() {
-            self.put_in_place(run, active, request).await
-        } else {
-            self.carry_out_restore(run, active, request).await
-        };
-        done.unwrap_or_else(|failure| failed(&failure))
+    pub(crate) async fn restore(&self, run: &Run, active: &Active, spec: RestoreSpec) -> Outcome {
+        self.carry_out_restore(run, active, spec).await.unwrap_or_else(|failure| failed(&failure))
     }
 
-    async fn carry_out_restore(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
-        let mut request: RestoreRequest = serde_json::from_value(request)?;
-        let permitted = self.prepared(active, self.restore_target(request.asked())).await?;
+    /// Puts a database in its place that an earlier restore loaded and kept.
+    pub(crate) async fn put_in_place(&self, run: &Run, active: &Active, spec: &PutInPlaceSpec) -> Outcome {
+        self.carry_out_swap(run, active, spec).await.unwrap_or_else(|failure| failed(&failure))
+    }
+
+    async fn carry_out_restore(
+        &self,
+        run: &Run,
+        active: &Active,
+        mut request: RestoreSpec,
+    ) -> Result<Outcome, Failure> {
+        let permitted = self.prepared(active, self.restore_target(asked(&request))).await?;
         let Permitted { target, replaces } = permitted;
         request.database.iter().chain([&request.path]).for_each(|name| crate::redaction::make_public(name));
         // What was new when it was asked for, and is not any more at the end, is not replaced either.
@@ -117,15 +82,15 @@ impl App {
             stall_timeout: self.config.stall_timeout,
             on_event: &|_| (),
         };
-        match self.restore_telling(run, open, &*target, request.options(), controls).await {
+        match self.restore_telling(run, open, &*target, options(&request), controls).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
                 let words = format!("restored {} into {}. {}", human(size), report.restored.target, report.checks);
                 let level = if report.checks.missing.is_none() { Level::Info } else { Level::Warning };
                 self.log(&run.id, level, &words).await;
                 let mut outcome = self.outcome_of_restore(run, &report.restored).await;
-                if let Some(result) = &mut outcome.result {
-                    result["size"] = json!(size);
+                if let Some(RunResult::Restore(result)) = &mut outcome.result {
+                    result.size = Some(size);
                 }
                 Ok(outcome)
             }
@@ -167,10 +132,8 @@ impl App {
         tokio::join!(restoring, storing).0
     }
 
-    /// Puts a database in its place that an earlier restore loaded and kept.
-    async fn put_in_place(&self, run: &Run, active: &Active, request: Value) -> Result<Outcome, Failure> {
-        let request: PutInPlaceRequest = serde_json::from_value(request)?;
-        let target = self.prepared(active, self.put_in_place_target(&request)).await?;
+    async fn carry_out_swap(&self, run: &Run, active: &Active, request: &PutInPlaceSpec) -> Result<Outcome, Failure> {
+        let target = self.prepared(active, self.put_in_place_target(request)).await?;
         self.log(&run.id, Level::Info, &format!("putting {} in place of {}", request.kept, target.name())).await;
         let restored = target.put_in_place(&request.kept, &StillOurs::new(self, &run.id, active)).await?;
         self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;
@@ -178,7 +141,7 @@ impl App {
     }
 
     /// What is known of where a backup should come from.
-    pub(crate) async fn expected_origin(&self, request: &RestoreRequest) -> Result<Expected<'_>, Failure> {
+    pub(crate) async fn expected_origin(&self, request: &RestoreSpec) -> Result<Expected<'_>, Failure> {
         Ok(Expected { allow_unencrypted: request.allow_unencrypted, ..self.origin(&request.path).await? })
     }
 
@@ -201,8 +164,8 @@ impl App {
     }
 
     /// Opens the database that a kept one replaces, if it may.
-    pub(crate) async fn put_in_place_target(&self, request: &PutInPlaceRequest) -> Result<Box<dyn Source>, Failure> {
-        let PutInPlaceRequest { source_id, database, kept, administers } = request;
+    pub(crate) async fn put_in_place_target(&self, request: &PutInPlaceSpec) -> Result<Box<dyn Source>, Failure> {
+        let PutInPlaceSpec { source_id, database, kept, administers, .. } = request;
         let asked = Asked { source_id, database: database.as_deref(), administers: *administers };
         let target = self.restore_target(asked).await?.target;
         if !administers {
@@ -241,30 +204,32 @@ fn in_words(FailedObject { object, error, cure }: &FailedObject) -> String {
 fn outcome_of(restored: &Restored) -> Outcome {
     let Restored { target, failed_objects, warnings } = restored;
     let state = state_of(restored);
-    let mut result = json!({"target": target});
-    if !warnings.is_empty() {
-        result["warnings"] = json!(listed(warnings, &[]));
-    }
-    if !failed_objects.is_empty() {
-        let objects: Vec<FailedObject> = failed_objects.iter().take(MAX_OBJECTS).map(cut).collect();
-        result["failedObjects"] = json!(objects);
-        result["failedObjectCount"] = json!(failed_objects.len());
-    }
+    let result = RestoreResult {
+        target: Some(target.clone()),
+        warnings: listed(warnings, &[]),
+        failed_objects: failed_objects.iter().take(MAX_OBJECTS).map(cut).collect(),
+        failed_object_count: Some(failed_objects.len()).filter(|count| *count > 0),
+        ..RestoreResult::default()
+    };
     let error = (state == RunState::Partial).then(|| match failed_objects.as_slice() {
         [only] => format!("{} could not be restored; everything else was", only.object),
         several => format!("{} objects could not be restored; everything else was", several.len()),
     });
-    Outcome { state: state.into(), error, result: Some(result), committed: true }
+    Outcome { state: state.into(), error, result: Some(RunResult::Restore(result)), committed: true }
 }
 
 /// The outcome of a restore that failed. What goes on from here is in its result.
 fn failed(failure: &Failure) -> Outcome {
     let outcome = Outcome::failed(failure.with_way_on());
-    match failure.way_on() {
-        Some(WayOn::PutInPlace(kept)) => Outcome { result: Some(json!({"kept": kept})), committed: true, ..outcome },
-        Some(WayOn::ContinueOnError) => Outcome { result: Some(json!({"wayOn": "continueOnError"})), ..outcome },
-        Some(WayOn::Overwrite) | None => outcome,
-    }
+    let result = match failure.way_on() {
+        Some(WayOn::PutInPlace(kept)) => RestoreResult { kept: Some(kept.to_owned()), ..RestoreResult::default() },
+        Some(WayOn::ContinueOnError) => {
+            RestoreResult { way_on: Some(RetryOption::ContinueOnError), ..RestoreResult::default() }
+        }
+        Some(WayOn::Overwrite) | None => return outcome,
+    };
+    let committed = result.kept.is_some();
+    Outcome { result: Some(RunResult::Restore(result)), committed, ..outcome }
 }
 
 fn cut(object: &FailedObject) -> FailedObject {
@@ -288,26 +253,31 @@ mod tests {
         FailedObject { object: name.to_owned(), error: "no function f()".repeat(1000), cure: Some("Create it.".into()) }
     }
 
+    fn restore_result(outcome: &Outcome) -> &RestoreResult {
+        let Some(RunResult::Restore(result)) = &outcome.result else { panic!("{:?}", outcome.result) };
+        result
+    }
+
     #[test]
     fn a_restore_without_some_objects_is_partial_and_lists_them_bounded() {
         let objects: Vec<FailedObject> = (0..600).map(|number| object(&format!("VIEW v{number}"))).collect();
         let outcome = outcome_of(&Restored { failed_objects: objects, ..Restored::whole("shop") });
         assert_eq!(outcome.state, RunStatus::Partial);
-        let result = outcome.result.unwrap();
+        let result = restore_result(&outcome);
         assert_eq!(
-            (result["failedObjectCount"].as_u64(), result["failedObjects"][0]["cure"].as_str()),
+            (result.failed_object_count, result.failed_objects[0].cure.as_deref()),
             (Some(600), Some("Create it."))
         );
-        assert_eq!(result["failedObjects"].as_array().unwrap().len(), MAX_OBJECTS);
-        assert!(result.to_string().len() < 2 * 1024 * 1024);
+        assert_eq!(result.failed_objects.len(), MAX_OBJECTS);
+        assert!(serde_json::to_string(result).unwrap().len() < 2 * 1024 * 1024);
     }
 
     #[test]
     fn a_restore_with_warnings_succeeded_with_warnings() {
         let warnings = vec![Warning::new("settings", "work_mem was not kept")];
         let outcome = outcome_of(&Restored { warnings, ..Restored::whole("shop") });
-        assert_eq!((outcome.state, outcome.error), (RunStatus::SucceededWithWarnings, None));
-        assert_eq!(outcome.result.unwrap()["warnings"][0]["code"], "settings");
+        assert_eq!((outcome.state, outcome.error.as_ref()), (RunStatus::SucceededWithWarnings, None));
+        assert_eq!(restore_result(&outcome).warnings[0].warning.code, "settings");
     }
 
     #[test]
@@ -316,7 +286,7 @@ mod tests {
             sources::Error::Kept { cause: "busy".into(), kept: "shop__x".into(), cure: "End its sessions".into() };
         let outcome = failed(&OpenError::Source(kept).into());
         assert!(outcome.committed);
-        assert_eq!(outcome.result.unwrap()["kept"], "shop__x");
+        assert_eq!(restore_result(&outcome).kept.as_deref(), Some("shop__x"));
         assert!(outcome.error.unwrap().ends_with("choose \u{201c}Try the swap again\u{201d}"));
     }
 
@@ -324,8 +294,8 @@ mod tests {
     fn a_restore_that_an_object_stopped_names_the_way_on_in_the_uis_words() {
         let stopped = sources::Error::Object { what: "could not restore".into(), cause: "no f()".into(), cure: None };
         let outcome = failed(&OpenError::Source(stopped).into());
+        assert_eq!(restore_result(&outcome).way_on, Some(RetryOption::ContinueOnError));
         let words = outcome.error.unwrap();
         assert!(words.contains("Continue past errors") && !words.contains("--"), "{words}");
-        assert_eq!(outcome.result.unwrap()["wayOn"], "continueOnError");
     }
 }

@@ -1,6 +1,7 @@
 //! Copies of stored backups, from one destination to another.
 
 use axum::extract::State;
+use domain::run::{CopySpec, RunSpec};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -13,7 +14,6 @@ use super::runs::RunInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
-use crate::runs::copy::CopyRequest;
 
 /// Which backup goes where.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -57,6 +57,6 @@ pub(crate) async fn create(
     }
     examined.map_err(Failure::from)?;
     let title = format!("{path} to {}", destination.name());
-    let request = CopyRequest { destination_id, path, to_destination_id };
-    queue(&app, &caller, "copy", title, &request).await
+    let requested_by = Some(caller.user.id.clone());
+    queue(&app, &caller, title, RunSpec::Copy(CopySpec { destination_id, path, to_destination_id, requested_by })).await
 }

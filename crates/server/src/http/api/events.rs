@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use domain::run::RunResult;
 use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
@@ -29,10 +30,10 @@ pub(crate) async fn all(State(app): State<App>) -> Response {
 }
 
 /// How far a run is; the parts of it that may have changed.
-pub(super) fn progress([dumped, stored, sent]: [u64; 3], result: Option<Value>) -> Value {
+pub(super) fn progress([dumped, stored, sent]: [u64; 3], result: Option<&RunResult>) -> Value {
     let mut data = json!({"dumpedBytes": dumped, "storedBytes": stored, "sentBytes": sent});
     if let Some(result) = result {
-        data["result"] = result;
+        data["result"] = json!(result);
     }
     data
 }
@@ -45,7 +46,7 @@ async fn next(live: &mut Receiver<LiveEvent>, draining: &CancellationToken) -> O
     let (name, data) = match received {
         Ok(LiveEvent::State(run)) => ("state", serde_json::to_value(RunInfo::from(*run)).ok()?),
         Ok(LiveEvent::Progress { run_id, bytes, result }) => {
-            let mut data = progress(bytes, result);
+            let mut data = progress(bytes, result.as_ref());
             data["runId"] = json!(run_id);
             ("progress", data)
         }

@@ -7,11 +7,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use catalog::{Job, JobWithRun, NewJob, NewRun};
 use domain::Compression;
+use domain::run::{BackupSpec, RunSpec};
 use domain::schedule::Schedule;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::caller::{Caller, Credential};
+use super::super::caller::Caller;
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{List, ListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
@@ -324,11 +325,10 @@ pub(crate) async fn run(
 ) -> Result<(StatusCode, Json<RunInfo>), Problem> {
     let job = app.catalog.job(&id).await?.ok_or_else(gone)?;
     let new = NewRun {
-        kind: "backup",
+        spec: RunSpec::Backup(BackupSpec::default()),
         job_id: Some(job.id),
         title: job.name,
-        request: None,
-        cause: if let Credential::Token(_) = caller.credential { "api" } else { "manual" },
+        cause: super::queue::cause(&caller),
         slot: None,
         attempt: 0,
     };

@@ -5,20 +5,18 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::State;
 use catalog::{LastRun, Moment, SpaceOfDay, SpanCount, Standing};
-use domain::Warning;
 use domain::outcome::RunStatus;
+use domain::run::{CopyResult, DatabaseResult, RunResult};
 use domain::schedule::Schedule;
 use jiff::civil::{Date, Time as Clock};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::extract::Query;
 use super::super::problem::Problem;
 use super::super::time::Time;
-use super::runs::StatusName;
 use crate::app::App;
 use crate::runs::scheduler::schedule_error;
 
@@ -65,7 +63,6 @@ pub(crate) struct JobStanding {
     last_good_run_id: Option<String>,
     /// What the last run came to that ended by itself; cancelled ones tell nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<StatusName>)]
     state: Option<RunStatus>,
     /// Why the job does not run by its schedule, which this version of dbackup cannot read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,25 +197,19 @@ fn job_standing(standing: Standing, counts: Vec<SpanCount>, calendar: &Calendar,
 
 /// Per database of a run's result, whether it is at every destination.
 fn outcomes(run: &LastRun) -> Vec<bool> {
-    let databases = run.result.as_ref().and_then(|result| result["databases"].as_array());
-    let has_error = |value: &Value| value.get("error").is_some_and(|error| !error.is_null());
-    databases
-        .into_iter()
-        .flatten()
-        .map(|database| {
-            let copies = database["copies"].as_array();
-            !has_error(database) && copies.is_some_and(|copies| !copies.is_empty() && !copies.iter().any(has_error))
-        })
-        .collect()
+    let is_whole = |database: &DatabaseResult| {
+        database.error.is_none() && !database.copies.is_empty() && database.copies.iter().all(CopyResult::is_stored)
+    };
+    match &run.result {
+        Some(RunResult::Backup(result)) => result.databases.iter().map(is_whole).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// How many warnings of a run's result, its databases' included, are not acknowledged.
 fn warnings(run: &LastRun, acknowledged: &[String]) -> usize {
-    let list = |value: &Value| Vec::<Warning>::deserialize(&value["warnings"]).unwrap_or_default();
-    let Some(result) = &run.result else { return 0 };
-    let databases = result["databases"].as_array().into_iter().flatten();
-    let all = databases.flat_map(list).chain(list(result));
-    all.filter(|warning| !warning.is_acknowledged(acknowledged)).count()
+    let Some(RunResult::Backup(result)) = &run.result else { return 0 };
+    result.all_warnings().filter(|listed| !listed.warning.is_acknowledged(acknowledged)).count()
 }
 
 fn job_days(standing: &Standing, counts: Vec<SpanCount>, calendar: &Calendar, now: Timestamp) -> Vec<JobDay> {

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::http::StatusCode;
-use catalog::{NewRun, PageRequest, RunFilter};
+use catalog::{NewRun, PageRequest, Run, RunFilter};
 use domain::outcome::RunStatus;
-use serde::Serialize;
+use domain::run::{Cause, RunKind, RunSpec};
 
 use super::super::access::AuditDetail;
 use super::super::caller::{Caller, Credential};
@@ -17,31 +17,13 @@ use crate::runs::live::LiveEvent;
 const MAX_QUEUED_PER_USER: usize = 20;
 /// Maximum number of restores and copies that wait in the queue.
 const MAX_QUEUED: usize = 100;
-/// The member of a run's request that holds the id of the user who asked for it.
-const REQUESTED_BY: &str = "requestedBy";
 
 /// What the handlers of restores and copies answer with.
 pub(super) type Queued = (StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>);
 
 /// Queues a restore or a copy, unless too many wait already. Backups need no bound: each job has one run at a time.
-pub(super) async fn queue(
-    app: &App,
-    caller: &Caller,
-    kind: &'static str,
-    title: String,
-    request: &impl Serialize,
-) -> Result<Queued, Problem> {
-    let mut request = serde_json::to_value(request).map_err(Problem::internal)?;
-    request[REQUESTED_BY] = caller.user.id.as_str().into();
-    let new = NewRun {
-        kind,
-        job_id: None,
-        title: title.clone(),
-        request: Some(request),
-        cause: if let Credential::Token(_) = caller.credential { "api" } else { "manual" },
-        slot: None,
-        attempt: 0,
-    };
+pub(super) async fn queue(app: &App, caller: &Caller, title: String, spec: RunSpec) -> Result<Queued, Problem> {
+    let new = NewRun { spec, job_id: None, title: title.clone(), cause: cause(caller), slot: None, attempt: 0 };
     // Counting and queueing in one go: requests at the same moment see each other. Only those of other servers may not.
     let one_at_a_time = app.runs.queueing.lock().await;
     check(app, &caller.user.id).await?;
@@ -52,16 +34,21 @@ pub(super) async fn queue(
     Ok((StatusCode::ACCEPTED, axum::Extension(AuditDetail(title)), Json(run.into())))
 }
 
+/// Returns what causes a run that a caller asks for.
+pub(super) fn cause(caller: &Caller) -> Cause {
+    if let Credential::Token(_) = caller.credential { Cause::Api } else { Cause::Manual }
+}
+
 async fn check(app: &App, user_id: &str) -> Result<(), Problem> {
     let (mut all, mut own) = (0, 0);
-    for kind in ["restore", "copy"] {
-        let filter = RunFilter { job_id: None, states: vec![RunStatus::Queued], kind: Some(kind.to_owned()) };
+    for kind in [RunKind::Restore, RunKind::Copy] {
+        let filter = RunFilter { job_id: None, states: vec![RunStatus::Queued], kind: Some(kind) };
         // Further ones change nothing: the queue is full by then.
         let page = PageRequest { after: None, limit: MAX_QUEUED };
         let queued = app.catalog.runs(&filter, &page).await?.items;
         all += queued.len();
-        let is_own = |request: &serde_json::Value| request[REQUESTED_BY] == user_id;
-        own += queued.iter().filter(|run| run.request.as_ref().is_some_and(is_own)).count();
+        let is_own = |run: &Run| run.spec().is_ok_and(|spec| spec.requested_by() == Some(user_id));
+        own += queued.iter().filter(|run| is_own(run)).count();
     }
     if own >= MAX_QUEUED_PER_USER {
         return Err(Problem::too_many_queued(format!(

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use domain::access::Permission;
+use domain::run::{PutInPlaceSpec, RestoreSpec, RunSpec};
 use runner::OpenRequest;
 use runner::restore::examine;
 use serde::{Deserialize, Serialize};
@@ -19,7 +20,7 @@ use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::redaction::redact;
-use crate::runs::restore::{PutInPlaceRequest, RestoreRequest};
+use crate::runs::restore::{asked, options};
 
 /// Which backup goes where.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -163,7 +164,7 @@ impl RestoreInput {
         super::backups::check_backup(&self.path).map(drop)
     }
 
-    fn into_request(self, caller: &Caller) -> RestoreRequest {
+    fn into_spec(self, caller: &Caller) -> RestoreSpec {
         let Self {
             destination_id,
             path,
@@ -176,7 +177,7 @@ impl RestoreInput {
             allow_damaged,
             allow_unencrypted,
         } = self;
-        RestoreRequest {
+        RestoreSpec {
             destination_id,
             path,
             source_id,
@@ -188,13 +189,14 @@ impl RestoreInput {
             allow_damaged,
             allow_unencrypted,
             administers: caller.allows(Permission::Administer),
+            requested_by: Some(caller.user.id.clone()),
         }
     }
 }
 
 /// What is known without reading the backup.
-async fn look(app: &App, input: &RestoreRequest) -> Result<RestorePreview, Failure> {
-    let target = app.restore_target(input.asked()).await?.target;
+async fn look(app: &App, input: &RestoreSpec) -> Result<RestorePreview, Failure> {
+    let target = app.restore_target(asked(input)).await?.target;
     let destination = app.open_destination(&input.destination_id, Patience::Short).await?;
     let examined = examine(&*destination, &input.path).await?;
     let name = input.path.rsplit('/').next().and_then(domain::BackupName::parse);
@@ -220,11 +222,11 @@ async fn look(app: &App, input: &RestoreRequest) -> Result<RestorePreview, Failu
 }
 
 /// Reads the beginning of the backup, and asks the target whether it has what the backup needs.
-async fn findings(app: &App, request: &RestoreRequest) -> Result<Vec<FindingInfo>, Failure> {
+async fn findings(app: &App, request: &RestoreSpec) -> Result<Vec<FindingInfo>, Failure> {
     let destination = app.open_destination(&request.destination_id, Patience::Short).await?;
-    let target = app.restore_target(request.asked()).await?.target;
+    let target = app.restore_target(asked(request)).await?.target;
     let open = OpenRequest { destination: &*destination, path: &request.path, identities: app.identities().await? };
-    let found = runner::review(open, &*target, request.options()).await?;
+    let found = runner::review(open, &*target, options(request)).await?;
     Ok(found.into_iter().map(FindingInfo::from).collect())
 }
 
@@ -237,7 +239,7 @@ pub(crate) async fn preview(
     Body(input): Body<RestoreInput>,
 ) -> Result<Json<RestorePreview>, Problem> {
     input.check()?;
-    let request = input.into_request(&caller);
+    let request = input.into_spec(&caller);
     app.gates.at_destination(&request.destination_id).await?;
     let mut preview = look(&app, &request).await?;
     preview.findings.extend(findings(&app, &request).await?);
@@ -253,7 +255,7 @@ pub(crate) async fn create(
     Body(input): Body<RestoreInput>,
 ) -> Result<Queued, Problem> {
     input.check()?;
-    let request = input.into_request(&caller);
+    let request = input.into_spec(&caller);
     app.gates.at_destination(&request.destination_id).await?;
     let preview = look(&app, &request).await?;
     if matches!(preview.contents, TargetContents::Data) && !request.overwrite {
@@ -263,7 +265,7 @@ pub(crate) async fn create(
     let expected = app.expected_origin(&request).await?;
     runner::provenance::check_encryption(&*destination, &request.path, expected).await.map_err(Failure::from)?;
     let title = format!("{} into {}", request.path, preview.target);
-    queue(&app, &caller, "restore", title, &request).await
+    queue(&app, &caller, title, RunSpec::Restore(request)).await
 }
 
 /// Puts a restored database in its place, which is a run: a restore loaded and kept it, because it could not be put there then.
@@ -278,8 +280,9 @@ pub(crate) async fn put_in_place(
     let PutInPlaceInput { source_id, database, kept } = input;
     check_texts("kept", &kept, database.as_deref())?;
     let administers = caller.allows(Permission::Administer);
-    let request = PutInPlaceRequest { source_id, database, kept, administers };
+    let requested_by = Some(caller.user.id.clone());
+    let request = PutInPlaceSpec { source_id, database, kept, administers, requested_by };
     let target = app.put_in_place_target(&request).await?;
     let title = format!("{} into {}", request.kept, target.name());
-    queue(&app, &caller, "restore", title, &request).await
+    queue(&app, &caller, title, RunSpec::PutInPlace(request)).await
 }

@@ -10,6 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use catalog::{LogLine, Run, RunFilter};
 use domain::outcome::RunStatus;
+use domain::run::{Cause, RunKind, RunResult};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,41 +26,22 @@ use crate::app::App;
 use crate::runs::StopReason;
 use crate::runs::live::LiveEvent;
 
-/// How far a run is.
-#[derive(Debug, ToSchema)]
-#[schema(as = RunStatus, rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes domain::outcome::RunStatus to the API's readers")]
-pub(crate) enum StatusName {
-    Queued,
-    Running,
-    Succeeded,
-    #[schema(rename = "succeededWithWarnings")]
-    SucceededWithWarnings,
-    Partial,
-    Failed,
-    Cancelled,
-    Interrupted,
-}
-
 /// A run.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Run)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RunInfo {
     id: String,
-    /// `backup`, `restore` or `copy`.
-    kind: String,
+    kind: RunKind,
     /// Absent for a restore and a copy, or if the job was deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     job_id: Option<String>,
     /// The job's name, or what is restored or copied.
     title: String,
-    /// `manual`, `schedule`, `api`, `retry`.
-    cause: String,
+    cause: Cause,
     /// The scheduled time.
     #[serde(skip_serializing_if = "Option::is_none")]
     slot: Option<Time>,
-    #[schema(value_type = StatusName)]
     state: RunStatus,
     attempt: i64,
     /// Somebody wants it to stop.
@@ -77,12 +59,9 @@ pub(crate) struct RunInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request: Option<Value>,
-    /// What came out of it, so far if it has not ended. A backup: `databases`, each with its `copies` and `warnings`, and while
-    /// more is to come its `stage` and `heldSince`; and the run's own `warnings`. A restore: `target`, `failedObjects`,
-    /// `warnings`; or `kept`, the name of a restored database that could not be put in its place.
+    /// What came out of it, so far if it has not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
-    result: Option<Value>,
+    result: Option<RunResult>,
     created_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<Time>,
@@ -110,10 +89,10 @@ pub(crate) struct RunQuery {
     /// Only of this job.
     job_id: Option<String>,
     /// Only in one of these states: `succeeded,succeededWithWarnings`.
-    #[param(value_type = Option<Vec<StatusName>>, style = Form, explode = false)]
+    #[param(value_type = Option<Vec<RunStatus>>, style = Form, explode = false)]
     state: Option<String>,
-    /// Only `backup`, `restore` or `copy`.
-    kind: Option<String>,
+    /// Only of this kind.
+    kind: Option<RunKind>,
     cursor: Option<String>,
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
@@ -293,7 +272,7 @@ impl Watching {
             match tokio::time::timeout_at(deadline, self.live.recv()).await {
                 Ok(Ok(event)) if event.run_id() != self.id => {}
                 Ok(Ok(LiveEvent::Progress { bytes, result, .. })) => {
-                    let data = super::events::progress(bytes, result);
+                    let data = super::events::progress(bytes, result.as_ref());
                     if let Ok(event) = Event::default().event("progress").json_data(data) {
                         self.pending.push(event);
                     }

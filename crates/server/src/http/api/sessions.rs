@@ -60,10 +60,8 @@ const DEVICE_SECONDS: i64 = 365 * 24 * 3600;
 pub(crate) struct CurrentSession {
     user_id: String,
     name: String,
-    #[schema(value_type = super::users::RoleName)]
     role: Role,
     /// What they may do here.
-    #[schema(value_type = Vec<super::tokens::Scope>)]
     permissions: Vec<Permission>,
 }
 

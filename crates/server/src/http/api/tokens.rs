@@ -15,17 +15,6 @@ use super::super::problem::{Fields, Problem};
 use super::super::time::Time;
 use crate::app::App;
 
-/// What a token may do.
-#[derive(Debug, ToSchema)]
-#[schema(as = Permission, rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes domain::access::Permission to the API's readers")]
-pub(crate) enum Scope {
-    View,
-    Operate,
-    Configure,
-    Administer,
-}
-
 /// A token, without the token itself.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ApiToken)]
@@ -35,7 +24,6 @@ pub(crate) struct TokenInfo {
     /// On whose behalf it acts.
     user_id: String,
     name: String,
-    #[schema(value_type = Vec<Scope>)]
     scopes: Vec<Permission>,
     created_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,7 +40,7 @@ pub(crate) struct TokenInput {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
     /// Within one's own role.
-    #[schema(value_type = Vec<Scope>, min_items = 1, max_items = 4)]
+    #[schema(min_items = 1, max_items = 4)]
     scopes: Vec<Permission>,
     /// Never, if absent.
     expires_at: Option<Time>,

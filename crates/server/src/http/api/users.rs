@@ -16,16 +16,6 @@ use super::super::time::Time;
 use crate::app::App;
 use crate::passwords::refuse_password;
 
-/// A role.
-#[derive(Debug, ToSchema)]
-#[schema(as = Role, rename_all = "lowercase")]
-#[expect(dead_code, reason = "describes domain::access::Role to the API's readers")]
-pub(crate) enum RoleName {
-    Viewer,
-    Operator,
-    Administrator,
-}
-
 /// Somebody who may sign in.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = User)]
@@ -33,7 +23,6 @@ pub(crate) enum RoleName {
 pub(crate) struct UserInfo {
     id: String,
     name: String,
-    #[schema(value_type = RoleName)]
     role: Role,
     created_at: Time,
 }
@@ -44,7 +33,6 @@ pub(crate) struct UserInfo {
 pub(crate) struct UserInput {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    #[schema(value_type = RoleName)]
     role: Role,
     /// At least 10 characters.
     #[schema(write_only, value_type = String, min_length = 10, max_length = 200)]
@@ -55,7 +43,6 @@ pub(crate) struct UserInput {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
-    #[schema(value_type = Option<RoleName>)]
     role: Option<Role>,
     /// Ends all of that person's sessions and API tokens.
     #[schema(write_only, value_type = Option<String>, min_length = 10, max_length = 200)]
