@@ -32,7 +32,7 @@ impl Role {
         );
         let rows = match execute(source, &sql).await {
             Ok(rows) => rows,
-            Err(_) => query(source, database, &sql).await?,
+            Err(error) => query(source, database, &sql).await.map_err(|_| error)?,
         };
         let is = |index: usize| rows.first().and_then(|row| row.get(index)).is_some_and(|value| value == "t");
         Ok(Self { is_superuser: is(0), can_create_databases: is(0) || is(1), owns_target: is(0) || is(2) })
