@@ -8,6 +8,7 @@ mod config;
 mod contents;
 mod cures;
 mod definition;
+mod disposal;
 mod dump;
 mod likeness;
 mod list_file;
@@ -23,6 +24,7 @@ mod rights;
 mod session;
 mod sql;
 mod steps;
+mod tablespaces;
 mod tools;
 mod uri;
 
