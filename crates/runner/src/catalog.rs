@@ -125,7 +125,7 @@ pub async fn published_by(destination: &dyn Destination, run: &PublishedBy<'_>) 
             && sidecar.run_id == run.run_id
             && sidecar.size.stored == backup.size
             && backup.path.rsplit('/').next() == Some(&*sidecar.original_file_name);
-        Ok::<_, Error>(is_its_own.then(|| Stored { path: backup.path, sidecar: *sidecar }))
+        Ok::<_, Error>(is_its_own.then_some(Stored { path: backup.path, sidecar: *sidecar }))
     };
     let read: Vec<_> = stream::iter(backups).map(read).buffered(PARALLEL_READS).try_collect().await?;
     Ok(read.into_iter().flatten().collect())

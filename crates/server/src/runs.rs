@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::live::LiveEvent;
 use self::stages::Stages;
-use self::unstored::Unstored;
+use self::unstored::Waiting;
 use crate::app::App;
 use crate::failure::Failure;
 
@@ -62,7 +62,7 @@ pub(crate) struct Active {
     pub(crate) progress: Progress,
     pub(crate) stages: Stages,
     /// Lines of its log that are not stored yet.
-    pub(crate) unstored: std::sync::Arc<tokio::sync::Mutex<Unstored>>,
+    pub(crate) unstored: std::sync::Arc<Waiting>,
 }
 
 /// Why a run is stopped.
@@ -97,15 +97,25 @@ impl App {
         Failure: From<E>,
     {
         // What has a limit of its own says more: that comes first.
-        let limit = self.config.stall_timeout.saturating_add(GRACE);
-        tokio::select! {
-            biased;
-            () = active.cancel.cancelled() => Err(Failure::Stopped),
-            done = tokio::time::timeout(limit, step) => match done {
-                Ok(done) => Ok(done?),
-                Err(_) => Err(Failure::TookTooLong(limit)),
-            },
-        }
+        unless_stopped(&active.cancel, self.config.stall_timeout.saturating_add(GRACE), step).await
+    }
+}
+
+async fn unless_stopped<T, E>(
+    cancel: &CancellationToken,
+    limit: Duration,
+    step: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Failure::Stopped),
+        done = tokio::time::timeout(limit, step) => match done {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(Failure::TookTooLong(limit)),
+        },
     }
 }
 
@@ -176,5 +186,23 @@ impl Runs {
     pub(crate) fn tell(&self, event: LiveEvent) {
         // Nobody may be watching.
         let _ = self.live.send(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_run_needs_first_ends_with_a_stop_and_with_its_limit() {
+        let (cancel, limit) = (CancellationToken::new(), Duration::from_secs(60));
+        let hung = unless_stopped(&cancel, limit, pending::<Result<(), Failure>>()).await.unwrap_err();
+        assert!(hung.to_string().contains("nothing answered for 60 s"), "{hung}");
+        unless_stopped(&cancel, limit, async { Ok::<_, Failure>(()) }).await.unwrap();
+        cancel.cancel();
+        let stopped = unless_stopped(&cancel, limit, pending::<Result<(), Failure>>()).await;
+        assert!(matches!(stopped, Err(Failure::Stopped)));
     }
 }

@@ -289,7 +289,7 @@ fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target], acknowledged
         Event::Warned { database, warning } => stages.warn(database, warning.listed(acknowledged)),
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
         Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
-        Event::MayNotFit { .. } | Event::Silent { .. } => {}
+        Event::MayNotFit { .. } | Event::Silent { .. } | Event::Settling { .. } => {}
     }
 }
 
@@ -312,6 +312,13 @@ fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
                 runner::in_words(*limit)
             ),
         ),
+        Event::Settling { database, index, destination } => {
+            let name = ready.get(*index).map_or(destination, |target| &target.name);
+            let words = format!(
+                "{database}: stopping, but this backup was already sent. The run waits for {name} to tell whether the backup was published"
+            );
+            (Level::Warning, words)
+        }
         Event::Dumped { database, size } => (Level::Info, format!("dump of {database} complete: {}", human(*size))),
         Event::Warned { database, warning } => (Level::Warning, format!("{database}: {warning}")),
         Event::Failed { database, failure } => (Level::Error, format!("{database} is not backed up: {failure}")),

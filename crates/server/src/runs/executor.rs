@@ -24,7 +24,7 @@ use crate::redaction::redact;
 pub const LEASE: Duration = Duration::from_secs(30);
 /// How often an end is tried to be stored.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
-/// Maximum time for storing an end or its line of the log once. Shorter than [`CLEAN_UP`], so that a file keeps the end where the
+/// Maximum time for storing an end once. Shorter than [`CLEAN_UP`], so that a file keeps the end where the
 /// metadata database hangs.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a lease is renewed, and somebody else's wish to cancel is seen.
@@ -190,7 +190,7 @@ impl App {
             Some(error) => (Level::Error, format!("{}: {error}", in_words(state))),
             None => (Level::Info, in_words(state).to_owned()),
         };
-        let _ = tokio::time::timeout(STORE_TIMEOUT, self.log(&run.id, level, &words)).await;
+        self.log(&run.id, level, &words).await;
         let bytes = bytes(active);
         let end = RunEnd { state, error, result, bytes };
         if !self.store_end(&Unrecorded { run_id: run.id.clone(), fence, end, at: self.now() }).await {

@@ -1,7 +1,6 @@
 //! What an abandoned backup had published, as its destinations show it. Its end may be written nowhere: the metadata database was away, or
 //! the disk full, until the server was killed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::{Job, Run, Settlement};
@@ -87,7 +86,7 @@ impl App {
         for job in std::iter::once(&run.title).chain(renamed) {
             let signed_by = self.signer.public_key();
             let wanted = PublishedBy { run_id: &run.id, job, signed_by, started, most };
-            found.extend(published_by(&*Arc::clone(&destination), &wanted).await?);
+            found.extend(published_by(&*destination, &wanted).await?);
         }
         Ok(found)
     }

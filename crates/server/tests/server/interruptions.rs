@@ -165,6 +165,26 @@ async fn a_destination_that_is_gone_keeps_no_abandoned_run_from_its_end_and_is_n
     assert!(error.contains("could not be determined") && error.contains("Disk"), "{error}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_hangs_at_the_start_holds_up_neither_the_start_nor_other_runs() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let (_, disk) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&dropbox], json!({})).await;
+    let run = id(&world.run_job(&anna, &job).await);
+    world.stop().await;
+    forget_the_end(&world, "manual");
+    world.dropbox().set_weather(Weather { latency: std::time::Duration::from_secs(600), ..Weather::default() });
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let other = anna.job("other", &source, &[&disk], json!({})).await;
+    assert_eq!(world.run_job(&anna, &other).await["state"], "succeeded");
+    assert_eq!(anna.get(&format!("/api/runs/{run}")).await.expect(200)["state"], "running");
+    tokio::time::timeout(crate::world::PATIENCE, world.stop()).await.expect("the server does not stop");
+}
+
 #[tokio::test]
 async fn everything_works_on_postgres_too() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
