@@ -5,7 +5,8 @@ mod delete;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use destinations::{Destination, Error, Object, Unreadable};
+use adapter::Error;
+use adapter::destination::{Destination, Object, Unreadable};
 use domain::BackupName;
 use domain::naming::{SIDECAR_SUFFIX, is_same_job, job_folder, job_of_folder};
 use futures_util::{StreamExt, TryStreamExt, stream};

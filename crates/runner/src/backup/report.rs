@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use destinations::Usage;
+use adapter::destination::{How, Usage};
 use domain::Warning;
 use domain::outcome::RunState;
 use domain::sidecar::Sidecar;
@@ -110,6 +110,8 @@ pub struct Stored {
     pub path: String,
     /// What its sidecar says.
     pub sidecar: Sidecar,
+    /// How it was proved that the destination holds it.
+    pub proved: How,
 }
 
 /// Why something is missing.
@@ -120,7 +122,7 @@ pub enum Failure {
     Source(#[from] sources::Error),
     /// The destination.
     #[error(transparent)]
-    Destination(#[from] destinations::Error),
+    Destination(adapter::Error),
     /// The stages between.
     #[error(transparent)]
     Pipeline(#[from] pipeline::EncodeError),
@@ -130,7 +132,7 @@ pub enum Failure {
         /// Where the backup is.
         path: String,
         /// Why there is no sidecar.
-        cause: destinations::Error,
+        cause: adapter::Error,
     },
     /// The last backup would not fit, and the destination's setting is to stop then.
     #[error(

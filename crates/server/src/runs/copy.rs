@@ -55,7 +55,7 @@ impl App {
         // There is nothing to go on from: a copy that is interrupted here starts anew.
         let ignore = |_: CopyEvent<'_>| {};
         let words = match runner::copy(copy, &active.progress, &ignore).await {
-            Ok(Copied::Done { size, .. }) => format!("{} copied to {to}, proved the same", human(size)),
+            Ok(Copied::Done { size, proved, .. }) => format!("{} copied to {to}, checked by {proved}", human(size)),
             Ok(Copied::AlreadyThere) => format!("{to} holds it already, with the same content"),
             Err(error) => {
                 let (whose, words) = match &error {

@@ -31,7 +31,7 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     let path = first_path(&run);
     assert!(path.starts_with("shop nightly/backup_2026-01-15T12-00-00") && path.ends_with(".db.zst.age"), "{path}");
     let log = anna.log_of(&id(&run)).await;
-    assert!(log.contains("proved whole") && log.ends_with("succeeded"), "{log}");
+    assert!(log.contains("checked by") && log.ends_with("succeeded"), "{log}");
 
     let listed = anna.get(&format!("/api/destinations/{dropbox}/backups?job=shop%20nightly")).await.expect(200);
     assert_eq!((&listed["items"][0]["path"], &listed["items"][0]["encrypted"]), (&json!(path), &json!(true)));
@@ -40,7 +40,8 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     assert_eq!((&details["job"], &details["engine"]), (&json!("shop nightly"), &json!("SQLite")));
     assert_eq!((&details["sidecar"]["runId"], &details["sidecar"]["jobId"]), (&run["id"], &json!(job)));
     let verify = format!("/api/destinations/{dropbox}/backups/verify");
-    assert_eq!(anna.post(&verify, &json!({"path": path})).await.expect(200)["result"], "whole");
+    let verified = anna.post(&verify, &json!({"path": path})).await.expect(200);
+    assert_eq!((&verified["result"], &verified["checkedBy"]), (&json!("whole"), &json!("ownHash")));
 
     // Into a file that is not there; over one that holds data only when told to.
     let target = world.path("restored.db");
@@ -303,7 +304,7 @@ async fn a_backup_is_copied_to_another_destination_and_proved_there() {
     let path = first_path(&world.run_job(&anna, &job).await);
     let copy = |path: &str, to: &str| json!({"destinationId": dropbox, "path": path, "toDestinationId": to});
 
-    for words in ["proved the same", "holds it already"] {
+    for words in ["checked by", "holds it already"] {
         let begun = anna.post("/api/copies", &copy(&path, &folder)).await.expect(202);
         assert_eq!(begun["kind"], "copy");
         assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
@@ -311,7 +312,8 @@ async fn a_backup_is_copied_to_another_destination_and_proved_there() {
         assert!(log.contains(words), "{log}");
     }
     let verify = format!("/api/destinations/{folder}/backups/verify");
-    assert_eq!(anna.post(&verify, &json!({"path": path})).await.expect(200)["result"], "whole");
+    let verified = anna.post(&verify, &json!({"path": path})).await.expect(200);
+    assert_eq!((&verified["result"], &verified["checkedBy"]), (&json!("whole"), &json!("readBack")));
 
     let problem = anna.post("/api/copies", &copy(&path, &dropbox)).await.problem(422, "invalid", &["already"]);
     assert_eq!(problem["errors"][0]["field"], "toDestinationId");

@@ -114,10 +114,10 @@ fn file_name(link: &DownloadLink) -> String {
 
 async fn raw(app: &App, link: &DownloadLink) -> Result<(AxumBody, Option<u64>), Failure> {
     let destination = app.open_destination(&link.destination_id, Patience::Long).await?;
-    let download = destination.open(&link.path).await?;
+    let download = destination.open(&link.path).await.map_err(Failure::Destination)?;
     let size = download.entry().size;
     let pieces = stream::try_unfold(download, |mut download| async move {
-        Ok::<_, destinations::Error>(download.next().await?.map(|piece| (piece, download)))
+        Ok::<_, adapter::Error>(download.next().await?.map(|piece| (piece, download)))
     });
     Ok((AxumBody::from_stream(pieces), Some(size)))
 }
