@@ -32,13 +32,26 @@ pub(super) enum Unreadables {
     Report,
 }
 
+/// A page, or `None` for the end: a thread that breaks down says neither, and has not listed everything.
+type Message = Result<Option<Page>, Error>;
+
 /// A listing in progress.
-struct FilePages(mpsc::Receiver<Result<Page, Error>>);
+struct FilePages {
+    receiver: mpsc::Receiver<Message>,
+    has_ended: bool,
+}
 
 #[async_trait]
 impl Pages for FilePages {
     async fn next(&mut self) -> Result<Option<Page>, Error> {
-        self.0.recv().await.transpose()
+        if self.has_ended {
+            return Ok(None);
+        }
+        let message = self.receiver.recv().await;
+        let page =
+            message.unwrap_or_else(|| Err(Error::failed("could not list the folder", "the listing broke off")))?;
+        self.has_ended = page.is_none();
+        Ok(page)
     }
 }
 
@@ -52,15 +65,13 @@ impl FileSystem {
         let (sender, receiver) = mpsc::channel(MAX_READY);
         tokio::task::spawn_blocking(move || {
             let mut sink = Sink { destination, unreadables, page: Page::default(), sender };
-            let listed = sink.list(&prefix);
-            let last = std::mem::take(&mut sink.page);
-            match listed {
-                Ok(()) => sink.send(Ok(last)).unwrap_or_default(),
-                Err(Stopped::Failed(error)) => sink.send(Err(error)).unwrap_or_default(),
-                Err(Stopped::NobodyListens) => {}
+            let listed = sink.list(&prefix).and_then(|()| sink.flush()).and_then(|()| sink.send(Ok(None)));
+            if let Err(Stopped::Failed(error)) = listed {
+                // If nobody listens, nobody is told.
+                let _ = sink.send(Err(error));
             }
         });
-        Ok(FilePages(receiver))
+        Ok(FilePages { receiver, has_ended: false })
     }
 }
 
@@ -75,20 +86,22 @@ struct Sink {
     destination: FileSystem,
     unreadables: Unreadables,
     page: Page,
-    sender: mpsc::Sender<Result<Page, Error>>,
+    sender: mpsc::Sender<Message>,
 }
 
 impl Sink {
-    fn send(&self, page: Result<Page, Error>) -> Result<(), Stopped> {
-        self.sender.blocking_send(page).map_err(|_| Stopped::NobodyListens)
+    fn send(&self, message: Message) -> Result<(), Stopped> {
+        self.sender.blocking_send(message).map_err(|_| Stopped::NobodyListens)
+    }
+
+    fn flush(&mut self) -> Result<(), Stopped> {
+        let page = std::mem::take(&mut self.page);
+        self.send(Ok(Some(page)))
     }
 
     fn full(&mut self) -> Result<(), Stopped> {
-        if self.page.objects.len() + self.page.unreadable.len() < PAGE_LEN {
-            return Ok(());
-        }
-        let page = std::mem::take(&mut self.page);
-        self.send(Ok(page))
+        let length = self.page.objects.len() + self.page.unreadable.len();
+        if length < PAGE_LEN { Ok(()) } else { self.flush() }
     }
 
     fn found(&mut self, object: Object) -> Result<(), Stopped> {
@@ -205,4 +218,19 @@ fn step_into(folder: BorrowedFd<'_>, name: &CStr, path: String, depth: usize, si
 fn leads_to_folder(folder: BorrowedFd<'_>, name: &CStr) -> bool {
     let found = statat(folder, name, AtFlags::empty());
     found.is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listing_that_breaks_off_is_an_error_and_never_a_part() {
+        let (sender, receiver) = mpsc::channel(1);
+        let mut pages = FilePages { receiver, has_ended: false };
+        sender.send(Ok(Some(Page::default()))).await.unwrap();
+        drop(sender);
+        assert!(pages.next().await.unwrap().is_some());
+        assert!(pages.next().await.is_err());
+    }
 }
