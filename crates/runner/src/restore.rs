@@ -21,8 +21,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub use self::examine::{Examined, examine, verify};
-use self::examine::{altered, equal, open_examined};
+pub use self::examine::{Examined, examine, open_examined, verify};
+use self::examine::{altered, equal};
 use crate::checks::Checks;
 use crate::limited::Limited;
 use crate::sidecars::SidecarState;
