@@ -29,6 +29,9 @@ const MAX_UNREADABLE: usize = 100;
 /// Maximum number of sidecars read at once.
 const PARALLEL_READS: usize = 4;
 
+/// What is left where a content cannot be compared.
+const RESTORE: &str = "A restore checks its layers";
+
 /// A backup, as its name and the storage tell.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Backup)]
@@ -353,8 +356,7 @@ fn not_a_backup() -> Problem {
     Problem::bad_request("this is not the path of a backup: give it as the list shows it")
 }
 
-/// Compares what the storage holds with the sidecar. Nothing is downloaded where the storage knows a hash of it; otherwise the file is
-/// read.
+/// Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file.
 #[utoipa::path(post, path = "/api/destinations/{id}/backups/verify", tag = "backups", params(("id" = String, Path)),
     request_body = PathInput, responses((status = 200, body = Verification)))]
 pub(crate) async fn verify(
@@ -369,12 +371,18 @@ pub(crate) async fn verify(
             Some(how) => {
                 (VerificationResult::Whole, Some(how), format!("the content is the sidecar's, checked by {how}"))
             }
-            None => {
-                let why = examined.sidecar.problem();
-                let why = why.unwrap_or_else(|| "the storage knows no hash of its content".to_owned());
-                let detail = format!("the content could not be compared: {why}. A restore checks its layers");
-                (VerificationResult::Unknown, None, detail)
-            }
+            None => match examined.sidecar.problem() {
+                Some(why) => (
+                    VerificationResult::Unknown,
+                    None,
+                    format!("there is nothing to compare it with: {why}. {RESTORE}"),
+                ),
+                None => {
+                    let detail =
+                        format!("only its size was compared: the storage knows no hash of its content. {RESTORE}");
+                    (VerificationResult::Unknown, Some(How::SizeAndTag), detail)
+                }
+            },
         },
         Err(altered @ runner::OpenError::Altered { .. }) => (VerificationResult::Altered, None, altered.to_string()),
         Err(error) => return Err(Failure::from(error).into()),
