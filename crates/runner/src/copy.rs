@@ -154,14 +154,14 @@ impl Copying<'_> {
         let CopyRequest { path, cancel, guard, .. } = self.request;
         let prepared = tokio::select! {
             biased;
-            () = cancel.cancelled() => return Err(to(Error::stopped("cancelled"))),
+            () = cancel.cancelled() => return Err(to(Error::unpublished("cancelled"))),
             prepared = self.prepare(checkpoint) => prepared?,
         };
         let wanted = Wanted::new(cancel, guard);
         match prepared {
             Prepared::AlreadyThere(None) => Ok(Copied::AlreadyThere),
             Prepared::AlreadyThere(Some(sidecar)) => {
-                Gate::check(&*wanted).await.map_err(|why| to(Error::stopped(why)))?;
+                Gate::check(&*wanted).await.map_err(|why| to(Error::unpublished(why)))?;
                 let written = put(&self.destination, &sidecar_path(path), sidecar).await;
                 written.map_err(|cause| CopyError::Sidecar { path: (*path).to_owned(), cause })?;
                 Ok(Copied::AlreadyThere)

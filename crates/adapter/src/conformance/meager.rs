@@ -142,7 +142,7 @@ impl Upload for MeagerUpload {
             let what = format!("could not write {path}");
             return Err(Error::new(Kind::Unsupported, what, format!("the upload began as {}", self.path)));
         }
-        self.gate.check().await.map_err(Error::stopped)?;
+        self.gate.check().await.map_err(Error::unpublished)?;
         if self.destination.content(path)?.is_some() {
             return Err(Error::taken(path));
         }

@@ -30,7 +30,7 @@ impl Error {
     }
 
     /// The caller's gate closed before anything was published.
-    pub fn stopped(why: impl std::fmt::Display) -> Self {
-        Self::new(Kind::Stopped, "nothing was published", why)
+    pub fn unpublished(why: impl std::fmt::Display) -> Self {
+        Self::new(Kind::Stopped, why.to_string(), "nothing was published")
     }
 }

@@ -65,7 +65,7 @@ impl DropboxUpload {
             return Error::taken(&full);
         }
         if let ::dropbox::Error::Stopped(why) = error {
-            return Error::stopped(why);
+            return Error::unpublished(why);
         }
         self.destination.write_error(format!("could not upload {full}"), error).await
     }

@@ -151,7 +151,7 @@ impl Upload for FileUpload {
     async fn commit(&mut self, path: &str) -> Result<(), Error> {
         let path = check_path(path)?.to_owned();
         check_sealed(self.sealed, &path)?;
-        self.gate.check().await.map_err(Error::stopped)?;
+        self.gate.check().await.map_err(Error::unpublished)?;
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
             let (folder, name) = split(&path);
