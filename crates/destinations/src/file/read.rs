@@ -58,13 +58,13 @@ impl FileSystem {
 
     /// Hashes a file; one of another size than expected is not read.
     pub(super) async fn prove_file(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
-        let (destination, path, size) = (self.clone(), check_path(path)?.to_owned(), expected.size);
+        let (destination, path, wanted) = (self.clone(), check_path(path)?.to_owned(), expected.size);
         blocking(move || {
             let failed = |error: io::Error| destination.read_error(&path, &error);
             let file = destination.beneath().and_then(|beneath| beneath.file(&path)).map_err(failed)?;
             let found = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
-            if self::size(&found) != size {
-                return Ok(Proof { how: How::SizeAndTag, size: self::size(&found), hashes: Hashes::default() });
+            if size(&found) != wanted {
+                return Ok(Proof { how: How::SizeAndTag, size: size(&found), hashes: Hashes::default() });
             }
             let digested = digest(file).map_err(failed)?;
             let hashes = Hashes::of(SHA256.name, digested.sha256);

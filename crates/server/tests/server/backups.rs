@@ -372,3 +372,27 @@ async fn only_backups_are_deleted_no_locked_one_and_a_broken_sidecar_is_said() {
     anna.delete(&delete(&path)).await.expect(204);
     assert!(!beside.exists());
 }
+
+#[tokio::test]
+async fn a_copy_marks_the_destination_whose_authorization_is_gone_and_no_other() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 100).await;
+    let gone = world.dropbox_destination(&anna, "Gone").await;
+    let job = anna.job("shop", &source, &[&gone], json!({})).await;
+    let path = first_path(&world.run_job(&anna, &job).await);
+    world.dropbox().revoke_all();
+    // The same account, by another authorization.
+    let fine = world.dropbox_destination(&anna, "Fine").await;
+    let status = async |id: &str| {
+        let destination = anna.get(&format!("/api/destinations/{id}")).await.expect(200);
+        destination["authorization"]["status"].as_str().unwrap().to_owned()
+    };
+    let copy = json!({"destinationId": fine, "path": path, "toDestinationId": gone});
+    let run = anna.post("/api/copies", &copy).await.expect(202);
+    assert_eq!(anna.finished(&id(&run)).await["state"], "failed");
+    assert_eq!((&*status(&gone).await, &*status(&fine).await), ("reauthorizationRequired", "authorized"));
+    let back = json!({"destinationId": gone, "path": path, "toDestinationId": fine});
+    anna.post("/api/copies", &back).await.problem(409, "reauthorizationRequired", &["Re-authorize"]);
+    assert_eq!(status(&fine).await, "authorized");
+}
