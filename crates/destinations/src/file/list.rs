@@ -63,7 +63,10 @@ impl FileSystem {
         }
         let (destination, prefix) = (self.clone(), folder.to_owned());
         let (sender, receiver) = mpsc::channel(MAX_READY);
+        // A folder that hangs keeps the place of the request that lists it.
+        let place = pipeline::held::place();
         tokio::task::spawn_blocking(move || {
+            let _held = place;
             let mut sink = Sink { destination, unreadables, page: Page::default(), sender };
             let listed = sink.list(&prefix).and_then(|()| sink.flush()).and_then(|()| sink.send(Ok(None)));
             if let Err(Stopped::Failed(error)) = listed {

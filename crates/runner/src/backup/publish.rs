@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::place::Place;
 use super::report::{Failure, Stored};
 use super::{BackupRequest, ProvedDump, new_run_id};
-use crate::wanted::Wanted;
+use crate::wanted::{Wanted, settled};
 
 /// Another writer can take a name between our look and our commit; so often in a row it cannot.
 const MAX_NAMES_TRIED: u32 = 100;
@@ -24,7 +24,7 @@ pub(super) async fn publish(
     dump: &ProvedDump,
     place: &mut Place<'_>,
     mut upload: Box<dyn Upload>,
-    cancel: &CancellationToken,
+    (cancel, tell): (&CancellationToken, &(dyn Fn() + Sync)),
 ) -> Result<Stored, Failure> {
     let (Some(taken), Some(mut name)) = (&mut place.taken, place.begun.take()) else { return Err(Failure::NoDump) };
     let expected = dump.encoded.stored.clone().into();
@@ -44,7 +44,7 @@ pub(super) async fn publish(
         signed.map_err(|error| Failure::Internal(error.to_string()))?;
         let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
         let companion = Companion { path: taken.path(&name.sidecar()), content: json.into() };
-        let error = match upload.commit_with(&path, companion).await {
+        let error = match settled(upload.commit_with(&path, companion), cancel, tell).await {
             Ok(outcome) => {
                 taken.take(&name.to_string());
                 return match outcome {
