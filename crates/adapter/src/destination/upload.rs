@@ -106,7 +106,7 @@ impl Gate for OpenGate {
     }
 
     async fn closed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
