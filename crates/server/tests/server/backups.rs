@@ -391,7 +391,7 @@ async fn a_copy_marks_the_destination_whose_authorization_is_gone_and_no_other()
     let copy = json!({"destinationId": fine, "path": path, "toDestinationId": gone});
     let run = anna.post("/api/copies", &copy).await.expect(202);
     assert_eq!(anna.finished(&id(&run)).await["state"], "failed");
-    assert_eq!((&*status(&gone).await, &*status(&fine).await), ("reauthorizationRequired", "authorized"));
+    assert_eq!((&*status(&gone).await, &*status(&fine).await), ("reauthorization_required", "authorized"));
     let back = json!({"destinationId": gone, "path": path, "toDestinationId": fine});
     anna.post("/api/copies", &back).await.problem(409, "reauthorizationRequired", &["Re-authorize"]);
     assert_eq!(status(&fine).await, "authorized");
