@@ -53,7 +53,7 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
   await page.getByLabel('To', { exact: true }).selectOption({ label: 'Dropbox' });
   await world.look('copy');
   await page.getByRole('button', { name: 'Copy the backup' }).click();
-  await page.getByText('proved the same').waitFor({ timeout: 30_000 });
+  await page.getByText('checked by').waitFor({ timeout: 30_000 });
   await page.goto(`${world.url}/backups`);
   await page
     .getByRole('row', { name: /Dropbox/ })

@@ -42,6 +42,8 @@ pub enum Kind {
     NotFound,
     /// The name is taken. Nothing was changed.
     Taken,
+    /// What was named is another one than the caller looked at. Nothing was changed.
+    Changed,
     /// The account or role may not do that.
     Denied,
     /// The authorization needs its user.
@@ -79,7 +81,9 @@ impl Kind {
             Self::Unsupported => "unsupported",
             Self::NotFound => "notFound",
             Self::Taken => "taken",
+            Self::Changed => "changed",
             Self::Denied => "permissionDenied",
+            Self::Unauthorized(Authorization::Missing) => "authorizationRequired",
             Self::Unauthorized(Authorization::AppNotRecognized) => "appNotRecognized",
             Self::Unauthorized(_) => "reauthorizationRequired",
             Self::Full => "full",
@@ -99,6 +103,8 @@ impl Kind {
 /// What is wrong with an authorization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorization {
+    /// There is none yet.
+    Missing,
     /// It was withdrawn, or has ended.
     Revoked,
     /// It lacks a right that the act needs.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use destinations::Destination;
+use adapter::destination::Destination;
 use dropbox::{Client, Endpoints, Patience, Settings, Space};
 use pipeline::keys::Identity;
 use secrecy::SecretString;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use adapter::{Authorization, Kind};
 use domain::RunState;
 use sources::WayOn;
 
@@ -86,11 +87,11 @@ impl From<dropbox::Error> for Failure {
     }
 }
 
-impl From<destinations::Error> for Failure {
-    fn from(error: destinations::Error) -> Self {
-        match error {
-            destinations::Error::Usage(message) => Self::Usage(message),
-            error => Self::Failed(describe(&error)),
+impl From<adapter::Error> for Failure {
+    fn from(error: adapter::Error) -> Self {
+        match error.kind() {
+            Kind::Invalid => Self::Usage(error.to_string()),
+            _ => Self::Failed(describe(&error)),
         }
     }
 }
@@ -165,14 +166,11 @@ pub(crate) fn describe_copy(failure: &runner::backup::Failure) -> String {
     }
 }
 
-fn describe(error: &destinations::Error) -> String {
-    match error {
-        destinations::Error::Unauthorized { cause, .. }
-            if destinations::GrantFault::of(cause) != Some(destinations::GrantFault::AppNotRecognized) =>
-        {
-            format!("{error}. {LOG_IN}")
-        }
-        error => error.to_string(),
+fn describe(error: &adapter::Error) -> String {
+    match error.kind() {
+        Kind::Unauthorized(Authorization::AppNotRecognized) => error.to_string(),
+        Kind::Unauthorized(_) => format!("{}. {LOG_IN}", error.to_string().trim_end_matches('.')),
+        _ => error.to_string(),
     }
 }
 

@@ -2,8 +2,9 @@
 
 mod browse;
 mod config;
+mod error;
 mod folder;
-mod grant_fault;
+mod list;
 mod probe;
 mod read;
 mod write;
@@ -13,14 +14,33 @@ use std::time::Duration;
 
 use ::dropbox::Space;
 use ::dropbox::files::FileMetadata;
+use adapter::Error;
+use adapter::destination::{
+    Algorithm, Capabilities, Checkpoint, Destination, Download, Entry, Expected, Folder, Hasher, Pages, Proof, Upload,
+    Usage, Version,
+};
 use async_trait::async_trait;
 use domain::probe::Step;
 use tokio::time::Instant;
 
+pub use self::error::{dropbox_fault, dropbox_fault_words};
 pub use self::folder::dropbox_folder;
-pub use self::grant_fault::GrantFault;
-use crate::error::Error;
-use crate::{Checkpoint, Destination, Download, Entry, Folder, Object, StoredHash, Upload, Usage};
+
+/// Dropbox's `content_hash`.
+pub const DROPBOX_CONTENT_HASH: Algorithm =
+    Algorithm { name: "dropbox-content-hash", start: || Box::new(ContentHasher(::dropbox::ContentHasher::default())) };
+
+struct ContentHasher(::dropbox::ContentHasher);
+
+impl Hasher for ContentHasher {
+    fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    fn finish(self: Box<Self>) -> String {
+        self.0.finish()
+    }
+}
 
 /// Addresses in the account's own space, and in its team's.
 pub(crate) const SCHEME: &str = "dropbox:";
@@ -88,6 +108,19 @@ impl Destination for Dropbox {
         format!("{}{folder}", self.scheme())
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            browse: true,
+            quota: true,
+            resume: true,
+            atomic_pair: true,
+            no_clobber: true,
+            rename_at_commit: true,
+            versions: true,
+            own_hash: Some(DROPBOX_CONTENT_HASH),
+        }
+    }
+
     fn stops_when_full(&self) -> bool {
         self.stops_when_full
     }
@@ -97,16 +130,19 @@ impl Destination for Dropbox {
         format!("{}{} of {}", self.scheme(), self.folder.to_lowercase(), self.grant())
     }
 
-    async fn create(&self) -> Result<Box<dyn Upload>, Error> {
+    async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {
+        // Dropbox learns the name at the commit; one that cannot be is refused now.
+        self.resolve(path)?;
         Ok(Box::new(self.start_upload()))
     }
 
-    async fn resume(&self, checkpoint: &Checkpoint) -> Result<Box<dyn Upload>, Error> {
+    async fn resume(&self, path: &str, checkpoint: &Checkpoint) -> Result<Box<dyn Upload>, Error> {
+        self.resolve(path)?;
         Ok(Box::new(self.resume_upload(checkpoint)?))
     }
 
     async fn usage(&self) -> Result<Option<Usage>, Error> {
-        let cannot = |error| self.error(format!("could not look up the space in {}", self.name()), error);
+        let cannot = |error| self.error(format!("could not look up the space in {}", self.name()), &error);
         let usage = self.client.space_usage().await.map_err(cannot)?;
         Ok(Some(Usage { used: usage.used, allowed: usage.allowed }))
     }
@@ -115,22 +151,26 @@ impl Destination for Dropbox {
         Ok(Box::new(self.start_download(path).await?))
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
-        self.list_files(folder).await
+    async fn pages(&self, folder: &str) -> Result<Box<dyn Pages>, Error> {
+        Ok(Box::new(self.start_listing(folder)?))
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
         self.look_up(path).await
     }
 
-    async fn delete(&self, path: &str) -> Result<(), Error> {
+    async fn delete(&self, path: &str, version: Option<&Version>) -> Result<(), Error> {
         let full = self.resolve(path)?;
         self.recall(&full);
-        self.client.delete(&full).await.map_err(|error| self.error(format!("could not delete {full}"), error))
+        let revision = version.map(|version| version.0.as_str());
+        match self.client.delete_revision(&full, revision).await {
+            Err(error) if version.is_some() && error.is_conflict() => Err(Error::changed(&full)),
+            deleted => deleted.map_err(|error| self.error(format!("could not delete {full}"), &error)),
+        }
     }
 
-    async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
-        self.content_hash(path).await
+    async fn prove(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
+        self.prove_file(path, expected).await
     }
 
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {

@@ -3,19 +3,24 @@
 mod beneath;
 mod browse;
 mod config;
+mod error;
 mod list;
 mod read;
 mod write;
 
 use std::path::PathBuf;
 
+use adapter::Error;
+use adapter::destination::{
+    Capabilities, Destination, Download, Entry, Expected, Folder, Pages, Proof, Upload, Usage, Version,
+};
 use async_trait::async_trait;
 use domain::probe::{Step, Steps};
 
+use self::list::Unreadables;
+
 pub use self::beneath::RootLinks;
-use crate::error::Error;
-use crate::probe::{space, write_read_delete};
-use crate::{Destination, Download, Entry, Folder, Listing, Object, StoredHash, Upload, Usage};
+use adapter::destination::probe::{space, write_read_delete};
 
 /// Why a link is not followed.
 const LINK: &str = "it is, or lies below, a symbolic link, and none is followed: mount the other folder there instead \
@@ -35,6 +40,17 @@ impl Destination for FileSystem {
         crate::folder_address(&self.folder)
     }
 
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            browse: true,
+            quota: true,
+            no_clobber: true,
+            rename_at_commit: true,
+            versions: true,
+            ..Capabilities::default()
+        }
+    }
+
     fn stops_when_full(&self) -> bool {
         self.stops_when_full
     }
@@ -44,40 +60,36 @@ impl Destination for FileSystem {
         blocking(move || Ok(destination.place())).await.unwrap_or_else(|_| self.name())
     }
 
-    async fn create(&self) -> Result<Box<dyn Upload>, Error> {
-        self.create_in("").await
-    }
-
-    async fn create_in(&self, folder: &str) -> Result<Box<dyn Upload>, Error> {
-        Ok(Box::new(self.start_upload(folder).await?))
+    async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {
+        Ok(Box::new(self.start_upload(path).await?))
     }
 
     async fn open(&self, path: &str) -> Result<Box<dyn Download>, Error> {
         Ok(Box::new(self.start_download(path).await?))
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
-        self.list_all_files(folder).await
+    async fn pages(&self, folder: &str) -> Result<Box<dyn Pages>, Error> {
+        Ok(Box::new(self.start_listing(folder, Unreadables::Fail)?))
     }
 
-    async fn list_readable(&self, folder: &str) -> Result<Listing, Error> {
-        self.list_files(folder).await
+    async fn readable_pages(&self, folder: &str) -> Result<Box<dyn Pages>, Error> {
+        Ok(Box::new(self.start_listing(folder, Unreadables::Report)?))
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
         self.look_up(path).await
     }
 
-    async fn delete(&self, path: &str) -> Result<(), Error> {
-        self.remove(path).await
+    async fn delete(&self, path: &str, version: Option<&Version>) -> Result<(), Error> {
+        self.remove(path, version).await
     }
 
     async fn remove_leftovers(&self, folder: &str) -> Result<Vec<String>, Error> {
         self.sweep(folder).await
     }
 
-    async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
-        self.hash(path).await
+    async fn prove(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
+        self.prove_file(path, expected).await
     }
 
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {

@@ -6,8 +6,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
 
+use adapter::destination::{Destination, Expected, put};
+use adapter::{Error, Kind};
 use bytes::Bytes;
-use destinations::{Destination, Error, RootLinks, WhenFull, put};
+use destinations::{RootLinks, WhenFull};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 fn at(folder: &Path) -> Arc<dyn Destination> {
@@ -24,7 +26,7 @@ async fn reads_nothing(destination: &dyn Destination, path: &str) {
     names_the_link(destination.open(path).await.map(drop));
     names_the_link(destination.read(path, 1000).await);
     names_the_link(destination.stat(path).await);
-    names_the_link(destination.stored_hash(path).await);
+    names_the_link(destination.prove(path, &Expected::default()).await);
 }
 
 #[tokio::test]
@@ -48,9 +50,9 @@ async fn no_link_is_followed_out_of_the_folder_or_within_it() {
         names_the_link(put(&*destination, path, Bytes::from_static(b"evil")).await);
     }
     names_the_link(destination.list("linked").await);
-    assert!(destination.delete("linked/backup").await.is_err());
+    assert!(destination.delete("linked/backup", None).await.is_err());
     // What is deleted is the link.
-    destination.delete("job/file").await.unwrap();
+    destination.delete("job/file", None).await.unwrap();
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1);
     let all = destination.list_readable("").await.unwrap();
     assert_eq!((all.objects.len(), &*all.unreadable[0].path), (1, "linked"));
@@ -67,11 +69,11 @@ async fn a_link_that_is_planted_after_the_listing_is_not_followed() {
     fs::rename(folder.path().join("job"), folder.path().join("moved")).unwrap();
     symlink(outside.path(), folder.path().join("job")).unwrap();
     reads_nothing(&*destination, "job/good").await;
-    names_the_link(destination.create_in("job").await.map(drop));
+    names_the_link(destination.create("job/new").await.map(drop));
     // An upload that began in the real folder is not published through a link.
     fs::remove_file(folder.path().join("job")).unwrap();
     fs::rename(folder.path().join("moved"), folder.path().join("job")).unwrap();
-    let mut upload = destination.create_in("job").await.unwrap();
+    let mut upload = destination.create("job/new").await.unwrap();
     upload.write(Bytes::from_static(b"x")).await.unwrap();
     let mut digester = pipeline::Digester::default();
     digester.update(b"x");
@@ -104,7 +106,7 @@ async fn nothing_waits_for_a_fifo_and_no_device_is_read() {
         for error in [
             destination.open(path).await.err().unwrap(),
             destination.read(path, 10).await.err().unwrap(),
-            destination.stored_hash(path).await.err().unwrap(),
+            destination.prove(path, &Expected::default()).await.err().unwrap(),
         ] {
             // A container's file system can refuse to open devices altogether.
             let words = error.to_string();
@@ -114,12 +116,12 @@ async fn nothing_waits_for_a_fifo_and_no_device_is_read() {
     assert!(destination.list("job").await.unwrap().is_empty());
     put(&*destination, "job/good", Bytes::from_static(b"good")).await.unwrap();
     let taken = put(&*destination, "job/fifo", Bytes::from_static(b"x")).await;
-    assert!(matches!(taken, Err(Error::Taken(_))));
+    assert_eq!(*taken.unwrap_err().kind(), Kind::Taken);
     fs::create_dir(folder.path().join("other")).unwrap();
     special("swapped", FileType::Fifo, 0).unwrap();
     assert!(destination.list("swapped").await.is_err());
     assert!(at(&folder.path().join("swapped")).list("").await.is_err());
-    assert!(at(&folder.path().join("swapped")).create().await.is_err());
+    assert!(at(&folder.path().join("swapped")).create("x").await.is_err());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod compression;
 pub mod format;
+pub mod hashes;
 pub mod naming;
 pub mod outcome;
 pub mod probe;
@@ -18,6 +19,7 @@ pub mod warning;
 
 pub use compression::Compression;
 pub use format::{DumpFormat, Engine};
+pub use hashes::Hashes;
 pub use naming::BackupName;
 pub use outcome::RunState;
 pub use sidecar::Sidecar;

@@ -1,8 +1,11 @@
 //! The sidecar: what is known of a backup, as JSON beside it. A convenience: losing it loses no backup.
 
+mod checksum;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::checksum::Checksum;
 use crate::compression::Compression;
 use crate::format::Engine;
 use crate::warning::Warning;
@@ -95,20 +98,6 @@ pub struct Size {
     pub plain: u64,
     /// The file at the destination.
     pub stored: u64,
-}
-
-/// Digests of both ends of the pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct Checksum {
-    /// SHA-256 of the dump as the tool wrote it.
-    pub sha256_plain: String,
-    /// SHA-256 of the file at the destination.
-    pub sha256_stored: String,
-    /// Dropbox's `content_hash` of the file, where Dropbox is the destination.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dropbox_content_hash: Option<String>,
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod upload;
 
 pub use download::Download;
 pub use gate::{Gate, Open};
+pub use list::Listing;
 pub use metadata::{FileMetadata, FolderMetadata, Metadata};
 pub use path::{folded, normalized};
 pub use upload::{Checkpoint, Committed, Companion, Upload};

@@ -8,7 +8,7 @@ mod stream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use destinations::{Destination, Upload};
+use adapter::destination::{Destination, Upload};
 use domain::outcome::RunState;
 use domain::{Compression, Warning};
 use futures_util::future::join_all;
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::place::{Place, same_places};
-use self::publish::publish;
+use self::publish::{publish, weakly_proved};
 pub use self::report::{CopyReport, DatabaseReport, Event, Failure, RunReport, Stored};
 use crate::signature::Signer;
 
@@ -121,14 +121,14 @@ async fn copy_database(
     }
     let dump = streamed.dump.as_ref();
     let publishing = places.iter_mut().zip(streamed.uploads).enumerate().map(|(index, (place, upload))| async move {
-        let result = match (upload, dump, &mut place.taken) {
-            (Ok(upload), Some(dump), Some(taken)) => {
+        let result = match (upload, dump) {
+            (Ok(upload), Some(dump)) => {
                 let destination = place.destination.name();
                 let tell = || on_event(Event::Settling { database, index, destination: destination.clone() });
-                publish(request, database, dump, taken, upload, (cancel, &tell)).await
+                publish(request, database, dump, place, upload, (cancel, &tell)).await
             }
-            (Ok(_), ..) => Err(Failure::NoDump),
-            (Err(failure), ..) => Err(failure),
+            (Ok(_), None) => Err(Failure::NoDump),
+            (Err(failure), _) => Err(failure),
         };
         let copy = CopyReport { index, destination: place.destination.name(), result };
         on_event(Event::Copied { database, copy: &copy });
@@ -137,6 +137,13 @@ async fn copy_database(
     let copies = join_all(publishing).await;
     let mut warnings = streamed.foreseen;
     warnings.extend(streamed.dump.into_iter().flat_map(|dump| dump.warnings));
+    for copy in &copies {
+        let weak = copy.result.as_ref().ok().and_then(|stored| weakly_proved(stored.proved, &copy.destination));
+        if let Some(warning) = weak {
+            on_event(Event::Warned { database, warning: &warning });
+            warnings.push(warning);
+        }
+    }
     Ok(DatabaseReport { database: database.to_owned(), failure: None, warnings, copies })
 }
 
@@ -164,7 +171,7 @@ async fn dump_to_all(
     progress: &Progress,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Streamed, Failure> {
-    let prepared = join_all(places.iter_mut().map(|place| place.prepare(&request.job))).await;
+    let prepared = join_all(places.iter_mut().map(|place| place.prepare(request, database))).await;
     let (mut failures, mut uploads, mut foreseen) = (Vec::new(), Vec::new(), Vec::new());
     for (place, outcome) in places.iter().zip(prepared) {
         let foreseeing = match &outcome {
@@ -194,7 +201,7 @@ async fn dump_to_all(
     let uploads = failures.into_iter().map(|failure| match failure {
         Some(failure) => Err(failure),
         // As many as were handed over.
-        None => streamed.next().map_or(Err(Failure::NoDump), |upload| upload.map_err(Failure::from)),
+        None => streamed.next().map_or(Err(Failure::NoDump), |upload| upload.map_err(Failure::Destination)),
     });
     let uploads = uploads.collect();
     let dump = stream.encoded.map(|encoded| ProvedDump { versions, warnings: stream.warnings, encoded });

@@ -5,7 +5,8 @@ mod delete;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use destinations::{Destination, Error, Object, Unreadable};
+use adapter::Error;
+use adapter::destination::{Destination, How, Object, Unreadable};
 use domain::BackupName;
 use domain::naming::{SIDECAR_SUFFIX, is_same_job, job_folder, job_of_folder};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -109,7 +110,7 @@ pub struct PublishedBy<'a> {
 }
 
 /// Returns what a run of this installation published at a destination, by the sidecars there that it signed for this run. A backup of
-/// another size than its sidecar says is left out.
+/// another size than its sidecar says is left out; its content is not compared.
 ///
 /// # Errors
 /// As [`Destination::list`] and [`read_sidecar`].
@@ -125,7 +126,7 @@ pub async fn published_by(destination: &dyn Destination, run: &PublishedBy<'_>) 
             && sidecar.run_id == run.run_id
             && sidecar.size.stored == backup.size
             && backup.path.rsplit('/').next() == Some(&*sidecar.original_file_name);
-        Ok::<_, Error>(is_its_own.then_some(Stored { path: backup.path, sidecar: *sidecar }))
+        Ok::<_, Error>(is_its_own.then_some(Stored { path: backup.path, sidecar: *sidecar, proved: How::SizeAndTag }))
     };
     let read: Vec<_> = stream::iter(backups).map(read).buffered(PARALLEL_READS).try_collect().await?;
     Ok(read.into_iter().flatten().collect())

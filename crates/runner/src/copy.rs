@@ -3,8 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::destination::{
+    Algorithm, Capabilities, Checkpoint, Companion, Destination, Entry, Expected, Gate, How, SHA256, Sealed, Upload,
+    digest_of, put,
+};
+use adapter::{Error, Kind};
 use bytes::Bytes;
-use destinations::{Checkpoint, Companion, Destination, Error, Expected, Gate, StoredHash, Upload};
+use domain::Hashes;
+use domain::hashes::{Compared, label};
 use pipeline::{Digester, Progress};
 use sources::Guard;
 use tokio_util::sync::CancellationToken;
@@ -58,12 +64,14 @@ pub enum CopyEvent<'a> {
 /// How a copy ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Copied {
-    /// It is there, the same bytes as at the source.
+    /// It is there: the same bytes as at the source, or as many if only the size was compared.
     Done {
         /// Bytes.
         size: u64,
         /// What they were compared with besides.
         checks: Checks,
+        /// How it was proved that the destination holds them.
+        proved: How,
     },
     /// It was there already, with the same content.
     AlreadyThere,
@@ -88,7 +96,7 @@ pub enum CopyError {
         /// Where it was read.
         source_name: String,
         /// What differs.
-        what: &'static str,
+        what: String,
     },
     /// The backup is there and whole, its sidecar is not.
     #[error("{path} was copied and is whole, but its sidecar could not be written: {cause}")]
@@ -111,7 +119,7 @@ fn to(error: Error) -> CopyError {
 /// Copies a backup with its sidecar. Nothing is visible at the destination before everything has been proved.
 ///
 /// # Errors
-/// [`Error::Taken`] if another file has its name; [`Error::Stopped`] if it was cancelled, or refused by its guard; as [`CopyError`].
+/// [`Kind::Taken`] if another file has its name; [`Kind::Stopped`] if it was cancelled, or refused by its guard; as [`CopyError`].
 pub async fn copy(
     request: CopyRequest<'_>,
     progress: &Progress,
@@ -126,7 +134,7 @@ pub async fn copy(
     };
     if let Some(checkpoint) = &request.checkpoint {
         match copying.attempt(Some(checkpoint)).await {
-            Err(CopyError::Destination(cause @ Error::NotResumable { .. })) => {
+            Err(CopyError::Destination(cause)) if *cause.kind() == Kind::NotResumable => {
                 on_event(CopyEvent::Restarted { cause: &cause });
             }
             result => return result,
@@ -148,22 +156,22 @@ impl Copying<'_> {
         let CopyRequest { path, cancel, guard, .. } = self.request;
         let prepared = tokio::select! {
             biased;
-            () = cancel.cancelled() => return Err(to(Error::Stopped("cancelled".to_owned()))),
+            () = cancel.cancelled() => return Err(to(Error::unpublished("cancelled"))),
             prepared = self.prepare(checkpoint) => prepared?,
         };
         let wanted = Wanted::new(cancel, guard);
         match prepared {
             Prepared::AlreadyThere(None) => Ok(Copied::AlreadyThere),
             Prepared::AlreadyThere(Some(sidecar)) => {
-                Gate::check(&*wanted).await.map_err(|why| to(Error::Stopped(why)))?;
-                let written = destinations::put(&self.destination, &sidecar_path(path), sidecar).await;
+                Gate::check(&*wanted).await.map_err(|why| to(Error::unpublished(why)))?;
+                let written = put(&self.destination, &sidecar_path(path), sidecar).await;
                 written.map_err(|cause| CopyError::Sidecar { path: (*path).to_owned(), cause })?;
                 Ok(Copied::AlreadyThere)
             }
             Prepared::Sealed(mut copy) => {
                 copy.upload.guard(wanted);
                 settled(copy.publish(path), cancel, &|| (self.on_event)(CopyEvent::Settling)).await?;
-                Ok(Copied::Done { size: copy.size, checks: copy.checks })
+                Ok(Copied::Done { size: copy.size, checks: copy.checks, proved: copy.proved })
             }
         }
     }
@@ -171,11 +179,11 @@ impl Copying<'_> {
     async fn prepare(&self, checkpoint: Option<&Checkpoint>) -> Result<Prepared, CopyError> {
         let Self { source, destination, progress, on_event, request } = self;
         let CopyRequest { path, signer, .. } = request;
-        if let Some(there) = stored_hash(destination, path).await.map_err(to)? {
-            return if holds(source, path, &there).await.map_err(from)? {
+        if let Some(there) = destination.stat(path).await.map_err(to)? {
+            return if same_content(source, destination, path, &there).await? {
                 Ok(Prepared::AlreadyThere(missing_sidecar(source, path, destination).await?))
             } else {
-                Err(to(Error::Taken(format!("{path} at {}", destination.name()))))
+                Err(to(Error::taken(&format!("{path} at {}", destination.name()))))
             };
         }
         let (sidecar, state) = match read_content(source, path).await.map_err(from)? {
@@ -201,6 +209,7 @@ struct SealedCopy {
     sidecar: Option<Bytes>,
     size: u64,
     checks: Checks,
+    proved: How,
 }
 
 impl SealedCopy {
@@ -226,8 +235,8 @@ struct Transfer<'a> {
 impl Transfer<'_> {
     async fn run(&self, checkpoint: Option<&Checkpoint>) -> Result<SealedCopy, CopyError> {
         let mut upload = match checkpoint {
-            Some(checkpoint) => self.destination.resume(checkpoint).await.map_err(to)?,
-            None => self.destination.create_in(folder_of(self.path)).await.map_err(to)?,
+            Some(checkpoint) => self.destination.resume(self.path, checkpoint).await.map_err(to)?,
+            None => self.destination.create(self.path).await.map_err(to)?,
         };
         if checkpoint.is_some() {
             (self.on_event)(CopyEvent::Resumed);
@@ -235,15 +244,18 @@ impl Transfer<'_> {
         let read = self.stream(&mut *upload).await?;
         let sealed = upload.seal(&read).await.map_err(to)?;
         self.keep(&*upload);
-        let checks = self.compare(&read, sealed.dropbox_content_hash.as_deref())?;
-        let sidecar = self.sidecar_for(sealed.dropbox_content_hash);
-        Ok(SealedCopy { upload, sidecar, size: read.size, checks })
+        let checks = self.compare(&read, &sealed)?;
+        let sidecar = self.sidecar_for(&sealed.hashes);
+        Ok(SealedCopy { upload, sidecar, size: read.size, checks, proved: sealed.how })
     }
 
     async fn stream(&self, upload: &mut dyn Upload) -> Result<Expected, CopyError> {
         let mut download = self.source.open(self.path).await.map_err(from)?;
-        // Hashing is most of the work: the storages' own hash is enough where the sidecar knows it.
-        let known = self.state.sidecar().is_none_or(|sidecar| sidecar.checksum.dropbox_content_hash.is_some());
+        // Hashing is most of the work: the storage's own hash is enough where the sidecar knows it.
+        let own = self.destination.capabilities().own_hash;
+        let in_sidecar =
+            |own: Algorithm| self.state.sidecar().is_none_or(|sidecar| sidecar.checksum.others.get(own.name).is_some());
+        let known = own.is_some_and(in_sidecar);
         let mut digester = (upload.needs_sha256() || !known).then(Digester::default);
         let (mut size, mut kept) = (0, 0);
         while let Some(piece) = download.next().await.map_err(from)? {
@@ -257,7 +269,8 @@ impl Transfer<'_> {
                 kept = size;
             }
         }
-        Ok(Expected { size, sha256: digester.map(|digester| digester.finish().sha256) })
+        let sha256 = digester.map(|digester| Hashes::of(SHA256.name, digester.finish().sha256));
+        Ok(Expected { size, hashes: sha256.unwrap_or_default() })
     }
 
     fn keep(&self, upload: &dyn Upload) {
@@ -267,49 +280,50 @@ impl Transfer<'_> {
     }
 
     /// Compares what was read with what was once backed up.
-    fn compare(&self, read: &Expected, content_hash: Option<&str>) -> Result<Checks, CopyError> {
+    fn compare(&self, read: &Expected, sealed: &Sealed) -> Result<Checks, CopyError> {
         let mut checks = Checks { passed: Vec::new(), missing: self.state.problem() };
+        if sealed.how == How::SizeAndTag {
+            checks.missing.get_or_insert_with(|| "the storage knows no hash of what it took".to_owned());
+        }
         let Some(sidecar) = self.state.sidecar() else { return Ok(checks) };
         let altered =
             |what| Err(CopyError::Altered { path: self.path.to_owned(), source_name: self.source.name(), what });
         if sidecar.size.stored != read.size {
-            return altered("size");
+            return altered("size".to_owned());
         }
-        if let Some(found) = &read.sha256 {
-            if *found != sidecar.checksum.sha256_stored {
-                return altered("SHA-256");
+        let mut found = sealed.hashes.clone();
+        found.extend(&read.hashes);
+        match sidecar.checksum.stored().compare(&found) {
+            Compared::Nothing => {}
+            Compared::Different { algorithm, .. } => return altered(label(&algorithm)),
+            Compared::Same(algorithms) => {
+                algorithms.iter().for_each(|name| checks.passed(format!("the sidecar's {}", label(name))));
             }
-            checks.passed("the sidecar's SHA-256");
-        }
-        if let (Some(found), Some(expected)) = (content_hash, &sidecar.checksum.dropbox_content_hash) {
-            if found != expected {
-                return altered("content hash");
-            }
-            checks.passed("the sidecar's content hash");
         }
         Ok(checks)
     }
 
-    /// The sidecar as it is, but for Dropbox's hash, which a backup that comes from elsewhere does not have yet.
-    fn sidecar_for(&self, content_hash: Option<String>) -> Option<Bytes> {
+    /// The sidecar as it is, but for the storage's own hash, which a backup that comes from elsewhere does not have yet.
+    fn sidecar_for(&self, hashes: &Hashes) -> Option<Bytes> {
         let content = self.sidecar.as_ref()?;
-        let completed = content_hash.and_then(|content_hash| self.completed(content_hash));
-        Some(completed.unwrap_or_else(|| content.clone()).into())
+        Some(self.completed(hashes).unwrap_or_else(|| content.clone()).into())
     }
 
-    /// The sidecar with Dropbox's hash. A signed one stays as it is, unless it is one's own and can be signed again.
-    fn completed(&self, content_hash: String) -> Option<Vec<u8>> {
+    /// The sidecar with the storage's own hashes. A signed one stays as it is, unless it is one's own and can be signed again.
+    fn completed(&self, hashes: &Hashes) -> Option<Vec<u8>> {
         let SidecarState::Read(sidecar, signature) = &self.state else { return None };
         let signer = match signature {
             SignatureState::Unsigned => None,
             SignatureState::Wrong => return None,
             SignatureState::SignedBy(key) => Some(self.signer.filter(|signer| signer.public_key() == key)?),
         };
-        if sidecar.checksum.dropbox_content_hash.is_some() {
+        let known = sidecar.checksum.stored();
+        let new: Vec<_> = hashes.iter().filter(|(algorithm, _)| known.get(algorithm).is_none()).collect();
+        if new.is_empty() {
             return None;
         }
         let mut sidecar = sidecar.clone();
-        sidecar.checksum.dropbox_content_hash = Some(content_hash);
+        new.into_iter().for_each(|(algorithm, digest)| sidecar.checksum.others.insert(algorithm, digest));
         if let Some(signer) = signer {
             signer.sign(&mut sidecar).ok()?;
         }
@@ -317,30 +331,40 @@ impl Transfer<'_> {
     }
 }
 
-fn folder_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+/// Returns whether source and destination hold the same content. Nothing is read where the sizes differ, or both storages know the
+/// same hash; otherwise each is read that does not know the other's.
+async fn same_content(
+    source: &dyn Destination,
+    destination: &dyn Destination,
+    path: &str,
+    there: &Entry,
+) -> Result<bool, CopyError> {
+    let here = source.stat(path).await.map_err(from)?;
+    let here = here.ok_or_else(|| from(Error::missing(&format!("{path} at {}", source.name()))))?;
+    if here.size != there.size {
+        return Ok(false);
+    }
+    match here.hashes.compare(&there.hashes) {
+        Compared::Same(_) => return Ok(true),
+        Compared::Different { .. } => return Ok(false),
+        Compared::Nothing => {}
+    }
+    let known = |entry: &Entry, capabilities: Capabilities| {
+        capabilities.own_hash.filter(|algorithm| entry.hashes.get(algorithm.name).is_some())
+    };
+    let own = known(there, destination.capabilities()).or(known(&here, source.capabilities()));
+    let algorithm = own.unwrap_or(SHA256);
+    let at_source = digest(source, path, &here, algorithm).await.map_err(from)?;
+    let at_destination = digest(destination, path, there, algorithm).await.map_err(to)?;
+    Ok(at_source.eq_ignore_ascii_case(&at_destination))
 }
 
-/// Returns the hash of what lies at a path, if anything does.
-async fn stored_hash(destination: &dyn Destination, path: &str) -> Result<Option<StoredHash>, Error> {
-    if destination.stat(path).await?.is_none() {
-        return Ok(None);
+/// Returns a file's digest: read only if it is not known.
+async fn digest(place: &dyn Destination, path: &str, entry: &Entry, algorithm: Algorithm) -> Result<String, Error> {
+    match entry.hashes.get(algorithm.name) {
+        Some(known) => Ok(known.to_owned()),
+        None => digest_of(place, path, algorithm).await,
     }
-    destination.stored_hash(path).await.map(Some)
-}
-
-/// Whether the file at the source has this hash; read only if the source does not know it.
-async fn holds(source: &dyn Destination, path: &str, hash: &StoredHash) -> Result<bool, Error> {
-    let own = source.stored_hash(path).await?;
-    if std::mem::discriminant(&own) == std::mem::discriminant(hash) {
-        return Ok(own == *hash);
-    }
-    let mut hasher = hash.hasher();
-    let mut download = source.open(path).await?;
-    while let Some(piece) = download.next().await? {
-        hasher.update(&piece);
-    }
-    Ok(hasher.finish() == *hash)
 }
 
 /// Returns the sidecar, if the destination has none beside the backup.

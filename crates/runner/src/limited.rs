@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use adapter::destination::{
+    Capabilities, Checkpoint, Companion, Destination, Download, Entry, Expected, Folder, Gate, Page, Pages, Proof,
+    Sealed, Upload, Usage, Version,
+};
+use adapter::{Error, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
-use destinations::{
-    Checkpoint, Companion, Destination, Download, Entry, Error, Expected, Folder, Gate, Listing, Object, Sealed,
-    StoredHash, Upload, Usage,
-};
 use domain::probe::Step;
 
 use crate::stall;
@@ -46,8 +47,8 @@ async fn within<T>(
     call: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     stall::of_storage(limit, call).await.unwrap_or_else(|stalled| {
-        let cause = format!("{stalled}. Check the disk or the connection there, then try again");
-        Err(Error::Failed { what: what(), cause })
+        Err(Error::new(Kind::Unavailable, what(), stalled)
+            .cure("Check the disk or the connection there, then try again."))
     })
 }
 
@@ -67,16 +68,16 @@ impl Destination for Limited<'_> {
         identity.unwrap_or_else(|_| self.name())
     }
 
-    async fn create(&self) -> Result<Box<dyn Upload>, Error> {
-        self.within("write to", self.destination.create()).await.map(|upload| self.upload(upload))
+    fn capabilities(&self) -> Capabilities {
+        self.destination.capabilities()
     }
 
-    async fn create_in(&self, folder: &str) -> Result<Box<dyn Upload>, Error> {
-        self.within("write to", self.destination.create_in(folder)).await.map(|upload| self.upload(upload))
+    async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {
+        self.within("write to", self.destination.create(path)).await.map(|upload| self.upload(upload))
     }
 
-    async fn resume(&self, checkpoint: &Checkpoint) -> Result<Box<dyn Upload>, Error> {
-        self.within("write to", self.destination.resume(checkpoint)).await.map(|upload| self.upload(upload))
+    async fn resume(&self, path: &str, checkpoint: &Checkpoint) -> Result<Box<dyn Upload>, Error> {
+        self.within("write to", self.destination.resume(path, checkpoint)).await.map(|upload| self.upload(upload))
     }
 
     fn stops_when_full(&self) -> bool {
@@ -92,31 +93,33 @@ impl Destination for Limited<'_> {
         Ok(Box::new(LimitedDownload { download, place: self.name(), limit: self.limit }))
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
-        self.within("list", self.destination.list(folder)).await
+    async fn pages(&self, folder: &str) -> Result<Box<dyn Pages>, Error> {
+        let pages = self.within("list", self.destination.pages(folder)).await?;
+        Ok(Box::new(LimitedPages { pages, place: self.name(), limit: self.limit }))
     }
 
-    async fn list_readable(&self, folder: &str) -> Result<Listing, Error> {
-        self.within("list", self.destination.list_readable(folder)).await
+    async fn readable_pages(&self, folder: &str) -> Result<Box<dyn Pages>, Error> {
+        let pages = self.within("list", self.destination.readable_pages(folder)).await?;
+        Ok(Box::new(LimitedPages { pages, place: self.name(), limit: self.limit }))
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
         self.within("read from", self.destination.stat(path)).await
     }
 
-    async fn delete(&self, path: &str) -> Result<(), Error> {
-        self.within("delete from", self.destination.delete(path)).await
+    async fn delete(&self, path: &str, version: Option<&Version>) -> Result<(), Error> {
+        self.within("delete from", self.destination.delete(path, version)).await
     }
 
-    async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
-        let hashing = self.destination.stored_hash(path);
-        tokio::pin!(hashing);
-        if let Ok(hash) = stall::of_storage(self.limit, &mut hashing).await {
-            return hash;
+    async fn prove(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
+        let proving = self.destination.prove(path, expected);
+        tokio::pin!(proving);
+        if let Ok(proof) = stall::of_storage(self.limit, &mut proving).await {
+            return proof;
         }
         // It reads all of the file.
         let size = self.stat(path).await?.map_or(0, |entry| entry.size);
-        within(with_reading(Duration::ZERO, size), || format!("could not read from {}", self.name()), hashing).await
+        within(with_reading(Duration::ZERO, size), || format!("could not read from {}", self.name()), proving).await
     }
 
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {
@@ -178,7 +181,7 @@ async fn settled<T>(
             Err(_) if asking.load(Ordering::Relaxed) => {}
             Err(stalled) => {
                 let what = format!("could not find out whether {path} was published at {place}");
-                return Err(Error::Failed { what, cause: format!("{stalled}. Look whether it is there") });
+                return Err(Error::new(Kind::Unavailable, what, stalled).cure("Look whether it is there."));
             }
         }
     }
@@ -213,6 +216,19 @@ impl Upload for LimitedUpload {
 
     async fn commit_with(&mut self, path: &str, companion: Companion) -> Result<Result<(), Error>, Error> {
         settled(self.limit, &self.asking, (path, &self.place), self.upload.commit_with(path, companion)).await
+    }
+}
+
+struct LimitedPages {
+    pages: Box<dyn Pages>,
+    place: String,
+    limit: Duration,
+}
+
+#[async_trait]
+impl Pages for LimitedPages {
+    async fn next(&mut self) -> Result<Option<Page>, Error> {
+        within(self.limit, || format!("could not list {}", self.place), self.pages.next()).await
     }
 }
 

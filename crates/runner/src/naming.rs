@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use adapter::Error;
+use adapter::destination::{Destination, Object, put};
 use bytes::Bytes;
-use destinations::{Destination, Error, Object, put};
 use domain::BackupName;
 use domain::naming::job_folder;
 
@@ -45,11 +46,6 @@ impl TakenNames {
             let written = put(destination, &self.path(SHARED_MARKER), Bytes::from_static(words.as_bytes())).await;
             self.marker_is_missing = written.is_err();
         }
-    }
-
-    /// The folder.
-    pub(crate) fn folder(&self) -> &str {
-        &self.folder
     }
 
     /// Bytes of the newest backup of the same database in the same layers: what `name` may come to.

@@ -1,6 +1,7 @@
 //! What speaks against a backup before it is restored: whoever can write to a destination can lay files there.
 
-use destinations::{Destination, Error};
+use adapter::Error;
+use adapter::destination::Destination;
 use domain::BackupName;
 use domain::naming::{job_folder, job_of_folder};
 use domain::sidecar::Sidecar;
@@ -57,7 +58,9 @@ pub async fn check_encryption(
     path: &str,
     expected: Expected<'_>,
 ) -> Result<(), OpenError> {
-    if !expected.allow_unencrypted && is_unexpectedly_plain(destination, path, expected).await? {
+    if !expected.allow_unencrypted
+        && is_unexpectedly_plain(destination, path, expected).await.map_err(OpenError::Destination)?
+    {
         return Err(OpenError::Unencrypted { path: path.to_owned() });
     }
     Ok(())

@@ -1,16 +1,16 @@
 //! Reading a backup back: checked as early as can be, and never a half for a whole.
 //!
 //! Before a byte is read: the size, and the destination's own hash where it knows one, against the sidecar's. With the first bytes:
-//! the key, and what the dump is. At the end, before the last piece is handed on: age's last chunk, the compression's checksum, Dropbox's
-//! content hash, and both SHA-256 of the sidecar.
+//! the key, and what the dump is. At the end, before the last piece is handed on: age's last chunk, the compression's checksum, the
+//! storage's own hash where it has one, and both SHA-256 of the sidecar.
 
 mod examine;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::destination::{Destination, Download};
 use bytes::Bytes;
-use destinations::{Destination, Download};
 use domain::naming::BackupName;
 use domain::{DumpFormat, RunState};
 use pipeline::held;
@@ -45,7 +45,7 @@ pub struct OpenRequest<'a> {
 pub enum OpenError {
     /// The destination failed.
     #[error(transparent)]
-    Destination(#[from] destinations::Error),
+    Destination(adapter::Error),
     /// The target database failed.
     #[error(transparent)]
     Source(#[from] sources::Error),
@@ -65,7 +65,7 @@ pub enum OpenError {
         /// The backup.
         path: String,
         /// What differs.
-        what: &'static str,
+        what: String,
         /// The sidecar's value.
         expected: String,
         /// The one found.
@@ -141,7 +141,7 @@ pub struct OpenedBackup {
 }
 
 /// The download, which ends with the backup that nobody reads any more. Without it the stages end, too.
-struct Reading(JoinHandle<Result<(), destinations::Error>>);
+struct Reading(JoinHandle<Result<(), adapter::Error>>);
 
 impl Drop for Reading {
     fn drop(&mut self) {
@@ -206,10 +206,10 @@ impl OpenedBackup {
         let decoded = decoding.await.map_err(|error| OpenError::Internal(error.to_string()))?;
         let read = (&mut reading.0).await.map_err(|error| OpenError::Internal(error.to_string()))?;
         match (decoded, read) {
-            (Err(DecodeError::Interrupted), Err(error)) => Err(error.into()),
+            (Err(DecodeError::Interrupted), Err(error)) => Err(OpenError::Destination(error)),
             (Err(cause), _) => Err(OpenError::Layers { path, cause }),
             (Ok(Err(refused)), _) => Err(refused),
-            (Ok(Ok(_)), Err(error)) => Err(error.into()),
+            (Ok(Ok(_)), Err(error)) => Err(OpenError::Destination(error)),
             (Ok(Ok(decoded)), Ok(())) => Ok(decoded),
         }
     }
@@ -222,7 +222,7 @@ fn compare(path: &str, sidecar: &SidecarState, decoded: &Decoded) -> Result<(), 
 }
 
 /// Moves the stored bytes into the stages; says that they ended only after the destination has checked them.
-async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progress) -> Result<(), destinations::Error> {
+async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progress) -> Result<(), adapter::Error> {
     while let Some(piece) = download.next().await? {
         progress.add_sent(piece.len());
         if stored.send(piece).await.is_err() {

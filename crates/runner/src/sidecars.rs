@@ -1,6 +1,7 @@
 //! Reading sidecars: what they say of a backup, or why they say nothing.
 
-use destinations::{Destination, Error};
+use adapter::destination::Destination;
+use adapter::{Error, Kind};
 use domain::naming::SIDECAR_SUFFIX;
 use domain::sidecar::{self, Sidecar};
 
@@ -76,8 +77,10 @@ pub(crate) async fn read_content(
 ) -> Result<Result<Option<Vec<u8>>, String>, Error> {
     match destination.read(&sidecar_path(path), sidecar::MAX_SIZE).await {
         Ok(content) => Ok(Ok(content)),
-        Err(Error::TooLarge { limit, .. }) => Ok(Err(format!("larger than {limit} bytes"))),
-        Err(Error::Denied { .. }) => Ok(Err("permission denied".to_owned())),
-        Err(error) => Err(error),
+        Err(error) => match error.kind() {
+            Kind::TooLarge => Ok(Err(format!("larger than {} bytes", sidecar::MAX_SIZE))),
+            Kind::Denied => Ok(Err("permission denied".to_owned())),
+            _ => Err(error),
+        },
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::destination::Gate;
 use async_trait::async_trait;
-use destinations::Gate;
 use sources::{Error, Guard};
 use tokio_util::sync::CancellationToken;
 

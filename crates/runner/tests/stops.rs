@@ -4,11 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::destination::{
+    Capabilities, Companion, Destination, Download, Entry, Expected, Gate, Pages, Proof, Sealed, Upload, Usage,
+    Version, put,
+};
+use adapter::{Error, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
-use destinations::{
-    Companion, Destination, Download, Entry, Error, Expected, Gate, Object, Sealed, StoredHash, Upload, Usage, put,
-};
 use domain::probe::Step;
 use pipeline::Progress;
 use runner::{Copied, CopyError, CopyRequest, Limited, OpenRequest, STALL_TIMEOUT, copy, open};
@@ -27,7 +29,7 @@ struct Made {
 fn made(hangs: &'static str) -> Made {
     let temporary = tempfile::tempdir().unwrap();
     let address = format!("file://{}", temporary.path().display());
-    let folder = destinations::parse(&address, |_| Err(Error::Usage(String::new()))).unwrap();
+    let folder = destinations::parse(&address, |_| Err(Error::invalid(""))).unwrap();
     Made { folder, hangs, cancelled_at_commit: CancellationToken::new(), _folder: temporary }
 }
 
@@ -54,9 +56,13 @@ impl Destination for Made {
         self.folder.identity().await
     }
 
-    async fn create(&self) -> Result<Box<dyn Upload>, Error> {
+    fn capabilities(&self) -> Capabilities {
+        self.folder.capabilities()
+    }
+
+    async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {
         self.reach("create").await;
-        let (upload, hangs) = (self.folder.create().await?, self.hangs);
+        let (upload, hangs) = (self.folder.create(path).await?, self.hangs);
         Ok(Box::new(MadeUpload { upload, hangs, cancelled_at_commit: self.cancelled_at_commit.clone() }))
     }
 
@@ -71,9 +77,9 @@ impl Destination for Made {
         Ok(Box::new(MadeDownload { download, hangs: self.hangs }))
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
+    async fn pages(&self, folder: &str) -> Result<Box<dyn Pages>, Error> {
         self.reach("list").await;
-        self.folder.list(folder).await
+        self.folder.pages(folder).await
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
@@ -81,14 +87,14 @@ impl Destination for Made {
         self.folder.stat(path).await
     }
 
-    async fn delete(&self, path: &str) -> Result<(), Error> {
+    async fn delete(&self, path: &str, version: Option<&Version>) -> Result<(), Error> {
         self.reach("delete").await;
-        self.folder.delete(path).await
+        self.folder.delete(path, version).await
     }
 
-    async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
-        self.reach("stored_hash").await;
-        self.folder.stored_hash(path).await
+    async fn prove(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
+        self.reach("prove").await;
+        self.folder.prove(path, expected).await
     }
 
     async fn probe(&self, _on_step: &(dyn Fn(Step) + Sync)) -> bool {
@@ -154,15 +160,15 @@ async fn all_calls(destination: &dyn Destination) -> Result<(), Error> {
     put(destination, "job/a", Bytes::from_static(b"content")).await?;
     destination.list("job").await?;
     destination.stat("job/a").await?;
-    destination.stored_hash("job/a").await?;
+    destination.prove("job/a", &Expected { size: 7, ..Expected::default() }).await?;
     destination.usage().await?;
     destination.read("job/a", 100).await?;
-    destination.delete("job/a").await
+    destination.delete("job/a", None).await
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_call_of_a_storage_that_hangs_ends_in_words() {
-    let calls = ["create", "write", "seal", "commit", "list", "stat", "stored_hash", "usage", "open", "next", "delete"];
+    let calls = ["create", "write", "seal", "commit", "list", "stat", "prove", "usage", "open", "next", "delete"];
     for hangs in calls {
         let destination = made(hangs);
         let error = all_calls(&Limited::new(&destination, STALL_TIMEOUT)).await.unwrap_err().to_string();
@@ -213,16 +219,20 @@ impl Guard for Lost {
     }
 }
 
+fn is_stopped(error: &CopyError) -> bool {
+    matches!(error, CopyError::Destination(error) if *error.kind() == Kind::Stopped)
+}
+
 #[tokio::test]
 async fn a_copy_whose_run_is_lost_publishes_nothing() {
     let (source, destination) = (filled().await, made("nothing"));
     let error = copied(&source, &destination, Arc::new(Lost), &CancellationToken::new()).await.unwrap_err();
-    assert!(matches!(&error, CopyError::Destination(Error::Stopped(why)) if why.contains("another server")), "{error}");
+    assert!(is_stopped(&error) && error.to_string().contains("another server"), "{error}");
     assert!(destination.list("").await.unwrap().is_empty());
     // Nor the sidecar of a backup that is there.
     put(&destination, PATH, Bytes::from_static(b"content")).await.unwrap();
     let error = copied(&source, &destination, Arc::new(Lost), &CancellationToken::new()).await.unwrap_err();
-    assert!(matches!(&error, CopyError::Destination(Error::Stopped(_))), "{error}");
+    assert!(is_stopped(&error), "{error}");
     assert_eq!(destination.list("").await.unwrap().len(), 1);
 }
 
@@ -235,7 +245,7 @@ async fn a_cancel_stops_a_copy_wherever_it_hangs_and_leaves_nothing() {
             tokio::task::yield_now().await;
             cancel.cancel();
         });
-        assert!(matches!(error, Err(CopyError::Destination(Error::Stopped(_)))), "{hangs}: {error:?}");
+        assert!(is_stopped(&error.unwrap_err()), "{hangs}");
         assert!(destination.folder.list("").await.unwrap().is_empty(), "{hangs}");
     }
 }
@@ -265,7 +275,8 @@ async fn a_hash_that_is_slow_to_read_gets_the_time_that_its_file_takes() {
     let destination = made("unused");
     put(&destination, "job/a", Bytes::from(vec![0; 4 * 1024 * 1024])).await.unwrap();
     let slow = Slow(destination);
-    Limited::new(&slow, Duration::ZERO).stored_hash("job/a").await.unwrap();
+    let expected = Expected { size: 4 * 1024 * 1024, ..Expected::default() };
+    Limited::new(&slow, Duration::ZERO).prove("job/a", &expected).await.unwrap();
 }
 
 /// A storage that reads for a while before it knows a hash.
@@ -281,29 +292,33 @@ impl Destination for Slow {
         self.0.identity().await
     }
 
-    async fn create(&self) -> Result<Box<dyn Upload>, Error> {
-        self.0.create().await
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {
+        self.0.create(path).await
     }
 
     async fn open(&self, path: &str) -> Result<Box<dyn Download>, Error> {
         self.0.open(path).await
     }
 
-    async fn list(&self, folder: &str) -> Result<Vec<Object>, Error> {
-        self.0.list(folder).await
+    async fn pages(&self, folder: &str) -> Result<Box<dyn Pages>, Error> {
+        self.0.pages(folder).await
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Entry>, Error> {
         self.0.stat(path).await
     }
 
-    async fn delete(&self, path: &str) -> Result<(), Error> {
-        self.0.delete(path).await
+    async fn delete(&self, path: &str, version: Option<&Version>) -> Result<(), Error> {
+        self.0.delete(path, version).await
     }
 
-    async fn stored_hash(&self, path: &str) -> Result<StoredHash, Error> {
+    async fn prove(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
         tokio::time::sleep(Duration::from_secs(90)).await;
-        self.0.stored_hash(path).await
+        self.0.prove(path, expected).await
     }
 
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {

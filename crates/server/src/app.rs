@@ -40,7 +40,7 @@ pub(crate) struct Parts {
     pub(crate) passwords: Passwords,
     pub(crate) clients: DropboxClients,
     pub(crate) listings: Listings<runner::Listing>,
-    pub(crate) folders: Listings<Vec<destinations::Folder>>,
+    pub(crate) folders: Listings<Vec<adapter::destination::Folder>>,
     pub(crate) runs: Runs,
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,

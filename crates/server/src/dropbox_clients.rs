@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use adapter::{Authorization, Kind};
 use catalog::{AuthorizationState, Destination};
-use destinations::GrantFault;
+use destinations::dropbox_fault;
 use dropbox::{Client, Settings, Space};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::App;
-use crate::failure::{Failure, with_cure};
+use crate::failure::{Failure, of_dropbox_fault};
 use crate::settings::{APP_KEY, APP_SECRET};
 
 /// Clients kept at most.
@@ -58,8 +59,8 @@ impl App {
             crate::redaction::register(secret.expose_secret());
         }
         let key = settings.remove(APP_KEY).ok_or_else(|| {
-            Failure::Destination(destinations::Error::Usage(
-                "the App Key is missing: it is on the Settings tab of your app in the Dropbox App Console".to_owned(),
+            Failure::Destination(adapter::Error::invalid(
+                "the App Key is missing: it is on the Settings tab of your app in the Dropbox App Console",
             ))
         })?;
         Ok((self.dropbox_settings(&key, settings.remove(APP_SECRET)), secrets.grant))
@@ -124,20 +125,25 @@ impl App {
     }
 
     /// Notes what an error of a destination says of its authorization, if anything (M-08).
-    pub(crate) async fn note_broken_grant(&self, destination_id: &str, error: &destinations::Error) {
-        if let destinations::Error::Unauthorized { cause, .. } = error {
-            self.note_broken(destination_id, cause).await;
+    pub(crate) async fn note_broken_grant(&self, destination_id: &str, error: &adapter::Error) {
+        if let Kind::Unauthorized(fault) = error.kind() {
+            self.note_fault(destination_id, fault).await;
         }
     }
 
     /// The same for an error of the client itself.
     pub(crate) async fn note_broken(&self, destination_id: &str, error: &dropbox::Error) {
-        let Some(fault) = GrantFault::of(error) else { return };
+        if let Some(fault) = dropbox_fault(error) {
+            self.note_fault(destination_id, &fault).await;
+        }
+    }
+
+    async fn note_fault(&self, destination_id: &str, fault: &Authorization) {
         let noted = async {
             let Some(destination) = self.catalog.destination(destination_id).await? else { return Ok(()) };
             let Some(mut state) = destination.authorization.clone() else { return Ok(()) };
             // A run that began before somebody authorized again fails with the old grant; the new one may be fine.
-            if fault == GrantFault::Revoked && !self.is_revoked(&destination).await {
+            if *fault == Authorization::Revoked && !self.is_revoked(&destination).await {
                 return Ok(());
             }
             apply(&mut state, fault);
@@ -172,20 +178,22 @@ impl App {
     /// Asks the token endpoint with the grant that the destination has now.
     async fn is_revoked(&self, destination: &Destination) -> bool {
         let Ok(client) = self.dropbox_client(destination, Space::Home, Patience::Short) else { return true };
-        client.account().await.is_err_and(|error| GrantFault::of(&error) == Some(GrantFault::Revoked))
+        client.account().await.is_err_and(|error| dropbox_fault(&error) == Some(Authorization::Revoked))
     }
 }
 
-fn apply(state: &mut AuthorizationState, fault: GrantFault) {
+fn apply(state: &mut AuthorizationState, fault: &Authorization) {
     match fault {
-        GrantFault::MissingScope(scope) => {
-            if let Err(place) = state.missing_scopes.binary_search(&scope) {
-                state.missing_scopes.insert(place, scope);
+        // There is nothing that could be broken.
+        Authorization::Missing => {}
+        Authorization::MissingScope(scope) => {
+            if let Err(place) = state.missing_scopes.binary_search(scope) {
+                state.missing_scopes.insert(place, scope.clone());
             }
         }
-        fault => {
-            state.broken = Some(with_cure(&fault.to_string(), &fault));
-            state.app_refused = fault == GrantFault::AppNotRecognized;
+        Authorization::Revoked | Authorization::AppNotRecognized => {
+            state.broken = Some(of_dropbox_fault(fault));
+            state.app_refused = *fault == Authorization::AppNotRecognized;
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use adapter::{Authorization, Kind};
 use axum::http::StatusCode;
-use destinations::GrantFault;
+use destinations::{dropbox_fault, dropbox_fault_words};
 use sources::WayOn;
 
 use crate::host_paths::Refusal;
@@ -35,7 +36,7 @@ pub(crate) enum Failure {
     Source(#[from] sources::Error),
     /// The storage.
     #[error("{}", of_storage(.0))]
-    Destination(#[from] destinations::Error),
+    Destination(adapter::Error),
     /// The Dropbox client.
     #[error("{}", of_dropbox(.0))]
     Dropbox(#[from] dropbox::Error),
@@ -103,34 +104,42 @@ impl From<Failure> for Problem {
             Failure::Source(error) => of_source(&error, words),
             Failure::Destination(error) => of_destination(&error, words),
             Failure::Open(error) => of_open(&error, words),
-            Failure::Dropbox(error) => of_grant(GrantFault::of(&error).as_ref(), words),
+            Failure::Dropbox(error) => match dropbox_fault(&error) {
+                Some(fault) => of_grant(&fault, words),
+                None => Self::failed_dependency("destinationFailed", words),
+            },
             Failure::Key(_) => Self::invalid_field("identity", words),
         }
     }
 }
 
 /// What is wrong with an authorization, with what to do about it in this program.
-pub(crate) fn with_cure(words: &str, fault: &GrantFault) -> String {
+pub(crate) fn with_cure(words: &str, fault: &Authorization) -> String {
     match fault {
-        GrantFault::Revoked | GrantFault::MissingScope(_) => format!("{words}. Re-authorize to continue"),
-        GrantFault::AppNotRecognized => words.to_owned(),
+        Authorization::Missing | Authorization::Revoked | Authorization::MissingScope(_) => {
+            format!("{}. Re-authorize to continue", words.trim_end_matches('.'))
+        }
+        Authorization::AppNotRecognized => words.to_owned(),
     }
 }
 
+/// What is wrong with an authorization of Dropbox, with both cures: the app's, and this program's.
+pub(crate) fn of_dropbox_fault(fault: &Authorization) -> String {
+    let (cause, cure) = dropbox_fault_words(fault);
+    with_cure(&cure.map_or(cause.clone(), |cure| format!("{cause}. {cure}")), fault)
+}
+
 /// A storage's error, in this program's words.
-pub(crate) fn of_storage(error: &destinations::Error) -> String {
-    let words = error.to_string();
-    match error {
-        destinations::Error::Unauthorized { cause, .. } => {
-            GrantFault::of(cause).map_or_else(|| words.clone(), |fault| with_cure(&words, &fault))
-        }
-        _ => words,
+pub(crate) fn of_storage(error: &adapter::Error) -> String {
+    match error.kind() {
+        Kind::Unauthorized(fault) => with_cure(&error.to_string(), fault),
+        _ => error.to_string(),
     }
 }
 
 /// The Dropbox client's error, in this program's words.
 pub(crate) fn of_dropbox(error: &dropbox::Error) -> String {
-    GrantFault::of(error).map_or_else(|| error.to_string(), |fault| with_cure(&fault.to_string(), &fault))
+    dropbox_fault(error).map_or_else(|| error.to_string(), |fault| of_dropbox_fault(&fault))
 }
 
 fn of_opening(error: &runner::OpenError) -> String {
@@ -140,11 +149,11 @@ fn of_opening(error: &runner::OpenError) -> String {
     }
 }
 
-fn of_grant(fault: Option<&GrantFault>, words: String) -> Problem {
+fn of_grant(fault: &Authorization, words: String) -> Problem {
     match fault {
-        Some(GrantFault::Revoked | GrantFault::MissingScope(_)) => Problem::conflict("reauthorizationRequired", words),
-        Some(GrantFault::AppNotRecognized) => Problem::conflict("appNotRecognized", words),
-        None => Problem::failed_dependency("destinationFailed", words),
+        Authorization::Missing => Problem::conflict("authorizationRequired", words),
+        Authorization::Revoked | Authorization::MissingScope(_) => Problem::conflict("reauthorizationRequired", words),
+        Authorization::AppNotRecognized => Problem::conflict("appNotRecognized", words),
     }
 }
 
@@ -159,13 +168,14 @@ fn of_source(error: &sources::Error, words: String) -> Problem {
     }
 }
 
-fn of_destination(error: &destinations::Error, words: String) -> Problem {
-    match error {
-        destinations::Error::Usage(_) => Problem::bad_request(words),
-        destinations::Error::Taken(_) => Problem::conflict("taken", words),
-        destinations::Error::NotFound(_) => Problem::new(StatusCode::NOT_FOUND, "notFound", words),
-        destinations::Error::Unauthorized { cause, .. } => of_grant(GrantFault::of(cause).as_ref(), words),
-        destinations::Error::Full { .. } => Problem::failed_dependency("destinationFull", words),
+fn of_destination(error: &adapter::Error, words: String) -> Problem {
+    match error.kind() {
+        Kind::Invalid => Problem::bad_request(words),
+        Kind::Taken => Problem::conflict("taken", words),
+        Kind::Changed => Problem::conflict("changed", words),
+        Kind::NotFound => Problem::new(StatusCode::NOT_FOUND, "notFound", words),
+        Kind::Unauthorized(fault) => of_grant(fault, words),
+        Kind::Full => Problem::failed_dependency("destinationFull", words),
         _ => Problem::failed_dependency("destinationFailed", words),
     }
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use destinations::{Destination, RootLinks};
+use adapter::destination::Destination;
+use destinations::RootLinks;
 use dropbox::Space;
 use secrecy::{ExposeSecret, SecretString};
 use sources::Source;
@@ -96,13 +97,13 @@ impl App {
                 }
                 let space = if team_space { Space::Team } else { Space::Home };
                 let client = self.dropbox_client(&destination, space, patience)?;
-                Ok(destinations::in_dropbox(client, &folder, when_full.into())?)
+                destinations::in_dropbox(client, &folder, when_full.into()).map_err(Failure::Destination)
             }
             DestinationSettings::Folder { path, when_full } => {
                 let approved = destination.approved_path;
                 let reopened =
                     self.host_paths(move |paths| paths.reopen(Path::new(&path), Use::Folder, approved.as_deref()));
-                Ok(destinations::folder(reopened.await?, when_full.into(), RootLinks::Refuse)?)
+                destinations::folder(reopened.await?, when_full.into(), RootLinks::Refuse).map_err(Failure::Destination)
             }
         }
     }

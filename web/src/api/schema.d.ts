@@ -191,7 +191,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Compares the storage's own hash with the sidecar's. Nothing is downloaded where the storage knows it; a folder's file is read. */
+        /** Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file. */
         post: operations["post_destinations_id_backups_verify"];
         delete?: never;
         options?: never;
@@ -1040,6 +1040,11 @@ export interface components {
             /** @description Folders at the destination that could not be read. Backups in them are not listed. */
             unreadable?: components["schemas"]["UnreadableFolder"][];
         };
+        /**
+         * @description How a content was compared.
+         * @enum {string}
+         */
+        CheckedBy: "ownHash" | "readBack" | "sizeAndTag";
         /** @description The code that Dropbox has shown. */
         CodeInput: {
             code: string;
@@ -1929,9 +1934,10 @@ export interface components {
             /** @description At least 10 characters. */
             password: string;
         };
-        /** @description What the storage's own hash says. */
+        /** @description Whether a destination holds what was backed up. */
         Verification: {
             result: components["schemas"]["VerificationResult"];
+            checkedBy?: components["schemas"]["CheckedBy"] | null;
             /** @description In words. */
             detail: string;
         };

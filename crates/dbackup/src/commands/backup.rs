@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use destinations::Destination;
+use adapter::destination::Destination;
 use domain::size::human;
 use domain::{RunState, Warning};
 use pipeline::Progress;

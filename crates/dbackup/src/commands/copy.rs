@@ -5,6 +5,7 @@ mod checkpoint_file;
 use std::sync::Arc;
 use std::time::Instant;
 
+use adapter::Kind;
 use domain::size::human;
 use pipeline::Progress;
 use runner::{Copied, CopyError, CopyEvent, CopyRequest, STALL_TIMEOUT};
@@ -48,7 +49,7 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     };
     let on_event = |event: CopyEvent<'_>| tell(&file, &event);
     let copied = match runner::copy(request, &progress, &on_event).await {
-        Err(CopyError::Destination(destinations::Error::Stopped(_))) => {
+        Err(CopyError::Destination(error)) if *error.kind() == Kind::Stopped => {
             return Err(Failure::failed("cancelled. To resume, run the same command with --resume"));
         }
         copied => copied?,
@@ -60,9 +61,9 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
         Copied::AlreadyThere => {
             output::note(&format!("{path} is at {} already, with the same content", destination.name()));
         }
-        Copied::Done { size, checks } => {
+        Copied::Done { size, checks, proved } => {
             let seconds = clock.elapsed().as_secs_f64();
-            output::note(&format!("{} copied: the same bytes at both ends ({seconds:.1} s). {checks}", human(size)));
+            output::note(&format!("{} copied, checked by {proved} ({seconds:.1} s). {checks}", human(size)));
         }
     }
     output::line(&format!("{} {path}", destination.name()));

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use adapter::destination::Destination;
 use bytes::Bytes;
-use destinations::Destination;
 use domain::naming::PARTIAL_PREFIX;
 use domain::size::human;
 use pipeline::{Digester, PrivateFile, Progress};

@@ -4,7 +4,7 @@ mod origin;
 
 use std::collections::BTreeSet;
 
-use destinations::Destination;
+use adapter::destination::Destination;
 use domain::format::Engine;
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -57,7 +57,7 @@ pub(crate) async fn latest(destination: &dyn Destination, wanted: &Wanted<'_>) -
     Ok(newest.path)
 }
 
-async fn sidecar_of(destination: &dyn Destination, backup: &Backup) -> Result<SidecarState, destinations::Error> {
+async fn sidecar_of(destination: &dyn Destination, backup: &Backup) -> Result<SidecarState, adapter::Error> {
     if backup.has_sidecar { read_sidecar(destination, &backup.path).await } else { Ok(SidecarState::Missing) }
 }
 

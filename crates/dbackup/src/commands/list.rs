@@ -1,6 +1,6 @@
 //! `dbackup list`
 
-use destinations::Unreadable;
+use adapter::destination::Unreadable;
 use domain::size::human;
 use runner::Listing;
 use serde_json::json;

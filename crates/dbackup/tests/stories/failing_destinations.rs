@@ -75,7 +75,7 @@ fn a_full_disk() {
         .arg(inner.get_program())
         .args(inner.get_args());
     command.env_clear().envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = Ran::of(&mut command).failed_saying(&["is full", "free space"]);
+    let ran = Ran::of(&mut command).failed_saying(&["is full", "Free space"]);
     assert!(ran.stderr.trim_end().ends_with(')'), "something was left: {}", ran.stderr);
 }
 

@@ -232,7 +232,7 @@ fn only_what_was_checked_is_called_checked() {
         let ran = get(&address, raw).succeeded();
         assert!(ran.stderr.contains("Checked: the sidecar's SHA-256"), "{}", ran.stderr);
         let ran = get("dropbox:/b", raw).succeeded();
-        assert!(ran.stderr.contains("Checked: Dropbox's content hash, the sidecar's SHA-256"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("Checked: the storage's own hash, the sidecar's SHA-256"), "{}", ran.stderr);
     }
     let (stored, beside) = (disk.join(&path), disk.join(format!("{path}.meta.json")));
     let sidecar = fs::read(&beside).unwrap();

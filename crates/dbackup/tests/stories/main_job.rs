@@ -186,7 +186,7 @@ fn the_sidecar_tells_everything() {
     assert_eq!(sidecar.size.stored, content.len() as u64);
     assert_eq!(sidecar.size.plain, fs::metadata(&path).unwrap().len());
     assert_eq!(sidecar.checksum.sha256_stored, sha256(&content));
-    assert_eq!(sidecar.checksum.dropbox_content_hash.unwrap(), dropbox::ContentHasher::of(&content));
+    assert_eq!(sidecar.checksum.others.get("dropbox-content-hash").unwrap(), dropbox::ContentHasher::of(&content));
     assert_eq!(format!("/a job/{}", sidecar.original_file_name), stored[0]);
 }
 

@@ -63,12 +63,12 @@ fn a_configuration_is_applied_run_followed_and_exported() {
     let offsite = server.get("/api/destinations")["items"][1]["id"].as_str().unwrap().to_owned();
     server.authorize(&world, &offsite);
     let ran = remote(&["jobs", "run", "shop nightly", "--follow"]).succeeded();
-    assert!(ran.stderr.contains("proved whole") && ran.stderr.contains("succeeded"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("checked by") && ran.stderr.contains("succeeded"), "{}", ran.stderr);
     assert_eq!(world.stored().len(), 2, "{:?}", world.stored());
     let listed = remote(&["runs", "list", "--job", "shop nightly"]).succeeded();
     assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);
     let followed = remote(&["runs", "follow", ran.stdout.trim()]).succeeded();
-    assert!(followed.stderr.contains("proved whole"));
+    assert!(followed.stderr.contains("checked by"));
 
     // The recovery sheet's key opens it without the server.
     let profile = server.get("/api/profiles")["items"][0]["id"].as_str().unwrap().to_owned();

@@ -1,18 +1,19 @@
 //! Looking for a folder, and making one.
 
 use ::dropbox::files::{FolderMetadata, Metadata};
+use adapter::Error;
+use adapter::destination::{Folder, check_path};
 
 use super::Dropbox;
-use crate::error::Error;
-use crate::{Folder, path, sorted};
+use crate::sorted;
 
 impl Dropbox {
     pub(super) async fn list_folders(&self, path: &str) -> Result<Vec<Folder>, Error> {
         let full = absolute(path)?;
         let entries = match self.client.list_folder(&full, false).await {
             Ok(entries) => entries,
-            Err(error) if error.is_not_found() => return Err(Error::NotFound(full)),
-            Err(error) => return Err(self.error(format!("could not list {}", shown(&full)), error)),
+            Err(error) if error.is_not_found() => return Err(Error::missing(&full)),
+            Err(error) => return Err(self.error(format!("could not list {}", shown(&full)), &error)),
         };
         let folders = entries.into_iter().filter_map(|entry| match entry {
             Metadata::Folder(folder) => Some(folder_in(&full, &folder)),
@@ -26,8 +27,8 @@ impl Dropbox {
         let parent = full.rsplit_once('/').map_or("", |(parent, _)| parent).to_owned();
         match self.client.create_folder(&full).await {
             Ok(made) => Ok(folder_in(&parent, &made)),
-            Err(error) if error.is_conflict() => Err(Error::Taken(full)),
-            Err(error) => Err(self.error(format!("could not make the folder {full}"), error)),
+            Err(error) if error.is_conflict() => Err(Error::taken(&full)),
+            Err(error) => Err(self.error(format!("could not create the folder {full}"), &error)),
         }
     }
 }
@@ -41,7 +42,7 @@ fn folder_in(parent: &str, folder: &FolderMetadata) -> Folder {
 fn absolute(path: &str) -> Result<String, Error> {
     match path.trim_matches('/') {
         "" => Ok(String::new()),
-        inner => Ok(format!("/{}", path::check(inner)?)),
+        inner => Ok(format!("/{}", check_path(inner)?)),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The connection test: token, account, scopes, folder, write, read back, delete, space.
 
 use ::dropbox::files::Metadata;
+use adapter::Error;
 use domain::probe::{Step, Steps};
 
 use super::Dropbox;
-use crate::error::Error;
-use crate::probe::{space, write_read_delete};
+use adapter::destination::probe::{space, write_read_delete};
 
 impl Dropbox {
     pub(super) async fn take_steps(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {
@@ -20,7 +20,7 @@ impl Dropbox {
                 described = Some(format!("{} <{}>{team}", account.name.display_name, account.email));
             }
             Err(error) if missing.is_none() => {
-                refused = Some(self.error("could not log in to Dropbox".to_owned(), error));
+                refused = Some(self.error("could not log in to Dropbox".to_owned(), &error));
             }
             Err(_) => {}
         }
@@ -50,9 +50,8 @@ impl Dropbox {
         if all.is_empty() {
             return Ok(((), None));
         }
-        Err(Error::failed(
-            format!("the app lacks {}", all.join(", ")),
-            "enable it on the Permissions tab of your app in the Dropbox App Console, submit, then authorize again",
+        Err(Error::failed("not every act is allowed", format!("the app lacks {}", all.join(", "))).cure(
+            "Enable it on the Permissions tab of your app in the Dropbox App Console, submit, then authorize again.",
         ))
     }
 
@@ -62,9 +61,9 @@ impl Dropbox {
         }
         match self.client.metadata(&self.folder).await {
             Ok(Some(Metadata::Folder(_))) => Ok(((), Some(self.folder.clone()))),
-            Ok(Some(_)) => Err(Error::failed(self.folder.clone(), "this is a file: choose a folder")),
+            Ok(Some(_)) => Err(Error::failed(self.folder.clone(), "this is a file").cure("Choose a folder.")),
             Ok(None) => Ok(((), Some(format!("{} will be made by the first backup", self.folder)))),
-            Err(error) => Err(self.error(format!("could not look at {}", self.folder), error)),
+            Err(error) => Err(self.error(format!("could not look at {}", self.folder), &error)),
         }
     }
 }

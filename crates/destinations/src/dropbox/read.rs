@@ -1,14 +1,13 @@
-//! Listing, reading, hashing.
-
-use std::collections::HashMap;
+//! Looking up, reading, proving.
 
 use ::dropbox::files::{FileMetadata, Metadata};
+use adapter::Error;
+use adapter::destination::{Download, Entry, Expected, How, Proof, SHA256, Version, prove_by_reading};
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Hashes;
 
-use super::Dropbox;
-use crate::error::Error;
-use crate::{Download, Entry, Object, StoredHash};
+use super::{DROPBOX_CONTENT_HASH, Dropbox};
 
 /// A download from Dropbox.
 struct DropboxDownload {
@@ -32,22 +31,9 @@ impl Dropbox {
                 let entry = entry(download.metadata());
                 Ok(DropboxDownload { destination: self.clone(), what, entry, download })
             }
-            Err(error) if error.is_not_found() => Err(Error::NotFound(full)),
-            Err(error) => Err(self.error(what, error)),
+            Err(error) if error.is_not_found() => Err(Error::missing(&full)),
+            Err(error) => Err(self.error(what, &error)),
         }
-    }
-
-    /// Lists files below a folder.
-    pub(super) async fn list_files(&self, folder: &str) -> Result<Vec<Object>, Error> {
-        let full = if folder.is_empty() { self.folder.clone() } else { self.resolve(folder)? };
-        let entries = match self.client.list_folder(&full, true).await {
-            Ok(entries) => entries,
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            Err(error) => return Err(self.error(format!("could not list {}", crate::Destination::name(self)), error)),
-        };
-        let mut objects = relative_to(self.folder.matches('/').count(), &entries);
-        objects.sort_by(|one, other| one.path.cmp(&other.path));
-        Ok(objects)
     }
 
     /// Looks a file up.
@@ -59,66 +45,31 @@ impl Dropbox {
                 Ok(Some(entry(&file)))
             }
             Ok(_) => Ok(None),
-            Err(error) => Err(self.error(format!("could not look up {full}"), error)),
+            Err(error) => Err(self.error(format!("could not look up {full}"), &error)),
         }
     }
 
-    /// Returns Dropbox's own hash, or computes it where Dropbox does not say it.
-    pub(super) async fn content_hash(&self, path: &str) -> Result<StoredHash, Error> {
-        match self.look_up(path).await? {
-            Some(Entry { hash: Some(hash), .. }) => Ok(hash),
-            Some(_) => self.compute_hash(path).await,
-            None => Err(Error::NotFound(self.resolve(path)?)),
+    /// Compares with Dropbox's own hash; reads the file where Dropbox does not tell it, or where it is not known what it should be.
+    pub(super) async fn prove_file(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
+        let Some(Entry { size, hashes, .. }) = self.look_up(path).await? else {
+            return Err(Error::missing(&self.resolve(path)?));
+        };
+        let is_comparable = expected.hashes.is_empty() || expected.hashes.get(DROPBOX_CONTENT_HASH.name).is_some();
+        if !hashes.is_empty() && (is_comparable || size != expected.size) {
+            return Ok(Proof { how: How::OwnHash, size, hashes });
         }
-    }
-
-    async fn compute_hash(&self, path: &str) -> Result<StoredHash, Error> {
-        let mut download = self.start_download(path).await?;
-        let mut hasher = ::dropbox::ContentHasher::default();
-        while let Some(piece) = download.next().await? {
-            hasher.update(&piece);
-        }
-        Ok(StoredHash::DropboxContentHash(hasher.finish()))
+        prove_by_reading(self, path, &[SHA256, DROPBOX_CONTENT_HASH]).await
     }
 }
 
 fn entry(file: &FileMetadata) -> Entry {
-    let hash = file.content_hash.clone().map(StoredHash::DropboxContentHash);
-    Entry { size: file.size, modified: file.server_modified.parse().ok(), hash }
-}
-
-/// Paths without their first `depth` segments. Dropbox is sure only of the case of each entry's own name, so a path is put
-/// together from the names of its folders.
-fn relative_to(depth: usize, entries: &[Metadata]) -> Vec<Object> {
-    let folders: HashMap<&str, &str> = entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Metadata::Folder(folder) => Some((folder.path_lower.as_str(), folder.name.as_str())),
-            _ => None,
-        })
-        .collect();
-    entries
-        .iter()
-        .filter_map(|entry| match entry {
-            Metadata::File(file) => {
-                let path = spelt(&file.path_lower, &file.path_display, &file.name, depth, &folders);
-                Some(Object { path, size: file.size, modified: file.server_modified.parse().ok() })
-            }
-            _ => None,
-        })
-        .collect()
-}
-
-fn spelt(lower: &str, display: &str, name: &str, depth: usize, folders: &HashMap<&str, &str>) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    let displayed: Vec<&str> = display.split('/').collect();
-    let ends = lower.match_indices('/').map(|(position, _)| position).skip(1);
-    for (index, end) in ends.enumerate().skip(depth) {
-        let fallback = displayed.get(index + 1).copied().unwrap_or_default();
-        segments.push(folders.get(&lower[..end]).copied().unwrap_or(fallback));
+    let hash = file.content_hash.as_ref();
+    Entry {
+        size: file.size,
+        modified: file.server_modified.parse().ok(),
+        version: Some(Version(file.rev.clone())),
+        hashes: hash.map(|hash| Hashes::of(DROPBOX_CONTENT_HASH.name, hash)).unwrap_or_default(),
     }
-    segments.push(name);
-    segments.join("/")
 }
 
 #[async_trait]
@@ -128,6 +79,6 @@ impl Download for DropboxDownload {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        self.download.chunk().await.map_err(|error| self.destination.error(self.what.clone(), error))
+        self.download.chunk().await.map_err(|error| self.destination.error(self.what.clone(), &error))
     }
 }

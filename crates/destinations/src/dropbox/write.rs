@@ -2,12 +2,28 @@
 
 use std::sync::Arc;
 
+use adapter::destination::{Checkpoint, Companion, Destination, Expected, Gate, How, Sealed, Upload, check_sealed};
+use adapter::{Error, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Hashes;
 
-use super::Dropbox;
-use crate::error::Error;
-use crate::{Checkpoint, Companion, Expected, Gate, Sealed, Upload};
+use super::error::full;
+use super::{DROPBOX_CONTENT_HASH, Dropbox};
+
+/// The caller's gate, as the client asks it.
+struct Asked(Arc<dyn Gate>);
+
+#[async_trait]
+impl ::dropbox::files::Gate for Asked {
+    async fn check(&self) -> Result<(), String> {
+        self.0.check().await
+    }
+
+    async fn closed(&self) {
+        self.0.closed().await;
+    }
+}
 
 /// An upload to Dropbox.
 struct DropboxUpload {
@@ -26,8 +42,7 @@ impl Dropbox {
 
     /// Goes on with an upload; what Dropbox has of it is compared, not sent.
     pub(super) fn resume_upload(&self, checkpoint: &Checkpoint) -> Result<impl Upload + use<>, Error> {
-        let destination = crate::Destination::name(self);
-        let damaged = |cause: String| Error::NotResumable { destination, cause };
+        let damaged = |cause: String| Error::not_resumable(&self.name(), cause);
         let read = serde_json::from_str(&checkpoint.0).map_err(|error| error.to_string());
         let upload = read.and_then(|read| self.client.resume_upload(&read).map_err(|error| error.to_string()));
         Ok(DropboxUpload { destination: self.clone(), upload: upload.map_err(damaged)?, written: 0, sealed: false })
@@ -35,24 +50,22 @@ impl Dropbox {
 
     /// As [`Dropbox::error`]; names how much is used where Dropbox is full.
     async fn write_error(&self, what: String, error: ::dropbox::Error) -> Error {
-        match self.error(what, error) {
-            Error::Full { destination, .. } => {
-                // Without the figures the message is still right.
-                let usage = crate::Destination::usage(self).await.ok().flatten();
-                Error::Full { destination, usage }
-            }
-            error => error,
+        let sorted = self.error(what.clone(), &error);
+        if *sorted.kind() != Kind::Full {
+            return sorted;
         }
+        // Without the figures the message is still right.
+        full(what, &self.name(), self.usage().await.ok().flatten())
     }
 }
 
 impl DropboxUpload {
     async fn commit_error(&self, full: String, error: ::dropbox::Error) -> Error {
         if error.is_conflict() {
-            return Error::Taken(full);
+            return Error::taken(&full);
         }
         if let ::dropbox::Error::Stopped(why) = error {
-            return Error::Stopped(why);
+            return Error::unpublished(why);
         }
         self.destination.write_error(format!("could not upload {full}"), error).await
     }
@@ -82,7 +95,7 @@ impl Upload for DropboxUpload {
     }
 
     fn guard(&mut self, gate: Arc<dyn Gate>) {
-        self.upload.guard(gate);
+        self.upload.guard(Arc::new(Asked(gate)));
     }
 
     async fn seal(&mut self, expected: &Expected) -> Result<Sealed, Error> {
@@ -94,7 +107,8 @@ impl Upload for DropboxUpload {
         match self.upload.seal().await {
             Ok(content_hash) => {
                 self.sealed = true;
-                Ok(Sealed { dropbox_content_hash: Some(content_hash.to_owned()) })
+                let hashes = Hashes::of(DROPBOX_CONTENT_HASH.name, content_hash);
+                Ok(Sealed { how: How::OwnHash, hashes })
             }
             Err(error) => Err(self.destination.write_error("could not upload to Dropbox".to_owned(), error).await),
         }
@@ -102,7 +116,7 @@ impl Upload for DropboxUpload {
 
     async fn commit(&mut self, path: &str) -> Result<(), Error> {
         let full = self.destination.resolve(path)?;
-        crate::check_sealed(self.sealed, &full)?;
+        check_sealed(self.sealed, &full)?;
         match self.upload.commit(&full).await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.commit_error(full, error).await),
@@ -111,7 +125,7 @@ impl Upload for DropboxUpload {
 
     async fn commit_with(&mut self, path: &str, companion: Companion) -> Result<Result<(), Error>, Error> {
         let (full, beside) = (self.destination.resolve(path)?, self.destination.resolve(&companion.path)?);
-        crate::check_sealed(self.sealed, &full)?;
+        check_sealed(self.sealed, &full)?;
         let companion = ::dropbox::files::Companion { path: beside.clone(), content: companion.content };
         match self.upload.commit_with(&full, &companion).await {
             Ok(committed) => Ok(match committed.companion {

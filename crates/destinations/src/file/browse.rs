@@ -4,19 +4,20 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use adapter::Error;
+use adapter::destination::{Folder, Usage, check_path};
 use rustix::fs::{Mode, mkdirat};
 
 use super::beneath::Beneath;
 use super::{FileSystem, blocking};
-use crate::error::Error;
-use crate::{Folder, Usage, path, sorted};
+use crate::sorted;
 
 impl FileSystem {
     pub(super) async fn list_folders(&self, path: &str) -> Result<Vec<Folder>, Error> {
         let (destination, folder) = (self.clone(), absolute(path)?);
         blocking(move || {
             let cannot = |error: io::Error| match error.kind() {
-                ErrorKind::NotFound => Error::NotFound(folder.display().to_string()),
+                ErrorKind::NotFound => Error::missing(&folder.display().to_string()),
                 _ => destination.io_error("could not list", &folder, &error),
             };
             let mut folders = Vec::new();
@@ -38,8 +39,8 @@ impl FileSystem {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 Ok(Folder { name, path: folder.display().to_string() })
             }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::Taken(folder.display().to_string())),
-            Err(error) => Err(destination.io_error("could not make the folder", &folder, &error)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Error::taken(&folder.display().to_string())),
+            Err(error) => Err(destination.io_error("could not create the folder", &folder, &error)),
         })
         .await
     }
@@ -54,12 +55,13 @@ impl FileSystem {
 
     pub(super) async fn look_at_folder(&self) -> Result<((), Option<String>), Error> {
         let destination = self.clone();
+        let cannot_use = |folder: &Path| format!("could not use the folder {}", folder.display());
         blocking(move || match fs::metadata(&destination.folder) {
             Ok(metadata) if metadata.is_dir() => Ok(((), Some(destination.folder.display().to_string()))),
-            Ok(_) => Err(Error::failed(destination.folder.display().to_string(), "this is a file: choose a folder")),
+            Ok(_) => Err(Error::failed(cannot_use(&destination.folder), "it is a file").cure("Choose a folder.")),
             Err(error) => {
-                let cause = format!("{error}: create it, or mount the disk that it lies on");
-                Err(Error::failed(format!("the folder {}", destination.folder.display()), cause))
+                let error = Error::failed(cannot_use(&destination.folder), error);
+                Err(error.cure("Create it, or mount the disk that it lies on."))
             }
         })
         .await
@@ -84,6 +86,6 @@ impl FileSystem {
 fn absolute(path: &str) -> Result<PathBuf, Error> {
     match path.trim_matches('/') {
         "" => Ok(PathBuf::from("/")),
-        inner => Ok(PathBuf::from("/").join(path::check(inner)?)),
+        inner => Ok(PathBuf::from("/").join(check_path(inner)?)),
     }
 }

@@ -6,10 +6,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use adapter::Error;
+
 use super::FileSystem;
 use super::beneath::{Beneath, RootLinks};
 use crate::WhenFull;
-use crate::error::Error;
 
 impl FileSystem {
     /// Reads what follows `file://`.
@@ -22,7 +23,7 @@ impl FileSystem {
     /// Creates the destination of a folder, whose path is taken as it is.
     pub(crate) fn new(folder: PathBuf, when_full: WhenFull, links: RootLinks) -> Result<Self, Error> {
         if !folder.is_absolute() {
-            return Err(Error::Usage(format!(
+            return Err(Error::invalid(format!(
                 "'file://{}' is not an absolute path: write file:///path/to/folder",
                 folder.display()
             )));

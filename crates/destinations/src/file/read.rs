@@ -1,18 +1,19 @@
-//! Looking up, reading, hashing.
+//! Looking up, reading, proving.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use adapter::destination::{Download, Entry, Expected, How, Proof, SHA256, Version, check_path};
+use adapter::{Error, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Hashes;
 use jiff::Timestamp;
 use rustix::fs::{FileType, Stat};
 
 use super::write::digest;
-use super::{FileSystem, beneath, blocking};
-use crate::error::Error;
-use crate::{Download, Entry, StoredHash, path};
+use super::{FileSystem, blocking};
 
 /// Bytes read at a time: each read is a way to another thread and back.
 const READ_SIZE: usize = 1024 * 1024;
@@ -27,7 +28,7 @@ struct FileDownload {
 impl FileSystem {
     /// Opens a file.
     pub(super) async fn start_download(&self, path: &str) -> Result<impl Download + use<>, Error> {
-        let (destination, path) = (self.clone(), path::check(path)?.to_owned());
+        let (destination, path) = (self.clone(), check_path(path)?.to_owned());
         blocking(move || {
             let failed = |error: io::Error| destination.read_error(&path, &error);
             let file = destination.beneath().and_then(|beneath| beneath.file(&path)).map_err(failed)?;
@@ -40,7 +41,7 @@ impl FileSystem {
 
     /// Looks a file up; no byte of it is read.
     pub(super) async fn look_up(&self, path: &str) -> Result<Option<Entry>, Error> {
-        let (destination, path) = (self.clone(), path::check(path)?.to_owned());
+        let (destination, path) = (self.clone(), check_path(path)?.to_owned());
         blocking(move || match destination.beneath().and_then(|beneath| beneath.look(&path)) {
             Ok(found) => match FileType::from_raw_mode(found.st_mode) {
                 FileType::RegularFile => Ok(Some(entry(&found))),
@@ -48,33 +49,28 @@ impl FileSystem {
                 _ => Ok(None),
             },
             Err(error) => match destination.read_error(&path, &error) {
-                Error::NotFound(_) => Ok(None),
+                error if *error.kind() == Kind::NotFound => Ok(None),
                 error => Err(error),
             },
         })
         .await
     }
 
-    /// Hashes a file.
-    pub(super) async fn hash(&self, path: &str) -> Result<StoredHash, Error> {
-        let (destination, path) = (self.clone(), path::check(path)?.to_owned());
+    /// Hashes a file; one of another size than expected is not read.
+    pub(super) async fn prove_file(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
+        let (destination, path, wanted) = (self.clone(), check_path(path)?.to_owned(), expected.size);
         blocking(move || {
-            let opened = destination.beneath().and_then(|beneath| beneath.file(&path));
-            match opened.and_then(digest) {
-                Ok(digested) => Ok(StoredHash::Sha256(digested.sha256)),
-                Err(error) => Err(destination.read_error(&path, &error)),
+            let failed = |error: io::Error| destination.read_error(&path, &error);
+            let file = destination.beneath().and_then(|beneath| beneath.file(&path)).map_err(failed)?;
+            let found = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
+            if size(&found) != wanted {
+                return Ok(Proof { how: How::SizeAndTag, size: size(&found), hashes: Hashes::default() });
             }
+            let digested = digest(file).map_err(failed)?;
+            let hashes = Hashes::of(SHA256.name, digested.sha256);
+            Ok(Proof { how: How::ReadBack, size: digested.size, hashes })
         })
         .await
-    }
-
-    fn read_error(&self, path: &str, error: &io::Error) -> Error {
-        let whole = self.folder.join(path);
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Error::NotFound(whole.display().to_string()),
-            _ if beneath::is_link(error) => Error::failed(format!("could not read {}", whole.display()), super::LINK),
-            _ => self.io_error("could not read", &whole, error),
-        }
     }
 }
 
@@ -97,7 +93,13 @@ impl Download for FileDownload {
 }
 
 fn entry(found: &Stat) -> Entry {
-    Entry { size: size(found), modified: modified(found), hash: None }
+    let hashes = Hashes::default();
+    Entry { size: size(found), modified: modified(found), version: Some(version(found)), hashes }
+}
+
+/// A file that is written anew gets another inode; one that is written in place, another time.
+pub(super) fn version(found: &Stat) -> Version {
+    Version(format!("{}-{}-{}.{:09}", found.st_ino, found.st_size, found.st_mtime, found.st_mtime_nsec))
 }
 
 /// Bytes.

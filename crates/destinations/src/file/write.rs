@@ -2,19 +2,23 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
-use std::path::Path;
 use std::sync::Arc;
 
+use adapter::destination::{
+    Companion, Expected, Gate, How, OpenGate, Proof, Sealed, Upload, Version, check_path, check_sealed, put,
+};
+use adapter::{Error, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Hashes;
+use domain::hashes::SHA256;
 use domain::naming::PARTIAL_PREFIX;
 use pipeline::private_file::sweep;
 use pipeline::{Digested, Digester, PrivateFile};
 
-use super::beneath::{by_descriptor, is_link, split};
-use super::{FileSystem, LINK, blocking};
-use crate::error::Error;
-use crate::{Companion, Expected, Gate, OpenGate, Sealed, Upload, path};
+use super::beneath::{Beneath, by_descriptor, split};
+use super::read::version;
+use super::{FileSystem, blocking};
 
 /// A file that is being written.
 struct FileUpload {
@@ -28,18 +32,14 @@ struct FileUpload {
 impl FileSystem {
     /// Creates the private file: in the folder that the file will lie in, since that may be on another file system, or in the
     /// destination's own while that one does not exist. The latter must exist: a missing one may be a disk that is not mounted.
-    pub(super) async fn start_upload(&self, folder: &str) -> Result<impl Upload + use<>, Error> {
-        let (destination, folder) = (self.clone(), folder.to_owned());
-        if !folder.is_empty() {
-            path::check(&folder)?;
-        }
+    pub(super) async fn start_upload(&self, path: &str) -> Result<impl Upload + use<>, Error> {
+        let (destination, folder) = (self.clone(), split(check_path(path)?).0.to_owned());
         blocking(move || {
             let beneath = match destination.beneath() {
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                    return Err(Error::failed(
-                        format!("the folder {} does not exist", destination.folder.display()),
-                        "create it, or mount the disk that it lies on",
-                    ));
+                    let what = format!("could not write to {}", destination.folder.display());
+                    return Err(Error::failed(what, "the folder does not exist")
+                        .cure("Create it, or mount the disk that it lies on."));
                 }
                 opened => opened.map_err(|error| destination.write_error(&folder, &error))?,
             };
@@ -56,14 +56,19 @@ impl FileSystem {
         .await
     }
 
-    /// Removes a file.
-    pub(super) async fn remove(&self, path: &str) -> Result<(), Error> {
-        let (destination, path) = (self.clone(), path::check(path)?.to_owned());
-        blocking(move || match destination.beneath().and_then(|beneath| beneath.remove(&path)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(destination.io_error("could not delete", &destination.folder.join(&path), &error))
+    /// Removes a file, if it still is the version that is meant. Between the look at it and its removal lies a moment: the kernel has
+    /// no call for both.
+    pub(super) async fn remove(&self, path: &str, meant: Option<&Version>) -> Result<(), Error> {
+        let (destination, path, meant) = (self.clone(), check_path(path)?.to_owned(), meant.cloned());
+        blocking(move || {
+            let removed = destination.beneath().and_then(|beneath| remove(&beneath, &path, meant.as_ref()));
+            let whole = destination.folder.join(&path);
+            match removed {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Error::changed(&whole.display().to_string())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(destination.io_error("could not delete", &whole, &error)),
             }
-            _ => Ok(()),
         })
         .await
     }
@@ -73,7 +78,7 @@ impl FileSystem {
     pub(super) async fn sweep(&self, folder: &str) -> Result<Vec<String>, Error> {
         let (destination, folder) = (self.clone(), folder.to_owned());
         if !folder.is_empty() {
-            path::check(&folder)?;
+            check_path(&folder)?;
         }
         blocking(move || {
             let failed = |error: io::Error| destination.write_error(&folder, &error);
@@ -91,22 +96,17 @@ impl FileSystem {
         })
         .await
     }
+}
 
-    fn write_error(&self, path: &str, error: &io::Error) -> Error {
-        let whole = self.folder.join(path);
-        if is_link(error) {
-            return Error::failed(format!("could not write to {}", whole.display()), LINK);
-        }
-        if error.kind() == io::ErrorKind::NotADirectory {
-            let cause = "it is not a folder: move it out of the way";
-            return Error::failed(format!("could not write to {}", whole.display()), cause);
-        }
-        self.io_error("could not write to", &whole, error)
+/// Returns `false` if there is another version than the one that is meant.
+fn remove(beneath: &Beneath, path: &str, meant: Option<&Version>) -> io::Result<bool> {
+    if let Some(meant) = meant
+        && version(&beneath.look(path)?) != *meant
+    {
+        return Ok(false);
     }
-
-    pub(super) fn io_error(&self, what: &str, path: &Path, error: &io::Error) -> Error {
-        Error::of_io(&format!("file://{}", self.folder.display()), format!("{what} {}", path.display()), error)
-    }
+    beneath.remove(path)?;
+    Ok(true)
 }
 
 #[async_trait]
@@ -132,30 +132,33 @@ impl Upload for FileUpload {
             let cannot = |error: io::Error| destination.io_error("could not write to", &destination.folder, &error);
             file.sync().map_err(cannot)?;
             let found = read_back(file.file()).map_err(cannot)?;
-            if Expected::from(found) != expected {
-                return Err(Error::failed(
+            let hashes = Hashes::of(SHA256, found.sha256);
+            let proof = Proof { how: How::ReadBack, size: found.size, hashes };
+            match proof.against(&expected) {
+                Ok(true) => Ok(Sealed { how: proof.how, hashes: proof.hashes }),
+                _ => Err(Error::new(
+                    Kind::Damaged,
                     format!("could not write to {}", destination.folder.display()),
-                    "what the disk gives back is not what was written: check the disk",
-                ));
+                    "what the disk gives back is not what was written",
+                )
+                .cure("Check the disk.")),
             }
-            Ok(())
         })
-        .await?;
-        self.sealed = true;
-        Ok(Sealed::default())
+        .await
+        .inspect(|_| self.sealed = true)
     }
 
     async fn commit(&mut self, path: &str) -> Result<(), Error> {
-        let path = path::check(path)?.to_owned();
-        crate::check_sealed(self.sealed, &path)?;
-        self.gate.check().await.map_err(Error::Stopped)?;
+        let path = check_path(path)?.to_owned();
+        check_sealed(self.sealed, &path)?;
+        self.gate.check().await.map_err(Error::unpublished)?;
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
         blocking(move || {
             let (folder, name) = split(&path);
             let place = destination.beneath().and_then(|beneath| beneath.make_folders(folder));
             let place = place.map_err(|error| destination.write_error(folder, &error))?;
             file.publish(&by_descriptor(&place).join(name)).map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => Error::Taken(destination.folder.join(&path).display().to_string()),
+                io::ErrorKind::AlreadyExists => Error::taken(&destination.folder.join(&path).display().to_string()),
                 _ => destination.io_error("could not write", &destination.folder.join(&path), &error),
             })
         })
@@ -164,7 +167,7 @@ impl Upload for FileUpload {
 
     async fn commit_with(&mut self, path: &str, companion: Companion) -> Result<Result<(), Error>, Error> {
         self.commit(path).await?;
-        Ok(crate::put(&self.destination, &companion.path, companion.content).await)
+        Ok(put(&self.destination, &companion.path, companion.content).await)
     }
 }
 

@@ -25,8 +25,11 @@ impl Client {
         self.delete_revision(path, None).await
     }
 
-    /// The same, but refused by Dropbox if the file's revision is another one.
-    pub(crate) async fn delete_revision(&self, path: &str, parent_rev: Option<&str>) -> Result<(), Error> {
+    /// The same, but refused by Dropbox if the file's revision is another one; [`Error::is_conflict`] then.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn delete_revision(&self, path: &str, parent_rev: Option<&str>) -> Result<(), Error> {
         let delete = Delete { path: RemotePath::new(path), parent_rev };
         match self.rpc::<_, Deleted, DeleteError>("files/delete_v2", &delete).await {
             Ok(Deleted {}) => Ok(()),

@@ -40,26 +40,74 @@ impl Client {
     /// # Errors
     /// [`Error::is_not_found`] if there is no such folder; as every call. A listing is whole or an error, never a part.
     pub async fn list_folder(&self, path: &str, recursive: bool) -> Result<Vec<Metadata>, Error> {
+        let (mut entries, mut seen) = (Vec::new(), HashSet::new());
+        let mut listing = self.listing(path, recursive);
         let mut resets = 0;
-        loop {
-            match self.list_once(path, recursive).await {
-                Err(error) if is_reset(&error) && resets < MAX_RESETS => resets += 1,
-                result => return result,
+        while let Some(page) = listing.next_page().await? {
+            if listing.resets > resets {
+                resets = listing.resets;
+                entries.clear();
+                seen.clear();
             }
+            entries.extend(page.into_iter().filter(|entry| is_new(entry, &mut seen)));
         }
+        Ok(entries)
     }
 
-    async fn list_once(&self, path: &str, recursive: bool) -> Result<Vec<Metadata>, Error> {
-        let (mut entries, mut seen) = (Vec::new(), HashSet::new());
-        let first = ListFolder { path: RemotePath::new(path), recursive, limit: PAGE };
-        let mut page: Page = self.rpc::<_, _, ListFolderError>("files/list_folder", &first).await?;
-        loop {
-            entries.extend(page.entries.into_iter().filter(|entry| is_new(entry, &mut seen)));
-            if !page.has_more {
-                return Ok(entries);
+    /// Starts a listing as [`Self::list_folder`] makes it, page by page: nothing is asked for yet.
+    pub fn listing(&self, path: &str, recursive: bool) -> Listing {
+        let client = self.clone();
+        Listing { client, path: path.to_owned(), recursive, cursor: None, is_done: false, resets: 0 }
+    }
+}
+
+/// A listing in progress.
+#[derive(Debug)]
+pub struct Listing {
+    client: Client,
+    path: String,
+    recursive: bool,
+    /// `None` before the first page.
+    cursor: Option<String>,
+    is_done: bool,
+    /// How often Dropbox asked to start over.
+    resets: u32,
+}
+
+impl Listing {
+    /// Returns the next page; `None` after the last one. An entry may come again: Dropbox repeats some across pages, and where it asks
+    /// to start over, all come again.
+    ///
+    /// # Errors
+    /// As [`Client::list_folder`].
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Metadata>>, Error> {
+        while !self.is_done {
+            match self.ask().await {
+                Ok(page) => {
+                    self.is_done = !page.has_more;
+                    self.cursor = Some(page.cursor);
+                    return Ok(Some(page.entries));
+                }
+                Err(error) if is_reset(&error) && self.resets < MAX_RESETS => {
+                    self.resets += 1;
+                    self.cursor = None;
+                }
+                Err(error) => return Err(error),
             }
-            let next = Continue { cursor: &page.cursor };
-            page = self.rpc::<_, _, ListFolderContinueError>("files/list_folder/continue", &next).await?;
+        }
+        Ok(None)
+    }
+
+    async fn ask(&self) -> Result<Page, Error> {
+        match &self.cursor {
+            Some(cursor) => {
+                let next = Continue { cursor };
+                self.client.rpc::<_, _, ListFolderContinueError>("files/list_folder/continue", &next).await
+            }
+            None => {
+                let first = ListFolder { path: RemotePath::new(&self.path), recursive: self.recursive, limit: PAGE };
+                self.client.rpc::<_, _, ListFolderError>("files/list_folder", &first).await
+            }
         }
     }
 }

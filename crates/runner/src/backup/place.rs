@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use destinations::{Destination, Upload};
-use domain::Warning;
+use adapter::destination::{Destination, Upload};
 use domain::size::human;
+use domain::{BackupName, Warning};
 use futures_util::future::join_all;
 
 use super::publish::first_name;
@@ -19,25 +19,35 @@ pub(super) struct Place<'a> {
     pub(super) destination: Limited<'a>,
     /// `None` until the folder could be listed.
     pub(super) taken: Option<TakenNames>,
+    /// The name that the upload in progress began with.
+    pub(super) begun: Option<BackupName>,
 }
 
 impl<'a> Place<'a> {
     pub(super) fn new(destination: &'a Arc<dyn Destination>, limit: Duration) -> Self {
-        Self { destination: Limited::new(&**destination, limit), taken: None }
+        Self { destination: Limited::new(&**destination, limit), taken: None, begun: None }
     }
 
     /// Lists the job's folder, unless this run has, which proves that the destination can be reached before a dump starts. Then begins
-    /// an upload.
-    pub(super) async fn prepare(&mut self, job: &str) -> Result<Box<dyn Upload>, Failure> {
+    /// an upload under the first name that is free: some storages have to know it now.
+    pub(super) async fn prepare(
+        &mut self,
+        request: &BackupRequest<'_>,
+        database: &str,
+    ) -> Result<Box<dyn Upload>, Failure> {
         let taken = match &mut self.taken {
             Some(taken) => taken,
             unknown => {
-                let mut taken = TakenNames::of_job(&self.destination, job).await?;
+                let mut taken =
+                    TakenNames::of_job(&self.destination, &request.job).await.map_err(Failure::Destination)?;
                 taken.mark_as_shared(&self.destination).await;
                 unknown.insert(taken)
             }
         };
-        Ok(self.destination.create_in(taken.folder()).await?)
+        let name = taken.first_free(first_name(request, database));
+        let path = taken.path(&name.to_string());
+        self.begun = Some(name);
+        self.destination.create(&path).await.map_err(Failure::Destination)
     }
 
     /// Compares the free space with the size of the database's last backup. If that would not fit, returns a warning, or refuses the

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use destinations::Usage;
+use adapter::destination::{How, Usage};
 use domain::Warning;
 use domain::outcome::RunState;
 use domain::sidecar::Sidecar;
@@ -119,6 +119,8 @@ pub struct Stored {
     pub path: String,
     /// What its sidecar says.
     pub sidecar: Sidecar,
+    /// How it was proved that the destination holds it.
+    pub proved: How,
 }
 
 /// Why something is missing.
@@ -129,7 +131,7 @@ pub enum Failure {
     Source(#[from] sources::Error),
     /// The destination.
     #[error(transparent)]
-    Destination(#[from] destinations::Error),
+    Destination(adapter::Error),
     /// The stages between.
     #[error(transparent)]
     Pipeline(#[from] pipeline::EncodeError),
@@ -139,7 +141,7 @@ pub enum Failure {
         /// Where the backup is.
         path: String,
         /// Why there is no sidecar.
-        cause: destinations::Error,
+        cause: adapter::Error,
     },
     /// The last backup would not fit, and the destination's setting is to stop then.
     #[error(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use destinations::Upload;
+use adapter::destination::Upload;
 use domain::{Compression, Warning};
 use futures_util::future::join_all;
 use pipeline::keys::Recipient;
@@ -20,7 +20,7 @@ pub(super) struct Stream {
     /// Sizes and hashes; none if no upload was left, which ends the dump too.
     pub(super) encoded: Option<Encoded>,
     /// In the order in which they were given.
-    pub(super) uploads: Vec<Result<Box<dyn Upload>, destinations::Error>>,
+    pub(super) uploads: Vec<Result<Box<dyn Upload>, adapter::Error>>,
 }
 
 /// Runs a dump to its proved end. Fails if the dump or the stages fail; an upload that fails leaves the others alone.
@@ -94,17 +94,15 @@ async fn pump(
 }
 
 enum Fed {
-    Destination(destinations::Error),
+    Destination(adapter::Error),
     Interrupted,
 }
 
 impl Fed {
-    fn into_error(self) -> destinations::Error {
+    fn into_error(self) -> adapter::Error {
         match self {
             Self::Destination(error) => error,
-            Self::Interrupted => {
-                destinations::Error::Failed { what: "the upload stopped".to_owned(), cause: Interrupted.to_string() }
-            }
+            Self::Interrupted => adapter::Error::failed("the upload stopped", Interrupted),
         }
     }
 }

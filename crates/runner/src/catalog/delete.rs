@@ -1,6 +1,7 @@
 //! Deleting backups, and nothing else.
 
-use destinations::{Destination, Error};
+use adapter::Error;
+use adapter::destination::Destination;
 
 use super::{SidecarState, parse_path};
 use crate::sidecars::{read_content, sidecar_path};
@@ -27,32 +28,36 @@ pub enum DeleteError {
     },
     /// The destination failed.
     #[error(transparent)]
-    Destination(#[from] Error),
+    Destination(Error),
 }
 
 /// Deletes a backup, then its sidecar. A backup that cannot be deleted keeps its sidecar; one that is gone loses the sidecar that an
 /// interrupted deletion has left.
 ///
 /// # Errors
-/// See [`DeleteError`]; [`Error::NotFound`] if there is neither a backup nor a sidecar.
+/// See [`DeleteError`]; [`adapter::Kind::Changed`] if one of them is another file than was looked at; [`adapter::Kind::NotFound`] if there is neither a backup nor a sidecar.
 pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), DeleteError> {
     if parse_path(path).is_none() {
         return Err(DeleteError::NotABackup(path.to_owned()));
     }
     let beside = sidecar_path(path);
-    let is_there = destination.stat(path).await?.is_some();
-    if !is_there && destination.stat(&beside).await?.is_none() {
-        return Err(Error::NotFound(format!("{path} at {}", destination.name())).into());
+    let failed = DeleteError::Destination;
+    // Both are deleted only as they were looked at: what somebody has changed or locked since is kept.
+    let backup = destination.stat(path).await.map_err(failed)?;
+    let sidecar = destination.stat(&beside).await.map_err(failed)?;
+    if backup.is_none() && sidecar.is_none() {
+        return Err(failed(Error::missing(&format!("{path} at {}", destination.name()))));
     }
-    match read_content(destination, path).await? {
+    match read_content(destination, path).await.map_err(failed)? {
         Ok(content) if is_locked(content.as_deref()) => return Err(DeleteError::Locked(path.to_owned())),
         Ok(_) => {}
         Err(cause) => return Err(DeleteError::Unreadable { path: path.to_owned(), cause }),
     }
-    if is_there {
-        destination.delete(path).await?;
+    if let Some(backup) = backup {
+        destination.delete(path, backup.version.as_ref()).await.map_err(failed)?;
     }
-    Ok(destination.delete(&beside).await?)
+    let Some(sidecar) = sidecar else { return Ok(()) };
+    destination.delete(&beside, sidecar.version.as_ref()).await.map_err(failed)
 }
 
 /// Whether a sidecar locks its backup. One that is damaged still does if it says so.

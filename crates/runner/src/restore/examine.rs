@@ -1,6 +1,7 @@
 //! What can be known of a backup without reading it, and with its storage reading it.
 
-use destinations::{Destination, Download, Entry, StoredHash};
+use adapter::Error;
+use adapter::destination::{Destination, Difference, Download, Entry, Expected, How, Proof};
 use domain::sidecar::Sidecar;
 use futures_util::future::join;
 
@@ -15,16 +16,16 @@ pub struct Examined {
     pub entry: Entry,
     /// What is beside it.
     pub sidecar: SidecarState,
-    /// Whether the storage's own hash was compared with the sidecar's.
-    pub is_proved: bool,
+    /// How the content was compared with the sidecar; `None` if it was not.
+    pub proved: Option<How>,
 }
 
 impl Examined {
     /// Returns the checks that reading all of the backup makes, without those of its layers: their failure is an error.
     pub(super) fn checks(&self) -> Checks {
         let mut checks = Checks { passed: Vec::new(), missing: self.sidecar.problem() };
-        if let Some(StoredHash::DropboxContentHash(_)) = self.entry.hash {
-            checks.passed("Dropbox's content hash");
+        if !self.entry.hashes.is_empty() {
+            checks.passed("the storage's own hash");
         }
         if self.sidecar.sidecar().is_some() {
             checks.passed("the sidecar's SHA-256");
@@ -47,15 +48,15 @@ impl Examined {
 /// Looks a backup and its sidecar up, and compares what is known without reading the backup.
 ///
 /// # Errors
-/// [`destinations::Error::NotFound`] if there is no such file; [`OpenError::Altered`] if its size, or the hash that the storage
+/// [`adapter::Kind::NotFound`] if there is no such file; [`OpenError::Altered`] if its size, or the hash that the storage
 /// knows, is not the sidecar's.
 pub async fn examine(destination: &dyn Destination, path: &str) -> Result<Examined, OpenError> {
     // At once, for each takes a round trip.
     let (entry, sidecar) = join(destination.stat(path), read_sidecar(destination, path)).await;
-    let Some(entry) = entry? else {
-        return Err(destinations::Error::NotFound(format!("{path} at {}", destination.name())).into());
+    let Some(entry) = entry.map_err(OpenError::Destination)? else {
+        return Err(OpenError::Destination(Error::missing(&format!("{path} at {}", destination.name()))));
     };
-    judge(path, entry, sidecar?)
+    judge(path, entry, sidecar.map_err(OpenError::Destination)?)
 }
 
 /// As [`examine`], of a backup that is opened at the same time.
@@ -67,52 +68,53 @@ pub async fn open_examined(
     path: &str,
 ) -> Result<(Examined, Box<dyn Download>), OpenError> {
     let (download, sidecar) = join(destination.open(path), read_sidecar(destination, path)).await;
-    let download = download?;
-    Ok((judge(path, download.entry().clone(), sidecar?)?, download))
+    let download = download.map_err(OpenError::Destination)?;
+    Ok((judge(path, download.entry().clone(), sidecar.map_err(OpenError::Destination)?)?, download))
 }
 
 fn judge(path: &str, entry: Entry, sidecar: SidecarState) -> Result<Examined, OpenError> {
-    let mut is_proved = false;
-    if let Some(sidecar) = sidecar.sidecar() {
-        if let Some(hash) = &entry.hash {
-            is_proved = compare_hash(path, sidecar, hash)?;
-        }
-        equal(path, "size in bytes", &sidecar.size.stored.to_string(), &entry.size.to_string())?;
+    let mut examined = Examined { entry, sidecar, proved: None };
+    if let Some(sidecar) = examined.sidecar.sidecar() {
+        let Entry { size, hashes, .. } = &examined.entry;
+        let known = Proof { how: How::OwnHash, size: *size, hashes: hashes.clone() };
+        examined.proved = compare(path, sidecar, &known)?;
     }
-    Ok(Examined { entry, sidecar, is_proved })
+    Ok(examined)
 }
 
-/// As [`examine`]; where the storage does not know a hash, it reads the whole file for it.
+/// As [`examine`]; where that does not prove the content, the storage has to ([`Destination::prove`]), which may read all of it.
 ///
 /// # Errors
 /// As [`examine`].
 pub async fn verify(destination: &dyn Destination, path: &str) -> Result<Examined, OpenError> {
     let mut examined = examine(destination, path).await?;
-    if let Some(sidecar) = examined.sidecar.sidecar().filter(|_| !examined.is_proved) {
-        examined.is_proved = compare_hash(path, sidecar, &destination.stored_hash(path).await?)?;
+    if let Some(sidecar) = examined.sidecar.sidecar().filter(|_| examined.proved.is_none()) {
+        let proof = destination.prove(path, &expected(sidecar)).await.map_err(OpenError::Destination)?;
+        examined.proved = compare(path, sidecar, &proof)?;
     }
     Ok(examined)
 }
 
-/// Returns whether the sidecar knows a hash of this kind, which then agrees.
-fn compare_hash(path: &str, sidecar: &Sidecar, hash: &StoredHash) -> Result<bool, OpenError> {
-    let checksum = &sidecar.checksum;
-    let (what, expected, found) = match hash {
-        StoredHash::Sha256(found) => ("SHA-256", Some(&checksum.sha256_stored), found),
-        StoredHash::DropboxContentHash(found) => ("content hash", checksum.dropbox_content_hash.as_ref(), found),
-    };
-    let Some(expected) = expected else { return Ok(false) };
-    equal(path, what, expected, found)?;
-    Ok(true)
+/// What a sidecar says of its backup.
+fn expected(sidecar: &Sidecar) -> Expected {
+    Expected { size: sidecar.size.stored, hashes: sidecar.checksum.stored() }
 }
 
-pub(super) fn equal(path: &str, what: &'static str, expected: &str, found: &str) -> Result<(), OpenError> {
+/// Returns how the content was proved to be the sidecar's; `None` if there was no hash to compare.
+fn compare(path: &str, sidecar: &Sidecar, proof: &Proof) -> Result<Option<How>, OpenError> {
+    match proof.against(&expected(sidecar)) {
+        Ok(is_proved) => Ok(is_proved.then_some(proof.how)),
+        Err(Difference { what, expected, found }) => Err(altered(path, &what, &expected, found)),
+    }
+}
+
+pub(super) fn equal(path: &str, what: &str, expected: &str, found: &str) -> Result<(), OpenError> {
     if expected.eq_ignore_ascii_case(found) {
         return Ok(());
     }
     Err(altered(path, what, expected, found.to_owned()))
 }
 
-pub(super) fn altered(path: &str, what: &'static str, expected: &str, found: String) -> OpenError {
-    OpenError::Altered { path: path.to_owned(), what, expected: expected.to_owned(), found }
+pub(super) fn altered(path: &str, what: &str, expected: &str, found: String) -> OpenError {
+    OpenError::Altered { path: path.to_owned(), what: what.to_owned(), expected: expected.to_owned(), found }
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use adapter::destination::Destination;
 use catalog::{Job, Run};
-use destinations::Destination;
 use domain::Warning;
 use domain::outcome::RunStatus;
 use domain::run::{
@@ -325,7 +325,10 @@ fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
         Event::Copied { database, copy } => match &copy.result {
             Ok(stored) => {
                 let (name, size) = (name_of(copy, ready), human(stored.sidecar.size.stored));
-                (Level::Info, format!("{database} is at {name}: {} ({size}), proved whole", stored.path))
+                (
+                    Level::Info,
+                    format!("{database} is at {name}: {} ({size}), checked by {}", stored.path, stored.proved),
+                )
             }
             Err(failure) => (Level::Error, format!("{database}: {}", of_copy(copy, ready, failure))),
         },

@@ -62,7 +62,7 @@ impl App {
             }
         };
         let words = match tokio::join!(copying, storing).0 {
-            Ok(Copied::Done { size, .. }) => format!("{} copied to {to}, proved the same", human(size)),
+            Ok(Copied::Done { size, proved, .. }) => format!("{} copied to {to}, checked by {proved}", human(size)),
             Ok(Copied::AlreadyThere) => format!("{to} holds it already, with the same content"),
             Err(error) => {
                 let (whose, words) = match &error {

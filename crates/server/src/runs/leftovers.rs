@@ -86,7 +86,8 @@ impl App {
     }
 
     async fn sweep_destination(&self, id: &str, folder: &str) -> Result<Vec<String>, Failure> {
-        Ok(self.open_destination(id, Patience::Short).await?.remove_leftovers(folder).await?)
+        let destination = self.open_destination(id, Patience::Short).await?;
+        destination.remove_leftovers(folder).await.map_err(Failure::Destination)
     }
 
     /// The destinations that a run wrote to, each with its folder there.

@@ -86,7 +86,8 @@ impl App {
         for job in std::iter::once(&run.title).chain(renamed) {
             let signed_by = self.signer.public_key();
             let wanted = PublishedBy { run_id: &run.id, job, signed_by, started, most };
-            found.extend(published_by(&*destination, &wanted).await?);
+            let published = published_by(&*destination, &wanted).await;
+            found.extend(published.map_err(Failure::Destination)?);
         }
         Ok(found)
     }

@@ -31,7 +31,7 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     let path = first_path(&run);
     assert!(path.starts_with("shop nightly/backup_2026-01-15T12-00-00") && path.ends_with(".db.zst.age"), "{path}");
     let log = anna.log_of(&id(&run)).await;
-    assert!(log.contains("proved whole") && log.ends_with("succeeded"), "{log}");
+    assert!(log.contains("checked by") && log.ends_with("succeeded"), "{log}");
 
     let listed = anna.get(&format!("/api/destinations/{dropbox}/backups?job=shop%20nightly")).await.expect(200);
     assert_eq!((&listed["items"][0]["path"], &listed["items"][0]["encrypted"]), (&json!(path), &json!(true)));
@@ -40,7 +40,8 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     assert_eq!((&details["job"], &details["engine"]), (&json!("shop nightly"), &json!("SQLite")));
     assert_eq!((&details["sidecar"]["runId"], &details["sidecar"]["jobId"]), (&run["id"], &json!(job)));
     let verify = format!("/api/destinations/{dropbox}/backups/verify");
-    assert_eq!(anna.post(&verify, &json!({"path": path})).await.expect(200)["result"], "whole");
+    let verified = anna.post(&verify, &json!({"path": path})).await.expect(200);
+    assert_eq!((&verified["result"], &verified["checkedBy"]), (&json!("whole"), &json!("ownHash")));
 
     // Into a file that is not there; over one that holds data only when told to.
     let target = world.path("restored.db");
@@ -303,7 +304,7 @@ async fn a_backup_is_copied_to_another_destination_and_proved_there() {
     let path = first_path(&world.run_job(&anna, &job).await);
     let copy = |path: &str, to: &str| json!({"destinationId": dropbox, "path": path, "toDestinationId": to});
 
-    for words in ["proved the same", "holds it already"] {
+    for words in ["checked by", "holds it already"] {
         let begun = anna.post("/api/copies", &copy(&path, &folder)).await.expect(202);
         assert_eq!(begun["kind"], "copy");
         assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
@@ -311,7 +312,8 @@ async fn a_backup_is_copied_to_another_destination_and_proved_there() {
         assert!(log.contains(words), "{log}");
     }
     let verify = format!("/api/destinations/{folder}/backups/verify");
-    assert_eq!(anna.post(&verify, &json!({"path": path})).await.expect(200)["result"], "whole");
+    let verified = anna.post(&verify, &json!({"path": path})).await.expect(200);
+    assert_eq!((&verified["result"], &verified["checkedBy"]), (&json!("whole"), &json!("readBack")));
 
     let problem = anna.post("/api/copies", &copy(&path, &dropbox)).await.problem(422, "invalid", &["already"]);
     assert_eq!(problem["errors"][0]["field"], "toDestinationId");
@@ -369,4 +371,28 @@ async fn only_backups_are_deleted_no_locked_one_and_a_broken_sidecar_is_said() {
     assert!(verified["detail"].as_str().unwrap().contains("sidecar cannot be read"), "{verified}");
     anna.delete(&delete(&path)).await.expect(204);
     assert!(!beside.exists());
+}
+
+#[tokio::test]
+async fn a_copy_marks_the_destination_whose_authorization_is_gone_and_no_other() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 100).await;
+    let gone = world.dropbox_destination(&anna, "Gone").await;
+    let job = anna.job("shop", &source, &[&gone], json!({})).await;
+    let path = first_path(&world.run_job(&anna, &job).await);
+    world.dropbox().revoke_all();
+    // The same account, by another authorization.
+    let fine = world.dropbox_destination(&anna, "Fine").await;
+    let status = async |id: &str| {
+        let destination = anna.get(&format!("/api/destinations/{id}")).await.expect(200);
+        destination["authorization"]["status"].as_str().unwrap().to_owned()
+    };
+    let copy = json!({"destinationId": fine, "path": path, "toDestinationId": gone});
+    let run = anna.post("/api/copies", &copy).await.expect(202);
+    assert_eq!(anna.finished(&id(&run)).await["state"], "failed");
+    assert_eq!((&*status(&gone).await, &*status(&fine).await), ("reauthorization_required", "authorized"));
+    let back = json!({"destinationId": gone, "path": path, "toDestinationId": fine});
+    anna.post("/api/copies", &back).await.problem(409, "reauthorizationRequired", &["Re-authorize"]);
+    assert_eq!(status(&fine).await, "authorized");
 }

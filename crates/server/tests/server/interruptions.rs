@@ -206,7 +206,7 @@ async fn everything_works_on_postgres_too() {
     })
     .await;
     let events = anna.get(&format!("/api/runs/{}/events", id(&run))).await;
-    assert!(events.body.contains("proved whole"), "{}", events.body);
+    assert!(events.body.contains("checked by"), "{}", events.body);
     let page = anna.get("/api/runs?limit=1").await.expect(200);
     let next =
         anna.get(&format!("/api/runs?limit=1&cursor={}", page["nextCursor"].as_str().unwrap())).await.expect(200);

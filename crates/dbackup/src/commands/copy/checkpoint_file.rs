@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use destinations::Checkpoint;
+use adapter::destination::Checkpoint;
 use pipeline::Digester;
 
 use crate::failure::Failure;

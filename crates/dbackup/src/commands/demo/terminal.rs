@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use destinations::Destination;
+use adapter::destination::Destination;
 use domain::size::human;
 use domain::{Compression, RunState};
 use dropbox::{Client, Endpoints, Settings};
@@ -125,7 +125,7 @@ fn emulated_dropbox(emulator: &Emulator) -> Result<Arc<dyn Destination>, Failure
     settings.refresh_token = Some(standard.refresh_token.into());
     settings.endpoints = Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url())?;
     let client = Client::new(settings)?;
-    Ok(destinations::parse(FOLDER, |_| Ok::<_, destinations::Error>(client))?)
+    Ok(destinations::parse(FOLDER, |_| Ok::<_, adapter::Error>(client))?)
 }
 
 fn address(path: &Path) -> String {

@@ -16,7 +16,7 @@ pub(super) async fn run(
     as_json: bool,
 ) -> Result<Outcome, Failure> {
     let examined = examine(request.destination, request.path).await?;
-    let proved = examined.is_proved;
+    let proved = examined.proved.is_some();
     let mut findings = provenance::findings(request.destination, request.path, &examined, expected).await?;
     let contents = target.contents().await?;
     findings.extend(runner::review(request, target, options).await?);

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use adapter::destination::{Destination, Entry, How};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use destinations::{Destination, Entry};
 use domain::BackupName;
 use domain::sidecar::Sidecar;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -28,6 +28,9 @@ use crate::failure::Failure;
 const MAX_UNREADABLE: usize = 100;
 /// Maximum number of sidecars read at once.
 const PARALLEL_READS: usize = 4;
+
+/// What is left where a content cannot be compared.
+const RESTORE: &str = "A restore checks its layers";
 
 /// A backup, as its name and the storage tell.
 #[derive(Debug, Serialize, ToSchema)]
@@ -170,10 +173,14 @@ impl SignatureName {
     }
 }
 
-/// What the storage's own hash says.
+/// Whether a destination holds what was backed up.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Verification {
     result: VerificationResult,
+    /// How the content was compared: absent if it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked_by: Option<CheckedBy>,
     /// In words.
     detail: String,
 }
@@ -182,12 +189,34 @@ pub(crate) struct Verification {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum VerificationResult {
-    /// The storage's hash is the sidecar's.
+    /// Its content is what the sidecar describes.
     Whole,
-    /// It is there, but there is no sidecar to compare it with.
+    /// It is there, but its content could not be compared with a sidecar.
     Unknown,
     /// It is not the file that was backed up.
     Altered,
+}
+
+/// How a content was compared.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum CheckedBy {
+    /// By the storage's own hash of it.
+    OwnHash,
+    /// All of it was read.
+    ReadBack,
+    /// By its size only.
+    SizeAndTag,
+}
+
+impl From<How> for CheckedBy {
+    fn from(how: How) -> Self {
+        match how {
+            How::OwnHash => Self::OwnHash,
+            How::ReadBack => Self::ReadBack,
+            How::SizeAndTag => Self::SizeAndTag,
+        }
+    }
 }
 
 impl From<Backup> for BackupInfo {
@@ -243,10 +272,10 @@ async fn with_signatures(app: &App, id: &str, items: Vec<BackupInfo>) -> Result<
             let ours = app.signer.public_key();
             item.signature = sidecar.signature().map(|signature| SignatureName::of(signature, ours));
         }
-        Ok::<_, destinations::Error>(item)
+        Ok::<_, adapter::Error>(item)
     };
     let read: Result<Vec<_>, _> = stream::iter(items).map(read).buffered(PARALLEL_READS).try_collect().await;
-    Ok(read.map_err(Failure::from)?)
+    Ok(read.map_err(Failure::Destination)?)
 }
 
 /// What the list is sorted by.
@@ -265,7 +294,7 @@ async fn listing(app: &App, id: &str, job: Option<&str>, goes_on: bool) -> Resul
         Ok(_) => app.note_working(id, &["files.metadata.read"]).await,
         Err(error) => app.note_broken_grant(id, error).await,
     }
-    let mut listing = listed.map_err(Failure::from)?;
+    let mut listing = listed.map_err(Failure::Destination)?;
     listing.backups.sort_by_cached_key(|backup| Reverse(key(backup)));
     let listing = Arc::new(listing);
     app.listings.keep(id, job, Arc::clone(&listing), app.now());
@@ -283,11 +312,12 @@ pub(crate) async fn details(
     let (job, name) = check_backup(&query.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
     let entry = check_exists(&*destination, &query.path).await?;
-    let sidecar = runner::catalog::read_sidecar(&*destination, &query.path).await.map_err(Failure::from)?;
-    let examined = Examined { entry, sidecar, is_proved: false };
+    let sidecar = runner::catalog::read_sidecar(&*destination, &query.path).await;
+    let sidecar = sidecar.map_err(Failure::Destination)?;
+    let examined = Examined { entry, sidecar, proved: None };
     let expected = app.origin(&query.path).await?;
     let findings = runner::provenance::findings(&*destination, &query.path, &examined, expected).await;
-    let findings = findings.map_err(Failure::from)?.into_iter().map(FindingInfo::from).collect();
+    let findings = findings.map_err(Failure::Destination)?.into_iter().map(FindingInfo::from).collect();
     let signature = examined.sidecar.signature();
     let signature = signature.map(|signature| SignatureName::of(signature, app.signer.public_key()));
     let (sidecar, sidecar_error) = match examined.sidecar {
@@ -312,9 +342,9 @@ pub(crate) async fn details(
 
 /// Refuses a path where there is no file; none is read for it.
 pub(super) async fn check_exists(destination: &dyn Destination, path: &str) -> Result<Entry, Failure> {
-    let found = destination.stat(path).await?;
-    let missing = || destinations::Error::NotFound(format!("{path} at {}", destination.name()));
-    Ok(found.ok_or_else(missing)?)
+    let found = destination.stat(path).await.map_err(Failure::Destination)?;
+    let missing = || adapter::Error::missing(&format!("{path} at {}", destination.name()));
+    found.ok_or_else(missing).map_err(Failure::Destination)
 }
 
 /// Takes apart what must be the path of a backup, and of nothing else that a storage has.
@@ -326,7 +356,7 @@ fn not_a_backup() -> Problem {
     Problem::bad_request("this is not the path of a backup: give it as the list shows it")
 }
 
-/// Compares the storage's own hash with the sidecar's. Nothing is downloaded where the storage knows it; a folder's file is read.
+/// Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file.
 #[utoipa::path(post, path = "/api/destinations/{id}/backups/verify", tag = "backups", params(("id" = String, Path)),
     request_body = PathInput, responses((status = 200, body = Verification)))]
 pub(crate) async fn verify(
@@ -336,24 +366,28 @@ pub(crate) async fn verify(
 ) -> Result<Json<Verification>, Problem> {
     check_backup(&input.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
-    let (result, detail) = match runner::restore::verify(&*destination, &input.path).await {
-        Ok(examined) if examined.is_proved => {
-            (VerificationResult::Whole, "the storage's own hash agrees with the sidecar".to_owned())
-        }
-        Ok(examined) => {
-            let why = examined
-                .sidecar
-                .problem()
-                .unwrap_or_else(|| "its sidecar does not know this storage's hash".to_owned());
-            (
-                VerificationResult::Unknown,
-                format!("there is nothing to compare it with: {why}. A restore checks its layers."),
-            )
-        }
-        Err(altered @ runner::OpenError::Altered { .. }) => (VerificationResult::Altered, altered.to_string()),
+    let (result, checked_by, detail) = match runner::restore::verify(&*destination, &input.path).await {
+        Ok(examined) => match examined.proved {
+            Some(how) => {
+                (VerificationResult::Whole, Some(how), format!("the content is the sidecar's, checked by {how}"))
+            }
+            None => match examined.sidecar.problem() {
+                Some(why) => (
+                    VerificationResult::Unknown,
+                    None,
+                    format!("there is nothing to compare it with: {why}. {RESTORE}"),
+                ),
+                None => {
+                    let detail =
+                        format!("only its size was compared: the storage knows no hash of its content. {RESTORE}");
+                    (VerificationResult::Unknown, Some(How::SizeAndTag), detail)
+                }
+            },
+        },
+        Err(altered @ runner::OpenError::Altered { .. }) => (VerificationResult::Altered, None, altered.to_string()),
         Err(error) => return Err(Failure::from(error).into()),
     };
-    Ok(Json(Verification { result, detail }))
+    Ok(Json(Verification { result, checked_by: checked_by.map(Into::into), detail }))
 }
 
 /// Deletes a backup, then its sidecar.
@@ -375,6 +409,6 @@ fn not_deleted(error: DeleteError) -> Problem {
     match error {
         DeleteError::NotABackup(_) => not_a_backup(),
         DeleteError::Locked(_) | DeleteError::Unreadable { .. } => Problem::conflict("locked", error.to_string()),
-        DeleteError::Destination(error) => Failure::from(error).into(),
+        DeleteError::Destination(error) => Failure::Destination(error).into(),
     }
 }

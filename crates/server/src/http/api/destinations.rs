@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use adapter::Authorization as Fault;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use catalog::{AuthorizationState, Destination, NewDestination};
-use destinations::GrantFault;
+use destinations::dropbox_fault;
 use dropbox::Space;
 use dropbox::oauth::SCOPES;
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ use super::dropbox_grant::{Access, BY_HAND};
 use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
 use crate::dropbox_clients::Patience;
-use crate::failure::{Failure, with_cure};
+use crate::failure::{Failure, of_dropbox_fault};
 use crate::host_paths::Use;
 use crate::settings::{APP_KEY, APP_SECRET, DestinationSettings, of_destination};
 
@@ -209,8 +210,7 @@ pub(super) fn standing(state: &AuthorizationState) -> (AuthorizationStatus, Opti
     if missing.is_empty() {
         return (AuthorizationStatus::Authorized, None);
     }
-    let fault = GrantFault::MissingScope(missing.join(", "));
-    let reason = with_cure(&fault.to_string(), &fault);
+    let reason = of_dropbox_fault(&Fault::MissingScope(missing.join(", ")));
     if missing.iter().all(|scope| DISPENSABLE.contains(&scope.as_str())) {
         let reason = format!("{reason}. Until then backups and restores work, but account and space may not be shown");
         return (AuthorizationStatus::Authorized, Some(reason));
@@ -333,8 +333,8 @@ pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<Des
             app.note_working(&id, &["account_info.read"]).await;
             app.note_space(&id, usage.used, usage.allowed).await?;
         }
-        Err(Failure::Dropbox(error)) if GrantFault::of(&error).is_some() => {
-            if let Some(GrantFault::MissingScope(_)) = GrantFault::of(&error) {
+        Err(Failure::Dropbox(error)) if dropbox_fault(&error).is_some() => {
+            if let Some(Fault::MissingScope(_)) = dropbox_fault(&error) {
                 app.note_working(&id, &[]).await;
             }
             app.note_broken(&id, &error).await;

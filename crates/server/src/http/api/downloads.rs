@@ -1,5 +1,6 @@
 //! Downloading backups: a link that works once, for a minute, for whoever asked for it.
 
+use adapter::destination::Download;
 use axum::Json;
 use axum::body::Body as AxumBody;
 use axum::extract::State;
@@ -8,7 +9,6 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use catalog::{DownloadLink, NewDownloadLink, Token};
-use destinations::Download;
 use domain::BackupName;
 use domain::naming::SIDECAR_SUFFIX;
 use futures_util::{Stream, stream};
@@ -116,13 +116,13 @@ fn file_name(link: &DownloadLink) -> String {
 
 async fn raw(app: &App, link: &DownloadLink) -> Result<(AxumBody, Option<u64>), Failure> {
     let destination = app.open_destination(&link.destination_id, Patience::Long).await?;
-    let download = destination.open(&link.path).await?;
+    let download = destination.open(&link.path).await.map_err(Failure::Destination)?;
     let size = download.entry().size;
     Ok((AxumBody::from_stream(pieces(download, place())), Some(size)))
 }
 
 /// Reads a download while somebody takes its pieces. A read that hangs keeps the place after the client has gone.
-fn pieces(download: Box<dyn Download>, place: Option<Place>) -> impl Stream<Item = Result<Bytes, destinations::Error>> {
+fn pieces(download: Box<dyn Download>, place: Option<Place>) -> impl Stream<Item = Result<Bytes, adapter::Error>> {
     stream::try_unfold(download, move |mut download| {
         let place = place.clone();
         holding(place, async move { Ok(download.next().await?.map(|piece| (piece, download))) })
@@ -157,18 +157,18 @@ mod tests {
 
     /// A file on a network file system whose server is gone.
     struct Hanging {
-        entry: destinations::Entry,
+        entry: adapter::destination::Entry,
         begun: Option<tokio::sync::oneshot::Sender<()>>,
         end: Option<mpsc::Receiver<()>>,
     }
 
     #[async_trait]
     impl Download for Hanging {
-        fn entry(&self) -> &destinations::Entry {
+        fn entry(&self) -> &adapter::destination::Entry {
             &self.entry
         }
 
-        async fn next(&mut self) -> Result<Option<Bytes>, destinations::Error> {
+        async fn next(&mut self) -> Result<Option<Bytes>, adapter::Error> {
             let (begun, end) = (self.begun.take(), self.end.take());
             let read = pipeline::held::blocking(move || {
                 if let (Some(begun), Some(end)) = (begun, end) {
@@ -176,7 +176,7 @@ mod tests {
                     let _ = end.recv();
                 }
             });
-            read.await.map(|()| None).map_err(|error| destinations::Error::NotFound(error.to_string()))
+            read.await.map(|()| None).map_err(|error| adapter::Error::missing(&error.to_string()))
         }
     }
 
@@ -184,7 +184,7 @@ mod tests {
     async fn a_read_that_hangs_keeps_its_place_after_the_client_has_gone() {
         let place: Place = Arc::new(());
         let ((begun, has_begun), (end, ended)) = (tokio::sync::oneshot::channel(), mpsc::channel());
-        let entry = destinations::Entry { size: 1, modified: None, hash: None };
+        let entry = adapter::destination::Entry { size: 1, ..adapter::destination::Entry::default() };
         let hanging = Hanging { entry, begun: Some(begun), end: Some(ended) };
         let mut body = Box::pin(pieces(Box::new(hanging), Some(Arc::clone(&place))));
         let client = tokio::spawn(async move { body.next().await });

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use adapter::Authorization as Fault;
 use catalog::{Authorization, AuthorizationState, Destination};
-use destinations::GrantFault;
+use destinations::{dropbox_fault, dropbox_fault_words};
 use dropbox::oauth::{Pkce, SCOPES, exchange_code};
 use dropbox::{Client, Space};
 use secrecy::{ExposeSecret, SecretString};
@@ -62,8 +63,8 @@ impl NewGrant {
                 (account.account_id, account.name.display_name, account.email, account.team.map(|team| team.name))
             }
             // Backups do not need to know whose Dropbox it is.
-            Err(error) => match GrantFault::of(&error) {
-                Some(GrantFault::MissingScope(scope)) => {
+            Err(error) => match dropbox_fault(&error) {
+                Some(Fault::MissingScope(scope)) => {
                     missing.extend((!missing.contains(&scope)).then_some(scope));
                     (grant.account_id.unwrap_or_default(), String::new(), String::new(), None)
                 }
@@ -223,9 +224,9 @@ impl Access {
 async fn revoke(client: &Client) -> Result<&'static str, String> {
     match client.revoke().await {
         Ok(()) => Ok(", access revoked"),
-        Err(error) => match GrantFault::of(&error) {
-            Some(GrantFault::Revoked) => Ok(", access was revoked already"),
-            Some(fault) => Err(fault.to_string()),
+        Err(error) => match dropbox_fault(&error) {
+            Some(Fault::Revoked) => Ok(", access was revoked already"),
+            Some(fault) => Err(dropbox_fault_words(&fault).0),
             None => Err(error.to_string()),
         },
     }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use adapter::destination::Folder;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use destinations::Folder;
 use domain::access::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -148,7 +148,7 @@ async fn listing(app: &App, id: &str, path: &str, goes_on: bool) -> Result<Arc<V
         Ok(_) => app.note_working(id, &["files.metadata.read"]).await,
         Err(error) => app.note_broken_grant(id, error).await,
     }
-    let folders = Arc::new(listed.map_err(Failure::from)?);
+    let folders = Arc::new(listed.map_err(Failure::Destination)?);
     app.folders.keep(id, Some(path), Arc::clone(&folders), app.now());
     Ok(folders)
 }
@@ -189,5 +189,5 @@ pub(crate) async fn create(
     if let Err(error) = &made {
         app.note_broken_grant(&id, error).await;
     }
-    Ok((StatusCode::CREATED, Json(made.map_err(Failure::from)?.into())))
+    Ok((StatusCode::CREATED, Json(made.map_err(Failure::Destination)?.into())))
 }

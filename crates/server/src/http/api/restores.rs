@@ -211,11 +211,12 @@ async fn look(app: &App, input: &RestoreSpec) -> Result<RestorePreview, Failure>
         Contents::Data => TargetContents::Data,
     };
     let expected = app.expected_origin(input).await?;
-    let findings = runner::provenance::findings(&*destination, &input.path, &examined, expected).await?;
+    let findings = runner::provenance::findings(&*destination, &input.path, &examined, expected).await;
+    let findings = findings.map_err(Failure::Destination)?;
     Ok(RestorePreview {
         target: target.name(),
         contents,
-        proved: examined.is_proved,
+        proved: examined.proved.is_some(),
         signature: examined.sidecar.signature().map(|signature| SignatureName::of(signature, app.signer.public_key())),
         findings: findings.into_iter().map(FindingInfo::from).collect(),
     })

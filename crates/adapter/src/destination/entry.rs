@@ -1,8 +1,7 @@
 //! What a storage says of its files without reading them.
 
+use domain::Hashes;
 use jiff::Timestamp;
-
-use crate::StoredHash;
 
 /// A file at a destination, as a listing shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,30 +15,27 @@ pub struct Object {
 }
 
 /// A file's metadata.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
     /// Bytes.
     pub size: u64,
     /// When the storage took it, by the storage's clock, where it tells.
     pub modified: Option<Timestamp>,
-    /// The storage's own hash, if it knows one without reading the file.
-    pub hash: Option<StoredHash>,
+    /// What tells this version of the file from others, where the storage has that.
+    pub version: Option<Version>,
+    /// The hashes that the storage knows without reading the file.
+    pub hashes: Hashes,
 }
 
-/// A listing for display: what could be read, and what could not.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// The files, sorted by path.
-    pub objects: Vec<Object>,
-    /// The folders that could not be read.
-    pub unreadable: Vec<Unreadable>,
-}
-
-/// A folder that a listing had to leave out.
+/// A version of a file: only its storage knows what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Relative to the destination's folder.
+pub struct Version(pub String);
+
+/// A folder of a storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Its own name.
+    pub name: String,
+    /// Absolute in the storage.
     pub path: String,
-    /// Why.
-    pub cause: String,
 }

@@ -1,0 +1,24 @@
+//! What storages differ in, as data: callers and the conformance suite decide by it.
+
+use super::Algorithm;
+
+/// What a destination can do. The default is the least that dbackup can work with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Capabilities {
+    /// People can look through its folders and create one.
+    pub browse: bool,
+    /// It tells how much room there is.
+    pub quota: bool,
+    /// An interrupted upload can go on in another process.
+    pub resume: bool,
+    /// A file and its companion are published in one step.
+    pub atomic_pair: bool,
+    /// Of two writers of one name at the same time, one gets [`crate::Kind::Taken`]. Without it, an upload looks before it publishes.
+    pub no_clobber: bool,
+    /// An upload can be committed under another path than it began with.
+    pub rename_at_commit: bool,
+    /// It tells one version of a file from another, and deletes only the one that is meant.
+    pub versions: bool,
+    /// The hash that it knows of its files without reading them.
+    pub own_hash: Option<Algorithm>,
+}
