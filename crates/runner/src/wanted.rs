@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use destinations::Gate;
-use sources::{Error, Guard};
+use sources::{Error, Guard, Kind};
 use tokio_util::sync::CancellationToken;
 
 /// Passes a run that is not cancelled and that its caller's guard passes. Asked before a target changes, and before each attempt to
@@ -25,7 +25,7 @@ impl Guard for Wanted {
     async fn check(&self) -> Result<(), Error> {
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Error::Stopped("cancelled".to_owned())),
+            () = self.cancel.cancelled() => Err(Error::stopped("cancelled")),
             checked = self.guard.check() => checked,
         }
     }
@@ -34,9 +34,9 @@ impl Guard for Wanted {
 #[async_trait]
 impl Gate for Wanted {
     async fn check(&self) -> Result<(), String> {
-        Guard::check(self).await.map_err(|error| match error {
-            Error::Stopped(why) => why,
-            error => error.to_string(),
+        Guard::check(self).await.map_err(|error| match error.kind() {
+            Kind::Stopped => error.what().to_owned(),
+            _ => error.to_string(),
         })
     }
 

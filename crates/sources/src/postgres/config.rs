@@ -79,10 +79,9 @@ impl Postgres {
     pub(crate) fn parse(address: &str, origin: Origin, password: Option<SecretString>) -> Result<Self, Error> {
         let Uri { hosts, ports, user, password: inner, database, parameters } = uri::parse(address)?;
         if inner.is_some() && origin == Origin::Argument {
-            return Err(Error::Usage(
+            return Err(Error::invalid(
                 "a password in an argument can be read by every user of this machine: put it into PGPASSWORD, ~/.pgpass or a \
-                 file named by --password-file, or the whole source into DBACKUP_SOURCE"
-                    .to_owned(),
+                 file named by --password-file, or the whole source into DBACKUP_SOURCE",
             ));
         }
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -136,14 +135,12 @@ impl Postgres {
             "user" => self.user = Some(value),
             "dbname" => self.database = Some(value).filter(|database| !database.is_empty()),
             "password" => {
-                return Err(Error::Usage(
-                    "a password does not belong into the address's parameters: use PGPASSWORD".to_owned(),
-                ));
+                return Err(Error::invalid("a password does not belong into the address's parameters: use PGPASSWORD"));
             }
             known if PARAMETERS.contains(&known) => self.parameters.push((name, value)),
             unknown => {
                 let known = PARAMETERS.join(", ");
-                return Err(Error::Usage(format!(
+                return Err(Error::invalid(format!(
                     "'{unknown}' is not a parameter that can be given here: host, port, user, dbname, {known} can"
                 )));
             }
@@ -155,7 +152,7 @@ impl Postgres {
         let count = |list: &Option<String>| list.as_ref().map_or(1, |list| list.split(',').count());
         match (count(&self.port), count(&self.host)) {
             (ports, hosts) if ports == 1 || ports == hosts => Ok(()),
-            (ports, hosts) => Err(Error::Usage(format!("the address has {ports} ports for {hosts} hosts"))),
+            (ports, hosts) => Err(Error::invalid(format!("the address has {ports} ports for {hosts} hosts"))),
         }
     }
 
@@ -170,9 +167,9 @@ impl Postgres {
 
     /// The one database that a restore goes into.
     pub(super) fn named_database(&self) -> Result<String, Error> {
-        self.database.clone().ok_or_else(|| {
-            Error::Usage("name the database to restore into: postgres://user@host:port/database".to_owned())
-        })
+        self.database
+            .clone()
+            .ok_or_else(|| Error::invalid("name the database to restore into: postgres://user@host:port/database"))
     }
 
     /// Returns where the server can be, in the order in which libpq tries the hosts.
@@ -266,6 +263,7 @@ impl Postgres {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kind;
 
     fn parse(address: &str) -> Result<Postgres, Error> {
         Postgres::parse(address, Origin::Argument, None)
@@ -353,7 +351,7 @@ mod tests {
     fn unknown_parameters_are_named() {
         assert!(parse("postgres://db/x?sslmode=require").is_ok());
         for bad in ["postgres://db/x?options=-c", "postgres://db/x?password=y", "postgres://db/x#y"] {
-            assert!(matches!(parse(bad), Err(Error::Usage(_))), "{bad}");
+            assert!(matches!(parse(bad), Err(error) if *error.kind() == Kind::Invalid), "{bad}");
         }
     }
 }

@@ -214,7 +214,7 @@ pub(super) async fn drop_database(source: &Postgres, name: &str) -> Result<(), E
     let name = identifier(name);
     match execute(source, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await {
         // WITH (FORCE) came with PostgreSQL 13.
-        Err(Error::Failed { cause, .. }) if cause.contains("SQLSTATE 42601") => {
+        Err(error) if error.native_code_text() == Some("42601") => {
             execute(source, &format!("DROP DATABASE IF EXISTS {name}")).await.map(drop)
         }
         result => result.map(drop),

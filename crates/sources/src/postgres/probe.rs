@@ -104,14 +104,11 @@ fn entries(source: &Postgres) -> Vec<String> {
 fn no_entry(source: &Postgres, sql: &str, refusals: Vec<(String, QueryError)>) -> Error {
     let present = refusals.into_iter().rev().find(|(database, error)| !error.is_absent_database(database));
     let Some((_, QueryError::Connect(words))) = present else {
-        return Error::Failed {
-            what: query::doing(source, sql),
-            cause: "there is no database to ask through (postgres or template1)".to_owned(),
-            cure: Some("Create one (CREATE DATABASE postgres), or name a database that exists".to_owned()),
-        };
+        return Error::failed(query::doing(source, sql), "there is no database to ask through (postgres or template1)")
+            .cure("Create one (CREATE DATABASE postgres), or name a database that exists");
     };
     let cure = source.cure(Operation::Ask, &words).unwrap_or_else(|| source.with_role(cures::ENTRY));
-    Error::Failed { what: query::doing(source, sql), cause: words, cure: Some(cure) }
+    Error::failed(query::doing(source, sql), words).cure(cure)
 }
 
 /// Runs SQL through one database, in one transaction; rows of fields. NULL is the empty text.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufR
 use super::Postgres;
 use super::cures::Operation;
 use super::tools::Tool;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::guard::{Guard, Unguarded};
 
 /// Maximum size of an answer in bytes.
@@ -119,12 +119,17 @@ impl QueryError {
     /// The error for the caller of `sql`, with its cure.
     pub(super) fn into_error(self, source: &Postgres, sql: &str) -> Error {
         let what = doing(source, sql);
-        let cause = match self {
+        let (cause, sqlstate) = match self {
             Self::Tool(error) | Self::Stopped(error) => return error,
-            Self::Connect(words) => words,
-            Self::Sql(SqlError { sqlstate, message }) => format!("{message} (SQLSTATE {sqlstate})"),
+            Self::Connect(words) => (words, None),
+            Self::Sql(SqlError { sqlstate, message }) => (format!("{message} (SQLSTATE {sqlstate})"), Some(sqlstate)),
         };
-        Error::Failed { what, cure: source.cure(Operation::Ask, &cause), cause }
+        let cure = source.cure(Operation::Ask, &cause);
+        let error = Error::failed(what, cause).maybe_cure(cure);
+        match sqlstate {
+            Some(sqlstate) => error.native_code(sqlstate),
+            None => error,
+        }
     }
 }
 
@@ -291,7 +296,7 @@ fn failure(source: &Postgres, sql: &str, error: &ProcessError) -> QueryError {
             return QueryError::Sql(error);
         }
     }
-    QueryError::Tool(Error::of_tool(doing(source, sql), error, |words| source.cure(Operation::Ask, words)))
+    QueryError::Tool(error::of_tool(doing(source, sql), error, |words| source.cure(Operation::Ask, words)))
 }
 
 /// Parses psql's CSV: lines end with a line feed; fields with a comma, a quote or a line end in them are quoted.

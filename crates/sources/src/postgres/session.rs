@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use super::Postgres;
 use super::cures::Operation;
 use super::tools::Tool;
-use crate::error::Error;
+use crate::error::{self, Error};
 
 /// A session that is asked several times.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Session {
             &format!("--dbname={}", source.conninfo(database)),
         ]);
         let cure = |words: &str| source.cure(Operation::Restore, words);
-        let (process, input, output) = command.start().map_err(|error| Error::of_tool(&what, &error, cure))?;
+        let (process, input, output) = command.start().map_err(|error| error::of_tool(&what, &error, cure))?;
         let (Some(mut input), Some(output)) = (input, output) else {
             return Err(Error::failed(what, "psql has no pipes"));
         };
@@ -53,7 +53,7 @@ impl Session {
         drop(input);
         Err(match process.finish(Some(EXIT_PATIENCE)).await {
             Ok(_) => Error::failed(what, "psql ended without an answer"),
-            Err(error) => Error::of_tool(what, &error, |words| source.cure(Operation::Restore, words)),
+            Err(error) => error::of_tool(what, &error, |words| source.cure(Operation::Restore, words)),
         })
     }
 }

@@ -23,7 +23,7 @@ const MAX_BATCHES: u32 = 500;
 /// The pause between two attempts, in which others can connect.
 const SWAP_PAUSE: Duration = Duration::from_secs(1);
 /// SQLSTATE of a database that is in use, and of a lock that did not come in time.
-const IN_THE_WAY: [&str; 2] = ["SQLSTATE 55006", "SQLSTATE 55P03"];
+const IN_THE_WAY: [&str; 2] = ["55006", "55P03"];
 
 /// The database that a restore is for.
 #[derive(Debug, Clone)]
@@ -125,7 +125,7 @@ impl Target {
             let sql: Vec<&str> = statements.iter().map(|(statement, _)| statement.as_str()).collect();
             let Err(error) = execute(&self.source, &sql.join(";\n")).await else { continue };
             if let [(_, shown)] = statements.as_slice() {
-                let message = format!("not carried over: {shown}: {}", cause_of(&error));
+                let message = format!("not carried over: {shown}: {}", error.cause());
                 let cure = format!("Run it as a superuser, once what it needs is there: {shown}");
                 warnings.push(Warning::new("database-properties", message).about(shown.as_str()).with_cure(cure));
                 continue;
@@ -259,9 +259,9 @@ impl Target {
         for attempt in 1..=SWAP_ATTEMPTS {
             guard.check().await?;
             match execute_guarded(&self.source, &sql, guard).await {
-                Err(Error::Failed { what, cause, .. }) if IN_THE_WAY.iter().any(|state| cause.contains(state)) => {
+                Err(error) if is_one_of(&error, &IN_THE_WAY) => {
                     if attempt == SWAP_ATTEMPTS {
-                        return Err(self.in_the_way(what, &names).await);
+                        return Err(self.in_the_way(error.what().to_owned(), &names).await);
                     }
                     tokio::time::sleep(SWAP_PAUSE).await;
                 }
@@ -280,7 +280,7 @@ impl Target {
         } else {
             ("locked", holders, "End it, or wait until its transaction has ended, then try again")
         };
-        Error::Failed { what, cause: users_in_words(names, verb, &users), cure: Some(cure.to_owned()) }
+        Error::failed(what, users_in_words(names, verb, &users)).cure(cure)
     }
 
     /// Returns the sessions that hold a lock on one of the databases as a whole: the database, and who it is.
@@ -388,9 +388,9 @@ impl Target {
     /// Returns the number of a complete database that waits for the target's place.
     ///
     /// # Errors
-    /// [`Error::Usage`] for any other database.
+    /// [`Kind::Invalid`](crate::Kind::Invalid) for any other database.
     pub(super) async fn kept(&self, kept: &str) -> Result<Number, Error> {
-        let refuse = |why: &str| Err(Error::Usage(format!("'{kept}' {why}")));
+        let refuse = |why: &str| Err(Error::invalid(format!("'{kept}' {why}")));
         if !self.has_database(kept).await? {
             return refuse("is no database of this server");
         }
@@ -481,20 +481,16 @@ fn users_in_words(names: &[&str], verb: &str, users: &[(String, String)]) -> Str
     if said.is_empty() { format!("'{}' is {verb} by other sessions", names.join("' or '")) } else { said.join("; ") }
 }
 
-fn cause_of(error: &Error) -> String {
-    match error {
-        Error::Failed { cause, .. } => cause.clone(),
-        error => error.to_string(),
-    }
+fn is_one_of(error: &Error, sqlstates: &[&str]) -> bool {
+    error.native_code_text().is_some_and(|code| sqlstates.contains(&code))
 }
 
 /// SQLSTATE of CREATE DATABASE for a locale that the server lacks, that does not fit the encoding or the template, or whose options came
 /// with a later version.
-const ABOUT_LOCALE: [&str; 4] = ["SQLSTATE 22023", "SQLSTATE 42809", "SQLSTATE 0A000", "SQLSTATE 42601"];
+const ABOUT_LOCALE: [&str; 4] = ["22023", "42809", "0A000", "42601"];
 
 fn is_about_locale(error: &Error) -> bool {
-    let cause = cause_of(error);
-    ABOUT_LOCALE.iter().any(|state| cause.contains(state))
+    is_one_of(error, &ABOUT_LOCALE)
 }
 
 fn locale_warning(definition: &Definition, taken: Locale, refused: &Error) -> Warning {
@@ -502,7 +498,7 @@ fn locale_warning(definition: &Definition, taken: Locale, refused: &Error) -> Wa
     let taken = if taken == Locale::C { "locale C" } else { "the server's default locale" };
     let message = format!(
         "the database has {taken} instead of {wanted}, so that texts may sort differently: {}",
-        cause_of(refused)
+        refused.cause()
     );
     Warning::new("locale", message).with_cure("Install that locale on the server, then restore again")
 }
