@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::query::Lines;
 use super::uri::{self, Uri};
 use crate::error::Error;
 use crate::{Origin, PostgresLogin};
@@ -37,16 +38,16 @@ const PARAMETERS: [&str; 22] = [
 
 /// Detects a server that is gone without a word within a minute and a half, unless the address says otherwise. No
 /// `tcp_user_timeout`: it would also end a restore whose server does not read for a minute.
-const KEEPALIVES: [(&str, &str); 3] =
+pub(super) const KEEPALIVES: [(&str, &str); 3] =
     [("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "6")];
 
 /// What every session of ours that only asks and reads adds: sent bytes are acknowledged within a minute, in milliseconds.
-const USER_TIMEOUT: (&str, &str) = ("tcp_user_timeout", "60000");
+pub(super) const USER_TIMEOUT: (&str, &str) = ("tcp_user_timeout", "60000");
 
-const DEFAULT_PORT: u16 = 5432;
+pub(super) const DEFAULT_PORT: u16 = 5432;
 
 /// How long the tools wait for a connection, in seconds, unless `PGCONNECT_TIMEOUT` or the address says otherwise.
-const CONNECT_TIMEOUT: &str = "15";
+pub(super) const CONNECT_TIMEOUT: &str = "15";
 
 /// A PostgreSQL server and how to log in to it.
 #[derive(Debug, Clone)]
@@ -61,6 +62,8 @@ pub(crate) struct Postgres {
     password: Option<SecretString>,
     /// The database through which questions about the server were answered.
     pub(super) entry: Arc<OnceLock<String>>,
+    /// The ways to ask it.
+    pub(super) lines: Arc<Lines>,
 }
 
 /// One of the places where a server can be.
@@ -93,6 +96,7 @@ impl Postgres {
             parameters: Vec::new(),
             password: inner.map(SecretString::from).or(password),
             entry: Arc::default(),
+            lines: Arc::default(),
         };
         for (name, value) in parameters {
             source.set(name, value)?;
@@ -115,6 +119,7 @@ impl Postgres {
             parameters: Vec::new(),
             password,
             entry: Arc::default(),
+            lines: Arc::default(),
         };
         for (name, value) in parameters {
             source.set(name.to_owned(), value)?;
@@ -227,12 +232,17 @@ impl Postgres {
         self.conninfo_with(database, &[&KEEPALIVES[..], &[USER_TIMEOUT]].concat())
     }
 
-    fn conninfo_with(&self, database: &str, defaults: &[(&str, &str)]) -> String {
+    /// libpq's parameters as the address gives them, later ones before earlier ones of the same name.
+    pub(super) fn given(&self) -> Vec<(&str, &str)> {
         let own = [("host", &self.host), ("port", &self.port), ("user", &self.user)];
         let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-        let given = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        own.chain(self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))).collect()
+    }
+
+    fn conninfo_with(&self, database: &str, defaults: &[(&str, &str)]) -> String {
         let defaults = defaults.iter().copied().filter(|(name, _)| self.parameter(name).is_none());
-        own.chain(given)
+        self.given()
+            .into_iter()
             .chain(defaults)
             .chain([("dbname", database)])
             .map(|(name, value)| format!("{name}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'")))
