@@ -179,7 +179,7 @@ impl Login {
     }
 
     fn opened(&self, client: Client, running: impl Future<Output = ()> + Send + 'static) -> Connection {
-        Connection::new(client, tokio::spawn(running), self.encryption.connector.clone())
+        Connection::new(client, running, self.encryption.connector.clone())
     }
 
     fn password_for(&self, host: &Host, database: &str) -> Option<SecretString> {

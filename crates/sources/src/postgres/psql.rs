@@ -16,18 +16,37 @@ use crate::guard::Guard;
 /// The row after which only the commit is left.
 const READY: &str = "dbackup: ready to commit";
 
+/// Stands for the SQLSTATE of a refusal that cannot be told from its words.
+const UNKNOWN: &str = "XX000";
+
 /// SQLSTATEs of a connection that the server refuses. psql does not print them.
 const REFUSALS: [(&str, &str); 4] = [
     ("password authentication failed", "28P01"),
     ("pg_hba.conf", "28000"),
     ("FATAL:  database \"", "3D000"),
     // The server has answered, in whatever language: libpq's own words have no severity in front of them.
-    (":  ", "XX000"),
+    (":  ", UNKNOWN),
 ];
 
 /// Runs SQL through `database`. Several statements are one transaction, which this process commits after the guard has passed it:
 /// whatever happens to it before, psql ends without the commit.
 pub(super) async fn ask(
+    source: &Postgres,
+    database: &str,
+    sql: &str,
+    encoding: Encoding,
+    guard: &dyn Guard,
+) -> Result<Rows, QueryError> {
+    match ask_in(source, database, sql, encoding, guard).await {
+        // Nothing converts MULE_INTERNAL to UTF-8: the server refuses the connection.
+        Err(QueryError::Connect { sqlstate: Some(code), .. }) if encoding == Encoding::Readable && code == UNKNOWN => {
+            ask_in(source, database, sql, Encoding::AsStored, guard).await
+        }
+        answer => answer,
+    }
+}
+
+async fn ask_in(
     source: &Postgres,
     database: &str,
     sql: &str,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Postgres;
 use super::connection::Connection;
-use super::cures::Operation;
+use super::cures::{self, Operation};
 use super::login::{Login, Refused};
 use super::tools::Tool;
 use super::{psql, sql};
@@ -131,6 +131,15 @@ impl QueryError {
         matches!(self, Self::Connect { sqlstate: Some(sqlstate), .. } if sqlstate == "3D000")
     }
 
+    /// Returns whether the session is over, rather than the statement refused.
+    fn is_end_of_session(&self) -> bool {
+        match self {
+            Self::Connect { .. } => true,
+            Self::Sql(error) => error.sqlstate.starts_with("57P"),
+            Self::Stopped(_) | Self::Tool(_) => false,
+        }
+    }
+
     /// The error for the caller of `sql`, with its cure.
     pub(super) fn into_error(self, source: &Postgres, sql: &str) -> Error {
         self.into_error_of(source, Operation::Ask, &doing(source, sql))
@@ -144,7 +153,7 @@ impl QueryError {
             Self::Connect { words, .. } => words,
             Self::Sql(SqlError { sqlstate, message }) => format!("{message} (SQLSTATE {sqlstate})"),
         };
-        let cure = source.cure(operation, &cause);
+        let cure = source.cure(operation, &cause).or_else(|| cures::by_code(sqlstate.as_deref()?));
         let error = Error::new(kind, what, cause).maybe_cure(cure);
         match sqlstate {
             Some(sqlstate) => error.native_code(sqlstate),
@@ -206,19 +215,25 @@ async fn ask_in_time(
     encoding: Encoding,
     guard: &dyn Guard,
 ) -> Result<Rows, QueryError> {
-    let is_question = is_question(sql);
-    let kept = if is_question { take_idle(source, database) } else { None };
-    let connection = match kept {
-        Some(connection) => Some(connection),
-        None => connect(source, database).await?,
+    if let Some(mut connection) = take_idle(source, database).filter(|_| is_question(sql)) {
+        match connection.question(sql, encoding).await {
+            // The server or a firewall has ended it meanwhile.
+            Err(error) if error.is_end_of_session() => {}
+            answer => {
+                keep_idle(source, database, connection, &answer);
+                return answer;
+            }
+        }
+    }
+    let Some(mut connection) = connect(source, database).await? else {
+        return psql::ask(source, database, sql, encoding, guard).await;
     };
-    let Some(mut connection) = connection else { return psql::ask(source, database, sql, encoding, guard).await };
-    if !is_question {
+    if !is_question(sql) {
         return connection.change(sql, takes_no_transaction(sql), guard).await.map(|()| Rows::new());
     }
-    let rows = connection.question(sql, encoding).await?;
-    keep_idle(source, database, connection);
-    Ok(rows)
+    let answer = connection.question(sql, encoding).await;
+    keep_idle(source, database, connection, &answer);
+    answer
 }
 
 /// Connects by the driver. `None` leaves it to libpq.
@@ -239,15 +254,12 @@ pub(super) async fn connect(source: &Postgres, database: &str) -> Result<Option<
 }
 
 fn take_idle(source: &Postgres, database: &str) -> Option<Connection> {
-    let mut idle = source.lines.idle.lock().unwrap_or_else(PoisonError::into_inner);
-    if database != KEPT_OPEN {
-        return None;
-    }
-    idle.take().filter(|connection| !connection.is_closed())
+    (database == KEPT_OPEN).then(|| source.lines.idle.lock().unwrap_or_else(PoisonError::into_inner).take())?
 }
 
-fn keep_idle(source: &Postgres, database: &str, connection: Connection) {
-    if database == KEPT_OPEN && source.database.as_deref() != Some(KEPT_OPEN) {
+/// Keeps a connection for the next question, unless it has an open transaction, which an error leaves.
+fn keep_idle(source: &Postgres, database: &str, connection: Connection, answer: &Result<Rows, QueryError>) {
+    if answer.is_ok() && database == KEPT_OPEN && source.database.as_deref() != Some(KEPT_OPEN) {
         *source.lines.idle.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
     }
 }
