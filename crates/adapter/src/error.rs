@@ -28,6 +28,7 @@ struct Parts {
     cure: Option<String>,
     retry: Retry,
     detail: Option<String>,
+    native_code: Option<String>,
 }
 
 /// What programs decide by.
@@ -130,7 +131,7 @@ impl Error {
     pub fn new(kind: Kind, what: impl Into<String>, cause: impl fmt::Display) -> Self {
         let retry = if kind == Kind::Unavailable { Retry::Later } else { Retry::Never };
         let cause = cause.to_string();
-        Self(Box::new(Parts { kind, what: what.into(), cause, cure: None, retry, detail: None }))
+        Self(Box::new(Parts { kind, what: what.into(), cause, cure: None, retry, detail: None, native_code: None }))
     }
 
     /// Creates an error that nothing is known of but its words.
@@ -141,6 +142,16 @@ impl Error {
     /// Creates an error about what a person wrote: a whole clause.
     pub fn invalid(words: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, words, "")
+    }
+
+    /// Creates the error of a restore whose target is not empty. `subject` is what the target is: `database 'shop'`.
+    pub fn holds_data(subject: impl fmt::Display) -> Self {
+        Self::new(Kind::HoldsData, format!("{subject} holds data"), "nothing was changed")
+    }
+
+    /// Creates the error of an act that was stopped before it changed anything.
+    pub fn stopped(why: impl Into<String>) -> Self {
+        Self::new(Kind::Stopped, why, "nothing was changed")
     }
 
     /// Adds what to do about it.
@@ -168,6 +179,20 @@ impl Error {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds the other system's own code of the error: a SQLSTATE, an errno.
+    #[must_use]
+    pub fn native_code(mut self, code: impl Into<String>) -> Self {
+        self.0.native_code = Some(code.into());
+        self
+    }
+
+    /// Changes the act, where the caller knows more.
+    #[must_use]
+    pub fn with_what(mut self, what: impl Into<String>) -> Self {
+        self.0.what = what.into();
         self
     }
 
@@ -201,6 +226,11 @@ impl Error {
     /// Returns whether retrying can help.
     pub fn retry_advice(&self) -> Retry {
         self.0.retry
+    }
+
+    /// Returns the other system's own code. It belongs to one kind of system: only its adapter decides by it.
+    pub fn native_code_text(&self) -> Option<&str> {
+        self.0.native_code.as_deref()
     }
 
     /// Returns the raw words.

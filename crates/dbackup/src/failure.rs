@@ -114,9 +114,9 @@ fn with_way_on(words: String, way_on: Option<WayOn<'_>>) -> String {
 
 impl From<sources::Error> for Failure {
     fn from(error: sources::Error) -> Self {
-        match error {
-            sources::Error::Usage(message) => Self::Usage(message),
-            error => Self::Failed(with_way_on(error.to_string(), error.way_on())),
+        match error.kind() {
+            sources::Kind::Invalid => Self::Usage(error.to_string()),
+            _ => Self::Failed(with_way_on(error.to_string(), WayOn::after(&error))),
         }
     }
 }
@@ -180,15 +180,15 @@ mod tests {
 
     #[test]
     fn a_restore_that_failed_names_the_option_to_go_on_with() {
-        let object = || sources::Error::Object { what: "could not restore".into(), cause: "no f()".into(), cure: None };
+        let object = || sources::Error::new(sources::Kind::Object, "could not restore", "no f()");
         let kept =
-            sources::Error::Kept { cause: "busy".into(), kept: "shop__x".into(), cure: "End its sessions".into() };
+            sources::Error::new(sources::Kind::Kept { name: "shop__x".into() }, "'shop' could not be replaced", "busy");
         let leftover = runner::OpenError::Leftover {
             cause: Box::new(runner::OpenError::Source(object())),
-            leftover: sources::Error::HoldsData("x".into()),
+            leftover: sources::Error::holds_data("x"),
         };
         for (failure, option) in [
-            (Failure::from(sources::Error::HoldsData("database 'shop'".to_owned())), "--overwrite"),
+            (Failure::from(sources::Error::holds_data("database 'shop'")), "--overwrite"),
             (object().into(), "--on-error continue"),
             (leftover.into(), "--on-error continue"),
             (runner::OpenError::Source(kept).into(), "--put-in-place 'shop__x'"),

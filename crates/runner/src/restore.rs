@@ -119,7 +119,7 @@ impl OpenError {
     /// Returns how to go on, where an option of the restore decides that.
     pub fn way_on(&self) -> Option<WayOn<'_>> {
         match self {
-            Self::Source(error) => error.way_on(),
+            Self::Source(error) => WayOn::after(error),
             Self::Leftover { cause, .. } => cause.way_on(),
             _ => None,
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pipeline::Progress;
 use pipeline::stream::Interrupted;
-use sources::{Finding, RestoreOptions, Severity, Source};
+use sources::{Finding, Kind, RestoreOptions, Severity, Source};
 
 use crate::restore::{OpenError, OpenRequest, OpenedBackup, check_format, check_name, open, wrong_format};
 
@@ -29,7 +29,7 @@ async fn within(
     reviewing: impl Future<Output = Result<Vec<Finding>, OpenError>>,
 ) -> Result<Vec<Finding>, OpenError> {
     match tokio::time::timeout(limit, reviewing).await {
-        Ok(Err(OpenError::Source(error @ (sources::Error::Failed { .. } | sources::Error::Object { .. })))) => {
+        Ok(Err(OpenError::Source(error))) if !is_refusal(&error) => {
             Ok(vec![incomplete("review-failed", format!("The target could not be reviewed: {error}"))])
         }
         Ok(reviewed) => reviewed,
@@ -39,6 +39,11 @@ async fn within(
             Ok(vec![incomplete("review-timeout", message)])
         }
     }
+}
+
+/// Whether the caller has to change what was asked, so that a finding would not do.
+fn is_refusal(error: &sources::Error) -> bool {
+    matches!(error.kind(), Kind::Invalid | Kind::HoldsData | Kind::Stopped | Kind::Kept { .. })
 }
 
 fn incomplete(code: &'static str, message: String) -> Finding {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapter::destination::Gate;
 use async_trait::async_trait;
-use sources::{Error, Guard};
+use sources::{Error, Guard, Kind};
 use tokio_util::sync::CancellationToken;
 
 /// A commit that takes longer than this to be settled after a stop is told.
@@ -29,7 +29,7 @@ impl Guard for Wanted {
     async fn check(&self) -> Result<(), Error> {
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Error::Stopped("cancelled".to_owned())),
+            () = self.cancel.cancelled() => Err(Error::stopped("cancelled")),
             checked = self.guard.check() => checked,
         }
     }
@@ -38,9 +38,9 @@ impl Guard for Wanted {
 #[async_trait]
 impl Gate for Wanted {
     async fn check(&self) -> Result<(), String> {
-        Guard::check(self).await.map_err(|error| match error {
-            Error::Stopped(why) => why,
-            error => error.to_string(),
+        Guard::check(self).await.map_err(|error| match error.kind() {
+            Kind::Stopped => error.what().to_owned(),
+            _ => error.to_string(),
         })
     }
 

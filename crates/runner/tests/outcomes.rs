@@ -18,7 +18,7 @@ use runner::{
     review,
 };
 use sources::{
-    Activity, Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, OnError, Restore,
+    Activity, Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, Kind, OnError, Restore,
     RestoreOptions, Restored, Review, Severity, Source, Unguarded, Versions, WayOn,
 };
 use tempfile::TempDir;
@@ -135,7 +135,7 @@ impl Review for Made {
 
     async fn finish(self: Box<Self>) -> Result<Vec<Finding>, Error> {
         if self.review_fails {
-            return Err(Error::Failed { what: "could not read pg_roles".into(), cause: "refused".into(), cure: None });
+            return Err(Error::failed("could not read pg_roles", "refused"));
         }
         Ok(self.findings)
     }
@@ -177,11 +177,9 @@ impl Restore for MadeRestore {
             std::future::pending::<()>().await;
         }
         match self.source.failed_objects.first().filter(|_| self.options.on_error == OnError::Stop) {
-            Some(object) => Err(Error::Object {
-                what: format!("could not restore {}", object.object),
-                cause: object.error.clone(),
-                cure: None,
-            }),
+            Some(object) => {
+                Err(Error::new(Kind::Object, format!("could not restore {}", object.object), &object.error))
+            }
             None => Ok(()),
         }
     }
@@ -190,8 +188,8 @@ impl Restore for MadeRestore {
         self.guard.check().await?;
         let Made { failed_objects, warnings, keeps, .. } = *self.source;
         if keeps {
-            let (kept, cure) = ("shop__dbackup_restore_1".to_owned(), "End its sessions.".to_owned());
-            return Err(Error::Kept { cause: "sessions come back".to_owned(), kept, cure });
+            let kind = Kind::Kept { name: "shop__dbackup_restore_1".to_owned() };
+            return Err(Error::new(kind, "'shop' could not be replaced", "sessions come back"));
         }
         Ok(Restored { target: "made-up".to_owned(), failed_objects, warnings })
     }
@@ -279,7 +277,7 @@ struct Lost;
 #[async_trait]
 impl Guard for Lost {
     async fn check(&self) -> Result<(), Error> {
-        Err(Error::Stopped("another server has taken this run over".to_owned()))
+        Err(Error::stopped("another server has taken this run over"))
     }
 }
 
@@ -295,7 +293,8 @@ async fn a_run_that_is_lost_publishes_nothing_and_changes_no_target() {
 
     let (folder, path) = backup(&source).await;
     let stopped = restored_from(&folder, &path, &source, RestoreOptions::default(), Arc::new(Lost)).await;
-    assert!(matches!(stopped, Err(OpenError::Source(Error::Stopped(_)))), "{stopped:?}");
+    let Err(OpenError::Source(error)) = stopped else { panic!("{stopped:?}") };
+    assert_eq!(*error.kind(), Kind::Stopped);
 }
 
 #[tokio::test]
@@ -428,7 +427,6 @@ async fn a_kept_database_says_how_to_put_it_in_place() {
     let source = Made { keeps: true, ..Made::default() };
     let kept = restored(&source, OnError::Stop).await.unwrap_err();
     assert_eq!(kept.way_on(), Some(WayOn::PutInPlace("shop__dbackup_restore_1")));
-    assert!(kept.to_string().contains("is complete and kept as 'shop__dbackup_restore_1'"), "{kept}");
 }
 
 /// Backs up to a storage that can do almost nothing.

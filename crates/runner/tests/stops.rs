@@ -215,7 +215,7 @@ struct Lost;
 #[async_trait]
 impl Guard for Lost {
     async fn check(&self) -> Result<(), sources::Error> {
-        Err(sources::Error::Stopped("another server has taken this run over".to_owned()))
+        Err(sources::Error::stopped("another server has taken this run over"))
     }
 }
 

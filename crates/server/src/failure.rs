@@ -72,7 +72,7 @@ impl Failure {
     /// Returns how a restore can go on, where one of its options decides that.
     pub(crate) fn way_on(&self) -> Option<WayOn<'_>> {
         match self {
-            Self::Source(error) => error.way_on(),
+            Self::Source(error) => WayOn::after(error),
             Self::Open(error) => error.way_on(),
             _ => None,
         }
@@ -158,13 +158,11 @@ fn of_grant(fault: &Authorization, words: String) -> Problem {
 }
 
 fn of_source(error: &sources::Error, words: String) -> Problem {
-    match error {
-        sources::Error::Usage(_) => Problem::bad_request(words),
-        sources::Error::HoldsData(_) => Problem::conflict("targetHoldsData", words),
-        sources::Error::Stopped(_) => Problem::conflict("stopped", words),
-        sources::Error::Failed { .. } | sources::Error::Object { .. } | sources::Error::Kept { .. } => {
-            Problem::failed_dependency("sourceFailed", words)
-        }
+    match error.kind() {
+        Kind::Invalid => Problem::bad_request(words),
+        Kind::HoldsData => Problem::conflict("targetHoldsData", words),
+        Kind::Stopped => Problem::conflict("stopped", words),
+        _ => Problem::failed_dependency("sourceFailed", words),
     }
 }
 

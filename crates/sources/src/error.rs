@@ -1,55 +1,9 @@
-//! What can go wrong with a database, in words that name the cure.
+//! What can go wrong with a database: [`adapter::Error`], and what is particular to sources.
 //!
-//! [`Error::Usage`] is for what the person wrote, [`Error::HoldsData`] for the overwrite guard, [`Error::Object`] for an object
-//! of a backup that does not load, [`Error::Failed`] for all else: what failed, why, and what to do about it where that is
-//! known. What to do with an option of a restore is worded by its faces, the command line and the server: see
-//! [`Error::way_on`].
+//! What to do with an option of a restore is worded by its faces, the command line and the server: see [`WayOn`].
 
+pub use adapter::{Error, Kind};
 use pipeline::process::ProcessError;
-
-/// Why a source did not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The address or an option cannot be meant so.
-    #[error("{0}")]
-    Usage(String),
-    /// The target of a restore is not empty.
-    #[error("{0} holds data: nothing was changed")]
-    HoldsData(String),
-    /// An object of the backup could not be restored ([`crate::OnError::Stop`]). The target is as it was.
-    #[error("{what}: {cause}{}", cure_sentence(.cure))]
-    Object {
-        /// What was being done, on what.
-        what: String,
-        /// The tool's words.
-        cause: String,
-        /// What to do about it.
-        cure: Option<String>,
-    },
-    /// Everything was loaded, but could not be put in its place. Nothing was thrown away.
-    #[error("{cause}. The restored database is complete and kept as '{kept}'. {cure}")]
-    Kept {
-        /// Why it is not in its place.
-        cause: String,
-        /// The passing name, for [`crate::Source::put_in_place`].
-        kept: String,
-        /// What to do, then to try the swap again.
-        cure: String,
-    },
-    /// The restore was stopped before it changed its target ([`crate::Guard`]).
-    #[error("{0}: nothing was changed")]
-    Stopped(String),
-    /// Something failed.
-    #[error("{what}: {cause}{}", cure_sentence(.cure))]
-    Failed {
-        /// What was being done, on what.
-        what: String,
-        /// Why it failed.
-        cause: String,
-        /// What to do about it.
-        cure: Option<String>,
-    },
-}
 
 /// What a restore that failed can be tried again with. Each face has its own words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,50 +16,73 @@ pub enum WayOn<'a> {
     PutInPlace(&'a str),
 }
 
-impl Error {
-    /// Returns how to go on, where an option of the restore decides that.
-    pub fn way_on(&self) -> Option<WayOn<'_>> {
-        match self {
-            Self::HoldsData(_) => Some(WayOn::Overwrite),
-            Self::Object { .. } => Some(WayOn::ContinueOnError),
-            Self::Kept { kept, .. } => Some(WayOn::PutInPlace(kept)),
-            Self::Usage(_) | Self::Stopped(_) | Self::Failed { .. } => None,
-        }
-    }
-
-    /// A failure without a known cure.
-    pub(crate) fn failed(what: impl Into<String>, cause: impl std::fmt::Display) -> Self {
-        Self::Failed { what: what.into(), cause: cause.to_string(), cure: None }
-    }
-
-    /// A tool's failure, with the cure if its words tell.
-    pub(crate) fn of_tool(
-        what: impl Into<String>,
-        error: &ProcessError,
-        cure: impl Fn(&str) -> Option<String>,
-    ) -> Self {
-        let cause = error.to_string();
-        let cure = cure(&cause);
-        Self::Failed { what: what.into(), cause, cure }
-    }
-
-    /// pg_restore's failure: an object's if its words tell of a statement, the tool's own otherwise.
-    pub(crate) fn of_restore_tool(
-        what: impl Into<String>,
-        error: &ProcessError,
-        cure: impl Fn(&str) -> Option<String>,
-    ) -> Self {
-        match Self::of_tool(what, error, cure) {
-            Self::Failed { what, cause, cure }
-                if ["could not execute query", "COPY failed"].iter().any(|sign| cause.contains(sign)) =>
-            {
-                Self::Object { what, cause, cure }
-            }
-            error => error,
+impl<'a> WayOn<'a> {
+    /// Returns how to go on after an error, where an option of the restore decides that.
+    pub fn after(error: &'a Error) -> Option<Self> {
+        match error.kind() {
+            Kind::HoldsData => Some(Self::Overwrite),
+            Kind::Object => Some(Self::ContinueOnError),
+            Kind::Kept { name } => Some(Self::PutInPlace(name)),
+            _ => None,
         }
     }
 }
 
-fn cure_sentence(cure: &Option<String>) -> String {
-    cure.as_ref().map(|cure| format!(". {cure}")).unwrap_or_default()
+/// Creates the error of a database that was loaded completely and is not in its place, because of `error`.
+pub(crate) fn kept(database: &str, name: &str, error: &Error) -> Error {
+    let kept = format!("The restored database is complete and kept as '{name}'");
+    let cure = error.cure_text().map_or_else(|| kept.clone(), |cure| format!("{kept}. {cure}"));
+    let cause = if error.cause().is_empty() { error.what() } else { error.cause() };
+    let kind = Kind::Kept { name: name.to_owned() };
+    with_origin(Error::new(kind, format!("'{database}' could not be replaced"), cause).cure(cure), error)
+}
+
+/// Keeps the raw words and the code of the error behind an error.
+fn with_origin(mut error: Error, origin: &Error) -> Error {
+    if let Some(detail) = origin.detail_text() {
+        error = error.detail(detail);
+    }
+    if let Some(code) = origin.native_code_text() {
+        error = error.native_code(code);
+    }
+    error
+}
+
+/// Creates the error of a tool, with the cure if its words tell.
+pub(crate) fn of_tool(what: impl Into<String>, error: &ProcessError, cure: impl Fn(&str) -> Option<String>) -> Error {
+    let cause = error.to_string();
+    let cure = cure(&cause);
+    Error::failed(what, cause).maybe_cure(cure)
+}
+
+/// Creates pg_restore's error: an object's if its words tell of a statement, the tool's own otherwise.
+pub(crate) fn of_restore_tool(
+    what: impl Into<String>,
+    error: &ProcessError,
+    cure: impl Fn(&str) -> Option<String>,
+) -> Error {
+    let error = of_tool(what, error, cure);
+    let is_object = ["could not execute query", "COPY failed"].iter().any(|sign| error.cause().contains(sign));
+    if is_object { error.with_kind(Kind::Object) } else { error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_on_follows_from_the_kind() {
+        let kept =
+            kept("shop", "shop__x", &Error::failed("ALTER DATABASE failed", "it is in use").cure("End its sessions"));
+        assert_eq!(WayOn::after(&kept), Some(WayOn::PutInPlace("shop__x")));
+        assert_eq!(
+            kept.to_string(),
+            "'shop' could not be replaced: it is in use. The restored database is complete and kept as 'shop__x'. End its sessions"
+        );
+        assert_eq!(WayOn::after(&Error::holds_data("database 'shop'")), Some(WayOn::Overwrite));
+        assert_eq!(WayOn::after(&Error::new(Kind::Object, "a", "b")), Some(WayOn::ContinueOnError));
+        for error in [Error::invalid("x"), Error::stopped("x"), Error::failed("x", "y")] {
+            assert_eq!(WayOn::after(&error), None);
+        }
+    }
 }

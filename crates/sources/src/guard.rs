@@ -11,7 +11,7 @@ pub trait Guard: Send + Sync {
     /// Answers once it is known that the run may go on.
     ///
     /// # Errors
-    /// [`Error::Stopped`] if it may not; then nothing is changed.
+    /// [`Kind::Stopped`](crate::Kind::Stopped) if it may not; then nothing is changed.
     async fn check(&self) -> Result<(), Error>;
 }
 

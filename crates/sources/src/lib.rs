@@ -19,7 +19,7 @@ use domain::{Engine, Warning};
 use secrecy::SecretString;
 use serde::Serialize;
 
-pub use error::{Error, WayOn};
+pub use error::{Error, Kind, WayOn};
 pub use guard::{Guard, Unguarded};
 
 /// A place that holds databases.
@@ -44,9 +44,9 @@ pub trait Source: Send + Sync {
     /// Starts a review: what would stand in the way of a restore into the database that the source's address names.
     async fn review(&self, options: RestoreOptions) -> Result<Box<dyn Review>, Error>;
 
-    /// Puts a restored database in its place that [`Error::Kept`] left under a passing name.
+    /// Puts a restored database in its place that [`Kind::Kept`] left under a passing name.
     async fn put_in_place(&self, kept: &str, _guard: &dyn Guard) -> Result<Restored, Error> {
-        Err(Error::Usage(format!("{} keeps no restored databases ({kept})", self.engine())))
+        Err(Error::invalid(format!("{} keeps no restored databases ({kept})", self.engine())))
     }
 
     /// Removes what runs that were killed left at this source. Returns a warning per thing that is still there.
@@ -231,7 +231,7 @@ pub trait Restore: Send {
         Box::new(AlwaysActive)
     }
 
-    /// Puts the finished database in its place, which is short. [`Error::Kept`] if that fails after everything was loaded.
+    /// Puts the finished database in its place, which is short. [`Kind::Kept`] if that fails after everything was loaded.
     async fn commit(self: Box<Self>) -> Result<Restored, Error>;
 
     /// Gives up before or after `finish`, and waits until nothing is left of it; what is left nevertheless is the error.
@@ -272,7 +272,7 @@ pub enum Origin {
 /// Opens a SQLite database. The path is taken as it is, not as part of an address.
 ///
 /// # Errors
-/// [`Error::Usage`] if it is not the absolute path of a file.
+/// [`Kind::Invalid`] if it is not the absolute path of a file.
 pub fn sqlite_file(path: PathBuf) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(sqlite::Sqlite::new(path)?))
 }
@@ -297,7 +297,7 @@ pub struct PostgresLogin {
 /// Opens a PostgreSQL server.
 ///
 /// # Errors
-/// [`Error::Usage`] for a parameter that cannot be given.
+/// [`Kind::Invalid`] for a parameter that cannot be given.
 pub fn postgres_server(login: PostgresLogin) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(postgres::Postgres::of(login)?))
 }
@@ -305,15 +305,14 @@ pub fn postgres_server(login: PostgresLogin) -> Result<Box<dyn Source>, Error> {
 /// Reads a source's address: `sqlite:///abs/path.db`, `postgres://user@host:port/database`.
 ///
 /// # Errors
-/// [`Error::Usage`] says what is wrong with it.
+/// [`Kind::Invalid`] says what is wrong with it.
 pub fn parse(address: &str, origin: Origin, password: Option<SecretString>) -> Result<Box<dyn Source>, Error> {
     match address.split_once("://") {
         Some(("sqlite", path)) => Ok(Box::new(sqlite::Sqlite::parse(path)?)),
         Some(("postgres" | "postgresql", _)) => Ok(Box::new(postgres::Postgres::parse(address, origin, password)?)),
         // What was meant cannot be known, so neither can be where a password stands in it.
-        _ => Err(Error::Usage(
-            "the source's address is not one: write sqlite:///path/to/file.db or postgres://user@host:port/database"
-                .to_owned(),
+        _ => Err(Error::invalid(
+            "the source's address is not one: write sqlite:///path/to/file.db or postgres://user@host:port/database",
         )),
     }
 }

@@ -1,10 +1,12 @@
-//! PostgreSQL, through its own tools: `pg_dump --format=custom --compress=0` out, `pg_restore` in, `psql` for questions.
+//! PostgreSQL: `pg_dump --format=custom --compress=0` out, `pg_restore` in, and a driver for questions. The driver logs in to the place
+//! that the tools log in to ([`settings`]); where it cannot, psql asks.
 //!
 //! The tools' major version is matched to the server's before anything starts. A dump counts only if `pg_dump` exited with
 //! success and the archive's own structure is complete ([`archive`]).
 
 mod archive;
 mod config;
+mod connection;
 mod contents;
 mod cures;
 mod definition;
@@ -14,18 +16,25 @@ mod installation;
 mod likeness;
 mod list_file;
 mod listing;
+mod login;
 mod marks;
+mod passfile;
 mod passing;
 mod probe;
+mod psql;
+mod psql_session;
 mod query;
 mod reach;
 mod restore;
 mod review;
 mod rights;
+mod service;
 mod session;
+mod settings;
 mod sql;
 mod steps;
 mod tablespaces;
+mod tls;
 mod tools;
 mod uri;
 

@@ -118,7 +118,7 @@ async fn put_in_place(target: &dyn Source, kept: &str, as_json: bool, clock: Ins
     let placed = target.put_in_place(kept, &Unguarded).await;
     let seconds = clock.elapsed().as_secs_f64();
     let restored = placed.map_err(|error| {
-        let kept = kept_of(error.way_on());
+        let kept = kept_of(WayOn::after(&error));
         failed(error.into(), kept, as_json, seconds)
     })?;
     if as_json {

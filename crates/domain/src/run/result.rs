@@ -96,7 +96,8 @@ pub struct StoredCopy {
     pub path: String,
     /// Sizes in bytes.
     pub size: Size,
-    /// Digests.
+    /// Digests, by algorithm, in lower-case hexadecimal.
+    #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, String>))]
     pub checksum: Checksum,
 }
 

@@ -30,10 +30,10 @@ impl Guard for StillOurs {
     async fn check(&self) -> Result<(), Error> {
         loop {
             match self.app.catalog.holds_run(&self.run_id, self.active.fence).await {
-                _ if self.active.cancel.is_cancelled() => return Err(Error::Stopped("cancelled".to_owned())),
+                _ if self.active.cancel.is_cancelled() => return Err(Error::stopped("cancelled")),
                 Ok(true) => return Ok(()),
                 Ok(false) => {
-                    return Err(Error::Stopped("it was cancelled, or another server has taken it over".to_owned()));
+                    return Err(Error::stopped("it was cancelled, or another server has taken it over"));
                 }
                 Err(error) => tracing::warn!(%error, run_id = self.run_id, "the run waits for the catalog"),
             }

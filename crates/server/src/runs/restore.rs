@@ -283,7 +283,7 @@ mod tests {
     #[test]
     fn a_kept_database_is_named_in_the_result_even_if_the_run_was_stopped_meanwhile() {
         let kept =
-            sources::Error::Kept { cause: "busy".into(), kept: "shop__x".into(), cure: "End its sessions".into() };
+            sources::Error::new(sources::Kind::Kept { name: "shop__x".into() }, "'shop' could not be replaced", "busy");
         let outcome = failed(&OpenError::Source(kept).into());
         assert!(outcome.committed);
         assert_eq!(restore_result(&outcome).kept.as_deref(), Some("shop__x"));
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_restore_that_an_object_stopped_names_the_way_on_in_the_uis_words() {
-        let stopped = sources::Error::Object { what: "could not restore".into(), cause: "no f()".into(), cure: None };
+        let stopped = sources::Error::new(sources::Kind::Object, "could not restore", "no f()");
         let outcome = failed(&OpenError::Source(stopped).into());
         assert_eq!(restore_result(&outcome).way_on, Some(RetryOption::ContinueOnError));
         let words = outcome.error.unwrap();

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use secrecy::{ExposeSecret, SecretString};
 
+use super::query::Lines;
 use super::uri::{self, Uri};
 use crate::error::Error;
 use crate::{Origin, PostgresLogin};
@@ -37,16 +38,16 @@ const PARAMETERS: [&str; 22] = [
 
 /// Detects a server that is gone without a word within a minute and a half, unless the address says otherwise. No
 /// `tcp_user_timeout`: it would also end a restore whose server does not read for a minute.
-const KEEPALIVES: [(&str, &str); 3] =
+pub(super) const KEEPALIVES: [(&str, &str); 3] =
     [("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "6")];
 
 /// What every session of ours that only asks and reads adds: sent bytes are acknowledged within a minute, in milliseconds.
-const USER_TIMEOUT: (&str, &str) = ("tcp_user_timeout", "60000");
+pub(super) const USER_TIMEOUT: (&str, &str) = ("tcp_user_timeout", "60000");
 
-const DEFAULT_PORT: u16 = 5432;
+pub(super) const DEFAULT_PORT: u16 = 5432;
 
 /// How long the tools wait for a connection, in seconds, unless `PGCONNECT_TIMEOUT` or the address says otherwise.
-const CONNECT_TIMEOUT: &str = "15";
+pub(super) const CONNECT_TIMEOUT: &str = "15";
 
 /// A PostgreSQL server and how to log in to it.
 #[derive(Debug, Clone)]
@@ -61,6 +62,8 @@ pub(crate) struct Postgres {
     password: Option<SecretString>,
     /// The database through which questions about the server were answered.
     pub(super) entry: Arc<OnceLock<String>>,
+    /// The ways to ask it.
+    pub(super) lines: Arc<Lines>,
 }
 
 /// One of the places where a server can be.
@@ -79,10 +82,9 @@ impl Postgres {
     pub(crate) fn parse(address: &str, origin: Origin, password: Option<SecretString>) -> Result<Self, Error> {
         let Uri { hosts, ports, user, password: inner, database, parameters } = uri::parse(address)?;
         if inner.is_some() && origin == Origin::Argument {
-            return Err(Error::Usage(
+            return Err(Error::invalid(
                 "a password in an argument can be read by every user of this machine: put it into PGPASSWORD, ~/.pgpass or a \
-                 file named by --password-file, or the whole source into DBACKUP_SOURCE"
-                    .to_owned(),
+                 file named by --password-file, or the whole source into DBACKUP_SOURCE",
             ));
         }
         let given = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -94,6 +96,7 @@ impl Postgres {
             parameters: Vec::new(),
             password: inner.map(SecretString::from).or(password),
             entry: Arc::default(),
+            lines: Arc::default(),
         };
         for (name, value) in parameters {
             source.set(name, value)?;
@@ -116,6 +119,7 @@ impl Postgres {
             parameters: Vec::new(),
             password,
             entry: Arc::default(),
+            lines: Arc::default(),
         };
         for (name, value) in parameters {
             source.set(name.to_owned(), value)?;
@@ -136,14 +140,12 @@ impl Postgres {
             "user" => self.user = Some(value),
             "dbname" => self.database = Some(value).filter(|database| !database.is_empty()),
             "password" => {
-                return Err(Error::Usage(
-                    "a password does not belong into the address's parameters: use PGPASSWORD".to_owned(),
-                ));
+                return Err(Error::invalid("a password does not belong into the address's parameters: use PGPASSWORD"));
             }
             known if PARAMETERS.contains(&known) => self.parameters.push((name, value)),
             unknown => {
                 let known = PARAMETERS.join(", ");
-                return Err(Error::Usage(format!(
+                return Err(Error::invalid(format!(
                     "'{unknown}' is not a parameter that can be given here: host, port, user, dbname, {known} can"
                 )));
             }
@@ -155,7 +157,7 @@ impl Postgres {
         let count = |list: &Option<String>| list.as_ref().map_or(1, |list| list.split(',').count());
         match (count(&self.port), count(&self.host)) {
             (ports, hosts) if ports == 1 || ports == hosts => Ok(()),
-            (ports, hosts) => Err(Error::Usage(format!("the address has {ports} ports for {hosts} hosts"))),
+            (ports, hosts) => Err(Error::invalid(format!("the address has {ports} ports for {hosts} hosts"))),
         }
     }
 
@@ -170,9 +172,9 @@ impl Postgres {
 
     /// The one database that a restore goes into.
     pub(super) fn named_database(&self) -> Result<String, Error> {
-        self.database.clone().ok_or_else(|| {
-            Error::Usage("name the database to restore into: postgres://user@host:port/database".to_owned())
-        })
+        self.database
+            .clone()
+            .ok_or_else(|| Error::invalid("name the database to restore into: postgres://user@host:port/database"))
     }
 
     /// Returns where the server can be, in the order in which libpq tries the hosts.
@@ -230,12 +232,17 @@ impl Postgres {
         self.conninfo_with(database, &[&KEEPALIVES[..], &[USER_TIMEOUT]].concat())
     }
 
-    fn conninfo_with(&self, database: &str, defaults: &[(&str, &str)]) -> String {
+    /// libpq's parameters as the address gives them, later ones before earlier ones of the same name.
+    pub(super) fn given(&self) -> Vec<(&str, &str)> {
         let own = [("host", &self.host), ("port", &self.port), ("user", &self.user)];
         let own = own.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
-        let given = self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        own.chain(self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()))).collect()
+    }
+
+    fn conninfo_with(&self, database: &str, defaults: &[(&str, &str)]) -> String {
         let defaults = defaults.iter().copied().filter(|(name, _)| self.parameter(name).is_none());
-        own.chain(given)
+        self.given()
+            .into_iter()
             .chain(defaults)
             .chain([("dbname", database)])
             .map(|(name, value)| format!("{name}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'")))
@@ -266,6 +273,7 @@ impl Postgres {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kind;
 
     fn parse(address: &str) -> Result<Postgres, Error> {
         Postgres::parse(address, Origin::Argument, None)
@@ -353,7 +361,7 @@ mod tests {
     fn unknown_parameters_are_named() {
         assert!(parse("postgres://db/x?sslmode=require").is_ok());
         for bad in ["postgres://db/x?options=-c", "postgres://db/x?password=y", "postgres://db/x#y"] {
-            assert!(matches!(parse(bad), Err(Error::Usage(_))), "{bad}");
+            assert!(matches!(parse(bad), Err(error) if *error.kind() == Kind::Invalid), "{bad}");
         }
     }
 }

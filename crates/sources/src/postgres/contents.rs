@@ -12,7 +12,7 @@ pub(super) async fn contents(source: &Postgres, database: &str) -> Result<Conten
     match questions::ask(source, database, &sql, Encoding::AsStored).await {
         Ok(rows) if rows.is_empty() && !extensions_hold_data(source, database).await? => Ok(Contents::Empty),
         Ok(_) => Ok(Contents::Data),
-        Err(error) if error.is_absent_database(database) => Ok(Contents::Absent),
+        Err(error) if error.is_absent_database() => Ok(Contents::Absent),
         // The server may have said the same in another language.
         Err(error) if error.is_refused_database() => {
             let exists = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(database));

@@ -1,7 +1,8 @@
 //! What to do about what PostgreSQL and its tools say. It depends on what was being done: the same refusal has one cure for a
 //! dump and another for a restore.
 //!
-//! The patterns are PostgreSQL's English messages: its tools print no SQLSTATE.
+//! The patterns are PostgreSQL's English messages, since pg_dump and pg_restore print no SQLSTATE, and only the message names what is
+//! denied. Where there is a code and the message is in another language, the code decides.
 
 mod tables;
 
@@ -45,6 +46,20 @@ impl Postgres {
     pub(super) fn with_role(&self, cure: &str) -> String {
         self.role().map_or_else(|| cure.to_owned(), |role| cure.replace("<role>", &identifier(role)))
     }
+}
+
+/// Cures by SQLSTATE, for what is said in any language: a server that refuses a login.
+const BY_CODE: [(&str, &str); 5] = [
+    ("28P01", "Check the user and the password (on the command line: PGPASSWORD, ~/.pgpass or --password-file)"),
+    ("28000", "Allow this user, database and address in the server's pg_hba.conf, and let the role log in"),
+    ("3D000", "Check the database's name"),
+    ("53300", "Raise max_connections at the server, or end other sessions"),
+    ("57P03", "Wait until the server has started, then try again"),
+];
+
+/// Returns what to do about an SQLSTATE.
+pub(super) fn by_code(sqlstate: &str) -> Option<String> {
+    BY_CODE.iter().find(|(code, _)| *code == sqlstate).map(|(_, cure)| (*cure).to_owned())
 }
 
 fn find(operation: Operation, words: &str) -> Option<(&'static str, Option<String>)> {

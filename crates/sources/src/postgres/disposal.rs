@@ -51,7 +51,7 @@ async fn drop_database(source: &Postgres, name: &str) -> (Vec<Warning>, Result<(
     warnings.extend(drop_slots(source, name).await.unwrap_or_default());
     let dropped = match execute(source, &format!("DROP DATABASE IF EXISTS {quoted} WITH (FORCE)")).await {
         // WITH (FORCE) came with PostgreSQL 13.
-        Err(Error::Failed { cause, .. }) if cause.contains("SQLSTATE 42601") => {
+        Err(error) if error.native_code_text() == Some("42601") => {
             execute(source, &format!("DROP DATABASE IF EXISTS {quoted}")).await
         }
         result => result,

@@ -14,7 +14,7 @@ use super::archive::ArchiveReader;
 use super::cures::Operation;
 use super::rights::Look;
 use super::tools::Tool;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::{Dump, Versions};
 
 /// pg_dump gives up on a table that another session keeps locked for so long.
@@ -50,7 +50,7 @@ impl PostgresDump {
         switch_off(&mut command, &look.to_switch_off());
         let (process, _, output) = command
             .start()
-            .map_err(|error| Error::of_tool(&what, &error, |words| source.cure(Operation::Dump, words)))?;
+            .map_err(|error| error::of_tool(&what, &error, |words| source.cure(Operation::Dump, words)))?;
         let output = output.ok_or_else(|| Error::failed(&what, "pg_dump has no output"))?;
         let warnings = look.warnings();
         let versions = Versions { engine: look.server.version, tool: tool.version };
@@ -119,7 +119,7 @@ impl Dump for PostgresDump {
         let Self { source, what, process, output, archive, mut warnings, .. } = *self;
         drop(output);
         let cure = |words: &str| source.cure(Operation::Dump, words);
-        let said = process.finish(Some(EXIT_PATIENCE)).await.map_err(|error| Error::of_tool(&what, &error, cure))?;
+        let said = process.finish(Some(EXIT_PATIENCE)).await.map_err(|error| error::of_tool(&what, &error, cure))?;
         archive.finish().map_err(|error| Error::failed(&what, error))?;
         warnings.extend(said.as_deref().and_then(remarks));
         Ok(warnings)

@@ -102,16 +102,13 @@ fn entries(source: &Postgres) -> Vec<String> {
 
 /// No database lets the role in: the refusal that tells most is the last that is not about an absent database.
 fn no_entry(source: &Postgres, sql: &str, refusals: Vec<(String, QueryError)>) -> Error {
-    let present = refusals.into_iter().rev().find(|(database, error)| !error.is_absent_database(database));
-    let Some((_, QueryError::Connect(words))) = present else {
-        return Error::Failed {
-            what: query::doing(source, sql),
-            cause: "there is no database to ask through (postgres or template1)".to_owned(),
-            cure: Some("Create one (CREATE DATABASE postgres), or name a database that exists".to_owned()),
-        };
+    let present = refusals.into_iter().rev().find(|(_, error)| !error.is_absent_database());
+    let Some((_, QueryError::Connect { words, sqlstate })) = present else {
+        return Error::failed(query::doing(source, sql), "there is no database to ask through (postgres or template1)")
+            .cure("Create one (CREATE DATABASE postgres), or name a database that exists");
     };
     let cure = source.cure(Operation::Ask, &words).unwrap_or_else(|| source.with_role(cures::ENTRY));
-    Error::Failed { what: query::doing(source, sql), cause: words, cure: Some(cure) }
+    QueryError::Connect { words, sqlstate }.into_error(source, sql).cure(cure)
 }
 
 /// Runs SQL through one database, in one transaction; rows of fields. NULL is the empty text.

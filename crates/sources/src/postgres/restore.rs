@@ -37,7 +37,7 @@ use super::list_file::ListFile;
 use super::passing::{self, Keeper, Number, Purpose};
 use super::probe;
 use super::tools::Tool;
-use crate::error::Error;
+use crate::error::{self, Error, Kind};
 use crate::guard::{Guard, Unguarded};
 use crate::{Activity, Contents as Found, FailedObject, OnError, Restore, RestoreOptions, Restored};
 
@@ -87,7 +87,7 @@ impl PostgresRestore {
         let database = source.named_database()?;
         let found = contents::contents(&source, &database).await?;
         if found == Found::Data && !options.overwrite {
-            return Err(Error::HoldsData(format!("database '{database}'")));
+            return Err(Error::holds_data(format!("database '{database}'")));
         }
         let server_major = probe::any_server(&source).await?.major;
         let mut role = Role::ask(&source, &database).await?;
@@ -159,7 +159,7 @@ impl PostgresRestore {
             list = Some(file);
         }
         command::allow_writing(&mut command, source, database).await?;
-        let started = command.start().map_err(|error| Error::of_tool(self.what(), &error, |words| self.cure(words)))?;
+        let started = command.start().map_err(|error| error::of_tool(self.what(), &error, |words| self.cure(words)))?;
         self.warnings.extend(warnings);
         if let Some(addition) = addition {
             self.head = gate::add(std::mem::take(&mut self.head), &addition);
@@ -219,7 +219,7 @@ impl PostgresRestore {
                 self.failed_objects = failed::objects(&stderr, self.archive.contents(), &|words| self.cure(words));
                 Ok(())
             }
-            Err(error) => Err(Error::of_restore_tool(self.what(), &error, |words| self.cure(words))),
+            Err(error) => Err(error::of_restore_tool(self.what(), &error, |words| self.cure(words))),
         }
     }
 
@@ -253,9 +253,9 @@ impl PostgresRestore {
             },
             Place::Beside(name) => match self.swap(&name).await {
                 Ok(said) => warnings.extend(said),
-                Err(Error::Stopped(why)) => {
+                Err(error) if *error.kind() == Kind::Stopped => {
                     self.undo().await?;
-                    return Err(Error::Stopped(why));
+                    return Err(error);
                 }
                 Err(error) => return Err(self.keep(&name, &error).await),
             },
@@ -267,25 +267,20 @@ impl PostgresRestore {
         // It may have been filled meanwhile.
         let found = contents::contents(&self.target.source, &self.target.database).await?;
         if found == Found::Data && !self.options.overwrite {
-            return Err(Error::HoldsData(format!("database '{}'", self.target.database)));
+            return Err(Error::holds_data(format!("database '{}'", self.target.database)));
         }
         self.target.put_in_place(name, self.number, &*self.guard).await
     }
 
     async fn keep(&self, name: &str, error: &Error) -> Error {
-        let cause = format!("'{}' could not be replaced: {error}", self.target.database);
         match self.target.keep(name, self.number).await {
             Ok(kept) => {
-                Error::Kept { cause, cure: format!("Then put it in its place, without loading it again: {kept}"), kept }
+                error::kept(&self.target.database, &kept, error)
             }
-            Err(unmarked) => Error::Failed {
-                what: cause,
-                cause: format!("the restored database is complete, but could not be marked as that: {unmarked}"),
-                cure: Some(format!(
+            Err(unmarked) => Error::failed(format!("'{}' could not be replaced: {error}", self.target.database), format!("the restored database is complete, but could not be marked as that: {unmarked}")).cure(format!(
                     "Rename it before another restore removes it, as its owner or a superuser: ALTER DATABASE {} RENAME TO ...",
                     probe::identifier(name)
                 )),
-            },
         }
     }
 
@@ -297,11 +292,11 @@ impl PostgresRestore {
                 if self.archive.contents().entries.is_empty() {
                     return Ok(());
                 }
-                Err(Error::Failed {
-                    what: format!("database '{database}' was empty and is partly filled now"),
-                    cause: "it was filled directly, and not in one transaction".to_owned(),
-                    cure: Some("Empty it (DROP OWNED, or drop and create it), then restore again".to_owned()),
-                })
+                Err(Error::failed(
+                    format!("database '{database}' was empty and is partly filled now"),
+                    "it was filled directly, and not in one transaction",
+                )
+                .cure("Empty it (DROP OWNED, or drop and create it), then restore again"))
             }
             Place::Beside(name) => drop_unfinished(source, name)
                 .await
@@ -349,23 +344,13 @@ fn choose_place(
         (Found::Empty, can_create) if options.in_place || !can_create || !role.owns_target => {
             Ok(Place::Direct { one_transaction: true })
         }
-        (_, false) => Err(Error::Failed {
-            what: format!("could not restore database '{database}'"),
-            cause: "this role may not create databases, and only an empty database can be filled without that"
-                .to_owned(),
-            cure: Some(
-                "Give the role CREATEDB (ALTER ROLE ... CREATEDB), or restore into an existing empty database"
-                    .to_owned(),
-            ),
-        }),
-        (_, true) if !role.owns_target => Err(Error::Failed {
-            what: format!("could not restore database '{database}'"),
-            cause: "the database belongs to another role, and only its owner can replace it".to_owned(),
-            cure: Some(source.with_role(&format!(
+        (_, false) => Err(Error::failed(format!("could not restore database '{database}'"), "this role may not create databases, and only an empty database can be filled without that"
+                ).cure("Give the role CREATEDB (ALTER ROLE ... CREATEDB), or restore into an existing empty database"
+                    )),
+        (_, true) if !role.owns_target => Err(Error::failed(format!("could not restore database '{database}'"), "the database belongs to another role, and only its owner can replace it").cure(source.with_role(&format!(
                 "Restore as its owner or a superuser, or under another name; or run as a superuser: ALTER DATABASE {} OWNER TO <role>",
                 probe::identifier(database)
-            ))),
-        }),
+            )))),
         (_, true) if options.in_place => {
             let aside = (found != Found::Absent).then(|| number.name(database, Purpose::Aside));
             Ok(Place::OwnName { aside })
@@ -446,7 +431,7 @@ impl PostgresRestore {
         };
         let failure = match process.finish(Some(EXIT_PATIENCE)).await {
             Ok(_) => Error::failed(self.what(), "pg_restore stopped reading before the dump's end"),
-            Err(error) => Error::of_restore_tool(self.what(), &error, |words| self.cure(words)),
+            Err(error) => error::of_restore_tool(self.what(), &error, |words| self.cure(words)),
         };
         drop(input);
         failure
@@ -460,10 +445,6 @@ pub(super) async fn put_in_place(source: Postgres, kept: &str, guard: &dyn Guard
     let target = Target { source, database, server_major };
     let number = target.kept(kept).await?;
     let placed = target.put_in_place(kept, number, guard).await;
-    let warnings = placed.map_err(|error| Error::Kept {
-        cause: format!("'{}' could not be replaced: {error}", target.database),
-        kept: kept.to_owned(),
-        cure: format!("Then put it in its place, without loading it again: {kept}"),
-    })?;
+    let warnings = placed.map_err(|error| error::kept(&target.database, kept, &error))?;
     Ok(Restored { warnings, ..Restored::whole(target.source.address()) })
 }

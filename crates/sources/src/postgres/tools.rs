@@ -66,18 +66,18 @@ impl Tool {
 }
 
 fn missing(name: &str) -> Error {
-    Error::Failed {
-        what: format!("could not find {name}"),
-        cause: format!("neither in PATH nor where packages put it ({FOLDER_VARIABLE} can name its folder)"),
-        cure: Some("Install the PostgreSQL client tools (Debian: postgresql-client)".to_owned()),
-    }
+    Error::failed(
+        format!("could not find {name}"),
+        format!("neither in PATH nor where packages put it ({FOLDER_VARIABLE} can name its folder)"),
+    )
+    .cure("Install the PostgreSQL client tools (Debian: postgresql-client)")
 }
 
 fn unsuited(name: &str, server_major: u32, oldest: u32, newest: u32) -> Error {
     let cause = format!("the server is PostgreSQL {server_major}, the newest {name} here is version {newest}");
     if oldest > server_major {
         let cure = Some("Install those client tools, and restore into a server of that version or newer".to_owned());
-        return Error::Failed { what: format!("the backup needs {name} {oldest} or newer"), cause, cure };
+        return Error::failed(format!("the backup needs {name} {oldest} or newer"), cause).maybe_cure(cure);
     }
     let what = if newest < server_major {
         format!("the newest {name} here is older than the server")
@@ -87,7 +87,7 @@ fn unsuited(name: &str, server_major: u32, oldest: u32, newest: u32) -> Error {
     let cure = Some(format!(
         "Install the server's major version of the PostgreSQL client tools (Debian: postgresql-client-{server_major})"
     ));
-    Error::Failed { what, cause, cure }
+    Error::failed(what, cause).maybe_cure(cure)
 }
 
 /// Every version of a tool that is installed.

@@ -26,7 +26,7 @@ pub(super) fn parse(address: &str) -> Result<Uri, Error> {
     let (authority, rest) = rest.split_at(authority_len);
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
     if rest.contains('#') {
-        return Err(Error::Usage("write # in a name as %23".to_owned()));
+        return Err(Error::invalid("write # in a name as %23"));
     }
     let (login, servers) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = login.split_once(':').map_or((login, None), |(user, password)| (user, Some(password)));
@@ -83,14 +83,14 @@ fn parameters_of(query: &str) -> Result<Vec<(String, String)>, Error> {
 }
 
 fn unreadable(cause: &str) -> Error {
-    Error::Usage(format!("the PostgreSQL address cannot be read ({cause}): write postgres://user@host:port/database"))
+    Error::invalid(format!("the PostgreSQL address cannot be read ({cause}): write postgres://user@host:port/database"))
 }
 
 fn decode(text: &str, what: &str) -> Result<String, Error> {
     let decoded = percent_decode_str(text).decode_utf8();
-    let name = decoded.map_err(|_| Error::Usage(format!("the {what} in the address is not UTF-8")))?.into_owned();
+    let name = decoded.map_err(|_| Error::invalid(format!("the {what} in the address is not UTF-8")))?.into_owned();
     if name.contains('\0') {
-        return Err(Error::Usage(format!("the {what} in the address holds a zero byte")));
+        return Err(Error::invalid(format!("the {what} in the address holds a zero byte")));
     }
     Ok(name)
 }

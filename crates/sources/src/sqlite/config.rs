@@ -17,7 +17,7 @@ impl Sqlite {
     /// The database of a file, whose path is taken as it is.
     pub(crate) fn new(path: PathBuf) -> Result<Self, Error> {
         if !path.is_absolute() || path.file_name().is_none() {
-            return Err(Error::Usage(format!(
+            return Err(Error::invalid(format!(
                 "'sqlite://{}' does not name a file by its absolute path: write sqlite:///path/to/file.db",
                 path.display()
             )));

@@ -99,9 +99,5 @@ pub(super) fn failed(what: &str, path: &Path, error: &rusqlite::Error) -> Error 
         }
         _ => None,
     };
-    Error::Failed {
-        what: format!("could not {what} {}", path.display()),
-        cause: error.to_string(),
-        cure: cure.map(str::to_owned),
-    }
+    Error::failed(format!("could not {what} {}", path.display()), error.to_string()).maybe_cure(cure.map(str::to_owned))
 }

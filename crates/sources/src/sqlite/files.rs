@@ -25,21 +25,20 @@ pub(super) fn size(path: &Path) -> Option<u64> {
 
 /// Resolves links and requires a regular file, because opening a FIFO would wait forever.
 pub(super) fn resolve(path: &Path) -> Result<(PathBuf, Metadata), Error> {
-    let unreadable = |error: std::io::Error| Error::Failed {
-        what: format!("could not read {}", path.display()),
-        cause: error.to_string(),
-        cure: Some("Check the path, and give this user the right to read the file and to enter its folder".to_owned()),
+    let unreadable = |error: std::io::Error| {
+        Error::failed(format!("could not read {}", path.display()), error.to_string())
+            .cure("Check the path, and give this user the right to read the file and to enter its folder")
     };
     let resolved = fs::canonicalize(path).map_err(unreadable)?;
     let metadata = fs::metadata(&resolved).map_err(unreadable)?;
     if metadata.is_file() {
         return Ok((resolved, metadata));
     }
-    Err(Error::Failed {
-        what: format!("could not read {}", path.display()),
-        cause: if metadata.is_dir() { "it is a folder" } else { "it is not a regular file" }.to_owned(),
-        cure: Some("Name the database file itself".to_owned()),
-    })
+    Err(Error::failed(
+        format!("could not read {}", path.display()),
+        if metadata.is_dir() { "it is a folder" } else { "it is not a regular file" },
+    )
+    .cure("Name the database file itself"))
 }
 
 /// How a database can be read without creating a file that bars its application from writing.

@@ -42,11 +42,11 @@ impl InUse {
         let mut uses = uses();
         let (present, count) = uses.entry(id).or_insert((wanted, 0));
         if *present != wanted {
-            return Err(Error::Failed {
-                what: format!("could not open {}", path.display()),
-                cause: "another run of this process is reading it".to_owned(),
-                cure: Some("Wait until that run has ended, then try again".to_owned()),
-            });
+            return Err(Error::failed(
+                format!("could not open {}", path.display()),
+                "another run of this process is reading it",
+            )
+            .cure("Wait until that run has ended, then try again"));
         }
         *count += 1;
         Ok(Self(id))

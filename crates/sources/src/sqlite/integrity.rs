@@ -61,14 +61,8 @@ impl Report {
         let mut warnings = Vec::new();
         if let Some(damage) = self.findings.describe(Kind::Damage) {
             if !allow_damaged {
-                return Err(Error::Failed {
-                    what: format!("{} is damaged", path.display()),
-                    cause: damage,
-                    cure: Some(
-                        "Restore an older backup, or salvage what is left with the .recover command of the sqlite3 shell. To \
-                         copy it as it is, use --allow-damaged".to_owned(),
-                    ),
-                });
+                return Err(Error::failed(format!("{} is damaged", path.display()), damage).cure("Restore an older backup, or salvage what is left with the .recover command of the sqlite3 shell. To \
+                         copy it as it is, use --allow-damaged"));
             }
             warnings.push(Warning::new("damaged", format!("The database is damaged: {damage}")).with_cure(SALVAGE));
         }

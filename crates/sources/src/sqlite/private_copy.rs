@@ -61,14 +61,11 @@ pub(super) fn create<T>(
             Err(Unmade::Here(cause)) => causes.push(format!("{}: {cause}", folder.display())),
         }
     }
-    Err(Error::Failed {
-        what: format!("could not make a private copy of {} ({})", database.display(), human(size)),
-        cause: causes.join("; "),
-        cure: Some(
-            "Set DBACKUP_SQLITE_COPY_FOLDER to a folder that this user may write to and that has room for the database"
-                .to_owned(),
-        ),
-    })
+    Err(Error::failed(
+        format!("could not make a private copy of {} ({})", database.display(), human(size)),
+        causes.join("; "),
+    )
+    .cure("Set DBACKUP_SQLITE_COPY_FOLDER to a folder that this user may write to and that has room for the database"))
 }
 
 fn create_in(folder: &Path, database: &Path, size: u64) -> Result<PrivateFile, Unmade> {

@@ -115,13 +115,11 @@ fn glance(database: &Path) -> Result<Connection, Error> {
 
 fn refused(path: &Path, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Failed {
-            what: format!("could not read {}", path.display()),
-            cause: error.to_string(),
-            cure: Some(
-                "Check the path. To restore here, first move the file away, with its -wal and -journal if there are any".to_owned(),
-            ),
-        },
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::failed(
+            format!("could not read {}", path.display()),
+            error.to_string(),
+        )
+        .cure("Check the path. To restore here, first move the file away, with its -wal and -journal if there are any"),
         _ => failed("read", path, error),
     }
 }

@@ -52,17 +52,16 @@ impl SqliteRestore {
             let target = fs::canonicalize(&target).unwrap_or(target);
             let exists = target.exists();
             if exists && holds_data(&target)? && !options.overwrite {
-                return Err(Error::HoldsData(target.display().to_string()));
+                return Err(Error::holds_data(target.display().to_string()));
             }
             if !exists {
                 refuse_stale_journals(&target)?;
             }
             let warnings = remove_leftovers(&target);
             let file = PrivateFile::create_new(folder_of(&target), &prefix_of(&target, RESTORE), 0o600);
-            let file = file.map_err(|error| Error::Failed {
-                what: format!("could not create a file beside {}", target.display()),
-                cause: error.to_string(),
-                cure: Some("Check that the folder exists, and give this user the right to write to it".to_owned()),
+            let file = file.map_err(|error| {
+                Error::failed(format!("could not create a file beside {}", target.display()), error.to_string())
+                    .cure("Check that the folder exists, and give this user the right to write to it")
             })?;
             Ok(Self {
                 target,
@@ -82,7 +81,7 @@ impl SqliteRestore {
         if self.exists {
             // It may have been filled meanwhile.
             if !self.options.overwrite && holds_data(&self.target)? {
-                return Err(Error::HoldsData(self.target.display().to_string()));
+                return Err(Error::holds_data(self.target.display().to_string()));
             }
             let restored =
                 open_immutable(self.file.path()).map_err(|error| failed("open", self.file.path(), &error))?;
@@ -90,11 +89,15 @@ impl SqliteRestore {
         } else {
             self.warnings.extend(ownership::adopt(self.file.file(), &self.target));
             ask()?;
-            self.file.publish(&self.target).map_err(|error| Error::Failed {
-                what: format!("could not put the restored database at {}", self.target.display()),
-                cause: error.to_string(),
-                cure: (error.kind() == std::io::ErrorKind::AlreadyExists)
-                    .then(|| "Another process created the file meanwhile. Check it, then restore again".to_owned()),
+            self.file.publish(&self.target).map_err(|error| {
+                Error::failed(
+                    format!("could not put the restored database at {}", self.target.display()),
+                    error.to_string(),
+                )
+                .maybe_cure(
+                    (error.kind() == std::io::ErrorKind::AlreadyExists)
+                        .then(|| "Another process created the file meanwhile. Check it, then restore again".to_owned()),
+                )
             })?;
         }
         let target = format!("sqlite://{}", self.target.display());
@@ -113,22 +116,18 @@ impl Restore for SqliteRestore {
     }
 
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
-        let cannot = |target: &Path, error: std::io::Error| Error::Failed {
-            what: format!("could not write beside {}", target.display()),
-            cause: error.to_string(),
-            cure: (error.kind() == std::io::ErrorKind::StorageFull)
-                .then(|| "Free some space on that disk, then restore again".to_owned()),
+        let cannot = |target: &Path, error: std::io::Error| {
+            Error::failed(format!("could not write beside {}", target.display()), error.to_string()).maybe_cure(
+                (error.kind() == std::io::ErrorKind::StorageFull)
+                    .then(|| "Free some space on that disk, then restore again".to_owned()),
+            )
         };
         let target = self.target.clone();
         // A damaged header promises nothing.
         let piece = if self.options.allow_damaged {
             piece
         } else {
-            self.promise.keep(piece).map_err(|Exceeded(size)| Error::Failed {
-                what: format!("could not restore to {}", target.display()),
-                cause: format!("the backup goes on after the {size} bytes that its own header promises: it is damaged, or was made to fill the disk"),
-                cure: Some("Restore another backup, or this one as it is, with --allow-damaged".to_owned()),
-            })?
+            self.promise.keep(piece).map_err(|Exceeded(size)| Error::failed(format!("could not restore to {}", target.display()), format!("the backup goes on after the {size} bytes that its own header promises: it is damaged, or was made to fill the disk")).cure("Restore another backup, or this one as it is, with --allow-damaged"))?
         };
         let mut file = self.file.file().try_clone().map_err(|error| cannot(&target, error))?;
         blocking(move || file.write_all(&piece).map_err(|error| cannot(&target, error))).await
@@ -156,10 +155,9 @@ impl Restore for SqliteRestore {
     async fn abort(self: Box<Self>) -> Result<(), Error> {
         // A check that is still going on keeps the file open; its name goes now.
         blocking(move || {
-            fs::remove_file(self.file.path()).map_err(|error| Error::Failed {
-                what: format!("could not remove {}", self.file.path().display()),
-                cause: error.to_string(),
-                cure: Some("Remove it: nothing uses it".to_owned()),
+            fs::remove_file(self.file.path()).map_err(|error| {
+                Error::failed(format!("could not remove {}", self.file.path().display()), error.to_string())
+                    .cure("Remove it: nothing uses it")
             })
         })
         .await
@@ -170,11 +168,11 @@ impl Restore for SqliteRestore {
 fn refuse_dangling_link(target: &Path) -> Result<(), Error> {
     let is_link = fs::symlink_metadata(target).is_ok_and(|metadata| metadata.is_symlink());
     match fs::read_link(target) {
-        Ok(missing) if is_link && !target.exists() => Err(Error::Failed {
-            what: format!("could not restore to {}", target.display()),
-            cause: format!("it is a symbolic link to {}, which does not exist", missing.display()),
-            cure: Some("Name the file itself, or remove the link".to_owned()),
-        }),
+        Ok(missing) if is_link && !target.exists() => Err(Error::failed(
+            format!("could not restore to {}", target.display()),
+            format!("it is a symbolic link to {}, which does not exist", missing.display()),
+        )
+        .cure("Name the file itself, or remove the link")),
         _ => Ok(()),
     }
 }
@@ -185,11 +183,11 @@ fn refuse_stale_journals(target: &Path) -> Result<(), Error> {
         let journal = beside(target, suffix);
         // Readers leave empty ones behind.
         if fs::symlink_metadata(&journal).is_ok_and(|journal| journal.len() > 0) {
-            return Err(Error::Failed {
-                what: format!("could not restore to {}", target.display()),
-                cause: format!("{} is there without its database and would damage the restored one", journal.display()),
-                cure: Some("Move it away, then restore again".to_owned()),
-            });
+            return Err(Error::failed(
+                format!("could not restore to {}", target.display()),
+                format!("{} is there without its database and would damage the restored one", journal.display()),
+            )
+            .cure("Move it away, then restore again"));
         }
     }
     Ok(())

@@ -143,11 +143,8 @@ fn refuse_nothing(path: &Path, size: u64) -> Result<(), Error> {
     if size > 0 {
         return Ok(());
     }
-    Err(Error::Failed {
-        what: format!("could not back up {}", path.display()),
-        cause: "the file is empty".to_owned(),
-        cure: Some("Check the path: a database that was ever written to has at least one page".to_owned()),
-    })
+    Err(Error::failed(format!("could not back up {}", path.display()), "the file is empty")
+        .cure("Check the path: a database that was ever written to has at least one page"))
 }
 
 /// Copies the database under SQLite's locks. The copy has no name by the time this returns.

@@ -54,13 +54,13 @@ fn copy_unchanged(database: &Path, copy: &PrivateFile) -> Result<Vec<PrivateFile
             return Ok(companions);
         }
     }
-    Err(Unmade::Anywhere(Error::Failed {
-        what: format!("could not copy {}", database.display()),
-        cause: "it keeps changing, and this user cannot hold its lock".to_owned(),
-        cure: Some(
-            "Give this user the right to write to the database, its -wal and -shm files and its folder".to_owned(),
-        ),
-    }))
+    Err(Unmade::Anywhere(
+        Error::failed(
+            format!("could not copy {}", database.display()),
+            "it keeps changing, and this user cannot hold its lock",
+        )
+        .cure("Give this user the right to write to the database, its -wal and -shm files and its folder"),
+    ))
 }
 
 /// Empties a file and returns its metadata as of now.
@@ -92,11 +92,8 @@ fn copy_bytes(from: &Path, to: &PrivateFile) -> Result<(), Unmade> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Error {
-    Error::Failed {
-        what: format!("could not read {}", path.display()),
-        cause: error.to_string(),
-        cure: Some("Give this user the right to read it".to_owned()),
-    }
+    Error::failed(format!("could not read {}", path.display()), error.to_string())
+        .cure("Give this user the right to read it")
 }
 
 /// Moves what the journals hold into the copy, by itself: nobody else knows of it. The header keeps its journal mode.

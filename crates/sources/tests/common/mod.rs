@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use bytes::Bytes;
-use sources::{DumpOptions, Error, Finding, OnError, Origin, RestoreOptions, Restored, Source, parse};
+use sources::{DumpOptions, Error, Finding, Kind, OnError, Origin, RestoreOptions, Restored, Source, parse};
 
 pub(crate) fn source(address: &str) -> Box<dyn Source> {
     parse(address, Origin::Private, None).unwrap()
@@ -57,4 +57,11 @@ pub(crate) fn no_owner() -> RestoreOptions {
 
 pub(crate) fn on_errors_continue() -> RestoreOptions {
     RestoreOptions { on_error: OnError::Continue, ..RestoreOptions::default() }
+}
+
+/// Returns the passing name of a database that could not be put in its place, and the words.
+pub(crate) fn kept(result: Result<Restored, Error>) -> (String, String) {
+    let error = result.unwrap_err();
+    let Kind::Kept { name } = error.kind() else { panic!("{error}") };
+    (name.clone(), error.to_string())
 }

@@ -260,7 +260,7 @@ pub(crate) async fn create(
     app.gates.at_destination(&request.destination_id).await?;
     let preview = look(&app, &request).await?;
     if matches!(preview.contents, TargetContents::Data) && !request.overwrite {
-        return Err(Failure::Source(sources::Error::HoldsData(preview.target)).into());
+        return Err(Failure::Source(sources::Error::holds_data(preview.target)).into());
     }
     let destination = app.open_destination(&request.destination_id, Patience::Short).await?;
     let expected = app.expected_origin(&request).await?;

@@ -152,6 +152,15 @@ fn reading_rights_are_not_the_cure_for_everything_that_is_denied() {
 }
 
 #[test]
+fn a_login_that_is_refused_in_another_language_has_its_cure() {
+    assert_eq!(of(Ask, "FATAL:  Passwort-Authentifizierung für Benutzer »x« fehlgeschlagen"), None);
+    for sqlstate in ["28P01", "28000", "3D000", "53300", "57P03"] {
+        assert!(super::by_code(sqlstate).is_some(), "{sqlstate}");
+    }
+    assert_eq!(super::by_code("42P01"), None);
+}
+
+#[test]
 fn words_in_a_statement_are_no_error() {
     let words = "pg_restore: error: could not execute query: ERROR:  something new\nCommand was: CREATE FUNCTION f() AS $$\n\
                  raise 'permission denied for schema public';\n$$;\npg_restore: warning: errors ignored on restore: 1";

@@ -100,7 +100,7 @@ impl Target {
             let sql: Vec<&str> = statements.iter().map(|(statement, _)| statement.as_str()).collect();
             let Err(error) = execute(&self.source, &sql.join(";\n")).await else { continue };
             if let [(_, shown)] = statements.as_slice() {
-                let message = format!("not carried over: {shown}: {}", cause_of(&error));
+                let message = format!("not carried over: {shown}: {}", error.cause());
                 let cure = format!("Run it as a superuser, once what it needs is there: {shown}");
                 warnings.push(Warning::new("database-properties", message).about(shown.as_str()).with_cure(cure));
                 continue;
@@ -124,20 +124,12 @@ impl Target {
     }
 }
 
-fn cause_of(error: &Error) -> String {
-    match error {
-        Error::Failed { cause, .. } => cause.clone(),
-        error => error.to_string(),
-    }
-}
-
 /// SQLSTATE of CREATE DATABASE for a locale that the server lacks, that does not fit the encoding or the template, or whose options came
 /// with a later version.
-const ABOUT_LOCALE: [&str; 4] = ["SQLSTATE 22023", "SQLSTATE 42809", "SQLSTATE 0A000", "SQLSTATE 42601"];
+const ABOUT_LOCALE: [&str; 4] = ["22023", "42809", "0A000", "42601"];
 
 fn is_about_locale(error: &Error) -> bool {
-    let cause = cause_of(error);
-    ABOUT_LOCALE.iter().any(|state| cause.contains(state))
+    error.native_code_text().is_some_and(|code| ABOUT_LOCALE.contains(&code))
 }
 
 fn locale_warning(definition: &Definition, taken: Locale, refused: &Error) -> Warning {
@@ -145,7 +137,7 @@ fn locale_warning(definition: &Definition, taken: Locale, refused: &Error) -> Wa
     let taken = if taken == Locale::C { "locale C" } else { "the server's default locale" };
     let message = format!(
         "the database has {taken} instead of {wanted}, so that texts may sort differently: {}",
-        cause_of(refused)
+        refused.cause()
     );
     Warning::new("locale", message).with_cure("Install that locale on the server, then restore again")
 }

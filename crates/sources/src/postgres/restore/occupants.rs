@@ -15,7 +15,7 @@ impl Target {
         } else {
             ("locked", holders, "End it, or wait until its transaction has ended, then try again")
         };
-        Error::Failed { what, cause: users_in_words(names, verb, &users), cure: Some(cure.to_owned()) }
+        Error::failed(what, users_in_words(names, verb, &users)).cure(cure)
     }
 
     /// Returns the sessions that hold a lock on one of the databases as a whole: the database, and who it is.

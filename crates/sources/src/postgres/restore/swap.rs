@@ -20,7 +20,7 @@ const SWAP_LOCK_TIMEOUT: &str = "3s";
 /// The pause between two attempts, in which others can connect.
 const SWAP_PAUSE: Duration = Duration::from_secs(1);
 /// SQLSTATE of a database that is in use, and of a lock that did not come in time.
-const IN_THE_WAY: [&str; 2] = ["SQLSTATE 55006", "SQLSTATE 55P03"];
+const IN_THE_WAY: [&str; 2] = ["55006", "55P03"];
 
 impl Target {
     /// Notes on a restored database that it is complete, so that no later restore removes it.
@@ -134,9 +134,9 @@ impl Target {
         for attempt in 1..=SWAP_ATTEMPTS {
             guard.check().await?;
             match execute_guarded(&self.source, &sql, guard).await {
-                Err(Error::Failed { what, cause, .. }) if IN_THE_WAY.iter().any(|state| cause.contains(state)) => {
+                Err(error) if error.native_code_text().is_some_and(|code| IN_THE_WAY.contains(&code)) => {
                     if attempt == SWAP_ATTEMPTS {
-                        return Err(self.in_the_way(what, &names).await);
+                        return Err(self.in_the_way(error.what().to_owned(), &names).await);
                     }
                     tokio::time::sleep(SWAP_PAUSE).await;
                 }
@@ -164,9 +164,9 @@ impl Target {
     /// Returns the number of a complete database that waits for the target's place.
     ///
     /// # Errors
-    /// [`Error::Usage`] for any other database.
+    /// [`Kind::Invalid`](crate::Kind::Invalid) for any other database.
     pub(super) async fn kept(&self, kept: &str) -> Result<Number, Error> {
-        let refuse = |why: &str| Err(Error::Usage(format!("'{kept}' {why}")));
+        let refuse = |why: &str| Err(Error::invalid(format!("'{kept}' {why}")));
         if !self.has_database(kept).await? {
             return refuse("is no database of this server");
         }

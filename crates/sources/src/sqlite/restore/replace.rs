@@ -99,19 +99,12 @@ fn copy(restored: &Connection, database: &mut Connection, tries: &Tries<'_>) -> 
 }
 
 fn held(target: &Path) -> Error {
-    Error::Failed {
-        what: format!("could not replace {}", target.display()),
-        cause: "another process has it open".to_owned(),
-        cure: Some(STOP_THEM.to_owned()),
-    }
+    Error::failed(format!("could not replace {}", target.display()), "another process has it open").cure(STOP_THEM)
 }
 
 fn not_set_back(cause: &Error, target: &Path) -> Error {
-    Error::Failed {
-        what: format!("{} has its old content, but is no longer in WAL mode", target.display()),
-        cause: cause.to_string(),
-        cure: Some("Run PRAGMA journal_mode = WAL on it".to_owned()),
-    }
+    Error::failed(format!("{} has its old content, but is no longer in WAL mode", target.display()), cause.to_string())
+        .cure("Run PRAGMA journal_mode = WAL on it")
 }
 
 fn kept_mode(target: &Path, wants_wal: bool) -> Warning {
