@@ -8,4 +8,4 @@ async fn fresh() -> Subject {
     Subject { destination: Arc::new(Meager::default()), browsed: String::new(), keeps: Vec::new() }
 }
 
-adapter::destination_conformance!(crate::fresh);
+adapter::destination_conformance!(fresh);
