@@ -1,6 +1,7 @@
 //! A connection of the driver: questions, changes that this process commits, and an end that leaves nothing running in the server.
 
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ pub(super) struct Connection {
     is_busy: bool,
 }
 
-/// Reads and writes a socket until it is closed.
-struct Socket(Option<Pin<Box<dyn Future<Output = ()> + Send>>>);
+/// Reads and writes a socket until it is closed. The mutex is never locked: it makes a session shareable.
+struct Socket(Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>);
 
 impl std::fmt::Debug for Connection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,7 +41,7 @@ impl Connection {
         running: impl Future<Output = ()> + Send + 'static,
         tls: MakeRustlsConnect,
     ) -> Self {
-        Self { client, socket: Socket(Some(Box::pin(running))), tls, is_busy: false }
+        Self { client, socket: Socket(Mutex::new(Some(Box::pin(running)))), tls, is_busy: false }
     }
 
     /// Runs one statement in a transaction of its own, with limits that end with it.
@@ -89,12 +90,13 @@ impl Socket {
     /// Reads and writes for as long as `work` takes. Once the socket is closed, work that needs it fails.
     async fn drive<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
+        let running = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
         std::future::poll_fn(|context| {
             if let Poll::Ready(done) = work.as_mut().poll(context) {
                 return Poll::Ready(done);
             }
-            if self.0.as_mut().is_some_and(|socket| socket.as_mut().poll(context).is_ready()) {
-                self.0 = None;
+            if running.as_mut().is_some_and(|socket| socket.as_mut().poll(context).is_ready()) {
+                *running = None;
             }
             work.as_mut().poll(context)
         })

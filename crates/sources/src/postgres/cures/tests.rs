@@ -155,9 +155,9 @@ fn reading_rights_are_not_the_cure_for_everything_that_is_denied() {
 fn a_login_that_is_refused_in_another_language_has_its_cure() {
     assert_eq!(of(Ask, "FATAL:  Passwort-Authentifizierung für Benutzer »x« fehlgeschlagen"), None);
     for sqlstate in ["28P01", "28000", "3D000", "53300", "57P03"] {
-        assert!(super::by_code(sqlstate).is_some(), "{sqlstate}");
+        assert!(by_code(sqlstate).is_some(), "{sqlstate}");
     }
-    assert_eq!(super::by_code("42P01"), None);
+    assert_eq!(by_code("42P01"), None);
 }
 
 #[test]
