@@ -91,7 +91,7 @@ impl From<adapter::Error> for Failure {
     fn from(error: adapter::Error) -> Self {
         match error.kind() {
             Kind::Invalid => Self::Usage(error.to_string()),
-            _ => Self::Failed(describe(&error)),
+            _ => Self::Failed(with_way_on(describe(&error), WayOn::after(&error))),
         }
     }
 }
@@ -110,15 +110,6 @@ fn way_on_in_words(way_on: WayOn<'_>) -> String {
 fn with_way_on(words: String, way_on: Option<WayOn<'_>>) -> String {
     let end = if words.ends_with('.') { "" } else { "." };
     way_on.map(|way_on| format!("{words}{end} {}", way_on_in_words(way_on))).unwrap_or(words)
-}
-
-impl From<sources::Error> for Failure {
-    fn from(error: sources::Error) -> Self {
-        match error.kind() {
-            sources::Kind::Invalid => Self::Usage(error.to_string()),
-            _ => Self::Failed(with_way_on(error.to_string(), WayOn::after(&error))),
-        }
-    }
 }
 
 impl From<runner::OpenError> for Failure {
@@ -180,9 +171,8 @@ mod tests {
 
     #[test]
     fn a_restore_that_failed_names_the_option_to_go_on_with() {
-        let object = || sources::Error::new(sources::Kind::Object, "could not restore", "no f()");
-        let kept =
-            sources::Error::new(sources::Kind::Kept { name: "shop__x".into() }, "'shop' could not be replaced", "busy");
+        let object = || sources::Error::new(Kind::Object, "could not restore", "no f()");
+        let kept = sources::Error::new(Kind::Kept { name: "shop__x".into() }, "'shop' could not be replaced", "busy");
         let leftover = runner::OpenError::Leftover {
             cause: Box::new(runner::OpenError::Source(object())),
             leftover: sources::Error::holds_data("x"),

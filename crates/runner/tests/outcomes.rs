@@ -208,7 +208,7 @@ fn folder() -> Folder {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("file://{}", folder.path().display());
     let destination: Arc<dyn Destination> =
-        destinations::parse(&address, |_| Err::<_, adapter::Error>(adapter::Error::invalid(""))).unwrap();
+        destinations::parse(&address, |_| Err::<_, Error>(Error::invalid(""))).unwrap();
     Folder { _folder: folder, destination }
 }
 

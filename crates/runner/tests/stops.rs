@@ -214,8 +214,8 @@ struct Lost;
 
 #[async_trait]
 impl Guard for Lost {
-    async fn check(&self) -> Result<(), sources::Error> {
-        Err(sources::Error::stopped("another server has taken this run over"))
+    async fn check(&self) -> Result<(), Error> {
+        Err(Error::stopped("another server has taken this run over"))
     }
 }
 

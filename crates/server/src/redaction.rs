@@ -4,7 +4,7 @@
 //! `[secret]` in that word's place gives it away to everybody who knows what stands there. So:
 //!
 //! - Only free text is redacted: messages, errors, cures, which hold what tools and servers say. Structured fields (paths, names,
-//!   ids, sizes, checksums) are ours, hold no secret, and stay as they are ([`redacted`]).
+//!   ids, sizes, checksums) are ours, hold no secret, and stay as they are ([`domain::run::RunResult::with_words`]).
 //! - A secret is blotted wherever it stands in free text only if it can be nothing else: at least eight characters, more than a
 //!   plain word or number, more than dates, extensions and words of ours in a row, and not part of a public name
 //!   ([`make_public`]).
@@ -22,7 +22,6 @@ use std::sync::{Mutex, PoisonError};
 
 use domain::text::one_line;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 
 /// Secrets, and public names, remembered at most; the oldest are forgotten first.
 const MOST: usize = 4096;
@@ -77,8 +76,6 @@ const BACKUP_TIME: &str = "0000-00-00T00-00-00";
 const BLOT: &str = "[secret]";
 /// What tools write before a password, in lower case; between the two stands one of `: = " '` at least.
 const LABELS: [&str; 8] = ["password", "passwd", "passphrase", "pgpassword", "pwd", "secret", "token", "key"];
-/// Fields whose text is free.
-const FREE_TEXT: [&str; 4] = ["error", "message", "cure", "reason"];
 
 static KNOWN: Mutex<Known> = Mutex::new(Known { secrets: VecDeque::new(), public: VecDeque::new() });
 
@@ -235,21 +232,6 @@ fn is_labelled(before: &str) -> bool {
     separated && LABELS.iter().any(|known| label.ends_with(known))
 }
 
-/// A value whose free text is without any secret.
-pub(crate) fn redacted(value: Value) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(redacted).collect(),
-        Value::Object(fields) => fields
-            .into_iter()
-            .map(|(name, value)| match value {
-                Value::String(text) if FREE_TEXT.contains(&name.as_str()) => (name, Value::String(redact(&text))),
-                value => (name, redacted(value)),
-            })
-            .collect(),
-        other => other,
-    }
-}
-
 /// Standard error, redacted: where the log goes. Each write is one event and becomes one line, whatever the values in it hold.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct RedactedStderr;
@@ -275,6 +257,7 @@ fn one_event(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use domain::run::RunResult;
     use serde_json::json;
 
     use super::*;
@@ -292,8 +275,6 @@ mod tests {
         }
         register("p@ss w%rd/1");
         assert_eq!(redact("at postgres://u:p%40ss%20w%25rd%2F1@db/x"), "at postgres://u:[secret]@db/x");
-        let value = json!({"copies": [{"error": "hunter2-hunter2 was refused", "size": 1}]});
-        assert_eq!(redacted(value), json!({"copies": [{"error": "[secret] was refused", "size": 1}]}));
     }
 
     #[test]
@@ -305,7 +286,7 @@ mod tests {
         );
         let event = json!({"message": "a\u{202e}\u{e0041}\nb"});
         let written = one_event(format!("{event}\n").as_bytes());
-        assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), event);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), event);
         assert!(!written.contains('\u{202e}'));
     }
 
@@ -411,12 +392,14 @@ mod tests {
         register("folder-9-x");
         let result = json!({
             "databases": [{"database": "folder-9-x", "copies": [
-                {"destinationId": "folder-9-x", "destination": "folder-9-x", "path": "folder-9-x/backup.db", "checksum": {"sha": "folder-9-x"}},
-                {"destination": "folder-9-x", "error": "refused: folder-9-x"},
+                {"destinationId": "folder-9-x", "destination": "folder-9-x", "path": "folder-9-x/backup.db",
+                    "size": {"plain": 1, "stored": 1}, "checksum": {"sha256Plain": "folder-9-x", "sha256Stored": "folder-9-x"}},
+                {"destinationId": "d", "destination": "folder-9-x", "error": "refused: folder-9-x"},
             ]}],
             "warnings": [{"code": "folder-9-x", "subject": "folder-9-x", "message": "about folder-9-x"}],
         });
-        let clean = redacted(result.clone());
+        let typed: RunResult = serde_json::from_value(result.clone()).unwrap();
+        let clean = serde_json::to_value(typed.with_words(&redact)).unwrap();
         let (copies, was) = (&clean["databases"][0]["copies"], &result["databases"][0]["copies"]);
         assert_eq!(copies[0], was[0]);
         assert_eq!(
