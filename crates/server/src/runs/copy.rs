@@ -91,6 +91,7 @@ impl App {
         self.note_working(destination_id, &READING).await;
         self.note_working(to_destination_id, &WRITING).await;
         self.log(&run.id, Level::Info, &words).await;
+        self.record_copied(&run.id, to_destination_id, &*destination, path).await;
         let result = json!({"path": path, "destinationId": to_destination_id});
         Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result), committed: true })
     }

@@ -88,6 +88,9 @@ impl App {
             let wanted = PublishedBy { run_id: &run.id, job, signed_by, started, most };
             found.extend(published_by(&*destination, &wanted).await?);
         }
+        for stored in &found {
+            self.record_backup(&run.id, id, stored).await;
+        }
         Ok(found)
     }
 }

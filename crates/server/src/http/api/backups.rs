@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use catalog::NewVerification;
 use destinations::{Destination, Entry};
 use domain::BackupName;
 use domain::sidecar::Sidecar;
@@ -15,6 +16,7 @@ use runner::{Backup, DeleteError, Listing, SidecarState, SignatureState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::caller::Caller;
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{cursor, page};
 use super::super::problem::Problem;
@@ -23,6 +25,7 @@ use super::restores::FindingInfo;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::stored_copies::method;
 
 /// Maximum number of unreadable folders in an answer.
 const MAX_UNREADABLE: usize = 100;
@@ -99,7 +102,7 @@ pub(crate) struct BackupQuery {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PathQuery {
     /// As the list shows it.
-    path: String,
+    pub(super) path: String,
 }
 
 /// Which backup.
@@ -179,7 +182,7 @@ pub(crate) struct Verification {
 }
 
 /// Whether it is the file that was backed up.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum VerificationResult {
     /// The storage's hash is the sidecar's.
@@ -188,6 +191,16 @@ pub(crate) enum VerificationResult {
     Unknown,
     /// It is not the file that was backed up.
     Altered,
+}
+
+impl From<VerificationResult> for catalog::VerificationResult {
+    fn from(result: VerificationResult) -> Self {
+        match result {
+            VerificationResult::Whole => Self::Whole,
+            VerificationResult::Unknown => Self::Unknown,
+            VerificationResult::Altered => Self::Altered,
+        }
+    }
 }
 
 impl From<Backup> for BackupInfo {
@@ -332,11 +345,16 @@ fn not_a_backup() -> Problem {
 pub(crate) async fn verify(
     State(app): State<App>,
     Id(id): Id,
+    caller: Caller,
     Body(input): Body<PathInput>,
 ) -> Result<Json<Verification>, Problem> {
     check_backup(&input.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
-    let (result, detail) = match runner::restore::verify(&*destination, &input.path).await {
+    let verified = match runner::restore::verify(&*destination, &input.path).await {
+        Err(error) if !matches!(error, runner::OpenError::Altered { .. }) => return Err(Failure::from(error).into()),
+        verified => verified,
+    };
+    let (result, detail) = match &verified {
         Ok(examined) if examined.is_proved => {
             (VerificationResult::Whole, "the storage's own hash agrees with the sidecar".to_owned())
         }
@@ -350,9 +368,16 @@ pub(crate) async fn verify(
                 format!("there is nothing to compare it with: {why}. A restore checks its layers."),
             )
         }
-        Err(altered @ runner::OpenError::Altered { .. }) => (VerificationResult::Altered, altered.to_string()),
-        Err(error) => return Err(Failure::from(error).into()),
+        Err(altered) => (VerificationResult::Altered, altered.to_string()),
     };
+    let examined = verified.as_ref().ok();
+    let has_own_hash = match examined {
+        Some(examined) => examined.entry.hash.is_some(),
+        None => destination.stat(&input.path).await.is_ok_and(|entry| entry.is_some_and(|entry| entry.hash.is_some())),
+    };
+    let by = caller.describe();
+    let stored = NewVerification { by: &by, how: method(has_own_hash), result: result.into(), detail: &detail };
+    app.record_verification(&id, &input.path, examined, stored).await;
     Ok(Json(Verification { result, detail }))
 }
 
@@ -367,7 +392,19 @@ pub(crate) async fn delete(
     check_backup(&query.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
     app.listings.forget(&id);
-    runner::delete(&*destination, &query.path).await.map_err(not_deleted)?;
+    app.catalog.begin_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+    let deleted = runner::delete(&*destination, &query.path).await;
+    match &deleted {
+        Ok(()) | Err(DeleteError::Destination(destinations::Error::NotFound(_))) => {
+            app.catalog.end_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+        }
+        Err(DeleteError::NotABackup(_) | DeleteError::Locked(_) | DeleteError::Unreadable { .. }) => {
+            app.catalog.abandon_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+        }
+        // Whether it is still there, the next scan tells.
+        Err(DeleteError::Destination(_)) => {}
+    }
+    deleted.map_err(not_deleted)?;
     Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))
 }
 
