@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
+use crate::retention::RETENTION_BATCH;
 use crate::sql::{self, record, values};
 use crate::values::{Moment, as_json, json};
 use crate::vault::Place;
@@ -206,11 +207,18 @@ impl Catalog {
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
-    /// Removes a destination; the backups there stay. False if there is none.
+    /// Removes a destination and what is known of the copies there, which stay. Returns `false` if there is none.
     ///
     /// # Errors
     /// [`Error::Referenced`] if a job uses it.
     pub async fn delete_destination(&self, id: &str) -> Result<bool, Error> {
+        let used = "SELECT job_id FROM job_destinations WHERE destination_id = $1 LIMIT 1";
+        if sql::value::<String>(&self.db, used, values![id]).await?.is_some() {
+            return Err(Error::Referenced);
+        }
+        // There can be a million copies: removing all of them with the destination would lock everybody else out.
+        let text = "DELETE FROM copies WHERE id IN (SELECT id FROM copies WHERE destination_id = $1 LIMIT $2) RETURNING backup_id";
+        while self.remove_copies(text, values![id, RETENTION_BATCH]).await? > 0 {}
         Ok(sql::run(&self.db, "DELETE FROM destinations WHERE id = $1", values![id]).await? > 0)
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use domain::Compression;
+use server::Retention;
 use url::Url;
 
 /// Backs up databases to Dropbox and folders, encrypted, in one pass, and restores them.
@@ -47,7 +48,7 @@ pub(crate) enum Command {
     /// Check that the server is ready, for container health checks
     #[command(long_about = HEALTH)]
     Health(ListenArguments),
-    /// The server's sources. This and the next seven talk to a server: DBACKUP_URL (http://localhost:3000), DBACKUP_TOKEN
+    /// The server's sources. This and the next eight talk to a server: DBACKUP_URL (http://localhost:3000), DBACKUP_TOKEN
     Sources {
         #[command(subcommand)]
         command: ResourceCommand,
@@ -55,7 +56,12 @@ pub(crate) enum Command {
     /// The server's destinations
     Destinations {
         #[command(subcommand)]
-        command: ResourceCommand,
+        command: DestinationCommand,
+    },
+    /// The backups that the server knows of
+    Backups {
+        #[command(subcommand)]
+        command: BackupsCommand,
     },
     /// The server's encryption profiles
     Profiles {
@@ -156,6 +162,54 @@ pub(crate) enum JobCommand {
         #[arg(long)]
         follow: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DestinationCommand {
+    #[command(flatten)]
+    Resource(ResourceCommand),
+    /// Scan a destination for backups that are new or missing
+    Scan {
+        /// Its name or id
+        name: String,
+        /// Return at once instead of waiting for the result
+        #[arg(long)]
+        no_wait: bool,
+        /// Print the result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupsCommand {
+    /// List backups, newest first, as they were last seen
+    List(BackupsListArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupsListArguments {
+    /// Only at this destination: its name or id
+    #[arg(long, value_name = "NAME")]
+    pub(crate) destination: Option<String>,
+    /// Only of the job with this name
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) job: Option<String>,
+    /// Only of this database
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(crate) database: Option<String>,
+    /// Only if job, database or destination contain these words
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) search: Option<String>,
+    /// Only backups that the last scan did not find
+    #[arg(long)]
+    pub(crate) missing: bool,
+    /// Maximum number of backups
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) limit: u32,
+    /// One JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -288,12 +342,34 @@ pub(crate) struct ServeArguments {
     /// Seconds that running backups may go on after the server was asked to stop
     #[arg(long, value_name = "SECONDS", env = "DBACKUP_GRACE", default_value_t = 30)]
     pub(crate) grace: u64,
+    #[command(flatten)]
+    pub(crate) keep: KeepArguments,
     /// How the log is written
     #[arg(long, value_name = "FORMAT", env = "DBACKUP_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
     /// What is logged: error, warn, info, debug, trace, or directives such as server=debug
     #[arg(long, value_name = "FILTER", env = "DBACKUP_LOG", default_value = "info")]
     pub(crate) log: String,
+}
+
+/// How long the server keeps what grows.
+#[derive(Debug, Args)]
+pub(crate) struct KeepArguments {
+    /// Days to keep the logs of runs
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUN_LOGS", default_value_t = Retention::RUN_LOG_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    keep_run_logs: u16,
+    /// Days to keep runs; the last good run of a job is always kept
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUNS", default_value_t = Retention::RUN_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    keep_runs: u16,
+    /// Days to keep the audit log
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_AUDIT", default_value_t = Retention::AUDIT_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    keep_audit: u16,
+}
+
+impl KeepArguments {
+    pub(crate) fn retention(&self) -> Retention {
+        Retention::of_days(self.keep_run_logs, self.keep_runs, self.keep_audit)
+    }
 }
 
 /// How the log is written.

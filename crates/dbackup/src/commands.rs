@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod api;
 pub(crate) mod apply;
 pub(crate) mod backup;
+pub(crate) mod backups;
 pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod demo;

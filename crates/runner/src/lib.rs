@@ -13,6 +13,7 @@ pub mod naming;
 pub mod provenance;
 pub mod restore;
 pub mod review;
+pub mod scan;
 mod sidecars;
 mod signature;
 mod stall;

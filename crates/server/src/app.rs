@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::readiness::Readiness;
 use crate::runs::Runs;
+use crate::scans::Scans;
 
 /// The server's shared parts. Clones are the same.
 #[derive(Clone)]
@@ -42,6 +43,7 @@ pub(crate) struct Parts {
     pub(crate) listings: Listings<runner::Listing>,
     pub(crate) folders: Listings<Vec<adapter::destination::Folder>>,
     pub(crate) runs: Runs,
+    pub(crate) scans: Scans,
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
 }

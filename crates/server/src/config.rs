@@ -8,6 +8,7 @@ use std::time::Duration;
 use catalog::{KeySource, Location};
 use dropbox::Endpoints;
 use ipnet::IpNet;
+use jiff::SignedDuration;
 use url::Url;
 
 /// A server's settings.
@@ -45,8 +46,42 @@ pub struct Config {
     pub slowest_answer: Duration,
     /// A client that takes no byte of an answer for so long is disconnected.
     pub stalled_answer: Duration,
+    /// What grows, and how long it is kept.
+    pub retention: Retention,
     /// Names of this server besides the public URL's, `localhost` and addresses, under which browsers may sign in.
     pub allowed_hosts: Vec<String>,
+}
+
+/// How long things are kept that grow with every run or request.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// The logs of runs.
+    pub run_logs: SignedDuration,
+    /// Runs, but never the last good one of a job. Also what is known of backups that were deleted.
+    pub runs: SignedDuration,
+    /// The audit log.
+    pub audit: SignedDuration,
+}
+
+impl Retention {
+    /// Days that the logs of runs are kept by default.
+    pub const RUN_LOG_DAYS: u16 = 90;
+    /// Days that runs are kept by default.
+    pub const RUN_DAYS: u16 = 400;
+    /// Days that the audit log is kept by default.
+    pub const AUDIT_DAYS: u16 = 400;
+
+    /// Makes one of days: for the logs of runs, runs, and the audit log.
+    pub fn of_days(run_logs: u16, runs: u16, audit: u16) -> Self {
+        let days = |days: u16| SignedDuration::from_hours(i64::from(days) * 24);
+        Self { run_logs: days(run_logs), runs: days(runs), audit: days(audit) }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self::of_days(Self::RUN_LOG_DAYS, Self::RUN_DAYS, Self::AUDIT_DAYS)
+    }
 }
 
 /// How Dropbox is reached, the same for all destinations.

@@ -19,7 +19,7 @@ use crate::credentials::Credentials;
 use crate::data_folder::DataFolder;
 use crate::dropbox_clients::DropboxClients;
 use crate::host_paths::HostPaths;
-use crate::http::{self, Gates, IDLE, LONGEST, MAX_BODIES};
+use crate::http::{self, Gates, MAX_BODIES};
 use crate::limiter::Limiters;
 use crate::listen::Listening;
 use crate::listings::Listings;
@@ -28,10 +28,9 @@ use crate::passwords::Passwords;
 use crate::readiness::Readiness;
 use crate::runs::Runs;
 use crate::runs::executor::CLEAN_UP;
+use crate::scans::Scans;
 use crate::tls::Certificate;
 
-/// What has expired is forgotten this often.
-const TIDY: Duration = Duration::from_secs(600);
 /// Requests get so long to end after everything else has.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 
@@ -65,6 +64,7 @@ pub struct Server {
     scheduling: JoinHandle<()>,
     tidying: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    scanning: JoinHandle<()>,
     _data: DataFolder,
 }
 
@@ -84,6 +84,7 @@ impl Server {
         let connections = Connections::new(raise_open_files(), config.trusted_proxies.clone(), stalled);
         let app = App::new(Parts {
             runs: Runs::new(catalog::new_id(clock.now())),
+            scans: Scans::default(),
             passwords: Passwords::new().map_err(Error::Start)?,
             limiters: Limiters::default(),
             gates: Gates::default(),
@@ -104,6 +105,7 @@ impl Server {
         app.recover_ends().await?;
         if app.catalog.is_private() {
             app.settle_abandoned().await?;
+            app.catalog.end_abandoned_scans(app.now()).await?;
         }
         let handle = Handle::new();
         let router = http::router(&app);
@@ -111,9 +113,22 @@ impl Server {
         let listening = tokio::spawn(listening.serve(router));
         let working = tokio::spawn(app.clone().work());
         let scheduling = tokio::spawn(app.clone().schedule());
-        let tidying = tokio::spawn(tidy(app.clone()));
+        let tidying = tokio::spawn(app.clone().tidy());
         let sweeping = tokio::spawn(app.clone().sweep_sources());
-        Ok(Self { app, address, setup, handle, listening, working, scheduling, tidying, sweeping, _data: data })
+        let scanning = tokio::spawn(app.clone().scan_destinations());
+        Ok(Self {
+            app,
+            address,
+            setup,
+            handle,
+            listening,
+            working,
+            scheduling,
+            tidying,
+            sweeping,
+            scanning,
+            _data: data,
+        })
     }
 
     /// Where it listens.
@@ -145,6 +160,8 @@ impl Server {
         let drained = async {
             let _ = self.working.await;
             let _ = self.scheduling.await;
+            let _ = self.scanning.await;
+            self.app.scans.ended().await;
         };
         if tokio::time::timeout(self.app.config.grace + CLEAN_UP, drained).await.is_err() {
             tracing::error!("runs did not stop in time; they are marked at the next start");
@@ -202,18 +219,4 @@ async fn prepare_setup(app: &App) -> Result<Option<(Token, PathBuf)>, Error> {
         Error::Start(format!("could not write the setup token into {}: {error}", app.config.data.display()))
     })?;
     Ok(Some((token, path)))
-}
-
-async fn tidy(app: App) {
-    loop {
-        let forgotten = async {
-            // A server whose clock is wrong must not end the sessions of the others.
-            let now = app.catalog.shared_now(app.now()).await?;
-            app.catalog.forget_expired(now, IDLE, LONGEST).await
-        };
-        if let Err(error) = forgotten.await {
-            tracing::error!(%error, "what has expired could not be removed");
-        }
-        tokio::time::sleep(TIDY).await;
-    }
 }

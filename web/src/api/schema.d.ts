@@ -93,6 +93,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The backups at all destinations, the newest first, as they were last seen. Nothing is read from the destinations: see the scans. */
+        get: operations["get_backups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the names that backups can be filtered by. */
+        get: operations["get_backups_names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns how many backups a filter lets through. Takes longer than a page, the more there are. */
+        get: operations["get_backups_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/copies": {
         parameters: {
             query?: never;
@@ -182,6 +233,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/destinations/{id}/backups/verifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns how a backup was verified so far, at most the last twenty times. */
+        get: operations["get_destinations_id_backups_verifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/destinations/{id}/backups/verify": {
         parameters: {
             query?: never;
@@ -191,7 +259,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file. */
+        /** Compares the storage's own hash with the sidecar's. Nothing is downloaded where the storage knows it; a folder's file is read. */
         post: operations["post_destinations_id_backups_verify"];
         delete?: never;
         options?: never;
@@ -229,6 +297,28 @@ export interface paths {
         /** Makes a folder in the storage. */
         post: operations["post_destinations_id_folders"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/{id}/scan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the latest scan of a destination. */
+        get: operations["get_destinations_id_scan"];
+        put?: never;
+        /**
+         * Starts a scan, which reconciles what is known of a destination's backups with what lies there. Returns the scan in progress if there
+         *     is one.
+         */
+        post: operations["post_destinations_id_scan"];
+        /** Cancels a destination's scan. What it has found stays. */
+        delete: operations["delete_destinations_id_scan"];
         options?: never;
         head?: never;
         patch?: never;
@@ -581,6 +671,23 @@ export interface paths {
         };
         /** The stored log, a thousand lines at a time. */
         get: operations["get_runs_id_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/scans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the latest scan of each destination. */
+        get: operations["get_scans"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1040,11 +1147,23 @@ export interface components {
             /** @description Folders at the destination that could not be read. Backups in them are not listed. */
             unreadable?: components["schemas"]["UnreadableFolder"][];
         };
-        /**
-         * @description How a content was compared.
-         * @enum {string}
-         */
-        CheckedBy: "ownHash" | "readBack" | "sizeAndTag";
+        /** @description What the list can be filtered by. */
+        BackupNames: {
+            /** @description Names of jobs that have backups, at most 1000. */
+            jobs: string[];
+            /** @description Names of databases that have backups, at most 1000. */
+            databases: string[];
+        };
+        /** @description How many backups there are. */
+        BackupSummary: {
+            /** Format: int64 */
+            copies: number;
+            /**
+             * Format: int64
+             * @description Bytes of their files.
+             */
+            size: number;
+        };
         /** @description The code that Dropbox has shown. */
         CodeInput: {
             code: string;
@@ -1067,6 +1186,11 @@ export interface components {
             /** @description Where it goes. */
             toDestinationId: string;
         };
+        /**
+         * @description Where a copy is in its life.
+         * @enum {string}
+         */
+        CopyState: "present" | "missing" | "deleting" | "deleted";
         /** @description Who is signed in. */
         CurrentSession: {
             userId: string;
@@ -1300,6 +1424,16 @@ export interface components {
             /** @description The days on which something happened, or should have. */
             days: components["schemas"]["JobDay"][];
         };
+        /** @description A verification of a copy. */
+        LastVerification: {
+            at: components["schemas"]["Time"];
+            /** @description By whom: `user anna`, `run <id>`. */
+            by: string;
+            how: components["schemas"]["VerificationMethod"];
+            result: components["schemas"]["VerificationResult"];
+            /** @description The result in words. */
+            detail?: string;
+        };
         /** @description A page of a list. */
         List_ApiToken: {
             /** @description In order. */
@@ -1503,6 +1637,69 @@ export interface components {
                 passwordSet: boolean;
                 createdAt: components["schemas"]["Time"];
                 updatedAt: components["schemas"]["Time"];
+            }[];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_StoredBackup: {
+            /** @description In order. */
+            items: {
+                /** @description The copy's id. */
+                id: string;
+                /** @description The backup's id, which its copies at other destinations share. */
+                backupId: string;
+                destinationId: string;
+                /** @description The destination's name. */
+                destination: string;
+                /** @description Relative to the destination's folder. */
+                path: string;
+                state: components["schemas"]["CopyState"];
+                /** @description When the state last changed. */
+                stateAt: components["schemas"]["Time"];
+                /** @description The job's name. */
+                job: string;
+                /** @description As its sidecar says: the job may be another server's, or deleted. */
+                jobId?: string | null;
+                runId?: string | null;
+                /** @description The source's address, without its password. */
+                source?: string | null;
+                /** @description `PostgreSQL`, `SQLite`. */
+                engine: string;
+                /** @description Absent for engines with one database per source. */
+                database?: string | null;
+                /** @description When its run started. */
+                time: components["schemas"]["Time"];
+                /**
+                 * Format: int64
+                 * @description Bytes of the file.
+                 */
+                size: number;
+                /**
+                 * Format: int64
+                 * @description Bytes of the dump, as its sidecar says.
+                 */
+                dumpedSize?: number | null;
+                /** @description Of the file, by algorithm, as its sidecar says. */
+                hashes?: {
+                    [key: string]: string;
+                };
+                /** @description Of the dump, by algorithm, as its sidecar says. */
+                dumpHashes?: {
+                    [key: string]: string;
+                };
+                /** @description `zst`, `gz`; absent if it is not compressed. */
+                compression?: string | null;
+                encrypted: boolean;
+                /** @description The public keys that it is encrypted to, as its sidecar says. */
+                encryptedTo?: string[];
+                /** @description What it lacks, and what could not be checked. */
+                warnings?: Record<string, never>[];
+                sidecar: components["schemas"]["SidecarKnown"];
+                signature?: components["schemas"]["SignatureState"] | null;
+                firstSeenAt: components["schemas"]["Time"];
+                lastSeenAt: components["schemas"]["Time"];
+                verified?: components["schemas"]["LastVerification"] | null;
             }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
@@ -1732,6 +1929,43 @@ export interface components {
          * @enum {string}
          */
         RunStatus: "queued" | "running" | "succeeded" | "succeededWithWarnings" | "partial" | "failed" | "cancelled" | "interrupted";
+        /** @description The latest scan of a destination. */
+        Scan: {
+            destinationId: string;
+            state: components["schemas"]["ScanState"];
+            startedAt: components["schemas"]["Time"];
+            finishedAt?: components["schemas"]["Time"] | null;
+            completeAt?: components["schemas"]["Time"] | null;
+            /**
+             * Format: int64
+             * @description Backups found so far.
+             */
+            found: number;
+            /**
+             * Format: int64
+             * @description Backups among them that were unknown.
+             */
+            adopted: number;
+            /**
+             * Format: int64
+             * @description Backups that it has marked as missing.
+             */
+            missing: number;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** @description Folders that could not be read. What is known of backups in them was not changed. */
+            unreadable?: components["schemas"]["UnreadFolder"][];
+        };
+        /** @description The latest scans. */
+        ScanList: {
+            /** @description One per destination that was scanned. */
+            items: components["schemas"]["Scan"][];
+        };
+        /**
+         * @description How far a scan is, or how it ended.
+         * @enum {string}
+         */
+        ScanState: "running" | "complete" | "partial" | "failed" | "cancelled";
         /** @description When a job runs. */
         ScheduleInput: {
             /** @description Five cron fields: minute, hour, day of month, month, day of week; or `@daily` and the like. */
@@ -1777,6 +2011,11 @@ export interface components {
          * @enum {string}
          */
         Severity: "blocks" | "warns" | "informs";
+        /**
+         * @description What is known of the sidecar beside a backup.
+         * @enum {string}
+         */
+        SidecarKnown: "read" | "unread" | "unreadable" | "absent";
         /** @description A name and its password. */
         SignIn: {
             name: string;
@@ -1879,6 +2118,64 @@ export interface components {
             /** @description Why it failed, and what to do. */
             message?: string | null;
         };
+        /** @description A copy of a backup at a destination, as it was last seen there. */
+        StoredBackup: {
+            /** @description The copy's id. */
+            id: string;
+            /** @description The backup's id, which its copies at other destinations share. */
+            backupId: string;
+            destinationId: string;
+            /** @description The destination's name. */
+            destination: string;
+            /** @description Relative to the destination's folder. */
+            path: string;
+            state: components["schemas"]["CopyState"];
+            /** @description When the state last changed. */
+            stateAt: components["schemas"]["Time"];
+            /** @description The job's name. */
+            job: string;
+            /** @description As its sidecar says: the job may be another server's, or deleted. */
+            jobId?: string | null;
+            runId?: string | null;
+            /** @description The source's address, without its password. */
+            source?: string | null;
+            /** @description `PostgreSQL`, `SQLite`. */
+            engine: string;
+            /** @description Absent for engines with one database per source. */
+            database?: string | null;
+            /** @description When its run started. */
+            time: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Bytes of the file.
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description Bytes of the dump, as its sidecar says.
+             */
+            dumpedSize?: number | null;
+            /** @description Of the file, by algorithm, as its sidecar says. */
+            hashes?: {
+                [key: string]: string;
+            };
+            /** @description Of the dump, by algorithm, as its sidecar says. */
+            dumpHashes?: {
+                [key: string]: string;
+            };
+            /** @description `zst`, `gz`; absent if it is not compressed. */
+            compression?: string | null;
+            encrypted: boolean;
+            /** @description The public keys that it is encrypted to, as its sidecar says. */
+            encryptedTo?: string[];
+            /** @description What it lacks, and what could not be checked. */
+            warnings?: Record<string, never>[];
+            sidecar: components["schemas"]["SidecarKnown"];
+            signature?: components["schemas"]["SignatureState"] | null;
+            firstSeenAt: components["schemas"]["Time"];
+            lastSeenAt: components["schemas"]["Time"];
+            verified?: components["schemas"]["LastVerification"] | null;
+        };
         /** @description The server. */
         SystemInfo: {
             /** @description Its version. */
@@ -1907,6 +2204,13 @@ export interface components {
             scopes: components["schemas"]["Permission"][];
             expiresAt?: components["schemas"]["Time"] | null;
         };
+        /** @description A folder that a scan could not read. */
+        UnreadFolder: {
+            /** @description Relative to the destination's folder. */
+            path: string;
+            /** @description Why. */
+            error: string;
+        };
         /** @description A folder that could not be read. */
         UnreadableFolder: {
             /** @description Relative to the destination's folder. */
@@ -1934,13 +2238,22 @@ export interface components {
             /** @description At least 10 characters. */
             password: string;
         };
-        /** @description Whether a destination holds what was backed up. */
+        /** @description What the storage's own hash says. */
         Verification: {
             result: components["schemas"]["VerificationResult"];
-            checkedBy?: components["schemas"]["CheckedBy"] | null;
             /** @description In words. */
             detail: string;
         };
+        /** @description The verifications of a copy. */
+        VerificationList: {
+            /** @description The newest first. */
+            items: components["schemas"]["LastVerification"][];
+        };
+        /**
+         * @description How a storage's copy was verified.
+         * @enum {string}
+         */
+        VerificationMethod: "storageHash" | "readBack" | "deep";
         /**
          * @description Whether it is the file that was backed up.
          * @enum {string}
@@ -2150,6 +2463,128 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_AuditEntry"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backups: {
+        parameters: {
+            query?: {
+                /** @description Only at the destination with this id. */
+                destination?: string;
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Only of this database. */
+                database?: string;
+                /** @description Only where job, database or destination contain each of these words, in any case. Words with a slash are compared with the path. */
+                search?: string;
+                /** @description Only those with this status. */
+                status?: "missing" | "encrypted" | "unencrypted" | "noSidecar" | "verified" | "altered" | "unverified";
+                /** @description Only backups made at this time or later. */
+                from?: components["schemas"]["Time"];
+                /** @description Only backups made before this time. */
+                to?: components["schemas"]["Time"];
+                /** @description The oldest first. */
+                oldest?: boolean;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_StoredBackup"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backups_names: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupNames"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backups_summary: {
+        parameters: {
+            query?: {
+                /** @description Only at the destination with this id. */
+                destination?: string;
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Only of this database. */
+                database?: string;
+                /** @description Only where job, database or destination contain each of these words, in any case. Words with a slash are compared with the path. */
+                search?: string;
+                /** @description Only those with this status. */
+                status?: "missing" | "encrypted" | "unencrypted" | "noSidecar" | "verified" | "altered" | "unverified";
+                /** @description Only backups made at this time or later. */
+                from?: components["schemas"]["Time"];
+                /** @description Only backups made before this time. */
+                to?: components["schemas"]["Time"];
+                /** @description The oldest first. */
+                oldest?: boolean;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupSummary"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
@@ -2456,6 +2891,39 @@ export interface operations {
             };
         };
     };
+    get_destinations_id_backups_verifications: {
+        parameters: {
+            query: {
+                /** @description As the list shows it. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationList"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_destinations_id_backups_verify: {
         parameters: {
             query?: never;
@@ -2577,6 +3045,97 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Folder"];
                 };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_destinations_id_scan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scan"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_destinations_id_scan: {
+        parameters: {
+            query?: {
+                /** @description Do nothing if the last scan ended less than this number of seconds ago. */
+                maxAge?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scan"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_destinations_id_scan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
@@ -3397,6 +3956,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_LogLine"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_scans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanList"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![expect(clippy::disallowed_methods, reason = "the tests look into the database by its own shell")]
 
+mod backups;
 mod full_disk;
 mod jobs_and_runs;
 mod opening;
 mod people;
+mod retention;
 mod single_use;
 mod store;
 mod things;

@@ -54,6 +54,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         slowest_answer: SLOWEST_ANSWER,
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: arguments.allowed_hosts,
+        retention: arguments.keep.retention(),
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let public_url = config.public_url.clone();

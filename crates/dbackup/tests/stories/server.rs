@@ -70,6 +70,15 @@ fn a_configuration_is_applied_run_followed_and_exported() {
     let followed = remote(&["runs", "follow", ran.stdout.trim()]).succeeded();
     assert!(followed.stderr.contains("checked by"));
 
+    // What the runs have stored is known at once; what is gone, once it was looked for.
+    let known = remote(&["backups", "list", "--destination", "offsite", "--search", "NIGHTLY"]).succeeded();
+    assert_eq!(known.stdout.lines().count(), 1, "{}", known.stdout);
+    assert_eq!(remote(&["backups", "list", "--json"]).succeeded().objects().len(), 3);
+    let scan = remote(&["destinations", "scan", "offsite"]).succeeded();
+    assert_eq!(scan.stdout.trim(), "complete: 1 found, 0 new, 0 missing");
+    assert!(remote(&["backups", "list", "--missing"]).succeeded().stdout.is_empty());
+    remote(&["destinations", "scan", "nowhere"]).failed_saying(&["nowhere"]);
+
     // The recovery sheet's key opens it without the server.
     let profile = server.get("/api/profiles")["items"][0]["id"].as_str().unwrap().to_owned();
     let exported = server.post(&format!("/api/profiles/{profile}/export"), &json!({}));

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use super::access::{Access, guard};
 use super::api::{
     audit, backups, copies, destinations, downloads, dropbox_adapter, events, folders, jobs, overview, profiles,
-    restores, runs, sessions, setup, sources, system, tokens, users,
+    restores, runs, scans, sessions, setup, sources, stored_backups, system, tokens, users,
 };
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
@@ -155,6 +155,14 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(View), Catalog, routes!(runs::log))
         .add(Needs(View), Events, routes!(runs::events))
         .add(Needs(View), Events, routes!(events::all))
+        .add(Needs(View), Catalog, routes!(stored_backups::list))
+        .add(Needs(View), Catalog, routes!(stored_backups::summary))
+        .add(Needs(View), Catalog, routes!(stored_backups::names))
+        .add(Needs(View), Catalog, routes!(stored_backups::verifications))
+        .add(Needs(View), Catalog, routes!(scans::list))
+        .add(Needs(View), Catalog, routes!(scans::show))
+        .add(Needs(View), Catalog, routes!(scans::start))
+        .add(Needs(Operate), Catalog, routes!(scans::cancel))
         .add(Needs(View), Storage, routes!(backups::list))
         .add(Needs(View), Storage, routes!(backups::details))
         .add(Needs(Operate), Verify, routes!(backups::verify))

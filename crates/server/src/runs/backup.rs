@@ -44,6 +44,13 @@ struct Plan {
     recipients: Vec<Recipient>,
 }
 
+/// What a run says, and with it what it has published: a destination's id, and what is there.
+struct Said {
+    level: Level,
+    words: String,
+    published: Option<(String, Stored)>,
+}
+
 /// A destination that can be used.
 struct Target {
     id: String,
@@ -194,11 +201,14 @@ impl App {
         request: &BackupRequest<'_>,
         ready: &[Target],
     ) -> RunReport {
-        let (sender, mut lines) = mpsc::channel::<(Level, String)>(LINES);
+        let (sender, mut lines) = mpsc::channel::<Said>(LINES);
         let lost = Mutex::new(0_usize);
         let storing = async {
-            while let Some((level, words)) = lines.recv().await {
+            while let Some(Said { level, words, published }) = lines.recv().await {
                 self.log(&run.id, level, &words).await;
+                if let Some((destination_id, stored)) = published {
+                    self.record_backup(&run.id, &destination_id, &stored).await;
+                }
             }
         };
         let not_sent = &lost;
@@ -206,7 +216,8 @@ impl App {
             // Dropped with this block, which ends the storing.
             let on_event = move |event: Event<'_>| {
                 note_stage(&active.stages, &event, ready, &request.acknowledged, self.now());
-                if sender.try_send(in_words(&event, ready)).is_err() {
+                let (level, words) = in_words(&event, ready);
+                if sender.try_send(Said { level, words, published: published(&event, ready) }).is_err() {
                     *not_sent.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 }
             };
@@ -291,6 +302,12 @@ fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target], acknowledged
         Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
         Event::MayNotFit { .. } | Event::Silent { .. } | Event::Settling { .. } => {}
     }
+}
+
+/// Returns what was published, if that is what happened.
+fn published(event: &Event<'_>, ready: &[Target]) -> Option<(String, Stored)> {
+    let Event::Copied { copy, .. } = event else { return None };
+    Some((ready.get(copy.index)?.id.clone(), copy.result.as_ref().ok()?.clone()))
 }
 
 fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {

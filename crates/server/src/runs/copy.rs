@@ -61,9 +61,11 @@ impl App {
                 self.log(&run.id, Level::Warning, &words).await;
             }
         };
-        let words = match tokio::join!(copying, storing).0 {
-            Ok(Copied::Done { size, proved, .. }) => format!("{} copied to {to}, checked by {proved}", human(size)),
-            Ok(Copied::AlreadyThere) => format!("{to} holds it already, with the same content"),
+        let (words, proved) = match tokio::join!(copying, storing).0 {
+            Ok(Copied::Done { size, proved, .. }) => {
+                (format!("{} copied to {to}, checked by {proved}", human(size)), Some(proved))
+            }
+            Ok(Copied::AlreadyThere) => (format!("{to} holds it already, with the same content"), None),
             Err(error) => {
                 let (whose, words) = match &error {
                     CopyError::Source(error) => (Some((destination_id, error)), of_storage(error)),
@@ -80,6 +82,7 @@ impl App {
         self.note_working(destination_id, &READING).await;
         self.note_working(to_destination_id, &WRITING).await;
         self.log(&run.id, Level::Info, &words).await;
+        self.record_copied(&run.id, to_destination_id, &*destination, path, proved).await;
         let result = RunResult::Copy(CopiedTo { path: path.clone(), destination_id: to_destination_id.clone() });
         Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result), committed: true })
     }

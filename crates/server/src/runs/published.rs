@@ -89,6 +89,9 @@ impl App {
             let published = published_by(&*destination, &wanted).await;
             found.extend(published.map_err(Failure::Destination)?);
         }
+        for stored in &found {
+            self.record_backup(&run.id, id, stored).await;
+        }
         Ok(found)
     }
 }

@@ -5,6 +5,7 @@ mod authorization;
 mod backups;
 mod borders;
 mod cancels;
+mod catalog;
 mod credentials;
 mod dropbox;
 mod interruptions;

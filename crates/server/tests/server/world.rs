@@ -148,6 +148,7 @@ impl World {
             slowest_answer: Duration::from_secs(60),
             stalled_answer: Duration::from_secs(60),
             allowed_hosts: Vec::new(),
+            retention: server::Retention::default(),
         };
         (self.configure)(&mut config);
         let clock = Clock::new(move || *now.lock().unwrap());

@@ -1,52 +1,59 @@
-import { api, ask, type Backup, type Destination, failureOf, type Failure } from '../../api/client';
+import { api, ask, type Scan, type StoredBackup } from '../../api/client';
 
 /** A backup with where it is. */
-export interface Stored extends Backup {
-  destination: Destination;
+export interface Stored extends Omit<StoredBackup, 'destination'> {
+  destination: { id: string; name: string };
   /** Over all destinations. */
   key: string;
 }
 
-export interface Everything {
-  backups: Stored[];
-  /** Destinations that could not be read, and why. */
-  failures: { destination: Destination; failure: Failure }[];
-  /** Folders that could not be read: backups in them are missing here. */
-  unreadable: { destination: Destination; path: string; error: string }[];
+/** What the list is narrowed to, as the server takes it. */
+export interface Query {
+  destination?: string;
+  job?: string;
+  database?: string;
+  search?: string;
+  status?: StatusName;
+  from?: string;
+  to?: string;
+  oldest?: boolean;
 }
+
+export type StatusName = 'missing' | 'encrypted' | 'unencrypted' | 'noSidecar' | 'verified' | 'altered' | 'unverified';
 
 const PAGE = 200;
 
-/** Reads the backups of every destination; one that fails keeps nothing of the others back. */
-export async function allBackups(destinations: Destination[]): Promise<Everything> {
-  const outcome = await Promise.all(
-    destinations.map(async (destination) => {
-      try {
-        return { destination, read: await backupsOf(destination) };
-      } catch (error) {
-        return { destination, failure: failureOf(error) };
-      }
-    }),
-  );
-  return {
-    backups: outcome.flatMap(({ read }) => read?.backups ?? []),
-    unreadable: outcome.flatMap(({ destination, read }) =>
-      (read?.unreadable ?? []).map((folder) => ({ destination, ...folder })),
-    ),
-    failures: outcome.flatMap(({ destination, failure }) => (failure ? [{ destination, failure }] : [])),
-  };
+export interface Part {
+  backups: Stored[];
+  cursor?: string;
 }
 
-async function backupsOf(destination: Destination) {
-  const backups: Stored[] = [];
-  let unreadable: { path: string; error: string }[] = [];
-  let cursor: string | undefined;
-  do {
-    const params = { path: { id: destination.id }, query: { cursor, limit: PAGE } };
-    const page = await ask(api.GET('/api/destinations/{id}/backups', { params }));
-    for (const backup of page.items) backups.push({ ...backup, destination, key: `${destination.id} ${backup.path}` });
-    unreadable = page.unreadable ?? [];
-    cursor = page.nextCursor ?? undefined;
-  } while (cursor);
-  return { backups, unreadable };
+/** A page of backups as they were last seen: the server reads nothing from the destinations for it. */
+export async function backupsAfter(query: Query, cursor?: string): Promise<Part> {
+  const page = await ask(api.GET('/api/backups', { params: { query: { ...query, cursor, limit: PAGE } } }));
+  const backups = page.items.map((backup) => ({
+    ...backup,
+    destination: { id: backup.destinationId, name: backup.destination },
+    key: `${backup.destinationId} ${backup.path}`,
+  }));
+  return { backups, cursor: page.nextCursor ?? undefined };
+}
+
+export const summaryOf = (query: Query) => ask(api.GET('/api/backups/summary', { params: { query } }));
+
+export const names = () => ask(api.GET('/api/backups/names'));
+
+export async function scans(): Promise<Scan[]> {
+  return (await ask(api.GET('/api/scans'))).items;
+}
+
+/** Has the server scan a destination, unless it has done so less than `maxAge` seconds ago. */
+export const scan = (id: string, maxAge: number) =>
+  ask(api.POST('/api/destinations/{id}/scan', { params: { path: { id }, query: { maxAge } } }));
+
+/** The first moment of a day of the reader's calendar, or of the day after it. */
+export function momentOf(day: string, after = 0): string | undefined {
+  const [year = 0, month = 1, date = 1] = day.split('-').map(Number);
+  const moment = new Date(year, month - 1, date + after);
+  return day && !Number.isNaN(moment.getTime()) ? moment.toISOString() : undefined;
 }

@@ -3,10 +3,12 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+use adapter::Kind;
 use adapter::destination::{Destination, Entry, How};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use catalog::NewVerification;
 use domain::BackupName;
 use domain::sidecar::Sidecar;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -15,14 +17,17 @@ use runner::{Backup, DeleteError, Listing, SidecarState, SignatureState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::caller::Caller;
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{cursor, page};
 use super::super::problem::Problem;
 use super::super::time::Time;
 use super::restores::FindingInfo;
+use super::stored_backups::MethodName;
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::stored_copies::method;
 
 /// Maximum number of unreadable folders in an answer.
 const MAX_UNREADABLE: usize = 100;
@@ -102,7 +107,7 @@ pub(crate) struct BackupQuery {
 #[into_params(parameter_in = Query)]
 pub(crate) struct PathQuery {
     /// As the list shows it.
-    path: String,
+    pub(super) path: String,
 }
 
 /// Which backup.
@@ -180,13 +185,13 @@ pub(crate) struct Verification {
     result: VerificationResult,
     /// How the content was compared: absent if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    checked_by: Option<CheckedBy>,
+    checked_by: Option<MethodName>,
     /// In words.
     detail: String,
 }
 
 /// Whether it is the file that was backed up.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum VerificationResult {
     /// Its content is what the sidecar describes.
@@ -197,24 +202,12 @@ pub(crate) enum VerificationResult {
     Altered,
 }
 
-/// How a content was compared.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum CheckedBy {
-    /// By the storage's own hash of it.
-    OwnHash,
-    /// All of it was read.
-    ReadBack,
-    /// By its size only.
-    SizeAndTag,
-}
-
-impl From<How> for CheckedBy {
-    fn from(how: How) -> Self {
-        match how {
-            How::OwnHash => Self::OwnHash,
-            How::ReadBack => Self::ReadBack,
-            How::SizeAndTag => Self::SizeAndTag,
+impl From<VerificationResult> for catalog::VerificationResult {
+    fn from(result: VerificationResult) -> Self {
+        match result {
+            VerificationResult::Whole => Self::Whole,
+            VerificationResult::Unknown => Self::Unknown,
+            VerificationResult::Altered => Self::Altered,
         }
     }
 }
@@ -362,32 +355,40 @@ fn not_a_backup() -> Problem {
 pub(crate) async fn verify(
     State(app): State<App>,
     Id(id): Id,
+    caller: Caller,
     Body(input): Body<PathInput>,
 ) -> Result<Json<Verification>, Problem> {
     check_backup(&input.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
-    let (result, checked_by, detail) = match runner::restore::verify(&*destination, &input.path).await {
-        Ok(examined) => match examined.proved {
-            Some(how) => {
-                (VerificationResult::Whole, Some(how), format!("the content is the sidecar's, checked by {how}"))
-            }
-            None => match examined.sidecar.problem() {
-                Some(why) => (
-                    VerificationResult::Unknown,
-                    None,
-                    format!("there is nothing to compare it with: {why}. {RESTORE}"),
-                ),
-                None => {
-                    let detail =
-                        format!("only its size was compared: the storage knows no hash of its content. {RESTORE}");
-                    (VerificationResult::Unknown, Some(How::SizeAndTag), detail)
-                }
-            },
-        },
-        Err(altered @ runner::OpenError::Altered { .. }) => (VerificationResult::Altered, None, altered.to_string()),
-        Err(error) => return Err(Failure::from(error).into()),
+    let verified = match runner::restore::verify(&*destination, &input.path).await {
+        Err(error) if !matches!(error, runner::OpenError::Altered { .. }) => return Err(Failure::from(error).into()),
+        verified => verified,
     };
-    Ok(Json(Verification { result, checked_by: checked_by.map(Into::into), detail }))
+    let (result, how, detail) = match &verified {
+        Ok(examined) => outcome_of(examined),
+        Err(altered) => (VerificationResult::Altered, None, altered.to_string()),
+    };
+    let by = caller.describe();
+    let kept = method(how.unwrap_or(How::SizeAndTag));
+    let stored = NewVerification { by: &by, how: kept, result: result.into(), detail: &detail };
+    app.record_verification(&id, &input.path, verified.as_ref().ok(), stored).await;
+    Ok(Json(Verification { result, checked_by: how.map(|how| method(how).into()), detail }))
+}
+
+/// What a verification came to, how the content was compared, and both in words.
+fn outcome_of(examined: &Examined) -> (VerificationResult, Option<How>, String) {
+    if let Some(how) = examined.proved {
+        return (VerificationResult::Whole, Some(how), format!("the content is the sidecar's, checked by {how}"));
+    }
+    match examined.sidecar.problem() {
+        Some(why) => {
+            (VerificationResult::Unknown, None, format!("there is nothing to compare it with: {why}. {RESTORE}"))
+        }
+        None => {
+            let detail = format!("only its size was compared: the storage knows no hash of its content. {RESTORE}");
+            (VerificationResult::Unknown, Some(How::SizeAndTag), detail)
+        }
+    }
 }
 
 /// Deletes a backup, then its sidecar.
@@ -401,7 +402,21 @@ pub(crate) async fn delete(
     check_backup(&query.path)?;
     let destination = app.open_destination(&id, Patience::Short).await?;
     app.listings.forget(&id);
-    runner::delete(&*destination, &query.path).await.map_err(not_deleted)?;
+    app.catalog.begin_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+    let deleted = runner::delete(&*destination, &query.path).await;
+    let is_gone = |error: &adapter::Error| *error.kind() == Kind::NotFound;
+    match &deleted {
+        Ok(()) => app.catalog.end_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?,
+        Err(DeleteError::Destination(error)) if is_gone(error) => {
+            app.catalog.end_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+        }
+        Err(DeleteError::NotABackup(_) | DeleteError::Locked(_) | DeleteError::Unreadable { .. }) => {
+            app.catalog.abandon_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+        }
+        // Whether it is still there, the next scan tells.
+        Err(DeleteError::Destination(_)) => {}
+    }
+    deleted.map_err(not_deleted)?;
     Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))
 }
 

@@ -1,0 +1,234 @@
+//! Copies of backups at destinations: as runs and deletions write them. `reconcile.rs` has what scans do.
+
+use domain::BackupName;
+use domain::sidecar::Sidecar;
+use jiff::Timestamp;
+
+use crate::backups::{self, Hashes, NewBackup};
+use crate::error::Error;
+use crate::sql::{self, Executor, Transaction, values};
+use crate::values::{json, named};
+use crate::verifications::{self, NewVerification};
+use crate::{Catalog, names, new_id};
+
+named! {
+    /// Where a copy is in its life.
+    CopyState {
+        /// It is at the destination.
+        Present = "present",
+        /// The last scan did not find it, and this server did not delete it.
+        Missing = "missing",
+        /// Its deletion has begun.
+        Deleting = "deleting",
+        /// It was deleted.
+        Deleted = "deleted",
+    }
+}
+
+named! {
+    /// What is known of the sidecar beside a copy.
+    SidecarKnown {
+        /// It was read.
+        Read = "read",
+        /// It is there and was not read yet.
+        Unread = "unread",
+        /// It is there and cannot be read.
+        Unreadable = "unreadable",
+        /// There is none.
+        Absent = "absent",
+    }
+}
+
+/// A copy that a run has published.
+#[derive(Debug, Clone)]
+pub struct NewCopy<'a> {
+    /// Its destination.
+    pub destination_id: &'a str,
+    /// Relative to the destination's folder.
+    pub path: &'a str,
+    /// The job, as its folder says.
+    pub job: &'a str,
+    /// The parts of its file name.
+    pub name: &'a BackupName,
+    /// What was written beside it. `None` if there is no sidecar.
+    pub sidecar: Option<&'a Sidecar>,
+    /// `unsigned`, `wrong`, or the public key that has signed the sidecar.
+    pub signature: Option<&'a str>,
+    /// Bytes.
+    pub stored_size: i64,
+    /// How it was verified.
+    pub verification: Option<NewVerification<'a>>,
+}
+
+impl Catalog {
+    /// Records a copy that a run has published, in the place of what was known of its path.
+    ///
+    /// # Errors
+    /// [`Error::Database`]; [`Error::Referenced`] if the destination was deleted.
+    pub async fn record_copy(&self, new: &NewCopy<'_>, now: Timestamp) -> Result<(), Error> {
+        let backup = match new.sidecar {
+            Some(sidecar) => NewBackup::from_sidecar(new.job, new.name, sidecar),
+            None => NewBackup::from_name(new.job, new.name),
+        };
+        let hashes = new.sidecar.map(|sidecar| backups::hashes_of(sidecar).1).unwrap_or_default();
+        let sidecar = if new.sidecar.is_some() { SidecarKnown::Read } else { SidecarKnown::Absent };
+        let mut transaction = self.db.begin().await?;
+        let old = copy_at(&mut transaction, new.destination_id, new.path).await?;
+        let fields = Fields {
+            destination_id: new.destination_id,
+            path: new.path,
+            backup: &backup,
+            hashes: &hashes,
+            sidecar,
+            sidecar_size: None,
+            sidecar_at: None,
+            signature: new.signature,
+            stored_size: new.stored_size,
+            stored_at: None,
+        };
+        let scan = current_scan(&mut transaction, new.destination_id).await?;
+        let id = write(&mut transaction, &fields, scan, now).await?;
+        if let Some(verification) = &new.verification {
+            verifications::add(&mut transaction, &id, verification, now).await?;
+        }
+        if let Some((_, backup_id)) = old {
+            backups::remove_orphan(&mut transaction, &backup_id).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Notes that a copy is about to be deleted.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn begin_deletion(&self, destination_id: &str, path: &str, now: Timestamp) -> Result<(), Error> {
+        self.change_state(destination_id, path, "state IN ('present', 'missing')", CopyState::Deleting, now).await
+    }
+
+    /// Notes that a copy was deleted.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn end_deletion(&self, destination_id: &str, path: &str, now: Timestamp) -> Result<(), Error> {
+        self.change_state(destination_id, path, "state <> 'deleted'", CopyState::Deleted, now).await
+    }
+
+    /// Notes that a copy was not deleted after all. Whether it is still there after a failure, the next scan tells.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn abandon_deletion(&self, destination_id: &str, path: &str, now: Timestamp) -> Result<(), Error> {
+        self.change_state(destination_id, path, "state = 'deleting'", CopyState::Present, now).await
+    }
+
+    async fn change_state(
+        &self,
+        destination_id: &str,
+        path: &str,
+        which: &str,
+        state: CopyState,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut transaction = self.db.begin().await?;
+        let scan = current_scan(&mut transaction, destination_id).await?;
+        let text = format!(
+            "UPDATE copies SET state = $3, state_at = $4, scan = $5 WHERE destination_id = $1 AND path = $2 AND {which}"
+        );
+        sql::run(&mut transaction, &text, values![destination_id, path, state.as_str(), now, scan]).await?;
+        transaction.commit().await
+    }
+}
+
+/// What is written of a copy.
+pub(crate) struct Fields<'a> {
+    pub(crate) destination_id: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) backup: &'a NewBackup,
+    pub(crate) hashes: &'a Hashes,
+    pub(crate) sidecar: SidecarKnown,
+    pub(crate) sidecar_size: Option<i64>,
+    pub(crate) sidecar_at: Option<Timestamp>,
+    pub(crate) signature: Option<&'a str>,
+    pub(crate) stored_size: i64,
+    pub(crate) stored_at: Option<Timestamp>,
+}
+
+/// Writes a copy that is present, and returns its id. What was known of another file at its path is replaced, and with it the last
+/// verification.
+pub(crate) async fn write(
+    transaction: &mut Transaction,
+    fields: &Fields<'_>,
+    scan: i64,
+    now: Timestamp,
+) -> Result<String, Error> {
+    let backup_id = backups::find_or_insert(transaction, fields.backup, now).await?;
+    let series_id = series(transaction, fields.destination_id, fields.backup, now).await?;
+    let text = "INSERT INTO copies (id, backup_id, series_id, destination_id, path, created_at, state, state_at, scan, \
+                stored_size, stored_at, encrypted, hashes, sidecar, sidecar_size, sidecar_at, signature, first_seen_at, \
+                last_seen_at) \
+                VALUES ($1, $2, $3, $4, $5, $6, 'present', $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $7, $7) \
+                ON CONFLICT (destination_id, path) DO UPDATE SET backup_id = excluded.backup_id, \
+                series_id = excluded.series_id, created_at = excluded.created_at, state = excluded.state, \
+                state_at = excluded.state_at, scan = excluded.scan, stored_size = excluded.stored_size, \
+                stored_at = excluded.stored_at, encrypted = excluded.encrypted, hashes = excluded.hashes, \
+                sidecar = excluded.sidecar, sidecar_size = excluded.sidecar_size, sidecar_at = excluded.sidecar_at, \
+                signature = excluded.signature, last_seen_at = excluded.last_seen_at, verified_at = NULL, \
+                verified_by = NULL, verified_how = NULL, verified_result = NULL RETURNING id";
+    let values = values![
+        new_id(now),
+        backup_id,
+        series_id,
+        fields.destination_id,
+        fields.path,
+        fields.backup.created_at,
+        now,
+        scan,
+        fields.stored_size,
+        fields.stored_at,
+        fields.backup.encrypted,
+        json(fields.hashes)?,
+        fields.sidecar.as_str(),
+        fields.sidecar_size,
+        fields.sidecar_at,
+        fields.signature
+    ];
+    sql::value(transaction, text, values).await?.ok_or(Error::Conflict)
+}
+
+/// Returns the id of the series that a backup's copies at a destination belong to.
+pub(crate) async fn series(
+    transaction: &mut Transaction,
+    destination_id: &str,
+    backup: &NewBackup,
+    now: Timestamp,
+) -> Result<String, Error> {
+    let database = backup.database.as_deref().unwrap_or_default();
+    let find = "SELECT id FROM series WHERE destination_id = $1 AND job = $2 AND database = $3";
+    let known = sql::value(&mut *transaction, find, values![destination_id, &backup.job, database]).await?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let text = "INSERT INTO series (id, destination_id, job, database, search_key) VALUES ($1, $2, $3, $4, $5) \
+                ON CONFLICT (destination_id, job, database) DO UPDATE SET search_key = excluded.search_key RETURNING id";
+    let search = names::key(&format!("{} {database}", backup.job));
+    let values = values![new_id(now), destination_id, &backup.job, database, search];
+    sql::value(transaction, text, values).await?.ok_or(Error::Conflict)
+}
+
+/// Returns the number of a destination's latest scan. What changes while that scan goes on is newer than what it read.
+pub(crate) async fn current_scan(db: impl Executor, destination_id: &str) -> Result<i64, Error> {
+    let text = "SELECT number FROM scans WHERE destination_id = $1";
+    Ok(sql::value(db, text, values![destination_id]).await?.unwrap_or(0))
+}
+
+/// Returns the ids of the copy at a path and of its backup.
+async fn copy_at(db: &mut Transaction, destination_id: &str, path: &str) -> Result<Option<(String, String)>, Error> {
+    struct Ids {
+        id: String,
+        backup_id: String,
+    }
+    sql::record!(Ids, "copies", { id, backup_id });
+    let text = sql::select::<Ids>("WHERE destination_id = $1 AND path = $2");
+    let found: Option<Ids> = sql::one(db, &text, values![destination_id, path]).await?;
+    Ok(found.map(|ids| (ids.id, ids.backup_id)))
+}

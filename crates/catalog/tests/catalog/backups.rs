@@ -1,0 +1,432 @@
+//! Backups and their copies: as runs record them, as scans find them, as lists show them.
+
+use catalog::{
+    BackupFilter, BackupStatus, Catalog, CopyState, FoundCopy, FoundFile, FoundSidecar, NewCopy, NewVerification,
+    PageRequest, ScanEnd, ScanState, SidecarKnown, StoredBackup, VerificationMethod, VerificationResult,
+};
+use domain::BackupName;
+use domain::Hashes;
+use domain::sidecar::Sidecar;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::on_both;
+use crate::store::{Store, all_pages, at, destination};
+
+on_both!(
+    a_recorded_copy_comes_back_with_all_that_is_known_of_it,
+    copies_of_one_backup_share_it_and_a_sidecar_that_lies_does_not,
+    a_scan_adopts_what_is_unknown_by_its_name_and_then_by_its_sidecar,
+    a_copy_that_is_gone_is_missing_and_comes_back_when_it_is_found,
+    what_could_not_be_read_is_not_missing,
+    what_changes_during_a_scan_is_newer_than_the_scan,
+    a_file_that_was_replaced_is_read_anew_and_loses_its_verification,
+    a_path_that_is_listed_in_another_case_is_the_same_copy,
+    one_scan_per_destination_at_a_time,
+    lists_are_filtered_and_go_on_where_they_stopped,
+    a_removed_destination_takes_its_copies_with_it,
+    text_that_one_database_refuses_is_stored_in_both,
+);
+
+const LEASE: SignedDuration = SignedDuration::from_secs(3600);
+const ALL: PageRequest = PageRequest { after: None, limit: 100 };
+
+fn sidecar(id: &str, job: &str, database: &str, time: Timestamp) -> Sidecar {
+    serde_json::from_value(json!({
+        "version": 2, "id": id, "runId": "run-1", "jobId": "job-1", "jobName": job, "sourceName": "postgres://db/", "host": "h",
+        "sourceType": "postgres", "database": database, "engineVersion": "17", "toolVersion": "pg_dump 17",
+        "timestamp": time.to_string(), "originalFileName": "f", "compression": "zstd:3",
+        "encryption": {"format": "age", "recipients": ["age1x"]}, "size": {"plain": 300, "stored": 200},
+        "checksum": {"sha256Plain": "aa", "sha256Stored": "bb", "dropboxContentHash": "cc"}, "trigger": "manual", "locked": false,
+        "warnings": [{"code": "unlogged-tables", "message": "m"}]
+    }))
+    .unwrap()
+}
+
+fn name_of(path: &str) -> BackupName {
+    BackupName::parse(path.rsplit('/').next().unwrap()).unwrap()
+}
+
+fn path(job: &str, hour: u8, database: &str) -> String {
+    format!("{job}/backup_2026-01-15T{hour:02}-00-00_{database}.dump.zst.age")
+}
+
+fn found(path: &str, modified: i64) -> FoundCopy {
+    let file = |size| FoundFile { size, modified: Some(at(modified)) };
+    let job = path.split('/').next().unwrap().to_owned();
+    FoundCopy { path: path.to_owned(), job, name: name_of(path), file: file(200), sidecar: Some(file(50)) }
+}
+
+fn bare(path: &str) -> FoundCopy {
+    FoundCopy { sidecar: None, ..found(path, 0) }
+}
+
+async fn record(catalog: &Catalog, destination_id: &str, path: &str, sidecar: &Sidecar, now: Timestamp) {
+    let verification = NewVerification {
+        by: "run run-1",
+        how: VerificationMethod::OwnHash,
+        result: VerificationResult::Whole,
+        detail: "",
+    };
+    let new = NewCopy {
+        destination_id,
+        path,
+        job: path.split('/').next().unwrap(),
+        name: &name_of(path),
+        sidecar: Some(sidecar),
+        signature: Some("ed25519:k"),
+        stored_size: 200,
+        verification: Some(verification),
+    };
+    catalog.record_copy(&new, now).await.unwrap();
+}
+
+/// A scan from its beginning to its end, at which everything else was read.
+async fn scan(
+    catalog: &Catalog,
+    destination_id: &str,
+    found: &[FoundCopy],
+    unread: &[String],
+    now: Timestamp,
+) -> (i64, i64) {
+    let number = catalog.begin_scan(destination_id, LEASE, now).await.unwrap().unwrap();
+    let adopted = catalog.reconcile(destination_id, number, found, now).await.unwrap();
+    let (mut missing, mut after) = (0, Some(String::new()));
+    while let Some(start) = after.take() {
+        let (marked, next) = catalog.sweep(destination_id, number, unread, &start, now).await.unwrap();
+        missing += marked;
+        after = next;
+    }
+    let end = ScanEnd { state: ScanState::Complete, found: 0, adopted, missing, error: None, unreadable: Vec::new() };
+    catalog.finish_scan(destination_id, number, &end, now).await.unwrap();
+    (adopted, missing)
+}
+
+async fn everything(catalog: &Catalog) -> Vec<StoredBackup> {
+    catalog.backups(&BackupFilter::default(), &ALL).await.unwrap().items
+}
+
+async fn with_destinations(store: &Store) -> (Catalog, String, String) {
+    let catalog = store.open().await;
+    let one = catalog.create_destination(&destination("One"), at(0)).await.unwrap().id;
+    let two = catalog.create_destination(&destination("Two"), at(0)).await.unwrap().id;
+    (catalog, one, two)
+}
+
+async fn a_recorded_copy_comes_back_with_all_that_is_known_of_it(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let path = path("shop", 12, "orders");
+    record(&catalog, &one, &path, &sidecar("b", "shop", "orders", at(0)), at(1)).await;
+    let copy = catalog.backup_at(&one, &path).await.unwrap().unwrap();
+    assert_eq!((copy.state, copy.job.as_str(), copy.database.as_deref()), (CopyState::Present, "shop", Some("orders")));
+    assert_eq!((copy.job_id.as_deref(), copy.run_id.as_deref()), (Some("job-1"), Some("run-1")));
+    assert_eq!((copy.engine.as_str(), copy.compression.as_deref(), copy.encrypted), ("PostgreSQL", Some("zst"), true));
+    assert_eq!((copy.dumped_size, copy.stored_size), (Some(300), 200));
+    assert_eq!((copy.dump_hashes["sha256"].as_str(), copy.hashes["sha256"].as_str()), ("aa", "bb"));
+    assert_eq!(copy.hashes["dropboxContentHash"], "cc");
+    assert_eq!(
+        (copy.encrypted_to, copy.warnings.len(), copy.sidecar),
+        (vec!["age1x".to_owned()], 1, SidecarKnown::Read)
+    );
+    assert_eq!((copy.signature.as_deref(), copy.destination.as_str()), (Some("ed25519:k"), "One"));
+    assert_eq!((copy.first_seen_at, copy.created_at), (at(1).into(), at(0).into()));
+    assert_eq!(copy.verified_result, Some(VerificationResult::Whole));
+    let later = NewVerification {
+        by: "user anna",
+        how: VerificationMethod::ReadBack,
+        result: VerificationResult::Altered,
+        detail: "size",
+    };
+    assert!(catalog.record_verification(&one, &path, &later, at(2)).await.unwrap());
+    assert!(!catalog.record_verification(&one, "shop/nothing", &later, at(2)).await.unwrap());
+    let copy = catalog.backup_at(&one, &path).await.unwrap().unwrap();
+    assert_eq!(copy.verified_result, Some(VerificationResult::Altered));
+    assert_eq!((copy.verified_at, copy.verified_by.as_deref()), (Some(at(2).into()), Some("user anna")));
+    let stored = catalog.verifications(&one, &path).await.unwrap();
+    assert_eq!(stored.iter().map(|it| it.verified_by.as_str()).collect::<Vec<_>>(), ["user anna", "run run-1"]);
+
+    catalog.begin_deletion(&one, &path, at(3)).await.unwrap();
+    assert_eq!(everything(&catalog).await[0].state, CopyState::Deleting);
+    catalog.abandon_deletion(&one, &path, at(3)).await.unwrap();
+    assert_eq!(everything(&catalog).await[0].state, CopyState::Present);
+    catalog.begin_deletion(&one, &path, at(3)).await.unwrap();
+    catalog.end_deletion(&one, &path, at(4)).await.unwrap();
+    assert!(everything(&catalog).await.is_empty());
+    assert_eq!(catalog.backup_at(&one, &path).await.unwrap().unwrap().state, CopyState::Deleted);
+}
+
+async fn copies_of_one_backup_share_it_and_a_sidecar_that_lies_does_not(store: Store) {
+    let (catalog, one, two) = with_destinations(&store).await;
+    let path = path("shop", 12, "orders");
+    let mut of_shop = sidecar("b", "shop", "orders", at(0));
+    record(&catalog, &one, &path, &of_shop, at(1)).await;
+    // A copy's sidecar has an id of its own, and the hashes of its storage.
+    (of_shop.id, of_shop.checksum.others) = ("c".to_owned(), Hashes::default());
+    record(&catalog, &two, &path, &of_shop, at(1)).await;
+    let copies = everything(&catalog).await;
+    assert_eq!(copies[0].backup_id, copies[1].backup_id);
+    // The same run, but other bytes: another backup. And neither job nor database are what the folder and the name do not say.
+    let mut lie = sidecar("b", "blog", "users", at(0));
+    lie.checksum.sha256_plain = "dd".to_owned();
+    let other = self::path("shop", 13, "orders");
+    record(&catalog, &two, &other, &lie, at(1)).await;
+    let lying = catalog.backup_at(&two, &other).await.unwrap().unwrap();
+    assert_ne!(lying.backup_id, copies[0].backup_id);
+    assert_eq!((lying.job.as_str(), lying.database.as_deref()), ("shop", Some("orders")));
+}
+
+async fn a_scan_adopts_what_is_unknown_by_its_name_and_then_by_its_sidecar(store: Store) {
+    let (catalog, one, two) = with_destinations(&store).await;
+    let paths = [path("shop", 12, "orders"), path("shop", 13, "orders"), path("blog", 14, "posts")];
+    let listed = [found(&paths[0], 1), found(&paths[1], 1), bare(&paths[2])];
+    assert_eq!(scan(&catalog, &one, &listed, &[], at(5)).await, (3, 0));
+    let known = everything(&catalog).await;
+    assert_eq!(known.iter().map(|copy| copy.path.as_str()).collect::<Vec<_>>(), [&*paths[2], &*paths[1], &*paths[0]]);
+    let states: Vec<_> = known.iter().map(|copy| copy.sidecar).collect();
+    assert_eq!(states, [SidecarKnown::Absent, SidecarKnown::Unread, SidecarKnown::Unread]);
+    // Page by page, the newest first.
+    let first = catalog.unread_copies(&one, None, 1).await.unwrap().remove(0);
+    let second = catalog.unread_copies(&one, Some(&first), 1).await.unwrap().remove(0);
+    assert_eq!((first.path.as_str(), second.path.as_str()), (&*paths[1], &*paths[0]));
+    let of_shop = sidecar("b", "shop", "orders", at(3600));
+    record(&catalog, &two, &paths[1], &of_shop, at(6)).await;
+    let read = FoundSidecar::Read(Box::new(of_shop), "unsigned".to_owned());
+    catalog.record_sidecar(&first, "shop", &name_of(&first.path), &read, at(7)).await.unwrap();
+    catalog.record_sidecar(&second, "shop", &name_of(&second.path), &FoundSidecar::Unreadable, at(7)).await.unwrap();
+    assert!(catalog.unread_copies(&one, None, 10).await.unwrap().is_empty());
+    let copy = catalog.backup_at(&one, &paths[1]).await.unwrap().unwrap();
+    assert_eq!(
+        (copy.sidecar, copy.dumped_size, copy.signature.as_deref()),
+        (SidecarKnown::Read, Some(300), Some("unsigned"))
+    );
+    assert_eq!(copy.backup_id, catalog.backup_at(&two, &paths[1]).await.unwrap().unwrap().backup_id);
+    assert_eq!(store.sql("SELECT count(*) FROM backups"), "3", "what its name told has no copy left");
+    // Nothing is new to the next scan, and no sidecar is read again.
+    assert_eq!(scan(&catalog, &one, &listed, &[], at(8)).await, (0, 0));
+    assert!(catalog.unread_copies(&one, None, 10).await.unwrap().is_empty());
+    // What a run has recorded is completed by the first scan that sees it; from then on a change is seen.
+    assert_eq!(scan(&catalog, &two, &[found(&paths[1], 6)], &[], at(9)).await, (0, 0));
+    assert!(catalog.unread_copies(&two, None, 10).await.unwrap().is_empty());
+    assert_eq!(
+        scan(&catalog, &two, &[FoundCopy { file: found(&paths[1], 6).file, ..found(&paths[1], 7) }], &[], at(9)).await,
+        (0, 0)
+    );
+    assert_eq!(catalog.unread_copies(&two, None, 10).await.unwrap().len(), 1);
+}
+
+async fn a_copy_that_is_gone_is_missing_and_comes_back_when_it_is_found(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let path = path("shop", 12, "orders");
+    // All in one moment, and with a clock that goes back: the order is not the clock's.
+    record(&catalog, &one, &path, &sidecar("b", "shop", "orders", at(0)), at(100)).await;
+    assert_eq!(scan(&catalog, &one, &[], &[], at(0)).await, (0, 1));
+    let missing = everything(&catalog).await.remove(0);
+    assert_eq!((missing.state, missing.last_seen_at), (CopyState::Missing, at(100).into()));
+    let only = BackupFilter { status: Some(BackupStatus::Missing), ..BackupFilter::default() };
+    assert_eq!(catalog.backups(&only, &ALL).await.unwrap().items.len(), 1);
+    assert_eq!(scan(&catalog, &one, &[], &[], at(0)).await, (0, 0));
+    assert_eq!(scan(&catalog, &one, &[found(&path, 0)], &[], at(0)).await, (0, 0));
+    let back = everything(&catalog).await.remove(0);
+    assert_eq!((back.state, back.verified_result), (CopyState::Present, Some(VerificationResult::Whole)));
+    // One whose deletion began and did not end here was deleted if it is gone, and not if it is there.
+    catalog.begin_deletion(&one, &path, at(0)).await.unwrap();
+    scan(&catalog, &one, &[found(&path, 0)], &[], at(0)).await;
+    assert_eq!(everything(&catalog).await[0].state, CopyState::Present);
+    catalog.begin_deletion(&one, &path, at(0)).await.unwrap();
+    assert_eq!(scan(&catalog, &one, &[], &[], at(0)).await, (0, 0));
+    assert_eq!(catalog.backup_at(&one, &path).await.unwrap().unwrap().state, CopyState::Deleted);
+    // What was deleted and is there again is present.
+    scan(&catalog, &one, &[found(&path, 0)], &[], at(0)).await;
+    assert_eq!(everything(&catalog).await[0].state, CopyState::Present);
+}
+
+async fn what_could_not_be_read_is_not_missing(store: Store) {
+    let (catalog, one, two) = with_destinations(&store).await;
+    let (read, unread, neighbour) = (path("shop", 12, "a"), path("blog", 12, "a"), path("blog2", 12, "a"));
+    let listed = [bare(&read), bare(&unread), bare(&neighbour)];
+    scan(&catalog, &one, &listed, &[], at(0)).await;
+    scan(&catalog, &two, &listed, &[], at(0)).await;
+    assert_eq!(scan(&catalog, &one, &[], &["blog".to_owned()], at(1)).await, (0, 2));
+    let state = async |path: &str| catalog.backup_at(&one, path).await.unwrap().unwrap().state;
+    assert_eq!(state(&unread).await, CopyState::Present);
+    assert_eq!((state(&read).await, state(&neighbour).await), (CopyState::Missing, CopyState::Missing));
+    assert_eq!(catalog.backup_at(&two, &read).await.unwrap().unwrap().state, CopyState::Present, "another destination");
+    // Nothing at all was read.
+    assert_eq!(scan(&catalog, &two, &[], &[String::new()], at(1)).await, (0, 0));
+}
+
+async fn what_changes_during_a_scan_is_newer_than_the_scan(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let (deleted, published) = (path("shop", 12, "a"), path("shop", 13, "a"));
+    scan(&catalog, &one, &[bare(&deleted)], &[], at(0)).await;
+    let number = catalog.begin_scan(&one, LEASE, at(1)).await.unwrap().unwrap();
+    // The listing has the one and not the other.
+    catalog.begin_deletion(&one, &deleted, at(1)).await.unwrap();
+    catalog.end_deletion(&one, &deleted, at(1)).await.unwrap();
+    record(&catalog, &one, &published, &sidecar("b", "shop", "a", at(3600)), at(1)).await;
+    assert_eq!(catalog.reconcile(&one, number, &[bare(&deleted)], at(1)).await.unwrap(), 0);
+    assert_eq!(catalog.sweep(&one, number, &[], "", at(1)).await.unwrap(), (0, None));
+    assert_eq!(catalog.backup_at(&one, &deleted).await.unwrap().unwrap().state, CopyState::Deleted);
+    assert_eq!(catalog.backup_at(&one, &published).await.unwrap().unwrap().state, CopyState::Present);
+}
+
+async fn a_file_that_was_replaced_is_read_anew_and_loses_its_verification(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let path = path("shop", 12, "orders");
+    record(&catalog, &one, &path, &sidecar("b", "shop", "orders", at(0)), at(0)).await;
+    scan(&catalog, &one, &[found(&path, 1)], &[], at(1)).await;
+    assert_eq!(everything(&catalog).await[0].verified_result, Some(VerificationResult::Whole));
+    scan(&catalog, &one, &[found(&path, 2)], &[], at(2)).await;
+    let replaced = everything(&catalog).await.remove(0);
+    assert_eq!((replaced.verified_result, replaced.sidecar, replaced.dumped_size), (None, SidecarKnown::Unread, None));
+    assert_eq!(store.sql("SELECT count(*) FROM backups"), "1");
+    // A sidecar that was removed leaves what it said.
+    let read = FoundSidecar::Read(Box::new(sidecar("b", "shop", "orders", at(0))), "wrong".to_owned());
+    let unread = catalog.unread_copies(&one, None, 1).await.unwrap().remove(0);
+    catalog.record_sidecar(&unread, "shop", &name_of(&path), &read, at(3)).await.unwrap();
+    scan(&catalog, &one, &[FoundCopy { sidecar: None, ..found(&path, 2) }], &[], at(4)).await;
+    let left = everything(&catalog).await.remove(0);
+    assert_eq!((left.sidecar, left.dumped_size), (SidecarKnown::Absent, Some(300)));
+}
+
+async fn a_path_that_is_listed_in_another_case_is_the_same_copy(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let (written, listed) = (path("Shop", 12, "orders"), path("shop", 12, "orders"));
+    let of_shop = sidecar("b", "Shop", "orders", at(0));
+    record(&catalog, &one, &written, &of_shop, at(0)).await;
+    let number = catalog.begin_scan(&one, LEASE, at(1)).await.unwrap().unwrap();
+    catalog.reconcile(&one, number, &[found(&listed, 0)], at(1)).await.unwrap();
+    let unread = catalog.unread_copies(&one, None, 1).await.unwrap().remove(0);
+    let read = FoundSidecar::Read(Box::new(of_shop), "unsigned".to_owned());
+    catalog.record_sidecar(&unread, "shop", &name_of(&listed), &read, at(1)).await.unwrap();
+    assert_eq!(catalog.sweep(&one, number, &[], "", at(1)).await.unwrap().0, 0);
+    let copies = everything(&catalog).await;
+    assert_eq!(copies.iter().map(|copy| copy.path.as_str()).collect::<Vec<_>>(), [listed]);
+}
+
+async fn one_scan_per_destination_at_a_time(store: Store) {
+    let (catalog, one, two) = with_destinations(&store).await;
+    let first = catalog.begin_scan(&one, LEASE, at(0)).await.unwrap().unwrap();
+    assert_eq!(catalog.begin_scan(&one, LEASE, at(0)).await.unwrap(), None);
+    assert!(catalog.begin_scan(&two, LEASE, at(0)).await.unwrap().is_some());
+    assert!(catalog.renew_scan(&one, first, LEASE, [7, 3]).await.unwrap());
+    assert_eq!(catalog.scan(&one).await.unwrap().unwrap().found, 7);
+    assert!(catalog.cancel_scan(&one).await.unwrap());
+    assert!(!catalog.renew_scan(&one, first, LEASE, [8, 3]).await.unwrap());
+    // Its server is gone: another one takes over, and the first changes nothing any more.
+    assert!(!catalog.renew_scan(&one, first, SignedDuration::from_secs(-1), [8, 3]).await.unwrap());
+    let second = catalog.begin_scan(&one, LEASE, at(1)).await.unwrap().unwrap();
+    assert!(second > first);
+    assert!(!catalog.renew_scan(&one, first, LEASE, [9, 3]).await.unwrap());
+    let end = |state| ScanEnd { state, found: 1, adopted: 1, missing: 0, error: None, unreadable: Vec::new() };
+    catalog.finish_scan(&one, first, &end(ScanState::Failed), at(2)).await.unwrap();
+    assert_eq!(catalog.scan(&one).await.unwrap().unwrap().state, ScanState::Running);
+    catalog.finish_scan(&one, second, &end(ScanState::Complete), at(2)).await.unwrap();
+    assert!(!catalog.cancel_scan(&one).await.unwrap());
+    catalog.end_abandoned_scans(at(3)).await.unwrap();
+    let scans = catalog.scans().await.unwrap();
+    let states: Vec<_> = scans.iter().map(|scan| (scan.state, scan.complete_at)).collect();
+    assert_eq!(states, [(ScanState::Complete, Some(at(2).into())), (ScanState::Failed, None)]);
+    catalog.begin_scan(&one, LEASE, at(4)).await.unwrap().unwrap();
+    assert_eq!(catalog.scan(&one).await.unwrap().unwrap().complete_at, Some(at(2).into()));
+}
+
+async fn lists_are_filtered_and_go_on_where_they_stopped(store: Store) {
+    let (catalog, one, two) = with_destinations(&store).await;
+    let mut listed = Vec::new();
+    for hour in 0..3 {
+        for (job, database) in [("shop", "orders"), ("shop", "users"), ("Blog_1 ü", "users")] {
+            listed.push(bare(&path(job, hour, database)));
+        }
+    }
+    scan(&catalog, &one, &listed, &[], at(0)).await;
+    scan(&catalog, &two, &listed[..4], &[], at(0)).await;
+    let count = async |filter: BackupFilter| {
+        let list = async |page: PageRequest| catalog.backups(&filter, &page).await;
+        let forwards = all_pages(list, StoredBackup::place).await;
+        let filter = BackupFilter { oldest_first: true, ..filter.clone() };
+        let list = async |page: PageRequest| catalog.backups(&filter, &page).await;
+        let mut backwards = all_pages(list, StoredBackup::place).await;
+        backwards.reverse();
+        assert_eq!(forwards, backwards);
+        let summary = catalog.backup_summary(&filter).await.unwrap();
+        let copies = i64::try_from(forwards.len()).unwrap();
+        assert_eq!((summary.copies, summary.stored_size), (copies, copies * 200));
+        forwards.len()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let filter = BackupFilter::default;
+    assert_eq!(count(filter()).await, 13);
+    assert_eq!(count(BackupFilter { destination_id: Some(two.clone()), ..filter() }).await, 4);
+    assert_eq!(count(BackupFilter { job: text("shop"), ..filter() }).await, 9);
+    assert_eq!(count(BackupFilter { database: text("users"), destination_id: Some(one.clone()), ..filter() }).await, 6);
+    assert_eq!(count(BackupFilter { job: text("none"), ..filter() }).await, 0);
+    for (search, expected) in [
+        ("BLOG_1", 4),
+        ("blog%1", 0),
+        ("Ü users", 4),
+        ("two orders", 2),
+        (" ", 13),
+        ("nothing", 0),
+        ("two", 4),
+        ("\\", 0),
+        ("SHOP/backup_2026-01-15T00", 4),
+        ("backup_2026-01-15t02 blog", 1),
+    ] {
+        assert_eq!(count(BackupFilter { search: text(search), ..filter() }).await, expected, "{search}");
+    }
+    let midnight: Timestamp = "2026-01-15T00:00:00Z".parse().unwrap();
+    let hour = |hours| Some(midnight + SignedDuration::from_hours(hours));
+    assert_eq!(count(BackupFilter { from: hour(1), to: hour(2), ..filter() }).await, 4);
+    assert_eq!(count(BackupFilter { status: Some(BackupStatus::NoSidecar), ..filter() }).await, 13);
+    assert_eq!(count(BackupFilter { status: Some(BackupStatus::Unverified), job: text("shop"), ..filter() }).await, 9);
+    for (status, expected) in [
+        (BackupStatus::Encrypted, 13),
+        (BackupStatus::Unencrypted, 0),
+        (BackupStatus::Verified, 0),
+        (BackupStatus::Altered, 0),
+        (BackupStatus::Missing, 0),
+    ] {
+        assert_eq!(count(BackupFilter { status: Some(status), ..filter() }).await, expected, "{status:?}");
+    }
+    let names = catalog.backup_names().await.unwrap();
+    assert_eq!((names.jobs.len(), names.databases), (2, vec!["orders".to_owned(), "users".to_owned()]));
+    // A cursor of another list starts from the beginning.
+    let page = PageRequest { after: text("x"), limit: 100 };
+    assert_eq!(catalog.backups(&filter(), &page).await.unwrap().items.len(), 13);
+    // More series than are merged.
+    let many: Vec<FoundCopy> = (0..300).map(|number| bare(&path(&format!("many {number}"), 5, "x"))).collect();
+    scan(&catalog, &one, &many, &[], at(1)).await;
+    let page = PageRequest { after: None, limit: 250 };
+    let many = catalog.backups(&BackupFilter { search: text("many"), ..filter() }, &page).await.unwrap();
+    assert_eq!((many.items.len(), many.more), (250, true));
+}
+
+async fn a_removed_destination_takes_its_copies_with_it(store: Store) {
+    let (catalog, one, two) = with_destinations(&store).await;
+    let path = path("shop", 12, "orders");
+    for destination in [&one, &two] {
+        record(&catalog, destination, &path, &sidecar("b", "shop", "orders", at(0)), at(0)).await;
+    }
+    let many: Vec<FoundCopy> = (0..450).map(|number| bare(&self::path("many", 5, &format!("x{number}")))).collect();
+    scan(&catalog, &one, &many, &[], at(1)).await;
+    assert!(catalog.delete_destination(&one).await.unwrap());
+    assert_eq!(everything(&catalog).await.len(), 1);
+    assert_eq!(store.sql("SELECT count(*) FROM backups"), "1");
+    assert!(catalog.delete_destination(&two).await.unwrap());
+    assert_eq!(store.sql("SELECT count(*) FROM backups"), "0");
+    assert!(catalog.scans().await.unwrap().is_empty());
+}
+
+async fn text_that_one_database_refuses_is_stored_in_both(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let mut odd = sidecar("b\0", "shop", "orders", at(0));
+    odd.source_name = "a\0b".to_owned();
+    odd.warnings[0].message = "m\0".to_owned();
+    record(&catalog, &one, &path("shop", 12, "orders"), &odd, at(0)).await;
+    let copy = everything(&catalog).await.remove(0);
+    assert_eq!(copy.source.as_deref(), Some("a\u{fffd}b"));
+    // A name that decodes to what PostgreSQL does not store.
+    let found = FoundCopy { job: "a\0".to_owned(), ..bare("a%00/backup_2026-01-15T12-00-00_x%00.dump") };
+    assert_eq!(scan(&catalog, &one, &[found], &[], at(1)).await.0, 1);
+}

@@ -1,0 +1,124 @@
+//! `dbackup backups list`, `dbackup destinations scan`
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::resources::{self, pretty, text};
+use crate::cli::{BackupsCommand, BackupsListArguments, DestinationCommand};
+use crate::failure::{Failure, Outcome};
+use crate::output;
+use crate::remote::{Kind, Server};
+
+/// Maximum number of backups in one answer.
+const PAGE: usize = 200;
+/// How often the server is asked how far a scan is.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(command: BackupsCommand) -> Result<Outcome, Failure> {
+    let BackupsCommand::List(arguments) = command;
+    let server = Server::of_environment()?;
+    list(&server, &arguments).await?;
+    Ok(Outcome::Succeeded)
+}
+
+pub(crate) async fn run_destinations(command: DestinationCommand) -> Result<Outcome, Failure> {
+    let (name, no_wait, json) = match command {
+        DestinationCommand::Resource(command) => return resources::run(Kind::Destination, command).await,
+        DestinationCommand::Scan { name, no_wait, json } => (name, no_wait, json),
+    };
+    let server = Server::of_environment()?;
+    let id = text(&server.find(Kind::Destination, &name).await?["id"]);
+    let path = format!("/api/destinations/{id}/scan");
+    let mut scan = server.ask(Method::POST, &path, Some(&json!({}))).await?;
+    while scan["state"] == "running" && !no_wait {
+        tokio::time::sleep(ASK_INTERVAL).await;
+        scan = server.get(&path).await?;
+    }
+    if json {
+        output::line(&pretty(&scan));
+    } else {
+        output::line(&in_words(&scan));
+        for folder in scan["unreadable"].as_array().into_iter().flatten() {
+            let (path, error) = (text(&folder["path"]), text(&folder["error"]));
+            output::note(&format!(
+                "Warning: could not read {}: {}",
+                output::printable(&path),
+                output::printable(&error)
+            ));
+        }
+    }
+    Ok(match scan["state"].as_str() {
+        Some("running" | "complete") => Outcome::Succeeded,
+        Some("partial") => Outcome::Partial,
+        _ => Outcome::Failed,
+    })
+}
+
+fn in_words(scan: &Value) -> String {
+    let counts = format!("{} found, {} new, {} missing", scan["found"], scan["adopted"], scan["missing"]);
+    match scan["error"].as_str() {
+        Some(error) => format!("{}: {}", text(&scan["state"]), output::printable(error)),
+        None => format!("{}: {counts}", text(&scan["state"])),
+    }
+}
+
+async fn list(server: &Server, arguments: &BackupsListArguments) -> Result<(), Failure> {
+    let destination = match &arguments.destination {
+        Some(name) => Some(text(&server.find(Kind::Destination, name).await?["id"])),
+        None => None,
+    };
+    let status = arguments.missing.then(|| "missing".to_owned());
+    let filters = [
+        ("destination", &destination),
+        ("job", &arguments.job),
+        ("database", &arguments.database),
+        ("search", &arguments.search),
+        ("status", &status),
+    ];
+    let filters: Vec<(&str, &str)> =
+        filters.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
+    let mut left = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(&filters).append_pair("limit", &left.min(PAGE).to_string());
+        if let Some(cursor) = &cursor {
+            query.append_pair("cursor", cursor);
+        }
+        let page = server.get(&format!("/api/backups?{}", query.finish())).await?;
+        let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for item in items {
+            if arguments.json { output::json(item) } else { output::line(&line_of(item)) }
+        }
+        left = left.saturating_sub(items.len());
+        cursor = page["nextCursor"].as_str().map(str::to_owned);
+        if left == 0 || cursor.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+fn line_of(backup: &Value) -> String {
+    let size = domain::size::human(backup["size"].as_u64().unwrap_or_default());
+    let state = if backup["state"] == "present" { String::new() } else { format!("  {}", text(&backup["state"])) };
+    format!(
+        "{}  {}  {}  {size}{state}",
+        text(&backup["time"]),
+        output::printable(&text(&backup["destination"])),
+        output::printable(&text(&backup["path"])),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_that_failed_says_why_and_another_what_it_found() {
+        let scan = json!({"state": "complete", "found": 3, "adopted": 1, "missing": 2});
+        assert_eq!(in_words(&scan), "complete: 3 found, 1 new, 2 missing");
+        assert_eq!(in_words(&json!({"state": "failed", "error": "no route"})), "failed: no route");
+    }
+}

@@ -1,0 +1,109 @@
+//! Writes to the catalog what runs and people do with copies of backups. What cannot be written is found by the next scan: a run that has
+//! published a copy does not fail for it.
+
+use adapter::destination::{Destination, How};
+use catalog::{NewCopy, NewVerification, VerificationMethod, VerificationResult};
+use runner::backup::Stored;
+use runner::restore::Examined;
+
+use crate::app::App;
+use crate::scans::signer_of;
+
+impl App {
+    /// Records a copy that a backup has published, and that was verified then.
+    pub(crate) async fn record_backup(&self, run_id: &str, destination_id: &str, stored: &Stored) {
+        let Some((job, name)) = runner::catalog::parse_path(&stored.path) else { return };
+        let by = format!("run {run_id}");
+        let new = NewCopy {
+            destination_id,
+            path: &stored.path,
+            job: &job,
+            name: &name,
+            sidecar: Some(&stored.sidecar),
+            signature: Some(stored.sidecar.signature.as_ref().map_or("unsigned", |_| self.signer.public_key())),
+            stored_size: i64::try_from(stored.sidecar.size.stored).unwrap_or(i64::MAX),
+            verification: Some(whole(&by, stored.proved)),
+        };
+        noted(self.catalog.record_copy(&new, self.now()).await, destination_id, &stored.path);
+    }
+
+    /// Records a copy that a run has copied, and that was compared then.
+    pub(crate) async fn record_copied(
+        &self,
+        run_id: &str,
+        destination_id: &str,
+        destination: &dyn Destination,
+        path: &str,
+        proved: Option<How>,
+    ) {
+        match runner::restore::examine(destination, path).await {
+            Ok(examined) => {
+                let by = format!("run {run_id}");
+                let verification = proved.or(examined.proved).map(|how| whole(&by, how));
+                self.record_examined(destination_id, path, &examined, verification).await;
+            }
+            Err(error) => tracing::warn!(%error, path, "a copy could not be looked at; the next scan finds it"),
+        }
+    }
+
+    /// Records a copy as it was found.
+    pub(crate) async fn record_examined(
+        &self,
+        destination_id: &str,
+        path: &str,
+        examined: &Examined,
+        verification: Option<NewVerification<'_>>,
+    ) {
+        let Some((job, name)) = runner::catalog::parse_path(path) else { return };
+        let signature = examined.sidecar.signature().map(signer_of);
+        let new = NewCopy {
+            destination_id,
+            path,
+            job: &job,
+            name: &name,
+            sidecar: examined.sidecar.sidecar(),
+            signature: signature.as_deref(),
+            stored_size: i64::try_from(examined.entry.size).unwrap_or(i64::MAX),
+            verification,
+        };
+        noted(self.catalog.record_copy(&new, self.now()).await, destination_id, path);
+    }
+
+    /// Records how a copy was verified. One that was not known is recorded with it, if it was found.
+    pub(crate) async fn record_verification(
+        &self,
+        destination_id: &str,
+        path: &str,
+        examined: Option<&Examined>,
+        verification: NewVerification<'_>,
+    ) {
+        let recorded = self.catalog.record_verification(destination_id, path, &verification, self.now()).await;
+        match (recorded, examined) {
+            (Ok(false), Some(examined)) => {
+                self.record_examined(destination_id, path, examined, Some(verification)).await;
+            }
+            (recorded, _) => noted(recorded.map(drop), destination_id, path),
+        }
+    }
+}
+
+fn whole(by: &str, how: How) -> NewVerification<'_> {
+    // Who compared no content does not know that it is whole.
+    let result = if how == How::SizeAndTag { VerificationResult::Unknown } else { VerificationResult::Whole };
+    NewVerification { by, how: method(how), result, detail: "" }
+}
+
+/// Returns how a proof is kept.
+pub(crate) fn method(how: How) -> VerificationMethod {
+    match how {
+        How::OwnHash => VerificationMethod::OwnHash,
+        How::ReadBack => VerificationMethod::ReadBack,
+        How::SizeAndTag => VerificationMethod::SizeAndTag,
+    }
+}
+
+fn noted(result: Result<(), catalog::Error>, destination_id: &str, path: &str) {
+    if let Err(error) = result {
+        tracing::warn!(%error, destination_id, path, "what is known of a copy could not be stored");
+    }
+}
