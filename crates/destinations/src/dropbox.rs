@@ -4,6 +4,7 @@ mod browse;
 mod config;
 mod folder;
 mod grant_fault;
+pub(crate) mod manifest;
 mod probe;
 mod read;
 mod write;
@@ -17,14 +18,14 @@ use async_trait::async_trait;
 use domain::probe::Step;
 use tokio::time::Instant;
 
-pub use self::folder::dropbox_folder;
+use self::folder::dropbox_folder;
 pub use self::grant_fault::GrantFault;
 use crate::error::Error;
 use crate::{Checkpoint, Destination, Download, Entry, Folder, Object, StoredHash, Upload, Usage};
 
 /// Addresses in the account's own space, and in its team's.
-pub(crate) const SCHEME: &str = "dropbox:";
-pub(crate) const TEAM_SCHEME: &str = "dropbox-team:";
+const SCHEME: &str = "dropbox:";
+const TEAM_SCHEME: &str = "dropbox-team:";
 
 /// A folder of one account.
 #[derive(Debug, Clone)]

@@ -4,6 +4,7 @@ mod beneath;
 mod browse;
 mod config;
 mod list;
+pub(crate) mod manifest;
 mod read;
 mod write;
 

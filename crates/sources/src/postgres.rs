@@ -12,6 +12,7 @@ mod dump;
 mod likeness;
 mod list_file;
 mod listing;
+pub(crate) mod manifest;
 mod marks;
 mod passing;
 mod probe;
