@@ -149,3 +149,33 @@ impl Manifest {
         names.filter_map(|field| settings.text(field.name)).filter(|value| !value.is_empty())
     }
 }
+
+/// Checks the rules of manifests, in tests of registries.
+///
+/// # Panics
+/// Where one is broken.
+pub fn check_manifest(manifest: &Manifest) {
+    let id = manifest.id;
+    assert!(!id.is_empty() && !manifest.title.is_empty() && manifest.summary.ends_with('.'), "{id}");
+    assert!(manifest.icon.starts_with("<svg") && !manifest.icon.contains("script"), "{id}: its icon is SVG");
+    assert!(!manifest.schemes.is_empty() && manifest.schemes.iter().all(|scheme| !scheme.contains(':')), "{id}");
+    let paths = manifest.settings().filter(|field| matches!(field.input, Input::HostPath { .. })).count();
+    assert!(paths <= 1, "{id}: one approval is kept, so it has one path");
+    assert!(manifest.database_field.is_none_or(|name| manifest.field(name).is_some()), "{id}: its database field");
+    for field in manifest.fields {
+        let (name, others) = (field.name, || manifest.fields.iter().filter(|other| other.name == field.name));
+        assert!(name != "type" && name != "name" && others().count() == 1, "{id}.{name}: taken");
+        assert!(name.chars().all(|letter| letter.is_ascii_alphanumeric()), "{id}.{name}: camel case");
+        assert!(
+            !field.label.is_empty() && !field.help.is_empty() && field.help.ends_with('.'),
+            "{id}.{name}: its words"
+        );
+        assert!(field.shown_when.is_none_or(|when| manifest.field(when.field).is_some()), "{id}.{name}: shown when");
+        if let crate::field::Required::Unless(other) = field.required {
+            assert!(manifest.field(other).is_some(), "{id}.{name}: required unless {other}");
+        }
+        if matches!(field.input, Input::HostPath { .. }) {
+            assert!(field.example.starts_with('/'), "{id}.{name}: an example of a path");
+        }
+    }
+}

@@ -17,13 +17,16 @@ pub fn registry() -> Registry<DestinationAdapter> {
     ])
 }
 
+/// Opens a destination.
+type Open = fn(&Settings, Secrets, &Context) -> Result<Arc<dyn Destination>, Error>;
+
 /// A kind of destination.
 #[derive(Debug, Clone, Copy)]
 pub struct DestinationAdapter {
     /// What it says of itself.
     pub manifest: &'static Manifest,
     /// Opens a destination. Nothing is connected to yet.
-    pub open: fn(&Settings, Secrets, Context) -> Result<Arc<dyn Destination>, Error>,
+    pub open: Open,
     /// Reads an address of one of the manifest's schemes.
     pub from_address: fn(&str) -> Result<Settings, Error>,
     /// Returns the short form that people and the command line use.
@@ -89,5 +92,5 @@ pub fn parse<E: From<Error>>(
         Some(_) => Some(Arc::new(dropbox_client(dropbox::manifest::space(&settings))?) as Arc<dyn Any + Send + Sync>),
         None => None,
     };
-    Ok((adapter.open)(&settings, Secrets::new(), Context { client, paths_are_resolved: false })?)
+    Ok((adapter.open)(&settings, Secrets::new(), &Context { client, paths_are_resolved: false })?)
 }

@@ -5,9 +5,12 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use adapter::Registry;
 use catalog::{KeySource, Location};
+use destinations::DestinationAdapter;
 use dropbox::Endpoints;
 use ipnet::IpNet;
+use sources::SourceAdapter;
 use url::Url;
 
 /// A server's settings.
@@ -29,6 +32,8 @@ pub struct Config {
     pub keys: KeySource,
     /// Certificate chain and private key, as PEM files.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// The kinds of sources and destinations.
+    pub adapters: Adapters,
     /// How Dropbox is reached.
     pub dropbox: DropboxNetwork,
     /// Runs at once.
@@ -47,6 +52,22 @@ pub struct Config {
     pub stalled_answer: Duration,
     /// Names of this server besides the public URL's, `localhost` and addresses, under which browsers may sign in.
     pub allowed_hosts: Vec<String>,
+}
+
+/// The kinds of sources and destinations that a server knows.
+#[derive(Debug, Clone)]
+pub struct Adapters {
+    /// Of sources.
+    pub sources: Registry<SourceAdapter>,
+    /// Of destinations.
+    pub destinations: Registry<DestinationAdapter>,
+}
+
+impl Default for Adapters {
+    /// Those of this version.
+    fn default() -> Self {
+        Self { sources: sources::registry(), destinations: destinations::registry() }
+    }
 }
 
 /// How Dropbox is reached, the same for all destinations.

@@ -28,7 +28,7 @@ mod space;
 mod tls;
 
 pub use clock::Clock;
-pub use config::{Config, DropboxNetwork};
+pub use config::{Adapters, Config, DropboxNetwork};
 pub use data_folder::DataFolder;
 pub use http::API_TOKEN_PREFIX;
 pub use passwords::{hash_password, refuse_password};

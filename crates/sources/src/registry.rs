@@ -15,6 +15,11 @@ pub fn registry() -> Registry<SourceAdapter> {
     ])
 }
 
+/// Opens a source.
+type Open = fn(&Settings, Secrets) -> Result<Box<dyn Source>, Error>;
+/// Reads an address.
+type FromAddress = fn(&str, Origin) -> Result<(Settings, Secrets), Error>;
+
 /// A kind of source.
 #[derive(Debug, Clone, Copy)]
 pub struct SourceAdapter {
@@ -23,10 +28,10 @@ pub struct SourceAdapter {
     /// The engine of its databases.
     pub engine: Engine,
     /// Opens a source. Paths of this machine are taken as they are. Nothing is connected to yet.
-    pub open: fn(&Settings, Secrets) -> Result<Box<dyn Source>, Error>,
+    pub open: Open,
     /// Reads an address of one of the manifest's schemes. The settings may hold more than the manifest's fields, where an address can
     /// say more.
-    pub from_address: fn(&str, Origin) -> Result<(Settings, Secrets), Error>,
+    pub from_address: FromAddress,
     /// Returns what a person calls it, without secrets.
     pub address: fn(&Settings) -> String,
 }

@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/adapters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kinds of sources and destinations, and what can be set for them. */
+        get: operations["get_adapters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/adapters/dropbox/auth": {
         parameters: {
             query?: never;
@@ -122,6 +139,23 @@ export interface paths {
         put?: never;
         /** Adds one. A Dropbox is to be authorized next. */
         post: operations["post_destinations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a destination as saving it would, and saves nothing: a new one, or the one with the `id`. */
+        post: operations["post_destinations_validate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -712,6 +746,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sources/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a source as saving it would, and saves nothing: a new one, or the one with the `id`. */
+        post: operations["post_sources_validate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sources/{id}": {
         parameters: {
             query?: never;
@@ -920,6 +971,99 @@ export interface components {
             /** @description The warning's code, or `code:subject`. */
             warning: string;
         };
+        /** @description A kind of source or destination. */
+        Adapter: {
+            /** @description The `type` of its settings. */
+            id: string;
+            title: string;
+            /** @description What it is, as a sentence. */
+            summary: string;
+            /** @description Its page in the guide: `postgresql.md`. */
+            guide: string;
+            /** @description SVG of 24 by 24 in the color of the text. */
+            icon: string;
+            /** @description The schemes of its addresses on the command line, without the colon. */
+            schemes: string[];
+            /** @description What can be set, secrets included, in the order of the form. */
+            fields: components["schemas"]["AdapterField"][];
+            /** @description The field that names the one database of a source. */
+            databaseField?: string | null;
+            /** @description Whether its databases are files on the server's machine. */
+            databaseFiles: boolean;
+            /** @description Who grants access to it in a browser; absent if nobody has to. */
+            authorizedBy?: string | null;
+            /** @description What it can do: `databases`, `browse`. */
+            capabilities: string[];
+            /** @description Programs that it needs on the server's machine. */
+            tools: components["schemas"]["AdapterTool"][];
+            setup?: components["schemas"]["AdapterSetup"] | null;
+        };
+        /** @description One of the values of a choice. */
+        AdapterChoice: {
+            value: string;
+            label: string;
+        };
+        /** @description Another field has one of these values. */
+        AdapterCondition: {
+            field: string;
+            anyOf: string[];
+        };
+        /** @description A field of an adapter's settings. */
+        AdapterField: {
+            /** @description Its name in `settings`; beside them if it is a secret. */
+            name: string;
+            label: string;
+            help: string;
+            /** @description Its option on the command line. */
+            flag: string;
+            input: components["schemas"]["AdapterInput"];
+            /** @description Write-only: it is in no answer. */
+            secret: boolean;
+            required: boolean;
+            /** @description It is needed unless this other field is set. */
+            requiredUnless?: string | null;
+            default?: unknown;
+            /** @description What happens if it is left out. */
+            defaultText?: string | null;
+            /** @description Whether forms fold it away. */
+            advanced: boolean;
+            shownWhen?: components["schemas"]["AdapterCondition"] | null;
+            /** @description In characters. */
+            maxLength?: number | null;
+            /** Format: int64 */
+            minimum?: number | null;
+            /** Format: int64 */
+            maximum?: number | null;
+            choices?: components["schemas"]["AdapterChoice"][];
+            example?: string;
+            /** @description Whether setting or changing it needs the permission `administer`. */
+            restricted: boolean;
+        };
+        /**
+         * @description What a field holds.
+         * @enum {string}
+         */
+        AdapterInput: "text" | "password" | "identifier" | "host" | "number" | "choice" | "toggle" | "hostFile" | "hostFolder" | "folder";
+        /** @description The adapters of this server. */
+        AdapterList: {
+            /** @description Kinds of sources. */
+            sources: components["schemas"]["Adapter"][];
+            /** @description Kinds of destinations. */
+            destinations: components["schemas"]["Adapter"][];
+        };
+        /** @description What has to be done on the other side before an adapter works. */
+        AdapterSetup: {
+            title: string;
+            help: string;
+            /** @description To be copied. `{user|identifier}` and `{user|literal}` stand for the value of the field `user`, quoted for SQL. */
+            template: string;
+        };
+        /** @description A program that an adapter runs. */
+        AdapterTool: {
+            name: string;
+            /** @description Where it comes from. */
+            from: string;
+        };
         /** @description A token, without the token itself. */
         ApiToken: {
             id: string;
@@ -1040,6 +1184,16 @@ export interface components {
             /** @description Folders at the destination that could not be read. Backups in them are not listed. */
             unreadable?: components["schemas"]["UnreadableFolder"][];
         };
+        /** @description A destination that could be saved. */
+        CheckedDestination: {
+            name: string;
+            settings: components["schemas"]["DestinationSettings"];
+        };
+        /** @description A source that could be saved. */
+        CheckedSource: {
+            name: string;
+            settings: components["schemas"]["SourceSettings"];
+        };
         /** @description The code that Dropbox has shown. */
         CodeInput: {
             code: string;
@@ -1084,40 +1238,77 @@ export interface components {
             settings: components["schemas"]["DestinationSettings"];
             /** @description In short: `dropbox:/backups`. */
             address: string;
-            /** @description Whether an App Key is kept. */
-            appKeySet: boolean;
-            /** @description Whether an App Secret is kept. */
-            appSecretSet: boolean;
             authorization: components["schemas"]["Authorization"];
             createdAt: components["schemas"]["Time"];
             updatedAt: components["schemas"]["Time"];
+            /** @description Whether the App Key of Dropbox is kept. */
+            readonly appKeySet?: boolean;
+            /** @description Whether the App Secret of Dropbox is kept. */
+            readonly appSecretSet?: boolean;
         };
         /** @description A destination that is added or changed. */
         DestinationInput: {
             name: string;
             settings: components["schemas"]["DestinationSettings"];
-            /** @description Of the Dropbox app; needed for Dropbox. */
+            /** @description App Key of Dropbox. On the Settings tab of your app in the Dropbox App Console. */
             appKey?: components["schemas"]["SecretField"];
-            /** @description Of the Dropbox app; optional. */
+            /** @description App Secret of Dropbox. Next to the App Key. Stored encrypted. Never shown again. */
             appSecret?: components["schemas"]["SecretField"];
         };
-        /** @description Where backups go. */
-        DestinationSettings: {
-            /** @description Such as `/backups`; the root, or the app's folder, if empty. */
-            folder?: string;
-            /** @description In the team's space instead of the member's own folder. */
-            teamSpace?: boolean;
-            /** @description What to do with a backup that is not expected to fit. */
-            whenFull?: components["schemas"]["WhenFull"];
-            /** @enum {string} */
+        /** @description Where backups are stored. */
+        DestinationSettings: components["schemas"]["DestinationSettingsDropbox"] | components["schemas"]["DestinationSettingsFolder"];
+        /**
+         * Dropbox
+         * @description A folder in Dropbox.
+         */
+        DestinationSettingsDropbox: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "dropbox";
-        } | {
-            /** @description Its absolute path. */
-            path: string;
-            /** @description What to do with a backup that is not expected to fit. */
-            whenFull?: components["schemas"]["WhenFull"];
-            /** @enum {string} */
+            /**
+             * Folder Path
+             * @description Such as /backups. Empty means the root, or the app's folder. Each job gets a folder in it.
+             * @default
+             */
+            folder: string;
+            /**
+             * In the team's space
+             * @description For Dropbox Business: below the team's root instead of the member's own folder.
+             * @default false
+             */
+            teamSpace: boolean;
+            /**
+             * If the last backup would not fit
+             * @description Compared with the free space before each dump.
+             * @default warn
+             * @enum {string}
+             */
+            whenFull: "warn" | "stop";
+        };
+        /**
+         * Folder on the server
+         * @description A folder on the server's machine, or mounted there.
+         */
+        DestinationSettingsFolder: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "folder";
+            /**
+             * Folder
+             * @description An absolute path on the server's machine, or mounted there, such as /var/backups.
+             */
+            path: string;
+            /**
+             * If the last backup would not fit
+             * @description Compared with the free space before each dump.
+             * @default warn
+             * @enum {string}
+             */
+            whenFull: "warn" | "stop";
         };
         /** @description How full a destination was. */
         DestinationSpace: {
@@ -1336,20 +1527,7 @@ export interface components {
         /** @description A page of a list. */
         List_Destination: {
             /** @description In order. */
-            items: {
-                id: string;
-                name: string;
-                settings: components["schemas"]["DestinationSettings"];
-                /** @description In short: `dropbox:/backups`. */
-                address: string;
-                /** @description Whether an App Key is kept. */
-                appKeySet: boolean;
-                /** @description Whether an App Secret is kept. */
-                appSecretSet: boolean;
-                authorization: components["schemas"]["Authorization"];
-                createdAt: components["schemas"]["Time"];
-                updatedAt: components["schemas"]["Time"];
-            }[];
+            items: components["schemas"]["Destination"][];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -1488,17 +1666,7 @@ export interface components {
         /** @description A page of a list. */
         List_Source: {
             /** @description In order. */
-            items: {
-                id: string;
-                name: string;
-                settings: components["schemas"]["SourceSettings"];
-                /** @description What operators may restore into it. */
-                restoreTarget: components["schemas"]["RestoreTarget"];
-                /** @description Whether a password is kept. */
-                passwordSet: boolean;
-                createdAt: components["schemas"]["Time"];
-                updatedAt: components["schemas"]["Time"];
-            }[];
+            items: components["schemas"]["Source"][];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -1787,52 +1955,88 @@ export interface components {
             id: string;
             name: string;
             settings: components["schemas"]["SourceSettings"];
+            /** @description In short, without secrets: `postgres://dbackup@db/shop`. */
+            address: string;
             /** @description What operators may restore into it. */
             restoreTarget: components["schemas"]["RestoreTarget"];
-            /** @description Whether a password is kept. */
-            passwordSet: boolean;
             createdAt: components["schemas"]["Time"];
             updatedAt: components["schemas"]["Time"];
+            /** @description Whether the Password of PostgreSQL is kept. */
+            readonly passwordSet?: boolean;
         };
         /** @description A source that is added or changed. */
         SourceInput: {
             name: string;
             settings: components["schemas"]["SourceSettings"];
             restoreTarget?: components["schemas"]["RestoreTarget"] | null;
-            /** @description Of the role that logs in. */
+            /** @description Password of PostgreSQL. Stored encrypted. Never shown again. */
             password?: components["schemas"]["SecretField"];
         };
         /** @description Where databases are. */
-        SourceSettings: {
-            /** @description Names or addresses, or a socket's folder; several are separated by commas. Only a service tells it, too. */
-            host?: string;
+        SourceSettings: components["schemas"]["SourceSettingsPostgres"] | components["schemas"]["SourceSettingsSqlite"];
+        /**
+         * PostgreSQL
+         * @description A PostgreSQL server.
+         */
+        SourceSettingsPostgres: {
             /**
-             * Format: int32
-             * @description The service's, or 5432, if absent.
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "postgres";
+            /**
+             * Host
+             * @description Hostname, IP address, or socket directory. Separate several hosts by commas.
+             */
+            host?: string | null;
+            /**
+             * Port
+             * Format: int64
+             * @description TCP port of all hosts.
              */
             port?: number | null;
-            /** @description The role to log in as. Only a service tells it, too. */
-            user?: string;
-            /** @description The one database of this source; all that the server has if absent. */
-            database?: string | null;
-            sslMode?: components["schemas"]["SslMode"] | null;
             /**
-             * @description The file with the certificate of the authority that the server's is checked against: an absolute path on this server's
-             *     machine, or `system` for the authorities that its operating system trusts.
+             * User
+             * @description Role to log in as.
+             */
+            user?: string | null;
+            /**
+             * Database
+             * @description Leave empty to let jobs choose from all databases on the server.
+             */
+            database?: string | null;
+            /**
+             * Encrypted connection
+             * @description TLS mode, as PostgreSQL calls it.
+             * @enum {string|null}
+             */
+            sslMode?: "disable" | "prefer" | "require" | "verify-ca" | "verify-full" | null;
+            /**
+             * CA certificate
+             * @description A file on the server's machine, or “system” for the authorities that its operating system trusts. If empty: ~/.postgresql/root.crt of the user that runs dbackup.
              */
             sslRootCert?: string | null;
             /**
-             * @description A section of the `pg_service.conf` on this server's machine, which gives what is not set here. Needs the permission
-             *     `administer`.
+             * Service
+             * @description A section of pg_service.conf on the server's machine. It gives what is left empty above. Only administrators may set it.
              */
             service?: string | null;
-            /** @enum {string} */
-            type: "postgres";
-        } | {
-            /** @description The file's absolute path on the server's machine. */
-            path: string;
-            /** @enum {string} */
+        };
+        /**
+         * SQLite
+         * @description A SQLite database.
+         */
+        SourceSettingsSqlite: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "sqlite";
+            /**
+             * File
+             * @description Its absolute path on the server's machine, such as /var/lib/app/data.db.
+             */
+            path: string;
         };
         /** @description How full it was on a day (UTC). */
         SpaceDay: {
@@ -1858,11 +2062,6 @@ export interface components {
              */
             allowed?: number | null;
         };
-        /**
-         * @description libpq's `sslmode`.
-         * @enum {string}
-         */
-        SslMode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
         /** @description A step of a test. */
         Step: {
             /** @description What was tried: `token`, `account`, `write`, ... */
@@ -1950,11 +2149,6 @@ export interface components {
             /** @description What to do about it. */
             cure?: string | null;
         };
-        /**
-         * @description What to do when the last backup was larger than the free space.
-         * @enum {string}
-         */
-        WhenFull: "warn" | "stop";
     };
     responses: never;
     parameters: never;
@@ -1964,6 +2158,34 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_adapters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdapterList"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_adapters_dropbox_auth: {
         parameters: {
             query: {
@@ -2241,6 +2463,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Destination"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_destinations_validate: {
+        parameters: {
+            query?: {
+                /** @description Its id; absent for a new one. */
+                id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DestinationInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedDestination"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
@@ -3719,6 +3976,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_sources_validate: {
+        parameters: {
+            query?: {
+                /** @description Its id; absent for a new one. */
+                id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedSource"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */

@@ -95,8 +95,8 @@ pub fn space(settings: &Settings) -> Space {
     if settings.flag(TEAM_SPACE) { Space::Team } else { Space::Home }
 }
 
-fn open(settings: &Settings, _secrets: Secrets, context: Context) -> Result<Arc<dyn Destination>, Error> {
-    let client = context.client.and_then(|client| client.downcast_ref::<::dropbox::Client>().cloned());
+fn open(settings: &Settings, _secrets: Secrets, context: &Context) -> Result<Arc<dyn Destination>, Error> {
+    let client = context.client.as_ref().and_then(|client| client.downcast_ref::<::dropbox::Client>().cloned());
     let client = client.ok_or_else(|| Error::Usage("a Dropbox needs to be authorized first".to_owned()))?;
     let folder = settings.text(FOLDER).unwrap_or_default();
     Ok(Arc::new(Dropbox::new(client, folder, when_full(settings))?))

@@ -59,7 +59,7 @@ fn check_folder(folder: &str) -> Result<String, String> {
     }
 }
 
-fn open(settings: &Settings, _secrets: Secrets, context: Context) -> Result<Arc<dyn Destination>, Error> {
+fn open(settings: &Settings, _secrets: Secrets, context: &Context) -> Result<Arc<dyn Destination>, Error> {
     let links = if context.paths_are_resolved { RootLinks::Refuse } else { RootLinks::Follow };
     let folder = settings.path(PATH).unwrap_or_default();
     Ok(Arc::new(FileSystem::new(folder, when_full(settings), links)?))
