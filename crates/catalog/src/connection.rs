@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -88,12 +89,23 @@ impl Location {
         })
     }
 
+    /// Connects, and changes nothing in a database that holds something.
     pub(crate) async fn connect(&self) -> Result<Pool, Error> {
         let connected = match self {
             Self::Sqlite(path) => connect_sqlite(path).await,
             Self::Postgres(url) => connect_postgres(url).await,
         };
         connected.map_err(|cause| Error::Open { location: self.describe(), cause })
+    }
+
+    /// Brings the schema up to date.
+    pub(crate) async fn upgrade(&self, db: &Pool) -> Result<(), Error> {
+        let upgraded = match (self, db) {
+            (Self::Sqlite(path), Pool::Sqlite(pool)) => upgrade::sqlite(pool, path).await,
+            (_, Pool::Postgres(pool, _)) => upgrade::postgres(pool).await,
+            (Self::Postgres(_), Pool::Sqlite(_)) => Err("it is no PostgreSQL database".to_owned()),
+        };
+        upgraded.map_err(|cause| Error::Open { location: self.describe(), cause })
     }
 }
 
@@ -145,7 +157,6 @@ async fn connect_sqlite(path: &Path) -> Result<Pool, String> {
         .connect_with(options)
         .await
         .map_err(|error| error.to_string())?;
-    upgrade::sqlite(&pool, path).await?;
     Ok(Pool::Sqlite(pool))
 }
 
@@ -167,8 +178,7 @@ async fn connect_postgres(url: &SecretString) -> Result<Pool, String> {
         .connect_with(options.application_name("dbackup"))
         .await
         .map_err(|error| error.to_string())?;
-    upgrade::postgres(&pool).await?;
-    Ok(Pool::Postgres(pool))
+    Ok(Pool::Postgres(pool, Arc::default()))
 }
 
 /// Creates a file that only its owner can read, unless it is there. SQLite gives the WAL and its index the same mode.

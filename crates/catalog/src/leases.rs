@@ -51,6 +51,25 @@ pub struct RunEnd {
     pub bytes: [i64; 3],
 }
 
+/// How an abandoned run ends.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// The final state.
+    pub state: RunStatus,
+    /// See [`Run::error`].
+    pub error: Option<String>,
+    /// See [`Run::result`]; `None` keeps the one that was recorded last.
+    pub result: Option<Json>,
+}
+
+impl Settlement {
+    /// The end of a run of which nothing is known to be complete.
+    pub fn interrupted() -> Self {
+        let error = "the server stopped in the middle of it; nothing unfinished counts as a backup".to_owned();
+        Self { state: RunStatus::Interrupted, error: Some(error), result: None }
+    }
+}
+
 impl Record for Claim {
     const TABLE: &'static str = Run::TABLE;
     const COLUMNS: &'static [&'static str] = &["fence"];
@@ -110,13 +129,13 @@ impl Catalog {
         self.finish(id, fence, "state = 'running' AND fence = $2", end, now).await
     }
 
-    /// Ends a run whose end could not be stored in time, even if it was marked as interrupted meanwhile. Returns `false` if another
-    /// worker has claimed it since.
+    /// Ends a run whose end could not be stored in time, even if another server has settled it as abandoned meanwhile. Returns
+    /// `false` if another worker has claimed it since.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn finish_late(&self, id: &str, fence: i64, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
-        let mine = "(state = 'running' AND fence = $2 OR state = 'interrupted' AND fence = $2 + 1)";
+        let mine = "(state = 'running' AND fence = $2 OR state IN ('interrupted', 'partial') AND fence = $2 + 1)";
         self.finish(id, fence, mine, end, at).await
     }
 
@@ -138,18 +157,6 @@ impl Catalog {
             sent
         ];
         Ok(sql::run(&self.db, &text, values).await? > 0)
-    }
-
-    /// Marks an interrupted run as successful, because its result proves that it was. Returns `None` if it is not interrupted.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn finish_interrupted(&self, id: &str, state: RunStatus) -> Result<Option<Run>, Error> {
-        let text = format!(
-            "UPDATE runs SET state = $2, error = NULL WHERE id = $1 AND state = 'interrupted' RETURNING {}",
-            sql::columns::<Run>()
-        );
-        sql::one(&self.db, &text, values![id, state.as_str()]).await
     }
 
     /// Requests cancellation of a run. A queued run is cancelled at once. Returns `None` if the run does not exist.
@@ -179,13 +186,29 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn interrupt_abandoned(&self, lease: &Lease, now: Timestamp) -> Result<Option<Run>, Error> {
+        self.settle_abandoned(lease, &Settlement::interrupted(), now).await
+    }
+
+    /// Ends a run in its worker's place unless its lease has been renewed. Returns `None` if it has, or if the run has ended.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn settle_abandoned(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        now: Timestamp,
+    ) -> Result<Option<Run>, Error> {
         let text = format!(
-            "UPDATE runs SET state = 'interrupted', fence = fence + 1, finished_at = $1, lease_until = NULL, worker = NULL, \
-             error = 'the server stopped in the middle of it; nothing unfinished counts as a backup' \
+            "UPDATE runs SET state = $5, fence = fence + 1, finished_at = $1, lease_until = NULL, worker = NULL, error = $6, \
+             result = COALESCE($7, result) \
              WHERE state = 'running' AND id = $2 AND fence = $3 AND lease_until IS NOT DISTINCT FROM $4 RETURNING {}",
             sql::columns::<Run>()
         );
-        sql::one(&self.db, &text, values![now, &lease.run_id, lease.fence, lease.until]).await
+        let Settlement { state, error, result } = settlement;
+        let result = result.as_ref().map(json).transpose()?;
+        let values = values![now, &lease.run_id, lease.fence, lease.until, state.as_str(), error, result];
+        sql::one(&self.db, &text, values).await
     }
 
     /// Returns whether the worker with this fence still owns the run and no cancellation was requested.

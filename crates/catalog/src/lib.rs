@@ -20,6 +20,7 @@ mod master_key;
 mod meta;
 mod migrations;
 mod names;
+mod outage;
 mod page;
 mod profiles;
 mod rotation;
@@ -48,7 +49,7 @@ pub use error::Error;
 pub use history::{LastRun, SpanCount, Standing};
 pub use jobs::{Job, JobWithRun, NewJob};
 pub use key_source::{KeyFile, KeySource};
-pub use leases::{Claim, Lease, RunEnd};
+pub use leases::{Claim, Lease, RunEnd, Settlement};
 pub use master_key::MasterKey;
 pub use page::{Page, PageRequest};
 pub use profiles::{NewProfile, Profile};
@@ -82,15 +83,16 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Opens the database, brings its schema up to date, and finds the key that it is encrypted under; an empty database takes
-    /// the key that there is, or a new one, as its own.
+    /// Opens the database, finds the key that it is encrypted under, and brings its schema up to date. An empty database takes the
+    /// key that there is, or a new one, as its own. With the wrong key nothing is changed.
     ///
     /// # Errors
     /// [`Error::WrongKey`] names both keys; [`Error::Open`] if it cannot be opened; [`Error::InUse`].
     pub async fn open(location: &Location, keys: &KeySource) -> Result<Self, Error> {
         let file = LockedFile::of(location)?.map(Arc::new);
         let db = location.connect().await?;
-        let key = keys.find(meta::key_id(&db).await?.as_deref())?;
+        let key = keys.find(meta::first_key_id(&db).await?.as_deref())?;
+        location.upgrade(&db).await?;
         match meta::adopt_key(&db, &key).await? {
             Some(wanted) if wanted != key.id() => Err(Error::wrong_key(&wanted, Some(&key))),
             _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?), file }),

@@ -21,7 +21,7 @@ pub struct Run {
     pub job_id: Option<String>,
     /// The job's name when the run was queued, or what is restored or copied.
     pub title: String,
-    /// The parameters of a restore or a copy.
+    /// The parameters of a restore or a copy. Of a backup that is made again, the databases that the interrupted run lacks.
     pub request: Option<Json>,
     /// The trigger: `manual`, `schedule`, `api`, `retry`.
     pub cause: String,

@@ -2,15 +2,20 @@
 //!
 //! sqlx's own `Any` driver is not used: it has neither SQLite's connection options and hooks nor typed NULLs for PostgreSQL.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Column as _, ColumnIndex, Database, Decode, Encode, Postgres, Row as _, Sqlite, Type};
+use sqlx::{
+    AssertSqlSafe, Column as _, ColumnIndex, Connection as _, Database, Decode, Encode, Postgres, Row as _, Sqlite,
+    Type,
+};
 
 use crate::error::Error;
+use crate::outage::Outage;
 use crate::values::{FromColumn, Value};
 
 /// The values of a statement, in the order of its placeholders.
@@ -23,7 +28,7 @@ pub(crate) use values;
 #[derive(Debug, Clone)]
 pub(crate) enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(PgPool, Arc<Outage>),
 }
 
 impl Pool {
@@ -32,7 +37,9 @@ impl Pool {
     pub(crate) async fn begin(&self) -> Result<Transaction, Error> {
         Ok(match self {
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Transaction::Postgres(in_time(pool.begin()).await?),
+            Self::Postgres(pool, outage) => {
+                Transaction::Postgres(in_time(outage.reach(pool.begin(), || Box::pin(is_down(pool)))).await?)
+            }
         })
     }
 
@@ -40,7 +47,7 @@ impl Pool {
     pub(crate) fn clock(&self) -> &'static str {
         match self {
             Self::Sqlite(_) => "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-            Self::Postgres(_) => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+            Self::Postgres(..) => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
         }
     }
 
@@ -48,7 +55,7 @@ impl Pool {
     pub(crate) async fn close(&self) {
         match self {
             Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(pool, _) => pool.close().await,
         }
     }
 }
@@ -83,8 +90,8 @@ impl Executor for &Pool {
     async fn fetch(self, sql: &str, values: Vec<Value>) -> Result<Vec<Row>, sqlx::Error> {
         Ok(match self {
             Pool::Sqlite(pool) => rows(query(sql, values).fetch_all(pool).await?, Row::Sqlite),
-            Pool::Postgres(pool) => {
-                let mut connection = pool.acquire().await?;
+            Pool::Postgres(pool, outage) => {
+                let mut connection = outage.reach(pool.acquire(), || Box::pin(is_down(pool))).await?;
                 let answer = in_time(query(sql, values).fetch_all(&mut *connection)).await;
                 rows(answer.inspect_err(|error| give_up(&mut connection, error))?, Row::Postgres)
             }
@@ -94,8 +101,8 @@ impl Executor for &Pool {
     async fn execute(self, sql: &str, values: Vec<Value>) -> Result<u64, sqlx::Error> {
         Ok(match self {
             Pool::Sqlite(pool) => query(sql, values).execute(pool).await?.rows_affected(),
-            Pool::Postgres(pool) => {
-                let mut connection = pool.acquire().await?;
+            Pool::Postgres(pool, outage) => {
+                let mut connection = outage.reach(pool.acquire(), || Box::pin(is_down(pool))).await?;
                 let answer = in_time(query(sql, values).execute(&mut *connection)).await;
                 answer.inspect_err(|error| give_up(&mut connection, error))?.rows_affected()
             }
@@ -124,11 +131,28 @@ impl Executor for &mut Transaction {
 /// A PostgreSQL server that vanished without a word is waited for no longer. SQLite's waits end by its busy timeout.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Maximum time to connect once more where a pool gave no connection.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+
 async fn in_time<T>(answer: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     tokio::time::timeout(STATEMENT_TIMEOUT, answer).await.unwrap_or_else(|_| {
         let words = format!("no answer within {} seconds", STATEMENT_TIMEOUT.as_secs());
         Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, words)))
     })
+}
+
+/// Returns whether a server refuses one more connection, so that a pool that gave none was not only in use.
+async fn is_down(pool: &PgPool) -> bool {
+    let options = pool.connect_options();
+    match tokio::time::timeout(PROBE_TIMEOUT, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => {
+            // It has served its purpose, however it ends.
+            let _ = connection.close_hard().await;
+            false
+        }
+        Ok(Err(error)) => matches!(error, sqlx::Error::Io(_)),
+        Err(_) => true,
+    }
 }
 
 /// A connection that does not answer is not used again: the next statement would wait for this one's answer.

@@ -104,5 +104,5 @@ impl Destination for FileSystem {
 
 /// Runs file system work off the runtime.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(Error::failed("file system", error)))
+    pipeline::held::blocking(work).await.unwrap_or_else(|error| Err(Error::failed("file system", error)))
 }

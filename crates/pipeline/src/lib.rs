@@ -13,6 +13,7 @@ pub mod decode;
 pub mod digest;
 pub mod encode;
 pub mod fan_out;
+pub mod held;
 pub mod host;
 pub mod keys;
 pub mod private_file;

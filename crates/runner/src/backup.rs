@@ -122,7 +122,11 @@ async fn copy_database(
     let dump = streamed.dump.as_ref();
     let publishing = places.iter_mut().zip(streamed.uploads).enumerate().map(|(index, (place, upload))| async move {
         let result = match (upload, dump, &mut place.taken) {
-            (Ok(upload), Some(dump), Some(taken)) => publish(request, database, dump, taken, upload, cancel).await,
+            (Ok(upload), Some(dump), Some(taken)) => {
+                let destination = place.destination.name();
+                let tell = || on_event(Event::Settling { database, index, destination: destination.clone() });
+                publish(request, database, dump, taken, upload, (cancel, &tell)).await
+            }
             (Ok(_), ..) => Err(Failure::NoDump),
             (Err(failure), ..) => Err(failure),
         };

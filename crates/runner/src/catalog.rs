@@ -14,7 +14,9 @@ use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 pub use self::delete::{DeleteError, delete};
+use crate::backup::Stored;
 pub use crate::sidecars::{SidecarState, read_sidecar};
+use crate::signature::SignatureState;
 
 /// Maximum number of sidecars read at once.
 const PARALLEL_READS: usize = 4;
@@ -89,6 +91,44 @@ async fn of_job(destination: &dyn Destination, job: &str) -> Result<Vec<Backup>,
         .try_collect()
         .await?;
     Ok(judged.into_iter().flatten().collect())
+}
+
+/// A run, and who signs its sidecars.
+#[derive(Debug, Clone, Copy)]
+pub struct PublishedBy<'a> {
+    /// The run.
+    pub run_id: &'a str,
+    /// Its job's name.
+    pub job: &'a str,
+    /// The public key of this installation, as sidecars name it.
+    pub signed_by: &'a str,
+    /// About when it started: names that tell a nearer time are looked at first.
+    pub started: Timestamp,
+    /// Maximum number of sidecars to read.
+    pub most: usize,
+}
+
+/// Returns what a run of this installation published at a destination, by the sidecars there that it signed for this run. A backup of
+/// another size than its sidecar says is left out.
+///
+/// # Errors
+/// As [`Destination::list`] and [`read_sidecar`].
+pub async fn published_by(destination: &dyn Destination, run: &PublishedBy<'_>) -> Result<Vec<Stored>, Error> {
+    let mut backups = JobFolder::list(destination, run.job).await?.backups;
+    backups.retain(|backup| backup.has_sidecar);
+    backups.sort_by_key(|backup| backup.name.time.duration_since(run.started).abs());
+    backups.truncate(run.most);
+    let read = |backup: Backup| async move {
+        let state = read_sidecar(destination, &backup.path).await?;
+        let SidecarState::Read(sidecar, SignatureState::SignedBy(key)) = state else { return Ok(None) };
+        let is_its_own = key == run.signed_by
+            && sidecar.run_id == run.run_id
+            && sidecar.size.stored == backup.size
+            && backup.path.rsplit('/').next() == Some(&*sidecar.original_file_name);
+        Ok::<_, Error>(is_its_own.then_some(Stored { path: backup.path, sidecar: *sidecar }))
+    };
+    let read: Vec<_> = stream::iter(backups).map(read).buffered(PARALLEL_READS).try_collect().await?;
+    Ok(read.into_iter().flatten().collect())
 }
 
 /// Returns whether a sidecar says that its backup is the job's, or of a job that only its case tells apart; `None` if it does not

@@ -13,7 +13,7 @@ use crate::checks::Checks;
 use crate::limited::Limited;
 use crate::sidecars::{SidecarState, read_content, sidecar_path};
 use crate::signature::{SignatureState, Signer};
-use crate::wanted::Wanted;
+use crate::wanted::{Wanted, settled};
 
 /// Bytes after which the state is worth keeping anew; for long files, a fraction of what went before, since the state grows too.
 const CHECKPOINT_EVERY: u64 = 8 * 1024 * 1024;
@@ -46,6 +46,8 @@ pub enum CopyEvent<'a> {
     Checkpoint(&'a Checkpoint),
     /// It goes on from an earlier state.
     Resumed,
+    /// The copy is to stop, but was already sent: the destination has not told yet whether it was published.
+    Settling,
     /// It cannot go on, and starts again.
     Restarted {
         /// Why.
@@ -160,7 +162,7 @@ impl Copying<'_> {
             }
             Prepared::Sealed(mut copy) => {
                 copy.upload.guard(wanted);
-                copy.publish(path).await?;
+                settled(copy.publish(path), cancel, &|| (self.on_event)(CopyEvent::Settling)).await?;
                 Ok(Copied::Done { size: copy.size, checks: copy.checks })
             }
         }

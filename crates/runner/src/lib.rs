@@ -24,9 +24,7 @@ pub use checks::Checks;
 pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
 pub use limited::Limited;
 pub use provenance::Expected;
-pub use restore::{
-    Controls, OpenError, OpenRequest, OpenedBackup, RestoreEvent, RestoreReport, open, open_holding, restore,
-};
+pub use restore::{Controls, OpenError, OpenRequest, OpenedBackup, RestoreEvent, RestoreReport, open, restore};
 pub use review::review;
 pub use signature::{SignatureState, Signer, UnusableKey};
 pub use stall::{STALL_TIMEOUT, Stalled, in_words};

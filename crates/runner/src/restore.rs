@@ -13,6 +13,7 @@ use bytes::Bytes;
 use destinations::{Destination, Download};
 use domain::naming::BackupName;
 use domain::{DumpFormat, RunState};
+use pipeline::held;
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Interrupted, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode};
@@ -21,8 +22,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-pub use self::examine::{Examined, examine, verify};
-use self::examine::{altered, equal, open_examined};
+pub use self::examine::{Examined, examine, open_examined, verify};
+use self::examine::{altered, equal};
 use crate::checks::Checks;
 use crate::limited::Limited;
 use crate::sidecars::SidecarState;
@@ -148,32 +149,21 @@ impl Drop for Reading {
     }
 }
 
-/// Starts to read a backup.
+/// Starts to read a backup. The place of the work at hand ([`held`]) is held until nothing works on the backup any more, also by a
+/// read that hangs in the operating system.
 ///
 /// # Errors
 /// If it cannot be read, or is found to be altered before the first byte.
 pub async fn open(request: OpenRequest<'_>, progress: &Progress) -> Result<OpenedBackup, OpenError> {
-    open_holding(request, progress, ()).await
-}
-
-/// As [`open`]. `place` is held until nothing works on the backup any more, on whatever thread.
-///
-/// # Errors
-/// As [`open`].
-pub async fn open_holding(
-    request: OpenRequest<'_>,
-    progress: &Progress,
-    place: impl Clone + Send + 'static,
-) -> Result<OpenedBackup, OpenError> {
-    open_within(request, progress, STALL_TIMEOUT, place).await
+    open_within(request, progress, STALL_TIMEOUT).await
 }
 
 async fn open_within(
     request: OpenRequest<'_>,
     progress: &Progress,
     limit: Duration,
-    place: impl Clone + Send + 'static,
 ) -> Result<OpenedBackup, OpenError> {
+    let place = held::place();
     let OpenRequest { destination, path, identities } = request;
     let (examined, download) = open_examined(&Limited::new(destination, limit), path).await?;
     let (checks, sidecar) = (examined.checks(), examined.sidecar);
@@ -181,11 +171,8 @@ async fn open_within(
     let must_be_encrypted = named_encrypted || sidecar.sidecar().is_some_and(|sidecar| sidecar.encryption.is_some());
     let ((stored, decoder_input), (decoder_output, pieces)) = (stream::channel(), stream::channel());
     let promised = sidecar.sidecar().map(|sidecar| sidecar.size.plain);
-    let (downloading, held) = (read(download, stored, progress.clone()), place.clone());
-    let reading = Reading(tokio::spawn(async move {
-        let _held = held;
-        downloading.await
-    }));
+    let downloading = read(download, stored, progress.clone());
+    let reading = Reading(tokio::spawn(held::holding(place.clone(), downloading)));
     let owned_path = path.to_owned();
     let keys = Keys { identities, must_be_encrypted };
     let damaged =
@@ -356,7 +343,7 @@ async fn load(
     progress: &Progress,
 ) -> Result<(Decoded, Checks), OpenError> {
     let path = request.path;
-    let mut opened = open_within(request, progress, loading.limit, ()).await?;
+    let mut opened = open_within(request, progress, loading.limit).await?;
     if opened.damaged {
         restoring.accept_damage();
     }

@@ -11,7 +11,7 @@ use destinations::{
 };
 use domain::probe::Step;
 use pipeline::Progress;
-use runner::{Copied, CopyError, CopyRequest, Limited, OpenRequest, STALL_TIMEOUT, copy, open_holding};
+use runner::{Copied, CopyError, CopyRequest, Limited, OpenRequest, STALL_TIMEOUT, copy, open};
 use sources::{Guard, Unguarded};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -316,8 +316,9 @@ async fn a_backup_that_nobody_reads_any_more_stops_its_download_and_its_stages()
     let source = made("next");
     put(&source, PATH, Bytes::from_static(b"content")).await.unwrap();
     let request = OpenRequest { destination: &source, path: PATH, identities: Vec::new() };
-    let place = Arc::new(());
-    let opened = open_holding(request, &Progress::default(), Arc::clone(&place)).await.unwrap();
+    let place: pipeline::held::Place = Arc::new(());
+    let progress = Progress::default();
+    let opened = pipeline::held::holding(Some(Arc::clone(&place)), open(request, &progress)).await.unwrap();
     assert!(Arc::strong_count(&place) > 1, "its work holds the place");
     drop(opened);
     while Arc::strong_count(&place) > 1 {

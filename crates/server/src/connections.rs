@@ -93,11 +93,11 @@ impl Connections {
         let mut open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
         let from_here = open.by_address.get(&key).copied().unwrap_or(0);
         if from_here >= MAX_PER_ADDRESS && !is_proxy {
-            open.note_refusal(address);
+            open.log_refusal(address);
             return None;
         }
         if open.total >= self.0.most {
-            open.note_refusal(address);
+            open.log_refusal(address);
             open.evict_silent()?;
         }
         open.total += 1;
@@ -127,15 +127,21 @@ pub(crate) async fn note_request(
 }
 
 impl Open {
-    fn note_refusal(&mut self, address: IpAddr) {
+    /// Counts a refusal. Returns how many there have been since the last line of the log if the next one is due.
+    fn note_refusal(&mut self, now: Instant) -> Option<u64> {
         self.refused += 1;
-        let now = Instant::now();
         if self.logged.is_some_and(|last| now.duration_since(last) < LOG_INTERVAL) {
-            return;
+            return None;
         }
-        let (open, refused) = (self.total, self.refused);
-        tracing::warn!(open, refused, last = %address, "too many connections: silent ones, or new ones, are closed");
-        (self.logged, self.refused) = (Some(now), 0);
+        self.logged = Some(now);
+        Some(std::mem::take(&mut self.refused))
+    }
+
+    fn log_refusal(&mut self, address: IpAddr) {
+        if let Some(refused) = self.note_refusal(Instant::now()) {
+            let open = self.total;
+            tracing::warn!(open, refused, last = %address, "too many connections: silent ones, or new ones, are closed");
+        }
     }
 
     /// Closes the connection that has been silent for longest. Returns `None` if there is none.
@@ -293,6 +299,17 @@ mod tests {
         held.clear();
         let open = connections.0.open.lock().unwrap();
         assert!(open.by_address.is_empty() && open.silent.is_empty() && open.total == 0);
+    }
+
+    #[test]
+    fn refused_connections_are_logged_once_a_minute_with_their_number() {
+        let (mut open, start) = (Open::default(), Instant::now());
+        assert_eq!(open.note_refusal(start), Some(1));
+        for second in 1..60 {
+            assert_eq!(open.note_refusal(start + Duration::from_secs(second)), None);
+        }
+        assert_eq!(open.note_refusal(start + LOG_INTERVAL), Some(60));
+        assert_eq!(open.note_refusal(start + LOG_INTERVAL), None);
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl App {
         ask: impl FnOnce(&HostPaths) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let paths = self.host_paths.clone();
-        let asked = tokio::task::spawn_blocking(move || ask(&paths)).await;
+        let asked = pipeline::held::blocking(move || ask(&paths)).await;
         asked.unwrap_or_else(|error| {
             Err(Refusal::Unusable { path: "the path".to_owned(), cause: format!("could not be resolved: {error}") })
         })

@@ -84,6 +84,7 @@ impl App {
             )));
         }
         let target = self.open_settings(&source, settings.clone()).await?;
+        self.refuse_own_installation(&*target).await?;
         let replaces = if asked.administers {
             true
         } else {
@@ -193,6 +194,23 @@ impl App {
         };
         if is_same_database(&own, host, port, database).await {
             return Err(Refusal::Own(format!("the database '{database}'")).into());
+        }
+        Ok(())
+    }
+}
+
+impl App {
+    /// Refuses this server's own metadata database by what it holds: another port, a pooler or a socket may lead to it, too.
+    async fn refuse_own_installation(&self, target: &dyn sources::Source) -> Result<(), Failure> {
+        if self.config.database.postgres_place().is_none() || target.engine() != domain::Engine::Postgres {
+            return Ok(());
+        }
+        if target.holds_installation(&self.catalog.installation_id().await?).await? {
+            return Err(forbidden(format!(
+                "{} holds this server's own metadata, or a copy of it, and is never replaced. Choose another database name, or drop \
+                 the copy first",
+                target.name()
+            )));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Runs: queued by people, programs and schedules; worked off a few at a time; watched live.
 
+mod abandoned;
 pub(crate) mod backup;
 pub(crate) mod copy;
 pub(crate) mod executor;
@@ -7,6 +8,7 @@ mod guard;
 mod leftovers;
 pub(crate) mod live;
 pub(crate) mod log;
+mod published;
 pub(crate) mod restore;
 pub(crate) mod scheduler;
 pub(crate) mod stages;
@@ -14,7 +16,7 @@ mod unrecorded;
 mod unstored;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::live::LiveEvent;
 use self::stages::Stages;
-use self::unstored::Unstored;
+use self::unstored::Waiting;
 use crate::app::App;
 use crate::failure::Failure;
 
@@ -39,6 +41,8 @@ pub(crate) struct Runs {
     /// This process, among those that share a database.
     pub(crate) worker: String,
     active: Mutex<HashMap<String, Active>>,
+    /// Abandoned runs whose destinations are being asked what they hold.
+    settling: Mutex<HashSet<String>>,
     /// Something was queued, or a schedule was changed.
     pub(crate) changed: Notify,
     live: broadcast::Sender<LiveEvent>,
@@ -58,7 +62,7 @@ pub(crate) struct Active {
     pub(crate) progress: Progress,
     pub(crate) stages: Stages,
     /// Lines of its log that are not stored yet.
-    pub(crate) unstored: std::sync::Arc<tokio::sync::Mutex<Unstored>>,
+    pub(crate) unstored: std::sync::Arc<Waiting>,
 }
 
 /// Why a run is stopped.
@@ -93,15 +97,25 @@ impl App {
         Failure: From<E>,
     {
         // What has a limit of its own says more: that comes first.
-        let limit = self.config.stall_timeout.saturating_add(GRACE);
-        tokio::select! {
-            biased;
-            () = active.cancel.cancelled() => Err(Failure::Stopped),
-            done = tokio::time::timeout(limit, step) => match done {
-                Ok(done) => Ok(done?),
-                Err(_) => Err(Failure::TookTooLong(limit)),
-            },
-        }
+        unless_stopped(&active.cancel, self.config.stall_timeout.saturating_add(GRACE), step).await
+    }
+}
+
+async fn unless_stopped<T, E>(
+    cancel: &CancellationToken,
+    limit: Duration,
+    step: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure>
+where
+    Failure: From<E>,
+{
+    tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Failure::Stopped),
+        done = tokio::time::timeout(limit, step) => match done {
+            Ok(done) => Ok(done?),
+            Err(_) => Err(Failure::TookTooLong(limit)),
+        },
     }
 }
 
@@ -110,6 +124,7 @@ impl Runs {
         Self {
             worker,
             active: Mutex::default(),
+            settling: Mutex::default(),
             changed: Notify::new(),
             live: broadcast::channel(LIVE_EVENTS).0,
             queueing: tokio::sync::Mutex::default(),
@@ -132,6 +147,15 @@ impl Runs {
 
     pub(crate) fn end(&self, id: &str) {
         self.lock().remove(id);
+    }
+
+    /// Claims the settling of an abandoned run. Returns `false` if it is under way.
+    fn begin_settling(&self, id: &str) -> bool {
+        self.settling.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned())
+    }
+
+    fn end_settling(&self, id: &str) {
+        self.settling.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
     pub(crate) fn active(&self, id: &str) -> Option<Active> {
@@ -162,5 +186,23 @@ impl Runs {
     pub(crate) fn tell(&self, event: LiveEvent) {
         // Nobody may be watching.
         let _ = self.live.send(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_run_needs_first_ends_with_a_stop_and_with_its_limit() {
+        let (cancel, limit) = (CancellationToken::new(), Duration::from_secs(60));
+        let hung = unless_stopped(&cancel, limit, pending::<Result<(), Failure>>()).await.unwrap_err();
+        assert!(hung.to_string().contains("nothing answered for 60 s"), "{hung}");
+        unless_stopped(&cancel, limit, async { Ok::<_, Failure>(()) }).await.unwrap();
+        cancel.cancel();
+        let stopped = unless_stopped(&cancel, limit, pending::<Result<(), Failure>>()).await;
+        assert!(matches!(stopped, Err(Failure::Stopped)));
     }
 }

@@ -59,6 +59,12 @@ pub trait Source: Send + Sync {
         Ok(false)
     }
 
+    /// Returns whether the database that the source's address names holds the metadata of the dbackup installation with this id, or a
+    /// copy of it. False if there is no such database.
+    async fn holds_installation(&self, _id: &str) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// Returns what lies where [`Self::restore`] would put its database.
     async fn contents(&self) -> Result<Contents, Error>;
 

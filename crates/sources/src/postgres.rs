@@ -8,7 +8,9 @@ mod config;
 mod contents;
 mod cures;
 mod definition;
+mod disposal;
 mod dump;
+mod installation;
 mod likeness;
 mod list_file;
 mod listing;
@@ -24,6 +26,7 @@ mod rights;
 mod session;
 mod sql;
 mod steps;
+mod tablespaces;
 mod tools;
 mod uri;
 
@@ -76,6 +79,10 @@ impl Source for Postgres {
 
     async fn is_template(&self) -> Result<bool, Error> {
         contents::is_template(self, &self.named_database()?).await
+    }
+
+    async fn holds_installation(&self, id: &str) -> Result<bool, Error> {
+        installation::holds_installation(self, &self.named_database()?, id).await
     }
 
     async fn contents(&self) -> Result<Contents, Error> {

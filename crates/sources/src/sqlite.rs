@@ -93,7 +93,5 @@ impl Review for NothingToReview {
 
 /// Runs what blocks on a thread for that.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(Error::failed("the thread of the database", error)))
+    pipeline::held::blocking(work).await.unwrap_or_else(|error| Err(Error::failed("the thread of the database", error)))
 }

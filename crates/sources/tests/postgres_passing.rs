@@ -280,21 +280,20 @@ async fn a_target_of_another_owner_and_sessions_that_may_not_be_ended_are_told_b
 }
 
 #[tokio::test]
-async fn objects_of_every_kind_make_a_target_hold_data() {
-    let server = start();
+async fn what_holds_a_leftover_database_goes_with_it_and_is_told_of_what_was_replaced() {
+    let server = PostgresServer::start_with(PostgresVersion::Debian, &["wal_level=logical"]);
     server.sql("postgres", "CREATE DATABASE shop");
-    server.sql("shop", "CREATE TABLE t (x int)");
-    let bytes = dump(&server.address("shop"), "shop").await;
-    for (name, sql) in [
-        ("search", "CREATE TEXT SEARCH CONFIGURATION c (COPY = simple)"),
-        ("dictionary", "CREATE TEXT SEARCH DICTIONARY d (TEMPLATE = simple)"),
-        ("collation", "CREATE COLLATION c (locale = 'C')"),
-        ("operator", "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)"),
-        ("subscription", "CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)"),
-    ] {
-        server.sql("postgres", &format!("CREATE DATABASE \"of {name}\""));
-        server.sql(&format!("of {name}"), sql);
-        let refused = restore(&server.address(&format!("of {name}")), &bytes, RestoreOptions::default()).await;
-        assert!(matches!(refused, Err(Error::HoldsData(_))), "{name}: {refused:?}");
+    for (name, slot) in [("shop__dbackup_replaced_0badcafe", "old"), ("shop__dbackup_restore_0badf00d", "new")] {
+        server.sql("postgres", &format!("CREATE DATABASE {name}"));
+        server.sql(name, "CREATE SUBSCRIPTION s CONNECTION 'dbname=x' PUBLICATION p WITH (connect = false)");
+        server.sql(name, &format!("SELECT pg_create_logical_replication_slot('{slot}', 'test_decoding')"));
+        server.sql("postgres", &format!("ALTER DATABASE {name} IS_TEMPLATE true"));
     }
+    server.sql("postgres", "COMMENT ON DATABASE shop__dbackup_replaced_0badcafe IS '[dbackup replaced it]'");
+    let told = source(&server.address("shop")).remove_leftovers().await;
+    assert_eq!(passing(&server), "");
+    let told: Vec<(&str, Option<&str>)> =
+        told.iter().map(|warning| (warning.code.as_str(), warning.subject.as_deref())).collect();
+    assert_eq!(told, [("subscription", Some("s")), ("replication-slot", Some("old"))]);
+    assert_eq!(server.sql("postgres", "SELECT count(*) FROM pg_replication_slots").trim(), "0");
 }

@@ -108,14 +108,14 @@ async fn an_owner_with_createdb_can_replace_its_database() {
 }
 
 #[tokio::test]
-async fn nothing_of_an_empty_target_is_merged_into_what_is_restored() {
+async fn nothing_of_a_target_is_merged_into_what_is_restored() {
     let server = start();
     server.sql("postgres", "CREATE DATABASE shop");
     server.sql("shop", "CREATE SCHEMA app; CREATE TABLE app.t (x int)");
     let bytes = dump(&server.address("shop"), "shop").await;
     server.sql("postgres", "CREATE DATABASE target");
     server.sql("target", "CREATE SCHEMA app; ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC");
-    restore(&server.address("target"), &bytes, RestoreOptions::default()).await.unwrap();
+    restore(&server.address("target"), &bytes, overwrite()).await.unwrap();
     assert_eq!(server.sql("target", "SELECT relacl IS NULL FROM pg_class WHERE relname = 't'").trim(), "t");
     assert_eq!(server.sql("target", "SELECT count(*) FROM pg_default_acl").trim(), "0");
 }

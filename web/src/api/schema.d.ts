@@ -1631,7 +1631,7 @@ export interface components {
                 sentBytes: number;
                 /** @description Why it did not succeed, or not in full. */
                 error?: string | null;
-                /** @description What a restore or a copy is about. */
+                /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
                 request?: Record<string, never> | null;
                 /**
                  * @description What came out of it, so far if it has not ended. A backup: `databases`, each with its `copies` and `warnings`, and while
@@ -1878,7 +1878,7 @@ export interface components {
             sentBytes: number;
             /** @description Why it did not succeed, or not in full. */
             error?: string | null;
-            /** @description What a restore or a copy is about. */
+            /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
             request?: Record<string, never> | null;
             /**
              * @description What came out of it, so far if it has not ended. A backup: `databases`, each with its `copies` and `warnings`, and while

@@ -52,6 +52,7 @@ async fn everything_opens_under_the_new_key_or_nothing_changes(store: Store) {
     catalog.create_destination(&destination("d"), at(0)).await.unwrap();
     let new = NewProfile { name: "p".to_owned(), recipients: Vec::new(), identity: Some("AGE-SECRET-KEY-1X".into()) };
     catalog.create_profile(&new, at(0)).await.unwrap();
+    let signing = catalog.signing_key(|| Ok("the installation's".into())).await.unwrap();
     let key = MasterKey::generate().unwrap();
     let id = key.id().to_owned();
     // A value that was tampered with stops it all.
@@ -62,7 +63,7 @@ async fn everything_opens_under_the_new_key_or_nothing_changes(store: Store) {
     let opened = catalog.source_secrets(&catalog.source(&shop.id).await.unwrap().unwrap()).unwrap();
     assert_eq!(opened["password"].expose_secret(), "hunter2-hunter2");
     store.sql(&format!("UPDATE sources SET secret_settings = '{good}' WHERE id = '{}'", other.id));
-    assert_eq!(catalog.rotate_key(&key).await.unwrap(), 5);
+    assert_eq!(catalog.rotate_key(&key).await.unwrap(), 6);
     catalog.close().await.unwrap();
     let refused = store.try_open().await.unwrap_err().to_string();
     assert!(refused.contains(&id) && refused.contains("ENCRYPTION_KEY"), "{refused}");
@@ -70,6 +71,9 @@ async fn everything_opens_under_the_new_key_or_nothing_changes(store: Store) {
     let opened = catalog.source_secrets(&catalog.source(&shop.id).await.unwrap().unwrap()).unwrap();
     assert_eq!(opened["password"].expose_secret(), "hunter2-hunter2");
     assert_eq!(catalog.all_identities().await.unwrap()[0].expose_secret(), "AGE-SECRET-KEY-1X");
+    // What it signed before stays its own.
+    let kept = catalog.signing_key(|| Ok("another".into())).await.unwrap();
+    assert_eq!(kept.expose_secret(), signing.expose_secret());
 }
 
 async fn a_newer_schema_is_refused(store: Store) {

@@ -133,6 +133,21 @@ async fn a_database_is_copied_before_its_schema_changes() {
 }
 
 #[tokio::test]
+async fn a_wrong_key_changes_nothing_in_a_database_of_an_earlier_version() {
+    let store = version_0_1();
+    let key = store.folder.path().join("encryption.key");
+    std::fs::write(&key, format!("{}\n", "7".repeat(64))).unwrap();
+    let schema = "SELECT count(*) || ' ' || max(version) FROM _sqlx_migrations";
+    let before = store.sql(schema);
+    let refused = store.try_open().await.unwrap_err();
+    assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
+    assert_eq!(store.sql(schema), before);
+    assert!(copies(&store).is_empty());
+    std::fs::copy(fixture("encryption.key"), &key).unwrap();
+    store.open().await;
+}
+
+#[tokio::test]
 async fn a_copy_that_cannot_be_made_stops_the_start() {
     let store = version_0_1();
     let in_the_way = store.folder.path().join("dbackup.db.before-0003");

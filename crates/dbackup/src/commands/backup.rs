@@ -139,6 +139,9 @@ fn tell_event(event: &Event<'_>) {
             in_words(*since),
             in_words(*limit)
         )),
+        Event::Settling { destination, .. } => output::note(&format!(
+            "Stopping. The backup was already sent: waiting for {destination} to tell whether it was published"
+        )),
         Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
         // The result says so, once the run has ended.
         Event::Warned { .. } | Event::Failed { .. } | Event::Copied { .. } => {}
@@ -207,6 +210,9 @@ fn print_event(event: &Event<'_>, acknowledged: &[String]) {
         }),
         Event::Silent { database, since, limit } => {
             json!({"event": "silent", "database": database, "seconds": since.as_secs(), "limit": limit.as_secs()})
+        }
+        Event::Settling { database, destination, .. } => {
+            json!({"event": "settling", "database": database, "destination": destination})
         }
         Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
         Event::Warned { database, warning } => {

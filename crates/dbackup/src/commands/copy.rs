@@ -72,6 +72,11 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
 fn tell(file: &CheckpointFile, event: &CopyEvent<'_>) {
     match event {
         CopyEvent::Checkpoint(checkpoint) => file.write(checkpoint),
+        CopyEvent::Settling => {
+            output::note(
+                "Stopping. The copy was already sent: waiting for the destination to tell whether it was published",
+            );
+        }
         CopyEvent::Resumed => {
             output::note("Going on with the interrupted copy: what is there already is compared, not sent");
         }

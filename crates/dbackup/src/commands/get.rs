@@ -48,8 +48,7 @@ async fn fetch_stored(
     target: &mut Target,
     progress: &Progress,
 ) -> Result<(u64, Checks), Failure> {
-    let examined = runner::restore::examine(destination, path).await?;
-    let mut download = destination.open(path).await?;
+    let (examined, mut download) = runner::restore::open_examined(destination, path).await?;
     let mut digester = Digester::default();
     while let Some(piece) = download.next().await? {
         progress.add_sent(piece.len());

@@ -3,7 +3,7 @@
 use super::report::{Failure, Stored};
 use super::{BackupRequest, ProvedDump, new_run_id};
 use crate::naming::TakenNames;
-use crate::wanted::Wanted;
+use crate::wanted::{Wanted, settled};
 use destinations::{Companion, Sealed, Upload};
 use domain::BackupName;
 use domain::sidecar::{self, Checksum, Encryption, Sidecar};
@@ -21,7 +21,7 @@ pub(super) async fn publish(
     dump: &ProvedDump,
     taken: &mut TakenNames,
     mut upload: Box<dyn Upload>,
-    cancel: &CancellationToken,
+    (cancel, tell): (&CancellationToken, &(dyn Fn() + Sync)),
 ) -> Result<Stored, Failure> {
     let expected = dump.encoded.stored.clone().into();
     let sealed = tokio::select! {
@@ -39,7 +39,7 @@ pub(super) async fn publish(
         signed.map_err(|error| Failure::Internal(error.to_string()))?;
         let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;
         let companion = Companion { path: taken.path(&name.sidecar()), content: json.into() };
-        match upload.commit_with(&path, companion).await {
+        match settled(upload.commit_with(&path, companion), cancel, tell).await {
             Ok(outcome) => {
                 taken.take(&name.to_string());
                 return match outcome {

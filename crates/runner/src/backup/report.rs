@@ -57,6 +57,15 @@ pub enum Event<'a> {
         /// Why.
         failure: &'a Failure,
     },
+    /// The run is to stop, but a copy was already sent: the destination has not told yet whether it was published.
+    Settling {
+        /// The database's name.
+        database: &'a str,
+        /// The destination's position in the request.
+        index: usize,
+        /// The destination's name.
+        destination: String,
+    },
     /// A copy is done, one way or the other.
     Copied {
         /// The database's name.

@@ -62,7 +62,7 @@ pub async fn examine(destination: &dyn Destination, path: &str) -> Result<Examin
 ///
 /// # Errors
 /// As [`examine`].
-pub(super) async fn open_examined(
+pub async fn open_examined(
     destination: &dyn Destination,
     path: &str,
 ) -> Result<(Examined, Box<dyn Download>), OpenError> {

@@ -1,7 +1,9 @@
 //! Keeps each operation within the limits of its class. A class that is full never keeps another one waiting.
 
 use std::collections::HashMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -11,7 +13,9 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
+use pipeline::held::Place;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinError, JoinHandle};
 use tracing::Instrument;
 
 use super::caller::Caller;
@@ -150,8 +154,8 @@ impl Gate {
 
 /// Keeps an operation within the limits of its class. The body is read first: clients that send it slowly hold no place.
 ///
-/// The work goes on where its request has been given up, and keeps its place until it ends: what hangs in the operating system
-/// cannot be called back, and must not be begun again and again.
+/// The work goes on after its request was given up, unless its class ends it, and keeps its place until it ends. What hangs in the
+/// operating system cannot be cancelled: it keeps the place in any case, so that it is not started again and again.
 pub(crate) async fn keep(State((app, class)): State<(App, Class)>, request: Request, next: Next) -> Response {
     let limits = class.limits();
     let request = match read_ahead(request, limits.body, &app).await {
@@ -168,6 +172,7 @@ pub(crate) async fn keep(State((app, class)): State<(App, Class)>, request: Requ
     let credential = caller.map(|caller| (caller, request.headers().clone()));
     let destination = destination_in(request.uri().path()).filter(|_| class.is_at_destinations()).map(str::to_owned);
     let gates = app.clone();
+    let place: Place = permit.clone();
     let work = PERMIT.scope(Arc::clone(&permit), async move {
         if let Some(id) = destination
             && let Err(problem) = gates.gates.at_destination(&id).await
@@ -176,7 +181,9 @@ pub(crate) async fn keep(State((app, class)): State<(App, Class)>, request: Requ
         }
         (next.run(request).await, permit)
     });
-    let work = tokio::spawn(work.in_current_span());
+    // Threads that hang own the place, too: the task may be dropped before they return.
+    let work = pipeline::held::holding(Some(place), work);
+    let work = Work { task: tokio::spawn(work.in_current_span()), is_cancelled: class.is_cancelled() };
     let time = Duration::from_secs(limits.seconds).min(app.config.slowest_answer);
     match tokio::time::timeout(time, work).await {
         Ok(Ok((response, permit))) if class.streams() => hold(app, class, response, permit, credential),
@@ -190,6 +197,28 @@ pub(crate) async fn keep(State((app, class)): State<(App, Class)>, request: Requ
                 class.waits_for()
             );
             Problem::busy(detail).into_response()
+        }
+    }
+}
+
+/// The work of a request. That of some classes ends with its request; what hangs on threads then keeps the place alone.
+struct Work<T> {
+    task: JoinHandle<T>,
+    is_cancelled: bool,
+}
+
+impl<T> Future for Work<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.task).poll(context)
+    }
+}
+
+impl<T> Drop for Work<T> {
+    fn drop(&mut self) {
+        if self.is_cancelled {
+            self.task.abort();
         }
     }
 }
@@ -257,7 +286,7 @@ mod tests {
     #[tokio::test]
     async fn a_destination_that_hangs_leaves_places_for_others() {
         let gates = Gates::default();
-        for class in [Class::Storage, Class::Verify, Class::Test, Class::Source] {
+        for class in [Class::Storage, Class::Verify, Class::Test, Class::Preview, Class::Download] {
             let limits = class.limits();
             let mut held = Vec::new();
             // One user's requests at one destination never take all of the user's, whose others go on.

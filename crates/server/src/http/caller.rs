@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use catalog::{ApiToken, Session, Token, User};
 use domain::access::Permission;
 use jiff::SignedDuration;
+use tokio::sync::watch;
 
 use super::problem::Problem;
 use crate::app::App;
@@ -103,20 +104,15 @@ impl Caller {
     /// Returns when what they show no longer holds, or their role is another: looked at each minute, and whenever a credential
     /// ends on this server.
     pub(crate) async fn ended(self, app: App, headers: HeaderMap) {
-        let mut changes = app.credentials.subscribe();
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK_AGAIN) => {}
-                _ = changes.changed() => {}
-            }
+        let look = || async {
             match Self::find(&app, &headers).await {
-                Ok(Ok(found)) if found.credential_id() == self.credential_id() && found.user.role == self.user.role => {
-                }
+                Ok(Ok(found)) => found.credential_id() == self.credential_id() && found.user.role == self.user.role,
                 // While the database is away nobody can tell.
-                Err(_) => {}
-                Ok(_) => return,
+                Err(_) => true,
+                Ok(Err(_)) => false,
             }
-        }
+        };
+        until_ended(app.credentials.subscribe(), look).await;
     }
 
     /// Whether they may.
@@ -141,6 +137,19 @@ impl Caller {
         match &self.credential {
             Credential::Session(_) => format!("user {}", self.user.name),
             Credential::Token(token) => format!("token {} of {}", token.name, self.user.name),
+        }
+    }
+}
+
+/// Returns once a look says that a credential no longer holds. Looks after each change on this server, and each minute for those of others.
+async fn until_ended<Look: Future<Output = bool>>(mut changes: watch::Receiver<()>, holds: impl Fn() -> Look) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_AGAIN) => {}
+            _ = changes.changed() => {}
+        }
+        if !holds().await {
+            return;
         }
     }
 }
@@ -195,5 +204,22 @@ impl FromRequestParts<App> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         parts.extensions.get::<Self>().cloned().ok_or_else(|| Problem::unauthorized("sign in first"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::credentials::Credentials;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_credential_that_another_server_ended_ends_its_streams_within_a_minute() {
+        let credentials = Credentials::default();
+        let (looks, begun) = (AtomicUsize::new(0), tokio::time::Instant::now());
+        until_ended(credentials.subscribe(), || async { looks.fetch_add(1, Ordering::Relaxed) < 2 }).await;
+        assert_eq!((looks.load(Ordering::Relaxed), begun.elapsed()), (3, LOOK_AGAIN * 3));
+        assert!(LOOK_AGAIN <= Duration::from_secs(60));
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Class {
     Verify,
     /// Asks a source.
     Source,
+    /// Reviews a restore: reads the beginning of a backup and asks its target.
+    Preview,
     /// Talks to Dropbox about an authorization.
     Authorization,
     /// Answers step by step.
@@ -55,13 +57,14 @@ impl Limits {
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Probe,
         Self::Catalog,
         Self::Password,
         Self::Storage,
         Self::Verify,
         Self::Source,
+        Self::Preview,
         Self::Authorization,
         Self::Test,
         Self::Download,
@@ -77,6 +80,7 @@ impl Class {
             Self::Storage => (64 * KIB, 60, 32, 8),
             Self::Verify => (64 * KIB, 3600, 4, 2),
             Self::Source => (KIB * KIB, 120, 16, 4),
+            Self::Preview => (64 * KIB, 120, 16, 4),
             Self::Authorization => (64 * KIB, 60, 16, 4),
             Self::Test => (64 * KIB, 30, 8, 4),
             Self::Download => (0, 60, 16, 4),
@@ -95,6 +99,11 @@ impl Class {
         matches!(self, Self::Storage | Self::Verify | Self::Test)
     }
 
+    /// Whether its work is cancelled with its request, by a client that gives up or at the end of its time. It changes nothing.
+    pub(crate) const fn is_cancelled(self) -> bool {
+        matches!(self, Self::Preview)
+    }
+
     /// What its requests wait for, in words.
     pub(crate) const fn waits_for(self) -> &'static str {
         match self {
@@ -102,6 +111,7 @@ impl Class {
             Self::Password => "passwords to be checked",
             Self::Storage | Self::Verify => "destinations to answer",
             Self::Source => "sources to answer",
+            Self::Preview => "the backup's destination or the target to answer",
             Self::Authorization => "Dropbox to answer",
             Self::Test => "tests to end",
             Self::Download => "downloads to end",

@@ -89,7 +89,7 @@ fn declare(operation: &mut Operation, access: Access, class: Class) {
 /// The routes and their documentation.
 pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
     use Access::{Needs, OwnAccount, Public, SignedIn};
-    use Class::{Authorization, Catalog, Download, Events, Password, Probe, Source, Storage, Test, Verify};
+    use Class::{Authorization, Catalog, Download, Events, Password, Preview, Probe, Source, Storage, Test, Verify};
     use Permission::{Administer, Configure, Operate, View};
     let router = OpenApiRouter::with_openapi(documentation::base());
     let (router, mut api) = Routes { app: app.clone(), router }
@@ -162,7 +162,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(View), Storage, routes!(backups::details))
         .add(Needs(Operate), Verify, routes!(backups::verify))
         .add(Needs(Operate), Storage, routes!(backups::delete))
-        .add(Needs(Operate), Source, routes!(restores::preview))
+        .add(Needs(Operate), Preview, routes!(restores::preview))
         .add(Needs(Operate), Storage, routes!(restores::create))
         .add(Needs(Operate), Source, routes!(restores::put_in_place))
         .add(Needs(Operate), Storage, routes!(copies::create))

@@ -10,7 +10,7 @@ use domain::outcome::RunStatus;
 use domain::size::human;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
-use runner::backup::{CopyReport, Failure as CopyFailure, RunReport};
+use runner::backup::{CopyReport, Failure as CopyFailure, RunReport, Stored};
 use runner::{BackupRequest, Event, back_up};
 use serde_json::{Value, json};
 use sources::{Databases, DumpOptions};
@@ -119,7 +119,7 @@ impl App {
             self.log(&run.id, Level::Warning, "not encrypted: whoever can read the destination can read the backup")
                 .await;
         }
-        let databases = match self.prepared(active, self.databases(&job, &*source)).await {
+        let databases = match self.prepared(active, self.databases_for(run, &job, &*source)).await {
             Ok(databases) if databases.names.is_empty() => {
                 return unused(Outcome::failed("the source has no databases"));
             }
@@ -157,7 +157,15 @@ impl App {
         (outcome_of(&report, &ready, &missing, &request.acknowledged), ready)
     }
 
-    async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
+    /// The databases that a run backs up: all of the job's, or those that an interrupted run before it lacks.
+    async fn databases_for(&self, run: &Run, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
+        match databases_in(run) {
+            Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases)),
+            _ => self.databases(job, source).await,
+        }
+    }
+
+    pub(super) async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
         match &job.databases {
             Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases.clone())),
             _ => Ok(source.databases().await?),
@@ -229,6 +237,16 @@ impl App {
     }
 }
 
+/// The databases that the request of a run names. `None` if it backs up all databases of its job.
+pub(super) fn databases_in(run: &Run) -> Option<Vec<String>> {
+    serde_json::from_value(run.request.as_ref()?.get("databases")?.clone()).ok()
+}
+
+/// Returns whether a database in a result has a copy at any destination.
+pub(super) fn has_copy(database: &Value) -> bool {
+    database["copies"].as_array().is_some_and(|copies| copies.iter().any(|copy| copy["path"].is_string()))
+}
+
 /// A copy's destination, by the name that people gave it.
 fn name_of<'a>(copy: &'a CopyReport, ready: &'a [Target]) -> &'a str {
     ready.get(copy.index).map_or(&copy.destination, |target| &target.name)
@@ -267,7 +285,7 @@ fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target], acknowledged
         Event::Warned { database, warning } => stages.warn(database, json!(warning.listed(acknowledged))),
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
         Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
-        Event::MayNotFit { .. } | Event::Silent { .. } => {}
+        Event::MayNotFit { .. } | Event::Silent { .. } | Event::Settling { .. } => {}
     }
 }
 
@@ -290,6 +308,13 @@ fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
                 runner::in_words(*limit)
             ),
         ),
+        Event::Settling { database, index, destination } => {
+            let name = ready.get(*index).map_or(destination, |target| &target.name);
+            let words = format!(
+                "{database}: stopping, but this backup was already sent. The run waits for {name} to tell whether the backup was published"
+            );
+            (Level::Warning, words)
+        }
         Event::Dumped { database, size } => (Level::Info, format!("dump of {database} complete: {}", human(*size))),
         Event::Warned { database, warning } => (Level::Warning, format!("{database}: {warning}")),
         Event::Failed { database, failure } => (Level::Error, format!("{database} is not backed up: {failure}")),
@@ -350,12 +375,17 @@ fn copy_result(copy: &CopyReport, ready: &[Target]) -> Value {
     let id = ready.get(copy.index).map_or(&copy.destination, |target| &target.id);
     let name = name_of(copy, ready);
     match &copy.result {
-        Ok(stored) => json!({
-            "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
-            "checksum": stored.sidecar.checksum,
-        }),
+        Ok(stored) => stored_copy(id, name, stored),
         Err(failure) => json!({"destinationId": id, "destination": name, "error": of_copy(copy, ready, failure)}),
     }
+}
+
+/// A copy as a result lists it.
+pub(super) fn stored_copy(id: &str, name: &str, stored: &Stored) -> Value {
+    json!({
+        "destinationId": id, "destination": name, "path": stored.path, "size": stored.sidecar.size,
+        "checksum": stored.sidecar.checksum,
+    })
 }
 
 /// Warnings as a result lists them, those marked that the job acknowledges.

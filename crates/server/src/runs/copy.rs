@@ -8,6 +8,7 @@ use domain::size::human;
 use runner::{Copied, CopyError, CopyEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::mpsc;
 
 use super::Active;
 use super::executor::Outcome;
@@ -52,9 +53,26 @@ impl App {
             guard: Arc::new(StillOurs::new(self, &run.id, active)),
             stall_timeout: self.config.stall_timeout,
         };
-        // There is nothing to go on from: a copy that is interrupted here starts anew.
-        let ignore = |_: CopyEvent<'_>| {};
-        let words = match runner::copy(copy, &active.progress, &ignore).await {
+        let (sender, mut settling) = mpsc::channel(1);
+        let copying = async move {
+            // There is nothing to go on from: a copy that is interrupted here starts anew.
+            let on_event = move |event: CopyEvent<'_>| {
+                if matches!(event, CopyEvent::Settling) {
+                    // It is told once.
+                    let _ = sender.try_send(());
+                }
+            };
+            runner::copy(copy, &active.progress, &on_event).await
+        };
+        let storing = async {
+            while settling.recv().await.is_some() {
+                let words = format!(
+                    "stopping, but the copy was already sent. The run waits for {to} to tell whether it was published"
+                );
+                self.log(&run.id, Level::Warning, &words).await;
+            }
+        };
+        let words = match tokio::join!(copying, storing).0 {
             Ok(Copied::Done { size, .. }) => format!("{} copied to {to}, proved the same", human(size)),
             Ok(Copied::AlreadyThere) => format!("{to} holds it already, with the same content"),
             Err(error) => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use catalog::{Claim, Lease, NewRun, Run, RunEnd};
+use catalog::{Claim, Run, RunEnd};
 use domain::outcome::RunStatus;
 use jiff::SignedDuration;
 use serde_json::Value;
@@ -11,7 +11,6 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::backup::whole_without_end;
 use super::live::LiveEvent;
 use super::log::Level;
 use super::unrecorded::Unrecorded;
@@ -24,15 +23,13 @@ use crate::redaction::{redact, redacted};
 pub const LEASE: Duration = Duration::from_secs(30);
 /// How often an end is tried to be stored.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
-/// Maximum time for storing an end or its line of the log once. Shorter than [`CLEAN_UP`], so that a file keeps the end where the
+/// Maximum time for storing an end once. Shorter than [`CLEAN_UP`], so that a file keeps the end where the
 /// metadata database hangs.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often a lease is renewed, and somebody else's wish to cancel is seen.
 const RENEW: Duration = Duration::from_secs(1);
 /// How often the queue is looked at without being told.
 const LOOK: Duration = Duration::from_secs(1);
-/// A scheduled run that was interrupted is begun again, so often in all.
-const MOST_ATTEMPTS: i64 = 3;
 /// Maximum time that a stopped run takes to clean up.
 pub(crate) const CLEAN_UP: Duration = Duration::from_secs(10);
 
@@ -60,80 +57,6 @@ fn in_words(state: RunStatus) -> &'static str {
 }
 
 impl App {
-    /// Settles what earlier processes left in a database that nobody else uses.
-    pub(crate) async fn settle_abandoned(&self) -> Result<(), catalog::Error> {
-        for lease in self.catalog.leases_of_others(&self.runs.worker).await? {
-            self.settle(&lease).await?;
-        }
-        Ok(())
-    }
-
-    /// Marks a run as interrupted, unless it was whole, and begins it again.
-    async fn settle(&self, lease: &Lease) -> Result<(), catalog::Error> {
-        let Some(run) = self.catalog.interrupt_abandoned(lease, self.now()).await? else { return Ok(()) };
-        if self.is_whole(&run).await? {
-            return Ok(());
-        }
-        let words = "interrupted: the server stopped in the middle of this run. What it had not finished does not count as a backup";
-        self.log(&run.id, Level::Error, words).await;
-        // In a task of its own: a source that hangs holds up neither the start nor the queue.
-        let (app, abandoned) = (self.clone(), run.clone());
-        tokio::spawn(async move { app.remove_leftovers(&abandoned).await });
-        self.runs.tell(LiveEvent::State(Box::new(run.clone())));
-        self.begin_again(&run).await
-    }
-
-    /// Says that a run has succeeded whose server died between its last copy and its end. It is not made again.
-    async fn is_whole(&self, run: &Run) -> Result<bool, catalog::Error> {
-        let result = run.result.as_ref().filter(|_| run.kind == "backup");
-        let Some(state) = result.and_then(whole_without_end) else { return Ok(false) };
-        let Some(run) = self.catalog.finish_interrupted(&run.id, state).await? else { return Ok(false) };
-        let words = "succeeded: the server stopped right after the last copy was proved";
-        self.log(&run.id, Level::Info, words).await;
-        self.runs.tell(LiveEvent::State(Box::new(run)));
-        Ok(true)
-    }
-
-    async fn begin_again(&self, run: &Run) -> Result<(), catalog::Error> {
-        let scheduled = matches!(run.cause.as_str(), "schedule" | "retry");
-        if !scheduled || run.attempt >= MOST_ATTEMPTS || run.job_id.is_none() {
-            return Ok(());
-        }
-        let new = NewRun {
-            kind: "backup",
-            job_id: run.job_id.clone(),
-            title: run.title.clone(),
-            request: None,
-            cause: "retry",
-            slot: None,
-            attempt: run.attempt,
-        };
-        match self.catalog.queue_run(&new, self.now()).await {
-            Ok(again) => {
-                let words = format!("begun again, because run {} was interrupted", run.id);
-                self.log(&again.id, Level::Info, &words).await;
-                Ok(())
-            }
-            Err(catalog::Error::AlreadyRunning | catalog::Error::NameTaken | catalog::Error::Referenced) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Settles what other servers have abandoned.
-    async fn settle_others(&self, watch: &mut Watch) -> Result<(), catalog::Error> {
-        if self.catalog.is_private() {
-            return Ok(());
-        }
-        let settled = async {
-            let leases = self.catalog.leases_of_others(&self.runs.worker).await?;
-            for lease in watch.look(leases, std::time::Instant::now(), self.config.lease) {
-                self.settle(&lease).await?;
-            }
-            Ok(())
-        };
-        settled.await.inspect_err(|_| watch.forget())
-    }
-
     /// Works until the server stops, then gives running ones their time of grace.
     pub(crate) async fn work(self) {
         let turns = Arc::new(Semaphore::new(self.config.max_runs));
@@ -264,7 +187,7 @@ impl App {
             Some(error) => (Level::Error, format!("{}: {error}", in_words(state))),
             None => (Level::Info, in_words(state).to_owned()),
         };
-        let _ = tokio::time::timeout(STORE_TIMEOUT, self.log(&run.id, level, &words)).await;
+        self.log(&run.id, level, &words).await;
         let bytes = bytes(active);
         let end = RunEnd { state, error, result, bytes };
         if !self.store_end(&Unrecorded { run_id: run.id.clone(), fence, end, at: self.now() }).await {
@@ -278,9 +201,9 @@ impl App {
         }
         if let Ok(Some(run)) = self.catalog.run(&run.id).await {
             self.runs.tell(LiveEvent::State(Box::new(run.clone())));
-            // Whoever took a run over begins it again.
-            if state == RunStatus::Interrupted
-                && active.stopped_for() != Some(StopReason::Lost)
+            // A server that took a run over begins it again.
+            if matches!(state, RunStatus::Interrupted | RunStatus::Partial)
+                && active.stopped_for() == Some(StopReason::ShuttingDown)
                 && let Err(error) = self.begin_again(&run).await
             {
                 tracing::error!(%error, "the interrupted run could not be queued again");
@@ -337,6 +260,8 @@ impl Outcome {
     /// What a run that was stopped came to. One that succeeded, or changed something for good, before it heard of that stays so.
     fn after_stop(self, reason: Option<StopReason>) -> Self {
         let Some(reason) = reason.filter(|_| !self.state.is_success() && !self.committed) else { return self };
+        // What is at its destinations counts, whatever stopped the rest.
+        let unfinished = if self.state == RunStatus::Partial { RunStatus::Partial } else { RunStatus::Interrupted };
         let (state, error) = match reason {
             StopReason::Cancelled => {
                 (RunStatus::Cancelled, "cancelled; what was not finished has left nothing behind".to_owned())
@@ -344,10 +269,8 @@ impl Outcome {
             StopReason::TimedOut => {
                 (RunStatus::Failed, "it took longer than the job's timeout and was stopped".to_owned())
             }
-            StopReason::ShuttingDown => {
-                (RunStatus::Interrupted, "the server was stopped before the run had ended".to_owned())
-            }
-            StopReason::Lost => (RunStatus::Interrupted, "another server has taken this run over".to_owned()),
+            StopReason::ShuttingDown => (unfinished, "the server was stopped before the run had ended".to_owned()),
+            StopReason::Lost => (unfinished, "another server has taken this run over".to_owned()),
         };
         Self { state, error: Some(error), result: self.result, committed: false }
     }

@@ -1,5 +1,8 @@
 //! The log of a run: stored, told to watchers, and repeated in the server's own log.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use catalog::NewLogLine;
 
 use super::Active;
@@ -10,6 +13,11 @@ use crate::redaction::redact;
 
 /// Longer lines are cut: tools can be very talkative.
 const LONGEST: usize = 8 * 1024;
+
+/// Maximum time that a run waits for a line to be stored.
+const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The same once it is to stop, or the server is: a run says several lines at its end.
+const STOPPED_STORE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +55,7 @@ impl App {
         let line = Line { level, message, at: self.now() };
         match self.runs.active(run_id) {
             Some(active) => {
-                active.unstored.lock().await.add(line);
+                active.unstored.add(line);
                 self.store_log(run_id, &active).await;
             }
             None => {
@@ -56,14 +64,29 @@ impl App {
         }
     }
 
-    /// Stores the lines of a run that wait, in order, as far as the metadata database takes them.
+    /// Stores the lines of a run that wait, in order, as far as the metadata database takes them. One that does not answer holds up
+    /// neither the run for long nor its end: the lines are stored by a task of its own.
     pub(super) async fn store_log(&self, run_id: &str, active: &Active) {
-        let mut unstored = active.unstored.lock().await;
-        while let Some(line) = unstored.next() {
-            if !self.store_line(run_id, &line).await {
-                return;
+        let (app, id, unstored) = (self.clone(), run_id.to_owned(), Arc::clone(&active.unstored));
+        let storing = tokio::spawn(async move {
+            let _turn = unstored.storing.lock().await;
+            while let Some(line) = unstored.next() {
+                if !app.store_line(&id, &line).await {
+                    return;
+                }
+                unstored.stored();
             }
-            unstored.stored();
+        });
+        let limit = if active.cancel.is_cancelled() { STOPPED_STORE_TIMEOUT } else { STORE_TIMEOUT };
+        let waited = async {
+            tokio::select! {
+                () = tokio::time::sleep(limit) => {}
+                () = self.runs.draining.cancelled() => tokio::time::sleep(STOPPED_STORE_TIMEOUT).await,
+            }
+        };
+        tokio::select! {
+            _ = storing => {}
+            () = waited => {}
         }
     }
 

@@ -1,6 +1,7 @@
 //! Lines of a run's log that are not stored yet, because the metadata database is away.
 
 use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
@@ -17,9 +18,37 @@ pub(super) struct Line {
     pub(super) at: Timestamp,
 }
 
+/// The lines of a run that wait, and the turn to store them.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    lines: Mutex<Unstored>,
+    /// Held while lines are stored, so that they keep their order. Adding one never waits for it.
+    pub(super) storing: tokio::sync::Mutex<()>,
+}
+
+impl Waiting {
+    pub(super) fn add(&self, line: Line) {
+        self.lock().add(line);
+    }
+
+    /// Returns the line that has to be stored next.
+    pub(super) fn next(&self) -> Option<Line> {
+        self.lock().next()
+    }
+
+    /// Notes that the line that came next is stored.
+    pub(super) fn stored(&self) {
+        self.lock().stored();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Unstored> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The lines that wait, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Unstored {
+struct Unstored {
     lines: VecDeque<Line>,
     left_out: u64,
     /// When the last line was left out.
@@ -27,7 +56,7 @@ pub(crate) struct Unstored {
 }
 
 impl Unstored {
-    pub(super) fn add(&mut self, line: Line) {
+    fn add(&mut self, line: Line) {
         if self.lines.len() < MAX_WAITING {
             self.lines.push_back(line);
         } else {
@@ -36,8 +65,7 @@ impl Unstored {
         }
     }
 
-    /// Returns the line that has to be stored next.
-    pub(super) fn next(&self) -> Option<Line> {
+    fn next(&self) -> Option<Line> {
         let left_out = || {
             let message = format!(
                 "{} lines are missing here: the metadata database could not be reached, and no more than {MAX_WAITING} are kept meanwhile. \

@@ -1,5 +1,6 @@
 //! What each role and scope can reach on the machine, in databases and at destinations.
 
+use catalog::{Catalog, KeyFile, KeySource, Location, MasterKey};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
@@ -358,6 +359,38 @@ async fn the_postgres_database_of_the_server_itself_is_not_restored_over() {
 }
 
 #[tokio::test]
+async fn the_servers_own_postgres_database_is_recognized_by_what_it_holds_and_can_be_backed_up() {
+    let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
+    server.sql("postgres", "CREATE DATABASE meta");
+    // The server knows its database by another port, as through a pooler.
+    let (address, _cut) = crate::outages::way_to(([127, 0, 0, 1], server.port()).into()).await;
+    let world = World::on_database_at(&server, "meta", &format!("postgres://postgres@{address}/meta")).await;
+    let anna = world.administrator().await;
+    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let settings = json!({"type": "postgres", "host": "127.0.0.1", "port": server.port(), "user": "postgres"});
+    let source = id(&anna.post("/api/sources", &json!({"name": "all", "settings": settings})).await.expect(201));
+    let job = anna.job("meta", &source, &[&destination], json!({"databases": ["meta"]})).await;
+    let path = first_path(&world.run_job(&anna, &job).await);
+    let into = |database: &str| json!({"destinationId": destination, "path": path, "sourceId": source, "database": database, "overwrite": true});
+    for route in ["/api/restores", "/api/restores/preview"] {
+        anna.post(route, &into("meta")).await.problem(403, "forbidden", &["own metadata", "another database name"]);
+    }
+    let place = json!({"sourceId": source, "database": "meta", "kept": "meta__dbackup_restored_0a1b2c3d"});
+    anna.post("/api/restores/put-in-place", &place).await.problem(403, "forbidden", &["own metadata"]);
+    // Another one that only looks like it, and a new one, are no obstacles.
+    server.sql("postgres", "CREATE DATABASE other");
+    server.sql(
+        "other",
+        "CREATE TABLE meta (name text, value text); CREATE TABLE runs (); CREATE TABLE jobs (); CREATE TABLE \
+        destinations (); CREATE TABLE api_tokens (); INSERT INTO meta VALUES ('installationId', 'another')",
+    );
+    for database in ["other", "fresh"] {
+        anna.post("/api/restores/preview", &into(database)).await.expect(200);
+    }
+    assert_eq!(anna.get("/readyz").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_password_that_is_a_word_or_a_name_is_told_by_no_gap() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE \"webshop-2\"");
@@ -523,6 +556,13 @@ async fn the_signing_key_stays_the_installations_and_a_copy_keeps_its_signature(
     let begun = anna.post("/api/copies", &copy).await.expect(202);
     assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
     world.stop().await;
+    // As `dbackup key rotate` changes the encryption key.
+    let (location, file) = (Location::Sqlite(world.path("data/dbackup.db")), KeyFile::new(&world.path("data")));
+    let catalog = Catalog::open(&location, &KeySource::File(file.clone())).await.unwrap();
+    let next = MasterKey::generate().unwrap();
+    file.create_next(&next).unwrap();
+    catalog.rotate_key(&next).await.unwrap();
+    catalog.close().await.unwrap();
     world.start().await;
     let anna = Browser { url: world.url(), ..anna };
     assert_eq!(anna.get("/api/system").await.expect(200)["signingKey"], key.as_str());

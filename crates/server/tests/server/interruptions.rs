@@ -55,6 +55,136 @@ async fn what_a_killed_swap_left_at_its_target_is_removed_at_the_next_start() {
     test_support::wait_until("the private copy is removed", || !left.exists());
 }
 
+/// Makes the only run look as a server leaves it that could write its end nowhere and was killed.
+fn forget_the_end(world: &World, cause: &str) {
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    let sql = "UPDATE runs SET result = NULL, error = NULL, state = 'running', worker = 'dead', finished_at = NULL, cause = ?1";
+    assert_eq!(database.execute(sql, [cause]).unwrap(), 1);
+}
+
+/// A SQLite source and a job of it to these folders, which has run once.
+async fn one_backup(world: &World, anna: &Browser, folders: &[&str]) -> (String, String, Vec<std::path::PathBuf>) {
+    let (_, source) = world.sqlite_source(anna, "shop", 10).await;
+    let (mut paths, mut ids) = (Vec::new(), Vec::new());
+    for folder in folders {
+        let (path, id) = world.folder_destination(anna, folder).await;
+        paths.push(path);
+        ids.push(id);
+    }
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let job = anna.job("shop", &source, &ids, json!({})).await;
+    let run = world.run_job(anna, &job).await;
+    assert_ne!(run["state"], "failed", "{run}");
+    (job, id(&run), paths)
+}
+
+fn sidecars_in(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let files = folder.join("shop").read_dir().unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|path| path.to_str().unwrap().ends_with(".meta.json")).collect()
+}
+
+async fn runs_of(anna: &Browser, job: &str) -> usize {
+    anna.get(&format!("/api/runs?jobId={job}")).await.expect(200)["items"].as_array().unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_backup_whose_end_was_written_nowhere_has_succeeded_and_is_not_made_again() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (job, run, folders) = one_backup(&world, &anna, &["Disk", "Second"]).await;
+    world.stop().await;
+    forget_the_end(&world, "schedule");
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let settled = anna.finished(&run).await;
+    assert_eq!(settled["state"], "succeeded", "{settled}");
+    assert!(settled["error"].is_null(), "{settled}");
+    let copies = settled["result"]["databases"][0]["copies"].as_array().unwrap();
+    assert_eq!(copies.len(), 2);
+    assert!(copies.iter().all(|copy| copy["path"].is_string() && copy["size"]["stored"].is_u64()), "{settled}");
+    assert_eq!(runs_of(&anna, &job).await, 1);
+    assert!(folders.iter().all(|folder| sidecars_in(folder).len() == 1));
+    let log = anna.log_of(&run).await;
+    assert!(log.contains("the server stopped after the last copy was published"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_interrupted_backup_only_the_copies_are_missing_that_are_not_there() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (job, run, folders) = one_backup(&world, &anna, &["Disk", "Second"]).await;
+    world.stop().await;
+    forget_the_end(&world, "schedule");
+    std::fs::remove_dir_all(folders[1].join("shop")).unwrap();
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let settled = anna.finished(&run).await;
+    assert_eq!(settled["state"], "partial", "{settled}");
+    let copies = &settled["result"]["databases"][0]["copies"];
+    assert!(
+        copies[0]["path"].is_string() && copies[1]["error"].as_str().unwrap().contains("before this copy"),
+        "{copies}"
+    );
+    assert_eq!(runs_of(&anna, &job).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_interrupted_run_did_not_sign_does_not_count_as_its_backup() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (job, run, folders) = one_backup(&world, &anna, &["Disk"]).await;
+    world.stop().await;
+    forget_the_end(&world, "schedule");
+    // As somebody who can write to the folder would have it.
+    let sidecar = sidecars_in(&folders[0]).remove(0);
+    let text = std::fs::read_to_string(&sidecar).unwrap();
+    let mut planted: serde_json::Value = serde_json::from_str(&text).unwrap();
+    planted.as_object_mut().unwrap().remove("signature");
+    std::fs::write(&sidecar, planted.to_string()).unwrap();
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let settled = anna.finished(&run).await;
+    assert_eq!(settled["state"], "interrupted", "{settled}");
+    let again = anna.until(&format!("/api/jobs/{job}"), |job| job["lastRun"]["state"] == "succeeded").await;
+    assert_eq!(again["lastRun"]["cause"], "retry");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_is_gone_keeps_no_abandoned_run_from_its_end_and_is_named() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, run, folders) = one_backup(&world, &anna, &["Disk"]).await;
+    world.stop().await;
+    forget_the_end(&world, "manual");
+    std::fs::rename(&folders[0], world.path("unplugged")).unwrap();
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let settled = anna.finished(&run).await;
+    assert_eq!(settled["state"], "interrupted", "{settled}");
+    let error = settled["error"].as_str().unwrap();
+    assert!(error.contains("could not be determined") && error.contains("Disk"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_hangs_at_the_start_holds_up_neither_the_start_nor_other_runs() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let (_, disk) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&dropbox], json!({})).await;
+    let run = id(&world.run_job(&anna, &job).await);
+    world.stop().await;
+    forget_the_end(&world, "manual");
+    world.dropbox().set_weather(Weather { latency: std::time::Duration::from_secs(600), ..Weather::default() });
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let other = anna.job("other", &source, &[&disk], json!({})).await;
+    assert_eq!(world.run_job(&anna, &other).await["state"], "succeeded");
+    assert_eq!(anna.get(&format!("/api/runs/{run}")).await.expect(200)["state"], "running");
+    tokio::time::timeout(crate::world::PATIENCE, world.stop()).await.expect("the server does not stop");
+}
+
 #[tokio::test]
 async fn everything_works_on_postgres_too() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();

@@ -125,6 +125,48 @@ async fn storage_that_hangs_holds_up_nothing_else() {
     }
 }
 
+/// A destination that hangs, and one that answers, asked by the same user.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_destination_that_hangs_takes_its_own_places_only_and_reviews_end_with_their_requests() {
+    let world = World::configured(|config| config.slowest_answer = Duration::from_secs(3)).await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (_, disk) = world.folder_destination(&anna, "Disk").await;
+    let hanging = world.dropbox_destination(&anna, "Offsite").await;
+    let job = anna.job("shop", &source, &[&disk, &hanging], json!({})).await;
+    let run = world.run_job(&anna, &job).await;
+    let path = run["result"]["databases"][0]["copies"][0]["path"].as_str().unwrap();
+    let review_at = |destination: &str| {
+        let input = json!({
+            "destinationId": destination, "path": path, "sourceId": source, "database": world.path("new.db"),
+        });
+        let anna = anna.clone();
+        async move { anna.post("/api/restores/preview", &input).await }
+    };
+    let details_at = |destination: &str| {
+        let (anna, address) = (anna.clone(), format!("/api/destinations/{destination}/backups/details?path={path}"));
+        async move { anna.get(&address).await }
+    };
+    world.dropbox().set_weather(Weather { latency: Duration::from_secs(600), ..Weather::default() });
+    // Twice: the reviews of the first time have given their places back, although Dropbox still hangs.
+    for _ in 0..2 {
+        let reviews: Vec<_> = (0..3).map(|_| tokio::spawn(review_at(&hanging))).collect();
+        let lookups: Vec<_> = (0..6).map(|_| tokio::spawn(details_at(&disk))).collect();
+        for answer in lookups {
+            answer.await.unwrap().expect(200);
+        }
+        review_at(&disk).await.expect(200);
+        for answer in reviews {
+            answer.await.unwrap().problem(503, "busy", &["No answer within 3 s", "the backup's destination"]);
+        }
+    }
+    let lookups: Vec<_> = (0..6).map(|_| tokio::spawn(details_at(&hanging))).collect();
+    for answer in lookups {
+        answer.await.unwrap().problem(503, "busy", &[]);
+    }
+    details_at(&disk).await.expect(200);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_download_that_nobody_reads_is_broken_off_and_downloads_are_bounded() {
     let world = World::configured(|config| config.stalled_answer = Duration::from_secs(1)).await;
@@ -140,7 +182,7 @@ async fn a_download_that_nobody_reads_is_broken_off_and_downloads_are_bounded() 
     };
     let cookie = &anna.headers.iter().find(|(name, _)| name == "cookie").unwrap().1;
     let mut unread = Vec::new();
-    for _ in 0..4 {
+    for _ in 0..3 {
         let mut stream = connect(&world).await;
         let request = format!("GET {} HTTP/1.1\r\nHost: localhost\r\nCookie: {cookie}\r\n\r\n", link().await);
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -149,7 +191,7 @@ async fn a_download_that_nobody_reads_is_broken_off_and_downloads_are_bounded() 
         assert_eq!(&begin, b"HTTP/1.1 200");
         unread.push(stream);
     }
-    // Four of one user at most; the next one gets its turn when those are broken off for taking nothing.
+    // Three at one destination at most; the next one gets its turn when those are broken off for taking nothing.
     let answer = anna.get(&link().await).await;
     assert!(answer.status == 200 || answer.status == 503, "{}", answer.status);
     let deadline = Instant::now() + PATIENCE;

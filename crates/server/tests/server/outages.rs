@@ -32,7 +32,7 @@ async fn until_ready_is(browser: &Browser, status: u16) -> Answer {
 }
 
 /// A way to a database that, once it is cut, neither passes anything on nor closes a connection: dropped packets.
-async fn way_to(database: SocketAddr) -> (SocketAddr, CancellationToken) {
+pub(crate) async fn way_to(database: SocketAddr) -> (SocketAddr, CancellationToken) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (address, cut) = (listener.local_addr().unwrap(), CancellationToken::new());
     let is_cut = cut.clone();
@@ -57,9 +57,11 @@ async fn a_server_stops_although_its_metadata_database_has_stopped_answering() {
     let (address, cut) = way_to(SocketAddr::from(([127, 0, 0, 1], server.port()))).await;
     let mut world = World::on_database_at(&server, "dbackup", &format!("postgres://postgres@{address}/dbackup")).await;
     let anna = world.administrator().await;
-    slow_backup(&world, &anna).await;
+    let (_, run) = slow_backup(&world, &anna).await;
     cut.cancel();
     tokio::time::timeout(PATIENCE, world.stop()).await.expect("the server does not stop");
+    let kept = world.path("data").join(format!("unrecorded/{run}.json"));
+    assert!(kept.exists(), "lines of the log that could not be stored held up the end of the run");
 }
 
 /// A backup into a Dropbox that is slow, and that has begun to arrive there: its job and its run.

@@ -10,13 +10,12 @@
 //!
 //! Names may be cut; what a database is, and for which place, its mark says ([`super::marks`]).
 
-use std::time::Duration;
-
 use domain::Warning;
 
 use super::Postgres;
+use super::disposal::{drop_replaced, drop_unfinished};
 use super::marks::{Mark, Marks};
-use super::probe::{execute, identifier, literal, query};
+use super::probe::{execute, identifier, query};
 use super::restore::Target;
 use super::session::Session;
 use crate::error::Error;
@@ -27,10 +26,6 @@ const MAX_NAME_BYTES: usize = 63;
 const LOCK_CLASS: u32 = 0x6462_6b70;
 /// Databases that the lock's session may be connected to: it must not be in the way of a rename.
 const LOCK_DATABASES: [&str; 2] = ["postgres", "template1"];
-
-/// How often, and at which interval, a server is looked at that still creates a database which nobody waits for.
-const MAX_LOOKS: u32 = 100;
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a database under a passing name is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,19 +139,22 @@ pub(super) async fn sweep(source: &Postgres) -> Result<Vec<Warning>, Error> {
         let mark = marks.of(&name);
         let purpose = name.rsplit_once("__dbackup_").and_then(|(_, rest)| rest.split('_').next());
         warnings.extend(match (purpose, mark) {
-            (Some("restored"), _) | (_, Some(Mark::Complete(_))) => Some(complete(&name)),
-            (Some("aside"), Some(Mark::Aside(database))) => bring_back(source, &name, &database).await,
-            (Some("restore"), _) | (_, Some(Mark::Replaced)) => removed(source, &name).await,
-            _ => Some(leftover(&name, "was moved out of the way by a restore that was interrupted").with_cure(
+            (Some("restored"), _) | (_, Some(Mark::Complete(_))) => vec![complete(&name)],
+            (Some("aside"), Some(Mark::Aside(database))) => {
+                bring_back(source, &name, &database).await.into_iter().collect()
+            }
+            (Some("restore"), _) => removed(source, &name).await.into_iter().collect(),
+            (_, Some(Mark::Replaced)) => drop_replaced(source, &name).await,
+            _ => vec![leftover(&name, "was moved out of the way by a restore that was interrupted").with_cure(
                 "Look into it first: it may be the only whole one. Then rename it to its own name, or drop it",
-            )),
+            )],
         });
     }
     Ok(warnings)
 }
 
 async fn removed(source: &Postgres, name: &str) -> Option<Warning> {
-    let error = drop_database(source, name).await.err()?;
+    let error = drop_unfinished(source, name).await.err()?;
     let cure = format!("Once nobody needs it, run as its owner or a superuser: DROP DATABASE {}", identifier(name));
     Some(
         leftover(name, &format!("was left by an interrupted restore, and could not be removed: {error}"))
@@ -189,36 +187,6 @@ fn complete(name: &str) -> Warning {
 
 fn leftover(name: &str, message: &str) -> Warning {
     Warning::new("leftover", format!("'{name}' {message}")).about(name)
-}
-
-/// Drops a database whose creation was given up. The server may be at it still, though its client is gone: without an end to that, the
-/// database would appear after it was found missing.
-pub(super) async fn drop_unfinished(source: &Postgres, name: &str) -> Result<(), Error> {
-    let creating = format!("CREATE DATABASE {} ", identifier(name));
-    let sql = format!(
-        "SELECT pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE state = 'active' AND pid <> pg_backend_pid() \
-         AND usename = current_user AND left(query, length({creating})) = {creating}",
-        creating = literal(&creating)
-    );
-    for _ in 0..MAX_LOOKS {
-        if execute(source, &sql).await?.is_empty() {
-            break;
-        }
-        tokio::time::sleep(LOOK_INTERVAL).await;
-    }
-    drop_database(source, name).await
-}
-
-/// Drops a database of ours, even if a backend still works in it.
-pub(super) async fn drop_database(source: &Postgres, name: &str) -> Result<(), Error> {
-    let name = identifier(name);
-    match execute(source, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await {
-        // WITH (FORCE) came with PostgreSQL 13.
-        Err(Error::Failed { cause, .. }) if cause.contains("SQLSTATE 42601") => {
-            execute(source, &format!("DROP DATABASE IF EXISTS {name}")).await.map(drop)
-        }
-        result => result.map(drop),
-    }
 }
 
 #[cfg(test)]

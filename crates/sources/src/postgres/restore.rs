@@ -8,9 +8,12 @@
 
 mod activity;
 mod command;
+mod create;
 mod failed;
 mod gate;
-mod place;
+mod occupants;
+mod swap;
+mod target;
 
 use std::sync::Arc;
 
@@ -22,14 +25,16 @@ use tokio::io::AsyncWriteExt;
 
 use self::command::Role;
 use self::gate::Gate;
-pub(super) use self::place::{Occupant, Target};
+pub(super) use self::occupants::Occupant;
+pub(super) use self::target::Target;
 use super::Postgres;
 use super::archive::ArchiveReader;
 use super::contents;
 use super::cures::Operation;
 use super::definition::Definition;
+use super::disposal::drop_unfinished;
 use super::list_file::ListFile;
-use super::passing::{self, Keeper, Number, Purpose, drop_unfinished};
+use super::passing::{self, Keeper, Number, Purpose};
 use super::probe;
 use super::tools::Tool;
 use crate::error::Error;

@@ -50,7 +50,7 @@ impl Review for PostgresReview {
         }
         let found = contents::contents(&source, &database).await?;
         let needs = Needs::of(archive.contents(), options);
-        let facts = TargetFacts::ask(&source, &database, found).await?;
+        let facts = TargetFacts::ask(&source, &database, found, &needs).await?;
         let mut findings = needs.compare(&facts, options);
         findings.extend(target::in_the_way(&source, &database, found, &facts, options).await?);
         if facts.fills_directly(options) {

@@ -8,18 +8,19 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use catalog::{DownloadLink, NewDownloadLink, Token};
+use destinations::Download;
 use domain::BackupName;
 use domain::naming::SIDECAR_SUFFIX;
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pipeline::Progress;
+use pipeline::held::{Place, holding, place};
 use runner::{OpenRequest, OpenedBackup};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::access::AuditDetail;
-use super::super::bounds::permit;
 use super::super::caller::Caller;
 use super::super::extract::{Body, Id};
 use super::super::problem::Problem;
@@ -90,6 +91,7 @@ pub(crate) async fn download(State(app): State<App>, caller: Caller, Id(token): 
             "this link has been used, is older than a minute, or is somebody else's: make a new one",
         )
     })?;
+    app.gates.at_destination(&link.destination_id).await?;
     let (body, size) = if link.raw { raw(&app, &link).await? } else { (decoded(&app, &link).await?, None) };
     let mut response = body.into_response();
     let headers = response.headers_mut();
@@ -116,17 +118,22 @@ async fn raw(app: &App, link: &DownloadLink) -> Result<(AxumBody, Option<u64>), 
     let destination = app.open_destination(&link.destination_id, Patience::Long).await?;
     let download = destination.open(&link.path).await?;
     let size = download.entry().size;
-    let pieces = stream::try_unfold(download, |mut download| async move {
-        Ok::<_, destinations::Error>(download.next().await?.map(|piece| (piece, download)))
-    });
-    Ok((AxumBody::from_stream(pieces), Some(size)))
+    Ok((AxumBody::from_stream(pieces(download, place())), Some(size)))
+}
+
+/// Reads a download while somebody takes its pieces. A read that hangs keeps the place after the client has gone.
+fn pieces(download: Box<dyn Download>, place: Option<Place>) -> impl Stream<Item = Result<Bytes, destinations::Error>> {
+    stream::try_unfold(download, move |mut download| {
+        let place = place.clone();
+        holding(place, async move { Ok(download.next().await?.map(|piece| (piece, download))) })
+    })
 }
 
 async fn decoded(app: &App, link: &DownloadLink) -> Result<AxumBody, Failure> {
     let destination = app.open_destination(&link.destination_id, Patience::Long).await?;
     let identities = app.identities().await?;
     let request = OpenRequest { destination: &*destination, path: &link.path, identities };
-    let opened = runner::open_holding(request, &Progress::default(), permit()).await?;
+    let opened = runner::open(request, &Progress::default()).await?;
     Ok(AxumBody::from_stream(stream::try_unfold(Some(opened), next_piece)))
 }
 
@@ -136,5 +143,58 @@ async fn next_piece(opened: Option<OpenedBackup>) -> Result<Option<(Bytes, Optio
     match opened.pieces.receive().await {
         Ok(Some(piece)) => Ok(Some((piece, Some(opened)))),
         Ok(None) | Err(_) => opened.finish().await.map(|_| None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, mpsc};
+
+    use async_trait::async_trait;
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    /// A file on a network file system whose server is gone.
+    struct Hanging {
+        entry: destinations::Entry,
+        begun: Option<tokio::sync::oneshot::Sender<()>>,
+        end: Option<mpsc::Receiver<()>>,
+    }
+
+    #[async_trait]
+    impl Download for Hanging {
+        fn entry(&self) -> &destinations::Entry {
+            &self.entry
+        }
+
+        async fn next(&mut self) -> Result<Option<Bytes>, destinations::Error> {
+            let (begun, end) = (self.begun.take(), self.end.take());
+            let read = pipeline::held::blocking(move || {
+                if let (Some(begun), Some(end)) = (begun, end) {
+                    let _ = begun.send(());
+                    let _ = end.recv();
+                }
+            });
+            read.await.map(|()| None).map_err(|error| destinations::Error::NotFound(error.to_string()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_that_hangs_keeps_its_place_after_the_client_has_gone() {
+        let place: Place = Arc::new(());
+        let ((begun, has_begun), (end, ended)) = (tokio::sync::oneshot::channel(), mpsc::channel());
+        let entry = destinations::Entry { size: 1, modified: None, hash: None };
+        let hanging = Hanging { entry, begun: Some(begun), end: Some(ended) };
+        let mut body = Box::pin(pieces(Box::new(hanging), Some(Arc::clone(&place))));
+        let client = tokio::spawn(async move { body.next().await });
+        has_begun.await.unwrap();
+        client.abort();
+        let _ = client.await;
+        assert_eq!(Arc::strong_count(&place), 2);
+        end.send(()).unwrap();
+        while Arc::strong_count(&place) > 1 {
+            tokio::task::yield_now().await;
+        }
     }
 }

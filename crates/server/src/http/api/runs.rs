@@ -73,7 +73,7 @@ pub(crate) struct RunInfo {
     /// Why it did not succeed, or not in full.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// What a restore or a copy is about.
+    /// What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     request: Option<Value>,

@@ -92,6 +92,10 @@ pub(super) const SESSION: &[Cure] = &[
 ];
 
 pub(super) const ASK: &[Cure] = &[
+    (
+        "invalid byte sequence for encoding",
+        "The server's encoding cannot hold this name: restore under a name of ASCII letters",
+    ),
     ("canceling statement due to statement timeout", "The server is overloaded, or locks are held: try again later"),
     ("permission denied to create database", "Give the role CREATEDB, or restore into an existing empty database"),
     ("permission denied to terminate process", "Restore as a superuser, or end the database's other sessions first"),

@@ -6,6 +6,7 @@ use pipeline::process::Command;
 use super::super::Postgres;
 use super::super::archive::{Contents, Entry};
 use super::super::probe::{execute, identifier, literal, query};
+use super::super::tablespaces;
 use crate::error::Error;
 
 /// Locks that an entry of an archive takes at most, on average: a table with its TOAST table, its index and its type.
@@ -31,7 +32,7 @@ impl Role {
         );
         let rows = match execute(source, &sql).await {
             Ok(rows) => rows,
-            Err(_) => query(source, database, &sql).await?,
+            Err(error) => query(source, database, &sql).await.map_err(|_| error)?,
         };
         let is = |index: usize| rows.first().and_then(|row| row.get(index)).is_some_and(|value| value == "t");
         Ok(Self { is_superuser: is(0), can_create_databases: is(0) || is(1), owns_target: is(0) || is(2) })
@@ -68,22 +69,13 @@ pub(super) async fn fits_one_transaction(
     Ok(contents.entries.iter().map(weight).sum::<u64>() < room / 2)
 }
 
-/// Tablespaces that this role may create objects in.
-pub(super) const USABLE_TABLESPACES: &str =
-    "SELECT spcname FROM pg_catalog.pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE')";
-
 /// Returns the tablespaces that an archive's objects want and the server lacks, as a warning.
 pub(super) async fn missing_tablespaces(
     source: &Postgres,
     database: &str,
     contents: &Contents,
 ) -> Result<Option<Warning>, Error> {
-    let wanted = contents.tablespaces();
-    if wanted.is_empty() {
-        return Ok(None);
-    }
-    let there: Vec<String> = query(source, database, USABLE_TABLESPACES).await?.into_iter().flatten().collect();
-    let missing: Vec<&str> = wanted.into_iter().filter(|name| !there.iter().any(|there| there == name)).collect();
+    let missing = tablespaces::missing(source, Some(database), contents.tablespaces()).await?;
     if missing.is_empty() {
         return Ok(None);
     }

@@ -62,6 +62,11 @@ impl Needs {
         needs
     }
 
+    /// Returns the tablespaces of the database and of objects.
+    pub(super) fn tablespaces(&self) -> impl Iterator<Item = &str> {
+        self.tablespaces.iter().map(String::as_str)
+    }
+
     fn add(&mut self, entry: &Entry, options: RestoreOptions) {
         let has_owner = !matches!(
             entry.kind.as_str(),
@@ -231,16 +236,11 @@ impl Needs {
     /// Locale and tablespaces.
     fn places(&self, facts: &TargetFacts) -> Vec<Finding> {
         let mut findings = Vec::new();
-        let missing: Vec<&str> = self
-            .tablespaces
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !facts.tablespaces.iter().any(|known| known == name))
-            .collect();
+        let missing = &facts.missing_tablespaces;
         if !missing.is_empty() {
             let message = format!(
                 "tablespaces do not exist here, or may not be used by this role: {}. Their objects go into the default tablespace",
-                listed(missing.iter().copied())
+                listed(missing.iter().map(String::as_str))
             );
             let sql: Vec<String> = missing
                 .iter()

@@ -3,6 +3,8 @@
 use super::super::Postgres;
 use super::super::probe::{execute, identifier, literal, query};
 use super::super::restore::{Occupant, Target};
+use super::super::tablespaces;
+use super::needs::Needs;
 use super::{finding, listed, with_sql};
 use crate::error::Error;
 use crate::{Contents, Finding, RestoreOptions, Severity};
@@ -23,7 +25,8 @@ pub(super) struct TargetFacts {
     /// In the target database, if it is there.
     pub(super) installed_extensions: Vec<String>,
     pub(super) languages: Vec<String>,
-    pub(super) tablespaces: Vec<String>,
+    /// Those that the archive needs, and that are not there for this role.
+    pub(super) missing_tablespaces: Vec<String>,
     pub(super) bound_databases: Vec<(String, String)>,
     locales: Vec<String>,
     /// Whether it was built with ICU.
@@ -34,15 +37,17 @@ pub(super) struct TargetFacts {
 }
 
 impl TargetFacts {
-    /// Asks the server, through the target database where it is there.
-    pub(super) async fn ask(source: &Postgres, database: &str, found: Contents) -> Result<Self, Error> {
+    /// Asks the server, through the target database where it is there, also for what the archive needs.
+    pub(super) async fn ask(source: &Postgres, database: &str, found: Contents, needs: &Needs) -> Result<Self, Error> {
         let there = found != Contents::Absent;
         let sql = format!(
             "{FACTS} UNION ALL SELECT 'owns', '', '' FROM pg_catalog.pg_database WHERE datname = {} AND pg_has_role(datdba, 'USAGE')",
             literal(database)
         );
         let rows = if there { query(source, database, &sql).await? } else { execute(source, &sql).await? };
-        let mut facts = Self { found: Some(found), owns_target: !there, ..Self::default() };
+        let through = there.then_some(database);
+        let missing_tablespaces = tablespaces::missing(source, through, needs.tablespaces()).await?;
+        let mut facts = Self { found: Some(found), owns_target: !there, missing_tablespaces, ..Self::default() };
         for row in rows {
             if let [kind, value, more] = row.as_slice() {
                 facts.add(kind, value, more, there);
@@ -81,7 +86,6 @@ impl TargetFacts {
             "superuser" => &mut self.superuser_extensions,
             "installed" if there => &mut self.installed_extensions,
             "language" => &mut self.languages,
-            "tablespace" => &mut self.tablespaces,
             "locale" => &mut self.locales,
             _ => return,
         };
@@ -123,7 +127,6 @@ const FACTS: &str = "SELECT 'me', rolname::text, rolsuper::text || ',' || rolcre
       AND coalesce(to_jsonb(v) ->> 'trusted', 'false') = 'false' \
     UNION ALL SELECT 'installed', extname::text, '' FROM pg_catalog.pg_extension \
     UNION ALL SELECT 'language', lanname::text, '' FROM pg_catalog.pg_language \
-    UNION ALL SELECT 'tablespace', spcname::text, '' FROM pg_catalog.pg_tablespace WHERE has_tablespace_privilege(oid, 'CREATE') \
     UNION ALL SELECT 'bound', name, setting FROM pg_catalog.pg_settings WHERE name = 'cron.database_name' \
     UNION ALL (SELECT 'icu', '', '' FROM pg_catalog.pg_collation WHERE collprovider = 'i' LIMIT 1) \
     UNION ALL SELECT DISTINCT 'locale', collcollate::text, '' FROM pg_catalog.pg_collation WHERE collprovider = 'c' AND collcollate IS NOT NULL \

@@ -1,0 +1,175 @@
+//! Settles runs whose server died or lost them: records what they completed, and begins again what they did not.
+
+use std::time::Duration;
+
+use catalog::{Lease, NewRun, Run, Settlement};
+use domain::outcome::RunStatus;
+use serde_json::{Value, json};
+
+use super::backup::{has_copy, whole_without_end};
+use super::live::LiveEvent;
+use super::log::Level;
+use super::watch::Watch;
+use crate::app::App;
+
+/// Maximum attempts of a scheduled run that is interrupted, the first one included.
+const MAX_ATTEMPTS: i64 = 3;
+/// Time before an abandoned run that could not be settled is tried again.
+const SETTLE_AGAIN: Duration = Duration::from_secs(1);
+
+impl App {
+    /// Settles what earlier processes left in a database that no other server uses.
+    ///
+    /// # Errors
+    /// [`catalog::Error`].
+    pub(crate) async fn settle_abandoned(&self) -> Result<(), catalog::Error> {
+        for lease in self.catalog.leases_of_others(&self.runs.worker).await? {
+            self.settle(lease).await?;
+        }
+        Ok(())
+    }
+
+    /// Settles what other servers have abandoned.
+    ///
+    /// # Errors
+    /// [`catalog::Error`].
+    pub(super) async fn settle_others(&self, watch: &mut Watch) -> Result<(), catalog::Error> {
+        if self.catalog.is_private() {
+            return Ok(());
+        }
+        let settled = async {
+            let leases = self.catalog.leases_of_others(&self.runs.worker).await?;
+            for lease in watch.look(leases, std::time::Instant::now(), self.config.lease) {
+                self.settle(lease).await?;
+            }
+            Ok(())
+        };
+        settled.await.inspect_err(|_| watch.forget())
+    }
+
+    /// Settles a run. A backup whose end is unknown is settled by a task of its own, after its destinations have been asked: one that
+    /// hangs holds up neither the start nor the queue.
+    async fn settle(&self, lease: Lease) -> Result<(), catalog::Error> {
+        let Some(run) = self.catalog.run(&lease.run_id).await? else { return Ok(()) };
+        if run.kind != "backup" || run.job_id.is_none() {
+            return self.settle_as(&lease, &Settlement::interrupted()).await;
+        }
+        if let Some(state) = run.result.as_ref().and_then(whole_without_end) {
+            return self.settle_as(&lease, &Settlement { state, error: None, result: None }).await;
+        }
+        if self.runs.begin_settling(&run.id) {
+            let app = self.clone();
+            tokio::spawn(async move {
+                app.runs.draining.run_until_cancelled(app.settle_backup(&lease, &run)).await;
+                app.runs.end_settling(&run.id);
+            });
+        }
+        Ok(())
+    }
+
+    async fn settle_backup(&self, lease: &Lease, run: &Run) {
+        let settlement = self.published(run).await;
+        while let Err(error) = self.settle_as(lease, &settlement).await {
+            tracing::error!(%error, run_id = run.id, "the abandoned run could not be settled yet; trying again");
+            tokio::time::sleep(SETTLE_AGAIN).await;
+        }
+    }
+
+    /// Records how a run ended, and begins again what it lacks.
+    async fn settle_as(&self, lease: &Lease, settlement: &Settlement) -> Result<(), catalog::Error> {
+        let Some(run) = self.catalog.settle_abandoned(lease, settlement, self.now()).await? else { return Ok(()) };
+        let (level, words) = match run.state {
+            RunStatus::Interrupted => (
+                Level::Error,
+                "interrupted: the server stopped during this run. Unfinished copies do not count as backups",
+            ),
+            RunStatus::Partial => (
+                Level::Error,
+                "partial: the server stopped during this run. The copies that it had published are complete and listed",
+            ),
+            _ => (Level::Info, "succeeded: the server stopped after the last copy was published and verified"),
+        };
+        self.log(&run.id, level, words).await;
+        self.runs.tell(LiveEvent::State(Box::new(run.clone())));
+        if run.state.is_success() {
+            return Ok(());
+        }
+        // In a task of its own: a source that hangs holds up neither the start nor the queue.
+        let (app, abandoned) = (self.clone(), run.clone());
+        tokio::spawn(async move { app.remove_leftovers(&abandoned).await });
+        self.begin_again(&run).await
+    }
+
+    /// Queues a scheduled run again, for those databases of which it left no copy.
+    ///
+    /// # Errors
+    /// [`catalog::Error`].
+    pub(super) async fn begin_again(&self, run: &Run) -> Result<(), catalog::Error> {
+        let is_scheduled = matches!(run.cause.as_str(), "schedule" | "retry");
+        if !is_scheduled || run.attempt >= MAX_ATTEMPTS || run.job_id.is_none() || run.cancel_requested {
+            return Ok(());
+        }
+        let request = match lacking(run.result.as_ref()) {
+            Lacking::Nothing => return Ok(()),
+            Lacking::Some(databases) => Some(json!({"databases": databases})),
+            Lacking::Everything => run.request.clone(),
+        };
+        let new = NewRun {
+            kind: "backup",
+            job_id: run.job_id.clone(),
+            title: run.title.clone(),
+            request,
+            cause: "retry",
+            slot: None,
+            attempt: run.attempt,
+        };
+        match self.catalog.queue_run(&new, self.now()).await {
+            Ok(again) => {
+                let words = format!("begun again, because run {} was interrupted", run.id);
+                self.log(&again.id, Level::Info, &words).await;
+                self.runs.changed.notify_one();
+                Ok(())
+            }
+            Err(catalog::Error::AlreadyRunning | catalog::Error::NameTaken | catalog::Error::Referenced) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The databases of which a run left no copy anywhere.
+#[derive(Debug, PartialEq, Eq)]
+enum Lacking {
+    Nothing,
+    Some(Vec<String>),
+    Everything,
+}
+
+fn lacking(result: Option<&Value>) -> Lacking {
+    let Some(databases) = result.and_then(|result| result["databases"].as_array()) else { return Lacking::Everything };
+    let without: Vec<String> = databases
+        .iter()
+        .filter(|database| !has_copy(database))
+        .filter_map(|database| database["database"].as_str().map(str::to_owned))
+        .collect();
+    match without.len() {
+        missing if missing == databases.len() => Lacking::Everything,
+        0 => Lacking::Nothing,
+        _ => Lacking::Some(without),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_has_no_copy_is_begun_again() {
+        let shop = json!({"database": "shop", "copies": [{"path": "p"}, {"error": "full"}]});
+        let blog = json!({"database": "blog", "copies": [{"error": "full"}]});
+        let of = |databases: Value| lacking(Some(&json!({"databases": databases})));
+        assert_eq!(of(json!([shop, blog])), Lacking::Some(vec!["blog".to_owned()]));
+        assert_eq!(of(json!([shop])), Lacking::Nothing);
+        assert_eq!(of(json!([blog])), Lacking::Everything);
+        assert_eq!(lacking(None), Lacking::Everything);
+    }
+}
