@@ -99,7 +99,7 @@ static FIELDS: [Field; 8] = [
             Choice { value: "verify-ca", label: "Always, with a certificate by a known authority" },
             Choice { value: "verify-full", label: "Always, with a certificate for this host (safest)" },
         ]),
-        default: Default::Unset("the service's, or `prefer`"),
+        default: Default::Unset("the service's, or prefer"),
         ..Field::TEXT
     },
     Field {
@@ -112,7 +112,7 @@ static FIELDS: [Field; 8] = [
                 that the server was started with (`--allow-path`).",
         input: Input::HostPath { used: PathUse::File, except: &["system"] },
         default: Default::Unset(
-            "`~/.postgresql/root.crt` of the user that runs dbackup (in the container `/data/.postgresql/root.crt`)",
+            "~/.postgresql/root.crt of the user that runs dbackup (in the container /data/.postgresql/root.crt)",
         ),
         shown_when: Some(ShownWhen { field: "sslMode", any_of: &["verify-ca", "verify-full"] }),
         max_len: 4096,
