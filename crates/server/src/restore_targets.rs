@@ -202,7 +202,7 @@ impl App {
 impl App {
     /// Refuses this server's own metadata database by what it holds: another port, a pooler or a socket may lead to it, too.
     async fn refuse_own_installation(&self, target: &dyn sources::Source) -> Result<(), Failure> {
-        if self.config.database.postgres_place().is_none() || target.engine() != domain::Engine::Postgres {
+        if self.config.database.postgres_place().is_none() || target.engine() != Engine::Postgres {
             return Ok(());
         }
         if target.holds_installation(&self.catalog.installation_id().await?).await? {
