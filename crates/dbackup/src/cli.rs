@@ -134,11 +134,15 @@ pub(crate) enum ResourceCommand {
         /// Its name or id
         name: String,
     },
-    /// Make one
+    /// Create one
+    #[command(after_help = CREATE)]
     Create {
         /// TOML or JSON, as one entry of the file that dbackup apply takes; - is standard input
-        #[arg(long, short, value_name = "FILE")]
-        file: PathBuf,
+        #[arg(long, short, value_name = "FILE", conflicts_with = "fields")]
+        file: Option<PathBuf>,
+        /// Type and fields of a source or destination
+        #[arg(value_name = "TYPE [--FIELD VALUE]...", trailing_var_arg = true, allow_hyphen_values = true)]
+        fields: Vec<String>,
     },
     /// Delete one
     Delete {
@@ -294,6 +298,12 @@ Environment variables without an option:
   DROPBOX_PARALLELISM  Connections per transfer to Dropbox
   DROPBOX_MEMORY       Memory per transfer to Dropbox: 128MiB
   DROPBOX_CA_FILE      Certificate authority to trust besides the system's, as PEM";
+
+const CREATE: &str = "\
+Sources and destinations can be created from options instead of a file. The server says which there are:
+  dbackup sources create postgres --help
+  dbackup sources create postgres --name Shop --host db --user dbackup --password env:PGPASSWORD
+Secrets are references: env:NAME, file:/path, or - for a line of standard input.";
 
 const HEALTH: &str = "\
 Check that the server is ready, for container health checks

@@ -1,5 +1,6 @@
 //! A server, as the command line sees it.
 
+mod adapters;
 mod configuration;
 mod events;
 mod secrets;
@@ -10,6 +11,7 @@ use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+pub(crate) use adapters::Adapters;
 pub(crate) use configuration::{Configuration, entry_of, for_server};
 pub(crate) use secrets::resolve;
 
@@ -55,14 +57,9 @@ impl Kind {
         }
     }
 
-    /// The fields that hold secrets, and the field of an answer that says whether one is set.
-    pub(crate) fn secrets(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Source => &[("password", "passwordSet")],
-            Self::Destination => &[("appKey", "appKeySet"), ("appSecret", "appSecretSet")],
-            Self::Profile => &[("identity", "")],
-            Self::Job => &[],
-        }
+    /// Whether what can be set for it depends on its type.
+    pub(crate) fn has_adapters(self) -> bool {
+        matches!(self, Self::Source | Self::Destination)
     }
 }
 

@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod folder;
 mod list;
+pub(crate) mod manifest;
 mod probe;
 mod read;
 mod write;
@@ -24,7 +25,7 @@ use domain::probe::Step;
 use tokio::time::Instant;
 
 pub use self::error::{dropbox_fault, dropbox_fault_words};
-pub use self::folder::dropbox_folder;
+use self::folder::dropbox_folder;
 
 /// Dropbox's `content_hash`.
 pub const DROPBOX_CONTENT_HASH: Algorithm =
@@ -43,8 +44,8 @@ impl Hasher for ContentHasher {
 }
 
 /// Addresses in the account's own space, and in its team's.
-pub(crate) const SCHEME: &str = "dropbox:";
-pub(crate) const TEAM_SCHEME: &str = "dropbox-team:";
+const SCHEME: &str = "dropbox:";
+const TEAM_SCHEME: &str = "dropbox-team:";
 
 /// A folder of one account.
 #[derive(Debug, Clone)]

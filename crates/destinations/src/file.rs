@@ -5,6 +5,7 @@ mod browse;
 mod config;
 mod error;
 mod list;
+pub(crate) mod manifest;
 mod read;
 mod write;
 

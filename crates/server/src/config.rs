@@ -5,10 +5,13 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use adapter::Registry;
 use catalog::{KeySource, Location};
+use destinations::DestinationAdapter;
 use dropbox::Endpoints;
 use ipnet::IpNet;
 use jiff::SignedDuration;
+use sources::SourceAdapter;
 use url::Url;
 
 /// A server's settings.
@@ -30,6 +33,8 @@ pub struct Config {
     pub keys: KeySource,
     /// Certificate chain and private key, as PEM files.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// The kinds of sources and destinations.
+    pub adapters: Adapters,
     /// How Dropbox is reached.
     pub dropbox: DropboxNetwork,
     /// Runs at once.
@@ -81,6 +86,22 @@ impl Retention {
 impl Default for Retention {
     fn default() -> Self {
         Self::of_days(Self::RUN_LOG_DAYS, Self::RUN_DAYS, Self::AUDIT_DAYS)
+    }
+}
+
+/// The kinds of sources and destinations that a server knows.
+#[derive(Debug, Clone)]
+pub struct Adapters {
+    /// Of sources.
+    pub sources: Registry<SourceAdapter>,
+    /// Of destinations.
+    pub destinations: Registry<DestinationAdapter>,
+}
+
+impl Default for Adapters {
+    /// Those of this version.
+    fn default() -> Self {
+        Self { sources: sources::registry(), destinations: destinations::registry() }
     }
 }
 

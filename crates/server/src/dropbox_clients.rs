@@ -1,7 +1,8 @@
 //! Dropbox clients of destinations: one per grant and purpose, kept, so that connections and access tokens last.
 
+use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use adapter::{Authorization, Kind};
 use catalog::{AuthorizationState, Destination};
@@ -11,7 +12,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::App;
 use crate::failure::{Failure, of_dropbox_fault};
-use crate::settings::{APP_KEY, APP_SECRET};
+
+/// The names of the app's secrets.
+pub(crate) const APP_KEY: &str = "appKey";
+const APP_SECRET: &str = "appSecret";
 
 /// Clients kept at most.
 const MOST: usize = 256;
@@ -64,6 +68,20 @@ impl App {
             ))
         })?;
         Ok((self.dropbox_settings(&key, settings.remove(APP_SECRET)), secrets.grant))
+    }
+
+    /// A client as the adapter of a destination takes it. A run keeps to the team whose space it found first.
+    pub(crate) async fn authorized_client(
+        &self,
+        mut destination: Destination,
+        settings: &adapter::Settings,
+        patience: Patience,
+    ) -> Result<Arc<dyn Any + Send + Sync>, Failure> {
+        let space = destinations::dropbox_space(settings);
+        if space == Space::Team && patience == Patience::Long {
+            destination = self.pin_team(destination).await?;
+        }
+        Ok(Arc::new(self.dropbox_client(&destination, space, patience)?))
     }
 
     /// A client with the destination's grant. Whether the grant still stands is Dropbox's to say, at each use.

@@ -4,7 +4,7 @@ mod access;
 #[expect(unused_qualifications, reason = "utoipa's macros write them")]
 mod api;
 mod bounds;
-mod caller;
+pub(crate) mod caller;
 mod class;
 mod client_address;
 mod documentation;
@@ -19,7 +19,7 @@ mod request_log;
 mod routes;
 mod same_origin;
 mod saved_path;
-mod secret_field;
+pub(crate) mod secret_field;
 mod strict_json;
 mod time;
 

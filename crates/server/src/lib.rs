@@ -31,7 +31,7 @@ mod stored_copies;
 mod tls;
 
 pub use clock::Clock;
-pub use config::{Config, DropboxNetwork, Retention};
+pub use config::{Adapters, Config, DropboxNetwork, Retention};
 pub use data_folder::DataFolder;
 pub use http::API_TOKEN_PREFIX;
 pub use passwords::{hash_password, refuse_password};

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use catalog::{PageRequest, PostgresPlace};
+use domain::Engine;
 use serde::{Deserialize, Serialize};
 use sources::Contents;
 use utoipa::ToSchema;
@@ -72,7 +73,7 @@ impl App {
     /// Opens the database that a restore goes into, if it may.
     pub(crate) async fn restore_target(&self, asked: Asked<'_>) -> Result<Permitted, Failure> {
         let source = self.catalog.source(asked.source_id).await?.ok_or(Failure::Gone("the source"))?;
-        let own: SourceSettings = serde_json::from_value(source.settings.clone())?;
+        let own = self.source_settings(&source)?;
         let settings = asked.database.map_or_else(|| own.clone(), |database| own.clone().with_database(database));
         self.refuse_own_database(&settings).await?;
         let marked = RestoreTarget::of(&source);
@@ -87,11 +88,9 @@ impl App {
         let replaces = if asked.administers {
             true
         } else {
-            let exists = match (&own, &settings) {
-                (SourceSettings::Sqlite { path: own }, SourceSettings::Sqlite { path }) => {
-                    self.check_file(own, path).await?
-                }
-                (_, SourceSettings::Postgres { database: Some(name), .. }) => check_name(&*target, name).await?,
+            let exists = match (own.database_file(), settings.database_file(), settings.database()) {
+                (Some(own), Some(path), _) => self.check_file(own, path).await?,
+                (_, None, Some(name)) => check_name(&*target, name).await?,
                 _ => true,
             };
             if exists {
@@ -141,11 +140,7 @@ impl App {
                 source.name
             )));
         }
-        let name = match settings {
-            SourceSettings::Postgres { database, .. } => database.as_deref(),
-            SourceSettings::Sqlite { .. } => None,
-        };
-        if self.is_backed_up(&source.id, own, name).await? {
+        if self.is_backed_up(&source.id, own, settings.database()).await? {
             return Ok(());
         }
         Err(forbidden(format!(
@@ -154,17 +149,18 @@ impl App {
         )))
     }
 
-    /// Whether a job backs the database up: of a SQLite source, any.
+    /// Whether a job backs the database up: any of the source's, where that is one file.
     async fn is_backed_up(&self, source_id: &str, own: &SourceSettings, name: Option<&str>) -> Result<bool, Failure> {
         let mut page = PageRequest { after: None, limit: 200 };
         loop {
             let jobs = self.catalog.jobs(&page).await?;
-            let backs_up = |job: &catalog::Job| match (&job.databases, own, name) {
+            let is_file = own.manifest().has_database_files();
+            let backs_up = |job: &catalog::Job| match (&job.databases, own.database(), name) {
                 _ if job.source_id != source_id => false,
-                (_, SourceSettings::Sqlite { .. }, _) => true,
+                _ if is_file => true,
                 (Some(databases), _, Some(name)) => databases.iter().any(|database| database == name),
-                (None, SourceSettings::Postgres { database: Some(only), .. }, Some(name)) => only == name,
-                (None, SourceSettings::Postgres { database: None, .. }, Some(_)) => true,
+                (None, Some(only), Some(name)) => only == name,
+                (None, None, Some(_)) => true,
                 (_, _, None) => false,
             };
             if jobs.items.iter().any(|job| backs_up(&job.job)) {
@@ -179,31 +175,34 @@ impl App {
 
     /// Refuses the database that this server keeps everything in. A file is refused with the data folder (see [`crate::host_paths`]).
     async fn refuse_own_database(&self, settings: &SourceSettings) -> Result<(), Failure> {
-        match settings {
-            SourceSettings::Sqlite { path } if is_companion(Path::new(path)) => Err(forbidden(format!(
+        if let Some(path) = settings.database_file().filter(|path| is_companion(Path::new(path))) {
+            return Err(forbidden(format!(
                 "{path} is the name of a file that belongs to a SQLite database: choose another name"
-            ))),
-            SourceSettings::Postgres { host, port, database: Some(database), service, .. } => {
-                let Some(own) = self.config.database.postgres_place() else { return Ok(()) };
-                // A service may lead to any host and port: by the name alone, then.
-                let (host, port) = match service {
-                    Some(_) => (&own.host, own.port),
-                    None => (host, port.unwrap_or(5432)),
-                };
-                if is_same_database(&own, host, port, database).await {
-                    return Err(Refusal::Own(format!("the database '{database}'")).into());
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+            )));
         }
+        // Of an engine with names, only PostgreSQL keeps metadata.
+        let (Engine::Postgres, Some(database)) = (settings.adapter.engine, settings.database()) else { return Ok(()) };
+        let Some(own) = self.config.database.postgres_place() else { return Ok(()) };
+        let values = &settings.settings;
+        // A service may lead to any host and port: by the name alone, then.
+        let (host, port) = match values.text("service") {
+            Some(_) => (own.host.as_str(), own.port),
+            None => {
+                let port = values.number("port").and_then(|port| u16::try_from(port).ok());
+                (values.text("host").unwrap_or_default(), port.unwrap_or(5432))
+            }
+        };
+        if is_same_database(&own, host, port, database).await {
+            return Err(Refusal::Own(format!("the database '{database}'")).into());
+        }
+        Ok(())
     }
 }
 
 impl App {
     /// Refuses this server's own metadata database by what it holds: another port, a pooler or a socket may lead to it, too.
     async fn refuse_own_installation(&self, target: &dyn sources::Source) -> Result<(), Failure> {
-        if self.config.database.postgres_place().is_none() || target.engine() != domain::Engine::Postgres {
+        if self.config.database.postgres_place().is_none() || target.engine() != Engine::Postgres {
             return Ok(());
         }
         if target.holds_installation(&self.catalog.installation_id().await?).await? {

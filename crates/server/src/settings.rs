@@ -1,59 +1,178 @@
-//! What people set for sources and destinations, and what is made of it.
+//! What people set for sources and destinations, and what is made of it. Which settings there are, the adapters' manifests say.
 
-mod destination;
-mod source;
+mod description;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use adapter::destination::Destination;
-use destinations::RootLinks;
-use dropbox::Space;
+use adapter::{Adapter, Manifest, PathUse, Registry, Settings};
+use destinations::{Context, DestinationAdapter};
+use domain::access::Permission;
 use secrecy::{ExposeSecret, SecretString};
-use sources::Source;
+use serde::de::Error as _;
+use serde_json::{Map, Value};
+use sources::{Source, SourceAdapter};
 
 use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::host_paths::Use;
+use crate::http::caller::Caller;
 use crate::http::problem::{Fields, Problem};
+use crate::http::secret_field::SecretFields;
 
-pub(crate) use destination::DestinationSettings;
-pub(crate) use source::SourceSettings;
+pub(crate) use description::{describe, destination_settings, source_settings};
 
-/// The names under which the catalog keeps secrets.
-pub(crate) const PASSWORD: &str = "password";
-pub(crate) const APP_KEY: &str = "appKey";
-pub(crate) const APP_SECRET: &str = "appSecret";
-
-/// In characters; the longest that Linux takes, in bytes.
-const LONGEST_PATH: usize = 4096;
-
-fn check_length(fields: &mut Fields, field: &'static str, text: &str, longest: usize) {
-    fields.check(field, text.chars().count() <= longest, || format!("must not be longer than {longest} characters"));
+/// Settings, and the adapter that they are for.
+#[derive(Debug, Clone)]
+pub(crate) struct Configured<A> {
+    pub(crate) adapter: A,
+    pub(crate) settings: Settings,
 }
 
-/// Reads the settings that the catalog keeps.
-pub(crate) fn of_source(source: &catalog::Source) -> Result<SourceSettings, Problem> {
-    serde_json::from_value(source.settings.clone()).map_err(Problem::internal)
+pub(crate) type SourceSettings = Configured<SourceAdapter>;
+pub(crate) type DestinationSettings = Configured<DestinationAdapter>;
+
+/// A path of this machine that settings use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostPath {
+    /// The name of the field.
+    pub(crate) name: &'static str,
+    pub(crate) path: PathBuf,
+    pub(crate) used: Use,
 }
 
-/// Reads the settings that the catalog keeps.
-pub(crate) fn of_destination(destination: &catalog::Destination) -> Result<DestinationSettings, Problem> {
-    serde_json::from_value(destination.settings.clone()).map_err(Problem::internal)
+impl HostPath {
+    /// Returns the field as errors name it: `settings.path`.
+    pub(crate) fn field(&self) -> String {
+        format!("settings.{}", self.name)
+    }
 }
 
-/// The password of a source, if it has one.
-pub(crate) fn password(mut secrets: BTreeMap<String, SecretString>) -> Option<SecretString> {
-    secrets.remove(PASSWORD)
+impl<A: Adapter> Configured<A> {
+    fn load(registry: &Registry<A>, stored: &Value) -> Result<Self, Failure> {
+        let loaded = registry.load(stored).map_err(|cause| Failure::Settings(serde_json::Error::custom(cause)))?;
+        Ok(Self { adapter: loaded.0, settings: loaded.1 })
+    }
+
+    pub(crate) fn manifest(&self) -> &'static Manifest {
+        self.adapter.manifest()
+    }
+
+    /// Returns the path of this machine that it uses.
+    pub(crate) fn host_path(&self) -> Option<HostPath> {
+        let (name, path, used) = self.manifest().host_path(&self.settings)?;
+        let used = match used {
+            PathUse::File => Use::File,
+            PathUse::Folder => Use::Folder,
+        };
+        Some(HostPath { name, path, used })
+    }
+
+    /// Returns for each of the adapter's secrets whether it is kept: `passwordSet`.
+    pub(crate) fn secrets_set(&self, kept: &[String]) -> BTreeMap<String, bool> {
+        let secrets = self.manifest().secrets();
+        secrets.map(|field| (format!("{}Set", field.name), kept.iter().any(|name| name == field.name))).collect()
+    }
+
+    /// Refuses a change of what only administrators set.
+    pub(crate) fn check_restricted(&self, before: Option<&Self>, caller: &Caller) -> Result<(), Problem> {
+        for field in self.manifest().settings() {
+            let Some(reason) = field.restricted else { continue };
+            let value = self.settings.get(field.name);
+            let was = before.and_then(|before| before.settings.get(field.name));
+            if value.is_some() && value != was && !caller.allows(Permission::Administer) {
+                return Err(Problem::forbidden(reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SourceSettings {
+    /// Returns the same place, but another database of it: a name, or a file.
+    #[must_use]
+    pub(crate) fn with_database(mut self, other: &str) -> Self {
+        if let Some(field) = self.manifest().database_field {
+            self.settings.set(field, other);
+        }
+        self
+    }
+
+    /// Returns the name of the one database that it is limited to; `None` for all, and where databases are files.
+    pub(crate) fn database(&self) -> Option<&str> {
+        self.manifest()
+            .database_field
+            .filter(|_| !self.manifest().has_database_files())
+            .and_then(|field| self.settings.text(field))
+    }
+
+    /// Returns the database's file, where databases are files.
+    pub(crate) fn database_file(&self) -> Option<&str> {
+        self.manifest()
+            .database_field
+            .filter(|_| self.manifest().has_database_files())
+            .and_then(|field| self.settings.text(field))
+    }
+}
+
+impl DestinationSettings {
+    /// Returns what to call it where there is no room for more: `dropbox:/backups`.
+    pub(crate) fn address(&self) -> String {
+        (self.adapter.address)(&self.settings)
+    }
+}
+
+/// What a request sets, as the adapter takes it.
+pub(crate) struct Checked<A> {
+    pub(crate) configured: Configured<A>,
+    /// The secrets that change: set, or removed.
+    pub(crate) secrets: BTreeMap<String, Option<SecretString>>,
+}
+
+/// Checks what a request sets: the settings, and the secrets beside them. `kept` are the names of those that are set already; what is
+/// wrong with other fields is in `fields`.
+pub(crate) fn check<A: Adapter>(
+    registry: &Registry<A>,
+    settings: &Map<String, Value>,
+    secrets: SecretFields,
+    kept: &[String],
+    mut fields: Fields,
+) -> Result<Checked<A>, Problem> {
+    let validated = match registry.validate(settings) {
+        Ok((adapter, settings)) => Some(Configured { adapter, settings }),
+        Err(errors) => {
+            errors.into_iter().for_each(|error| fields.add(&format!("settings.{}", error.field), error.message));
+            None
+        }
+    };
+    let adapter = settings.get("type").and_then(Value::as_str).and_then(|id| registry.get(id));
+    let changes = adapter.map(|adapter| secrets.changes(adapter.manifest(), kept, &mut fields)).unwrap_or_default();
+    fields.finish()?;
+    let configured = validated.ok_or_else(|| Problem::internal("settings were refused without a reason"))?;
+    Ok(Checked { configured, secrets: changes })
 }
 
 impl App {
+    /// Reads the settings of a source that the catalog keeps.
+    pub(crate) fn source_settings(&self, source: &catalog::Source) -> Result<SourceSettings, Failure> {
+        Configured::load(&self.config.adapters.sources, &source.settings)
+    }
+
+    /// Reads the settings of a destination that the catalog keeps.
+    pub(crate) fn destination_settings(
+        &self,
+        destination: &catalog::Destination,
+    ) -> Result<DestinationSettings, Failure> {
+        Configured::load(&self.config.adapters.destinations, &destination.settings)
+    }
+
     /// A source, ready to be asked; another of its databases if one is named.
     pub(crate) async fn open_source(&self, id: &str, database: Option<&str>) -> Result<Box<dyn Source>, Failure> {
         let source = self.catalog.source(id).await?.ok_or(Failure::Gone("the source"))?;
-        let mut settings: SourceSettings = serde_json::from_value(source.settings.clone())?;
+        let mut settings = self.source_settings(&source)?;
         if let Some(database) = database {
             settings = settings.with_database(database);
         }
@@ -65,46 +184,42 @@ impl App {
     pub(crate) async fn open_settings(
         &self,
         source: &catalog::Source,
-        mut settings: SourceSettings,
+        mut opened: SourceSettings,
     ) -> Result<Box<dyn Source>, Failure> {
-        let own: SourceSettings = serde_json::from_value(source.settings.clone())?;
-        if let Some((_, asked)) = settings.path().map(|(field, path)| (field, PathBuf::from(path))) {
-            let is_own = own.path() == settings.path();
-            let approved = source.approved_path.clone();
+        let own = self.source_settings(source)?.host_path();
+        if let Some(asked) = opened.host_path() {
+            let is_own = own.as_ref() == Some(&asked);
+            let (approved, name) = (source.approved_path.clone(), asked.name);
             let resolved = self.host_paths(move |paths| match is_own {
-                true => paths.reopen(&asked, Use::File, approved.as_deref()),
-                false => paths.resolve(&asked, Use::File),
+                true => paths.reopen(&asked.path, asked.used, approved.as_deref()),
+                false => paths.resolve(&asked.path, asked.used),
             });
-            // UTF-8, or it was refused.
-            settings.set_path(resolved.await?.display().to_string());
+            opened.settings.set_path(name, &resolved.await?);
         }
-        let password = password(self.catalog.source_secrets(source)?);
-        settings.public_names().chain([source.name.as_str()]).for_each(crate::redaction::make_public);
-        password.iter().for_each(|password| crate::redaction::register(password.expose_secret()));
-        Ok(settings.open(password)?)
+        let secrets = self.catalog.source_secrets(source)?;
+        opened.manifest().public_values(&opened.settings).for_each(crate::redaction::make_public);
+        crate::redaction::make_public(&source.name);
+        secrets.values().for_each(|secret| crate::redaction::register(secret.expose_secret()));
+        Ok((opened.adapter.open)(&opened.settings, secrets)?)
     }
 
     /// A destination, ready to be used.
     pub(crate) async fn open_destination(&self, id: &str, patience: Patience) -> Result<Arc<dyn Destination>, Failure> {
-        let mut destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
-        let settings: DestinationSettings = serde_json::from_value(destination.settings.clone())?;
+        let destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
+        let mut opened = self.destination_settings(&destination)?;
         crate::redaction::make_public(&destination.name);
-        crate::redaction::make_public(&settings.address());
-        match settings {
-            DestinationSettings::Dropbox { folder, team_space, when_full } => {
-                if team_space && patience == Patience::Long {
-                    destination = self.pin_team(destination).await?;
-                }
-                let space = if team_space { Space::Team } else { Space::Home };
-                let client = self.dropbox_client(&destination, space, patience)?;
-                destinations::in_dropbox(client, &folder, when_full.into()).map_err(Failure::Destination)
-            }
-            DestinationSettings::Folder { path, when_full } => {
-                let approved = destination.approved_path;
-                let reopened =
-                    self.host_paths(move |paths| paths.reopen(Path::new(&path), Use::Folder, approved.as_deref()));
-                destinations::folder(reopened.await?, when_full.into(), RootLinks::Refuse).map_err(Failure::Destination)
-            }
+        crate::redaction::make_public(&opened.address());
+        if let Some(HostPath { name, path, used }) = opened.host_path() {
+            let approved = destination.approved_path.clone();
+            let reopened = self.host_paths(move |paths| paths.reopen(&path, used, approved.as_deref()));
+            opened.settings.set_path(name, &reopened.await?);
         }
+        let secrets = self.catalog.destination_secrets(&destination)?.settings;
+        secrets.values().for_each(|secret| crate::redaction::register(secret.expose_secret()));
+        let client = match opened.manifest().authorization {
+            Some(_) => Some(self.authorized_client(destination, &opened.settings, patience).await?),
+            None => None,
+        };
+        Ok((opened.adapter.open)(&opened.settings, secrets, &Context { client, paths_are_resolved: true })?)
     }
 }

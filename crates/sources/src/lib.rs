@@ -1,11 +1,12 @@
 //! Databases: how each engine is probed, dumped and restored.
 //!
-//! A folder per engine, the same file names in each: `config` (what a person writes), `probe` (versions, databases, is there
-//! data), `dump`, `restore`. A new engine is a new folder and one line in [`parse`].
+//! A folder per engine, the same file names in each: `manifest` (what can be set), `config` (what is made of it), `probe` (versions,
+//! databases, is there data), `dump`, `restore`. A new engine is a new folder and one line in [`registry`].
 
 mod error;
 mod guard;
 mod postgres;
+mod registry;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -16,11 +17,11 @@ use bytes::Bytes;
 use domain::probe::Step;
 pub use domain::run::FailedObject;
 use domain::{Engine, Warning};
-use secrecy::SecretString;
 use serde::Serialize;
 
 pub use error::{Error, Kind, WayOn};
 pub use guard::{Guard, Unguarded};
+pub use registry::{SourceAdapter, parse, registry};
 
 /// A place that holds databases.
 #[async_trait]
@@ -267,52 +268,4 @@ pub enum Origin {
     Argument,
     /// An environment variable or a settings file.
     Private,
-}
-
-/// Opens a SQLite database. The path is taken as it is, not as part of an address.
-///
-/// # Errors
-/// [`Kind::Invalid`] if it is not the absolute path of a file.
-pub fn sqlite_file(path: PathBuf) -> Result<Box<dyn Source>, Error> {
-    Ok(Box::new(sqlite::Sqlite::new(path)?))
-}
-
-/// How to log in to a PostgreSQL server, in parts.
-#[derive(Debug, Default)]
-pub struct PostgresLogin {
-    /// Names, addresses, or the folders of sockets, separated by commas. Empty: a service's or libpq's own.
-    pub host: String,
-    /// Of all hosts. None: a service's, or 5432.
-    pub port: Option<u16>,
-    /// The role. Empty: a service's or libpq's own.
-    pub user: String,
-    /// The one database; all that the server has if none is named.
-    pub database: Option<String>,
-    /// libpq's other connection parameters by name, as an address has them after its `?`.
-    pub parameters: Vec<(&'static str, String)>,
-    /// Of the role.
-    pub password: Option<SecretString>,
-}
-
-/// Opens a PostgreSQL server.
-///
-/// # Errors
-/// [`Kind::Invalid`] for a parameter that cannot be given.
-pub fn postgres_server(login: PostgresLogin) -> Result<Box<dyn Source>, Error> {
-    Ok(Box::new(postgres::Postgres::of(login)?))
-}
-
-/// Reads a source's address: `sqlite:///abs/path.db`, `postgres://user@host:port/database`.
-///
-/// # Errors
-/// [`Kind::Invalid`] says what is wrong with it.
-pub fn parse(address: &str, origin: Origin, password: Option<SecretString>) -> Result<Box<dyn Source>, Error> {
-    match address.split_once("://") {
-        Some(("sqlite", path)) => Ok(Box::new(sqlite::Sqlite::parse(path)?)),
-        Some(("postgres" | "postgresql", _)) => Ok(Box::new(postgres::Postgres::parse(address, origin, password)?)),
-        // What was meant cannot be known, so neither can be where a password stands in it.
-        _ => Err(Error::invalid(
-            "the source's address is not one: write sqlite:///path/to/file.db or postgres://user@host:port/database",
-        )),
-    }
 }

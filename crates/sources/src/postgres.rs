@@ -17,6 +17,7 @@ mod likeness;
 mod list_file;
 mod listing;
 mod login;
+pub(crate) mod manifest;
 mod marks;
 mod passfile;
 mod passing;

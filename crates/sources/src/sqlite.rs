@@ -11,6 +11,7 @@ mod dump;
 mod files;
 mod in_use;
 mod integrity;
+pub(crate) mod manifest;
 pub(crate) mod private_copy;
 mod probe;
 mod restore;

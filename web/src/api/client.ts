@@ -3,6 +3,9 @@ import createClient from 'openapi-fetch';
 import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
+export type Adapter = Schemas['Adapter'];
+export type AdapterField = Schemas['AdapterField'];
+export type AdapterList = Schemas['AdapterList'];
 export type Destination = Schemas['Destination'];
 export type DestinationInput = Schemas['DestinationInput'];
 export type Source = Schemas['Source'];

@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/adapters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kinds of sources and destinations, and what can be set for them. */
+        get: operations["get_adapters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/adapters/dropbox/auth": {
         parameters: {
             query?: never;
@@ -93,57 +110,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/backups": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The backups at all destinations, the newest first, as they were last seen. Nothing is read from the destinations: see the scans. */
-        get: operations["get_backups"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/backups/names": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns the names that backups can be filtered by. */
-        get: operations["get_backups_names"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/backups/summary": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns how many backups a filter lets through. Takes longer than a page, the more there are. */
-        get: operations["get_backups_summary"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/copies": {
         parameters: {
             query?: never;
@@ -173,6 +139,23 @@ export interface paths {
         put?: never;
         /** Adds one. A Dropbox is to be authorized next. */
         post: operations["post_destinations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a destination as saving it would, and saves nothing: a new one, or the one with the `id`. */
+        post: operations["post_destinations_validate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -233,23 +216,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/destinations/{id}/backups/verifications": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns how a backup was verified so far, at most the last twenty times. */
-        get: operations["get_destinations_id_backups_verifications"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/destinations/{id}/backups/verify": {
         parameters: {
             query?: never;
@@ -297,28 +263,6 @@ export interface paths {
         /** Makes a folder in the storage. */
         post: operations["post_destinations_id_folders"];
         delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/destinations/{id}/scan": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns the latest scan of a destination. */
-        get: operations["get_destinations_id_scan"];
-        put?: never;
-        /**
-         * Starts a scan, which reconciles what is known of a destination's backups with what lies there. Returns the scan in progress if there
-         *     is one.
-         */
-        post: operations["post_destinations_id_scan"];
-        /** Cancels a destination's scan. What it has found stays. */
-        delete: operations["delete_destinations_id_scan"];
         options?: never;
         head?: never;
         patch?: never;
@@ -679,23 +623,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/scans": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Returns the latest scan of each destination. */
-        get: operations["get_scans"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/schedule": {
         parameters: {
             query?: never;
@@ -813,6 +740,23 @@ export interface paths {
         put?: never;
         /** Adds one. */
         post: operations["post_sources"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/sources/validate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a source as saving it would, and saves nothing: a new one, or the one with the `id`. */
+        post: operations["post_sources_validate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1027,6 +971,99 @@ export interface components {
             /** @description The warning's code, or `code:subject`. */
             warning: string;
         };
+        /** @description A kind of source or destination. */
+        Adapter: {
+            /** @description The `type` of its settings. */
+            id: string;
+            title: string;
+            /** @description What it is, as a sentence. */
+            summary: string;
+            /** @description Its page in the guide: `postgresql.md`. */
+            guide: string;
+            /** @description SVG of 24 by 24 in the color of the text. */
+            icon: string;
+            /** @description The schemes of its addresses on the command line, without the colon. */
+            schemes: string[];
+            /** @description What can be set, secrets included, in the order of the form. */
+            fields: components["schemas"]["AdapterField"][];
+            /** @description The field that names the one database of a source. */
+            databaseField?: string | null;
+            /** @description Whether its databases are files on the server's machine. */
+            databaseFiles: boolean;
+            /** @description Who grants access to it in a browser; absent if nobody has to. */
+            authorizedBy?: string | null;
+            /** @description What it can do: `databases`, `browse`. */
+            capabilities: string[];
+            /** @description Programs that it needs on the server's machine. */
+            tools: components["schemas"]["AdapterTool"][];
+            setup?: components["schemas"]["AdapterSetup"] | null;
+        };
+        /** @description One of the values of a choice. */
+        AdapterChoice: {
+            value: string;
+            label: string;
+        };
+        /** @description Another field has one of these values. */
+        AdapterCondition: {
+            field: string;
+            anyOf: string[];
+        };
+        /** @description A field of an adapter's settings. */
+        AdapterField: {
+            /** @description Its name in `settings`; beside them if it is a secret. */
+            name: string;
+            label: string;
+            help: string;
+            /** @description Its option on the command line. */
+            flag: string;
+            input: components["schemas"]["AdapterInput"];
+            /** @description Write-only: it is in no answer. */
+            secret: boolean;
+            required: boolean;
+            /** @description It is needed unless this other field is set. */
+            requiredUnless?: string | null;
+            default?: unknown;
+            /** @description What happens if it is left out. */
+            defaultText?: string | null;
+            /** @description Whether forms fold it away. */
+            advanced: boolean;
+            shownWhen?: components["schemas"]["AdapterCondition"] | null;
+            /** @description In characters. */
+            maxLength?: number | null;
+            /** Format: int64 */
+            minimum?: number | null;
+            /** Format: int64 */
+            maximum?: number | null;
+            choices?: components["schemas"]["AdapterChoice"][];
+            example?: string;
+            /** @description Whether setting or changing it needs the permission `administer`. */
+            restricted: boolean;
+        };
+        /**
+         * @description What a field holds.
+         * @enum {string}
+         */
+        AdapterInput: "text" | "password" | "identifier" | "host" | "number" | "choice" | "toggle" | "hostFile" | "hostFolder" | "folder";
+        /** @description The adapters of this server. */
+        AdapterList: {
+            /** @description Kinds of sources. */
+            sources: components["schemas"]["Adapter"][];
+            /** @description Kinds of destinations. */
+            destinations: components["schemas"]["Adapter"][];
+        };
+        /** @description What has to be done on the other side before an adapter works. */
+        AdapterSetup: {
+            title: string;
+            help: string;
+            /** @description To be copied. `{user|identifier}` and `{user|literal}` stand for the value of the field `user`, quoted for SQL. */
+            template: string;
+        };
+        /** @description A program that an adapter runs. */
+        AdapterTool: {
+            name: string;
+            /** @description Where it comes from. */
+            from: string;
+        };
         /** @description A token, without the token itself. */
         ApiToken: {
             id: string;
@@ -1147,22 +1184,15 @@ export interface components {
             /** @description Folders at the destination that could not be read. Backups in them are not listed. */
             unreadable?: components["schemas"]["UnreadableFolder"][];
         };
-        /** @description What the list can be filtered by. */
-        BackupNames: {
-            /** @description Names of jobs that have backups, at most 1000. */
-            jobs: string[];
-            /** @description Names of databases that have backups, at most 1000. */
-            databases: string[];
+        /** @description A destination that could be saved. */
+        CheckedDestination: {
+            name: string;
+            settings: components["schemas"]["DestinationSettings"];
         };
-        /** @description How many backups there are. */
-        BackupSummary: {
-            /** Format: int64 */
-            copies: number;
-            /**
-             * Format: int64
-             * @description Bytes of their files.
-             */
-            size: number;
+        /** @description A source that could be saved. */
+        CheckedSource: {
+            name: string;
+            settings: components["schemas"]["SourceSettings"];
         };
         /** @description The code that Dropbox has shown. */
         CodeInput: {
@@ -1186,11 +1216,6 @@ export interface components {
             /** @description Where it goes. */
             toDestinationId: string;
         };
-        /**
-         * @description Where a copy is in its life.
-         * @enum {string}
-         */
-        CopyState: "present" | "missing" | "deleting" | "deleted";
         /** @description Who is signed in. */
         CurrentSession: {
             userId: string;
@@ -1213,40 +1238,77 @@ export interface components {
             settings: components["schemas"]["DestinationSettings"];
             /** @description In short: `dropbox:/backups`. */
             address: string;
-            /** @description Whether an App Key is kept. */
-            appKeySet: boolean;
-            /** @description Whether an App Secret is kept. */
-            appSecretSet: boolean;
             authorization: components["schemas"]["Authorization"];
             createdAt: components["schemas"]["Time"];
             updatedAt: components["schemas"]["Time"];
+            /** @description Whether the App Key of Dropbox is kept. */
+            readonly appKeySet?: boolean;
+            /** @description Whether the App Secret of Dropbox is kept. */
+            readonly appSecretSet?: boolean;
         };
         /** @description A destination that is added or changed. */
         DestinationInput: {
             name: string;
             settings: components["schemas"]["DestinationSettings"];
-            /** @description Of the Dropbox app; needed for Dropbox. */
+            /** @description App Key of Dropbox. On the Settings tab of your app in the Dropbox App Console. */
             appKey?: components["schemas"]["SecretField"];
-            /** @description Of the Dropbox app; optional. */
+            /** @description App Secret of Dropbox. Next to the App Key. Stored encrypted. Never shown again. */
             appSecret?: components["schemas"]["SecretField"];
         };
-        /** @description Where backups go. */
-        DestinationSettings: {
-            /** @description Such as `/backups`; the root, or the app's folder, if empty. */
-            folder?: string;
-            /** @description In the team's space instead of the member's own folder. */
-            teamSpace?: boolean;
-            /** @description What to do with a backup that is not expected to fit. */
-            whenFull?: components["schemas"]["WhenFull"];
-            /** @enum {string} */
+        /** @description Where backups are stored. */
+        DestinationSettings: components["schemas"]["DestinationSettingsDropbox"] | components["schemas"]["DestinationSettingsFolder"];
+        /**
+         * Dropbox
+         * @description A folder in Dropbox.
+         */
+        DestinationSettingsDropbox: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "dropbox";
-        } | {
-            /** @description Its absolute path. */
-            path: string;
-            /** @description What to do with a backup that is not expected to fit. */
-            whenFull?: components["schemas"]["WhenFull"];
-            /** @enum {string} */
+            /**
+             * Folder Path
+             * @description Such as /backups. Empty means the root, or the app's folder. Each job gets a folder in it.
+             * @default
+             */
+            folder: string;
+            /**
+             * In the team's space
+             * @description For Dropbox Business: below the team's root instead of the member's own folder.
+             * @default false
+             */
+            teamSpace: boolean;
+            /**
+             * If the last backup would not fit
+             * @description Compared with the free space before each dump.
+             * @default warn
+             * @enum {string}
+             */
+            whenFull: "warn" | "stop";
+        };
+        /**
+         * Folder on the server
+         * @description A folder on the server's machine, or mounted there.
+         */
+        DestinationSettingsFolder: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "folder";
+            /**
+             * Folder
+             * @description An absolute path on the server's machine, or mounted there, such as /var/backups.
+             */
+            path: string;
+            /**
+             * If the last backup would not fit
+             * @description Compared with the free space before each dump.
+             * @default warn
+             * @enum {string}
+             */
+            whenFull: "warn" | "stop";
         };
         /** @description How full a destination was. */
         DestinationSpace: {
@@ -1424,16 +1486,6 @@ export interface components {
             /** @description The days on which something happened, or should have. */
             days: components["schemas"]["JobDay"][];
         };
-        /** @description A verification of a copy. */
-        LastVerification: {
-            at: components["schemas"]["Time"];
-            /** @description By whom: `user anna`, `run <id>`. */
-            by: string;
-            how: components["schemas"]["VerificationMethod"];
-            result: components["schemas"]["VerificationResult"];
-            /** @description The result in words. */
-            detail?: string;
-        };
         /** @description A page of a list. */
         List_ApiToken: {
             /** @description In order. */
@@ -1475,20 +1527,7 @@ export interface components {
         /** @description A page of a list. */
         List_Destination: {
             /** @description In order. */
-            items: {
-                id: string;
-                name: string;
-                settings: components["schemas"]["DestinationSettings"];
-                /** @description In short: `dropbox:/backups`. */
-                address: string;
-                /** @description Whether an App Key is kept. */
-                appKeySet: boolean;
-                /** @description Whether an App Secret is kept. */
-                appSecretSet: boolean;
-                authorization: components["schemas"]["Authorization"];
-                createdAt: components["schemas"]["Time"];
-                updatedAt: components["schemas"]["Time"];
-            }[];
+            items: components["schemas"]["Destination"][];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -1627,80 +1666,7 @@ export interface components {
         /** @description A page of a list. */
         List_Source: {
             /** @description In order. */
-            items: {
-                id: string;
-                name: string;
-                settings: components["schemas"]["SourceSettings"];
-                /** @description What operators may restore into it. */
-                restoreTarget: components["schemas"]["RestoreTarget"];
-                /** @description Whether a password is kept. */
-                passwordSet: boolean;
-                createdAt: components["schemas"]["Time"];
-                updatedAt: components["schemas"]["Time"];
-            }[];
-            /** @description For the next page; absent on the last one. */
-            nextCursor?: string | null;
-        };
-        /** @description A page of a list. */
-        List_StoredBackup: {
-            /** @description In order. */
-            items: {
-                /** @description The copy's id. */
-                id: string;
-                /** @description The backup's id, which its copies at other destinations share. */
-                backupId: string;
-                destinationId: string;
-                /** @description The destination's name. */
-                destination: string;
-                /** @description Relative to the destination's folder. */
-                path: string;
-                state: components["schemas"]["CopyState"];
-                /** @description When the state last changed. */
-                stateAt: components["schemas"]["Time"];
-                /** @description The job's name. */
-                job: string;
-                /** @description As its sidecar says: the job may be another server's, or deleted. */
-                jobId?: string | null;
-                runId?: string | null;
-                /** @description The source's address, without its password. */
-                source?: string | null;
-                /** @description `PostgreSQL`, `SQLite`. */
-                engine: string;
-                /** @description Absent for engines with one database per source. */
-                database?: string | null;
-                /** @description When its run started. */
-                time: components["schemas"]["Time"];
-                /**
-                 * Format: int64
-                 * @description Bytes of the file.
-                 */
-                size: number;
-                /**
-                 * Format: int64
-                 * @description Bytes of the dump, as its sidecar says.
-                 */
-                dumpedSize?: number | null;
-                /** @description Of the file, by algorithm, as its sidecar says. */
-                hashes?: {
-                    [key: string]: string;
-                };
-                /** @description Of the dump, by algorithm, as its sidecar says. */
-                dumpHashes?: {
-                    [key: string]: string;
-                };
-                /** @description `zst`, `gz`; absent if it is not compressed. */
-                compression?: string | null;
-                encrypted: boolean;
-                /** @description The public keys that it is encrypted to, as its sidecar says. */
-                encryptedTo?: string[];
-                /** @description What it lacks, and what could not be checked. */
-                warnings?: Record<string, never>[];
-                sidecar: components["schemas"]["SidecarKnown"];
-                signature?: components["schemas"]["SignatureState"] | null;
-                firstSeenAt: components["schemas"]["Time"];
-                lastSeenAt: components["schemas"]["Time"];
-                verified?: components["schemas"]["LastVerification"] | null;
-            }[];
+            items: components["schemas"]["Source"][];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -1929,43 +1895,6 @@ export interface components {
          * @enum {string}
          */
         RunStatus: "queued" | "running" | "succeeded" | "succeededWithWarnings" | "partial" | "failed" | "cancelled" | "interrupted";
-        /** @description The latest scan of a destination. */
-        Scan: {
-            destinationId: string;
-            state: components["schemas"]["ScanState"];
-            startedAt: components["schemas"]["Time"];
-            finishedAt?: components["schemas"]["Time"] | null;
-            completeAt?: components["schemas"]["Time"] | null;
-            /**
-             * Format: int64
-             * @description Backups found so far.
-             */
-            found: number;
-            /**
-             * Format: int64
-             * @description Backups among them that were unknown.
-             */
-            adopted: number;
-            /**
-             * Format: int64
-             * @description Backups that it has marked as missing.
-             */
-            missing: number;
-            /** @description Why it failed. */
-            error?: string | null;
-            /** @description Folders that could not be read. What is known of backups in them was not changed. */
-            unreadable?: components["schemas"]["UnreadFolder"][];
-        };
-        /** @description The latest scans. */
-        ScanList: {
-            /** @description One per destination that was scanned. */
-            items: components["schemas"]["Scan"][];
-        };
-        /**
-         * @description How far a scan is, or how it ended.
-         * @enum {string}
-         */
-        ScanState: "running" | "complete" | "partial" | "failed" | "cancelled";
         /** @description When a job runs. */
         ScheduleInput: {
             /** @description Five cron fields: minute, hour, day of month, month, day of week; or `@daily` and the like. */
@@ -2011,11 +1940,6 @@ export interface components {
          * @enum {string}
          */
         Severity: "blocks" | "warns" | "informs";
-        /**
-         * @description What is known of the sidecar beside a backup.
-         * @enum {string}
-         */
-        SidecarKnown: "read" | "unread" | "unreadable" | "absent";
         /** @description A name and its password. */
         SignIn: {
             name: string;
@@ -2031,52 +1955,88 @@ export interface components {
             id: string;
             name: string;
             settings: components["schemas"]["SourceSettings"];
+            /** @description In short, without secrets: `postgres://dbackup@db/shop`. */
+            address: string;
             /** @description What operators may restore into it. */
             restoreTarget: components["schemas"]["RestoreTarget"];
-            /** @description Whether a password is kept. */
-            passwordSet: boolean;
             createdAt: components["schemas"]["Time"];
             updatedAt: components["schemas"]["Time"];
+            /** @description Whether the Password of PostgreSQL is kept. */
+            readonly passwordSet?: boolean;
         };
         /** @description A source that is added or changed. */
         SourceInput: {
             name: string;
             settings: components["schemas"]["SourceSettings"];
             restoreTarget?: components["schemas"]["RestoreTarget"] | null;
-            /** @description Of the role that logs in. */
+            /** @description Password of PostgreSQL. Stored encrypted. Never shown again. */
             password?: components["schemas"]["SecretField"];
         };
         /** @description Where databases are. */
-        SourceSettings: {
-            /** @description Names or addresses, or a socket's folder; several are separated by commas. Only a service tells it, too. */
-            host?: string;
+        SourceSettings: components["schemas"]["SourceSettingsPostgres"] | components["schemas"]["SourceSettingsSqlite"];
+        /**
+         * PostgreSQL
+         * @description A PostgreSQL server.
+         */
+        SourceSettingsPostgres: {
             /**
-             * Format: int32
-             * @description The service's, or 5432, if absent.
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "postgres";
+            /**
+             * Host
+             * @description Hostname, IP address, or socket directory. Separate several hosts by commas.
+             */
+            host?: string | null;
+            /**
+             * Port
+             * Format: int64
+             * @description TCP port of all hosts.
              */
             port?: number | null;
-            /** @description The role to log in as. Only a service tells it, too. */
-            user?: string;
-            /** @description The one database of this source; all that the server has if absent. */
-            database?: string | null;
-            sslMode?: components["schemas"]["SslMode"] | null;
             /**
-             * @description The file with the certificate of the authority that the server's is checked against: an absolute path on this server's
-             *     machine, or `system` for the authorities that its operating system trusts.
+             * User
+             * @description Role to log in as.
+             */
+            user?: string | null;
+            /**
+             * Database
+             * @description Leave empty to let jobs choose from all databases on the server.
+             */
+            database?: string | null;
+            /**
+             * Encrypted connection
+             * @description TLS mode, as PostgreSQL calls it.
+             * @enum {string|null}
+             */
+            sslMode?: "disable" | "prefer" | "require" | "verify-ca" | "verify-full" | null;
+            /**
+             * CA certificate
+             * @description A file on the server's machine, or “system” for the authorities that its operating system trusts. If empty: ~/.postgresql/root.crt of the user that runs dbackup.
              */
             sslRootCert?: string | null;
             /**
-             * @description A section of the `pg_service.conf` on this server's machine, which gives what is not set here. Needs the permission
-             *     `administer`.
+             * Service
+             * @description A section of pg_service.conf on the server's machine. It gives what is left empty above. Only administrators may set it.
              */
             service?: string | null;
-            /** @enum {string} */
-            type: "postgres";
-        } | {
-            /** @description The file's absolute path on the server's machine. */
-            path: string;
-            /** @enum {string} */
+        };
+        /**
+         * SQLite
+         * @description A SQLite database.
+         */
+        SourceSettingsSqlite: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
             type: "sqlite";
+            /**
+             * File
+             * @description Its absolute path on the server's machine, such as /var/lib/app/data.db.
+             */
+            path: string;
         };
         /** @description How full it was on a day (UTC). */
         SpaceDay: {
@@ -2102,11 +2062,6 @@ export interface components {
              */
             allowed?: number | null;
         };
-        /**
-         * @description libpq's `sslmode`.
-         * @enum {string}
-         */
-        SslMode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
         /** @description A step of a test. */
         Step: {
             /** @description What was tried: `token`, `account`, `write`, ... */
@@ -2117,64 +2072,6 @@ export interface components {
             detail?: string | null;
             /** @description Why it failed, and what to do. */
             message?: string | null;
-        };
-        /** @description A copy of a backup at a destination, as it was last seen there. */
-        StoredBackup: {
-            /** @description The copy's id. */
-            id: string;
-            /** @description The backup's id, which its copies at other destinations share. */
-            backupId: string;
-            destinationId: string;
-            /** @description The destination's name. */
-            destination: string;
-            /** @description Relative to the destination's folder. */
-            path: string;
-            state: components["schemas"]["CopyState"];
-            /** @description When the state last changed. */
-            stateAt: components["schemas"]["Time"];
-            /** @description The job's name. */
-            job: string;
-            /** @description As its sidecar says: the job may be another server's, or deleted. */
-            jobId?: string | null;
-            runId?: string | null;
-            /** @description The source's address, without its password. */
-            source?: string | null;
-            /** @description `PostgreSQL`, `SQLite`. */
-            engine: string;
-            /** @description Absent for engines with one database per source. */
-            database?: string | null;
-            /** @description When its run started. */
-            time: components["schemas"]["Time"];
-            /**
-             * Format: int64
-             * @description Bytes of the file.
-             */
-            size: number;
-            /**
-             * Format: int64
-             * @description Bytes of the dump, as its sidecar says.
-             */
-            dumpedSize?: number | null;
-            /** @description Of the file, by algorithm, as its sidecar says. */
-            hashes?: {
-                [key: string]: string;
-            };
-            /** @description Of the dump, by algorithm, as its sidecar says. */
-            dumpHashes?: {
-                [key: string]: string;
-            };
-            /** @description `zst`, `gz`; absent if it is not compressed. */
-            compression?: string | null;
-            encrypted: boolean;
-            /** @description The public keys that it is encrypted to, as its sidecar says. */
-            encryptedTo?: string[];
-            /** @description What it lacks, and what could not be checked. */
-            warnings?: Record<string, never>[];
-            sidecar: components["schemas"]["SidecarKnown"];
-            signature?: components["schemas"]["SignatureState"] | null;
-            firstSeenAt: components["schemas"]["Time"];
-            lastSeenAt: components["schemas"]["Time"];
-            verified?: components["schemas"]["LastVerification"] | null;
         };
         /** @description The server. */
         SystemInfo: {
@@ -2203,13 +2100,6 @@ export interface components {
             /** @description Within one's own role. */
             scopes: components["schemas"]["Permission"][];
             expiresAt?: components["schemas"]["Time"] | null;
-        };
-        /** @description A folder that a scan could not read. */
-        UnreadFolder: {
-            /** @description Relative to the destination's folder. */
-            path: string;
-            /** @description Why. */
-            error: string;
         };
         /** @description A folder that could not be read. */
         UnreadableFolder: {
@@ -2244,16 +2134,6 @@ export interface components {
             /** @description In words. */
             detail: string;
         };
-        /** @description The verifications of a copy. */
-        VerificationList: {
-            /** @description The newest first. */
-            items: components["schemas"]["LastVerification"][];
-        };
-        /**
-         * @description How a storage's copy was verified.
-         * @enum {string}
-         */
-        VerificationMethod: "storageHash" | "readBack" | "deep";
         /**
          * @description Whether it is the file that was backed up.
          * @enum {string}
@@ -2269,11 +2149,6 @@ export interface components {
             /** @description What to do about it. */
             cure?: string | null;
         };
-        /**
-         * @description What to do when the last backup was larger than the free space.
-         * @enum {string}
-         */
-        WhenFull: "warn" | "stop";
     };
     responses: never;
     parameters: never;
@@ -2283,6 +2158,34 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_adapters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdapterList"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_adapters_dropbox_auth: {
         parameters: {
             query: {
@@ -2476,128 +2379,6 @@ export interface operations {
             };
         };
     };
-    get_backups: {
-        parameters: {
-            query?: {
-                /** @description Only at the destination with this id. */
-                destination?: string;
-                /** @description Only of the job of this name. */
-                job?: string;
-                /** @description Only of this database. */
-                database?: string;
-                /** @description Only where job, database or destination contain each of these words, in any case. Words with a slash are compared with the path. */
-                search?: string;
-                /** @description Only those with this status. */
-                status?: "missing" | "encrypted" | "unencrypted" | "noSidecar" | "verified" | "altered" | "unverified";
-                /** @description Only backups made at this time or later. */
-                from?: components["schemas"]["Time"];
-                /** @description Only backups made before this time. */
-                to?: components["schemas"]["Time"];
-                /** @description The oldest first. */
-                oldest?: boolean;
-                cursor?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["List_StoredBackup"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_backups_names: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BackupNames"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_backups_summary: {
-        parameters: {
-            query?: {
-                /** @description Only at the destination with this id. */
-                destination?: string;
-                /** @description Only of the job of this name. */
-                job?: string;
-                /** @description Only of this database. */
-                database?: string;
-                /** @description Only where job, database or destination contain each of these words, in any case. Words with a slash are compared with the path. */
-                search?: string;
-                /** @description Only those with this status. */
-                status?: "missing" | "encrypted" | "unencrypted" | "noSidecar" | "verified" | "altered" | "unverified";
-                /** @description Only backups made at this time or later. */
-                from?: components["schemas"]["Time"];
-                /** @description Only backups made before this time. */
-                to?: components["schemas"]["Time"];
-                /** @description The oldest first. */
-                oldest?: boolean;
-                cursor?: string;
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["BackupSummary"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     post_copies: {
         parameters: {
             query?: never;
@@ -2682,6 +2463,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Destination"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_destinations_validate: {
+        parameters: {
+            query?: {
+                /** @description Its id; absent for a new one. */
+                id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DestinationInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedDestination"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
@@ -2891,39 +2707,6 @@ export interface operations {
             };
         };
     };
-    get_destinations_id_backups_verifications: {
-        parameters: {
-            query: {
-                /** @description As the list shows it. */
-                path: string;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["VerificationList"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     post_destinations_id_backups_verify: {
         parameters: {
             query?: never;
@@ -3045,97 +2828,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Folder"];
                 };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_destinations_id_scan: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Scan"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_destinations_id_scan: {
-        parameters: {
-            query?: {
-                /** @description Do nothing if the last scan ended less than this number of seconds ago. */
-                maxAge?: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Scan"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    delete_destinations_id_scan: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
@@ -3969,34 +3661,6 @@ export interface operations {
             };
         };
     };
-    get_scans: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ScanList"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     get_schedule: {
         parameters: {
             query: {
@@ -4312,6 +3976,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Source"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_sources_validate: {
+        parameters: {
+            query?: {
+                /** @description Its id; absent for a new one. */
+                id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SourceInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckedSource"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */

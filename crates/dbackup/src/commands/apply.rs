@@ -14,10 +14,8 @@ pub(crate) async fn run(arguments: ApplyArguments) -> Result<Outcome, Failure> {
     let wanted = entries(&file)?;
     let server = Server::of_environment()?;
     let mut configuration = Configuration::of(&server).await?;
-    if !arguments.dry_run {
-        // A secret that is missing is missed before anything is changed.
-        wanted.iter().try_for_each(|(kind, entry)| resolve(*kind, &mut entry.clone()))?;
-    }
+    // What is wrong is said before anything is changed.
+    let wanted = checked(&server, &configuration, wanted).await?;
     for (kind, entry) in wanted {
         let name = text(&entry["name"]);
         let change = Change::of(&configuration, kind, &entry)?;
@@ -33,6 +31,31 @@ pub(crate) async fn run(arguments: ApplyArguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Succeeded)
 }
 
+/// Has the server check the sources and destinations as saving them would, and returns all entries with their settings as it would
+/// keep them.
+async fn checked(
+    server: &Server,
+    configuration: &Configuration,
+    mut wanted: Vec<(Kind, Value)>,
+) -> Result<Vec<(Kind, Value)>, Failure> {
+    let (mut refusals, mut bodies) = (Vec::new(), Vec::new());
+    for (kind, entry) in &wanted {
+        let mut body = entry.clone();
+        resolve(&configuration.secrets(*kind), &mut body)?;
+        bodies.push(body);
+    }
+    for ((kind, entry), body) in wanted.iter_mut().zip(bodies).filter(|((kind, _), _)| kind.has_adapters()) {
+        let name = text(&entry["name"]);
+        let id = configuration.find(*kind, &name).map(|item| format!("?id={}", text(&item["id"])));
+        let path = format!("/api/{}/validate{}", kind.plural(), id.unwrap_or_default());
+        match server.ask(Method::POST, &path, Some(&body)).await {
+            Ok(mut checked) => entry["settings"] = checked["settings"].take(),
+            Err(failure) => refusals.push(format!("{} '{}': {failure}", kind.noun(), output::printable(&name))),
+        }
+    }
+    if refusals.is_empty() { Ok(wanted) } else { Err(Failure::failed(refusals.join("\n"))) }
+}
+
 /// What has to be done about an entry.
 enum Change {
     Create,
@@ -46,7 +69,7 @@ impl Change {
         // What it refers to has to be there, in a dry run too.
         let wanted = for_server(configuration, kind, entry)?;
         let Some(item) = configuration.find(kind, &name) else { return Ok(Self::Create) };
-        let secrets = kind.secrets();
+        let secrets = &configuration.secrets(kind);
         // By id, so that a name in other capitals is no difference.
         let there = for_server(configuration, kind, &entry_of(configuration, kind, item))?;
         let differs = differs(&wanted, &there, secrets);
@@ -59,7 +82,7 @@ impl Change {
             return Ok(Self::Nothing);
         }
         // Whether a secret is another one cannot be known: it is set again.
-        let sets_secrets = secrets.iter().any(|(field, _)| entry.get(field).is_some());
+        let sets_secrets = secrets.iter().any(|field| entry.get(field).is_some());
         Ok(if differs || sets_secrets { Self::Update { id: text(&item["id"]) } } else { Self::Nothing })
     }
 
@@ -73,10 +96,10 @@ impl Change {
 }
 
 /// Whether an entry asks for something that is not so. What it does not mention is as the server has it by default.
-fn differs(entry: &Value, there: &Value, secrets: &[(&str, &str)]) -> bool {
+fn differs(entry: &Value, there: &Value, secrets: &[String]) -> bool {
     let empty = Map::new();
     let (entry, there) = (entry.as_object().unwrap_or(&empty), there.as_object().unwrap_or(&empty));
-    let asked = entry.iter().filter(|(field, _)| !secrets.iter().any(|(secret, _)| secret == field));
+    let asked = entry.iter().filter(|(field, _)| !secrets.contains(field));
     let mut changed = asked.clone().filter(|(field, value)| there.get(*field).unwrap_or(&Value::Null) != *value);
     let dropped = ["databases", "profileId", "schedule", "timeoutSeconds"];
     changed.next().is_some() || dropped.iter().any(|field| there.contains_key(*field) && !entry.contains_key(*field))
@@ -90,7 +113,7 @@ async fn make(
     change: &Change,
 ) -> Result<Value, Failure> {
     let mut body = for_server(configuration, kind, entry)?;
-    resolve(kind, &mut body)?;
+    resolve(&configuration.secrets(kind), &mut body)?;
     let path = format!("/api/{}", kind.plural());
     match change {
         Change::Update { id } => server.ask(Method::PUT, &format!("{path}/{id}"), Some(&body)).await,
@@ -137,12 +160,12 @@ pub(crate) async fn export() -> Result<Outcome, Failure> {
 /// An entry with a reference for every secret that is set: `env:DBACKUP_SOURCE_SHOP_PASSWORD`.
 fn with_references(configuration: &Configuration, kind: Kind, item: &Value) -> Value {
     let mut entry = entry_of(configuration, kind, item);
-    for (field, set) in kind.secrets() {
-        if item.get(set).is_some_and(|set| set == true) {
+    for field in configuration.secrets(kind) {
+        if item.get(format!("{field}Set")).is_some_and(|set| set == true) {
             let name = format!("DBACKUP_{}_{}_{field}", kind.noun(), text(&item["name"]));
             let name: String =
                 name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-            entry[*field] = format!("env:{name}").into();
+            entry[&field] = format!("env:{name}").into();
         }
     }
     entry

@@ -11,7 +11,7 @@ use super::runs::{follow, outcome};
 use crate::cli::{JobCommand, ResourceCommand};
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::remote::{Configuration, Kind, Server, for_server, resolve};
+use crate::remote::{Adapters, Configuration, Kind, Server, for_server, resolve};
 
 /// No configuration is larger.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -21,7 +21,8 @@ pub(crate) async fn run(kind: Kind, command: ResourceCommand) -> Result<Outcome,
     match command {
         ResourceCommand::List { json } => list(&server, kind, json).await?,
         ResourceCommand::Show { name } => output::line(&pretty(&server.find(kind, &name).await?)),
-        ResourceCommand::Create { file } => create(&server, kind, &file).await?,
+        ResourceCommand::Create { file: Some(file), .. } => create(&server, kind, &file).await?,
+        ResourceCommand::Create { file: None, fields } => create_of_fields(&server, kind, &fields).await?,
         ResourceCommand::Delete { name, yes } => delete(&server, kind, &name, yes).await?,
     }
     Ok(Outcome::Succeeded)
@@ -73,7 +74,19 @@ async fn create(server: &Server, kind: Kind, file: &Path) -> Result<(), Failure>
     let entry = read_file(file)?;
     let configuration = Configuration::of(server).await?;
     let mut body = for_server(&configuration, kind, &entry)?;
-    resolve(kind, &mut body)?;
+    resolve(&configuration.secrets(kind), &mut body)?;
+    let made = server.ask(Method::POST, &format!("/api/{}", kind.plural()), Some(&body)).await?;
+    output::line(&text(&made["id"]));
+    Ok(())
+}
+
+async fn create_of_fields(server: &Server, kind: Kind, fields: &[String]) -> Result<(), Failure> {
+    if !kind.has_adapters() {
+        return Err(Failure::usage(format!("say what the {} is in a file: --file FILE", kind.noun())));
+    }
+    let adapters = Adapters::of(server).await?;
+    let Some(mut body) = super::fields::entry(&adapters, kind, fields)? else { return Ok(()) };
+    resolve(&adapters.secrets(kind), &mut body)?;
     let made = server.ask(Method::POST, &format!("/api/{}", kind.plural()), Some(&body)).await?;
     output::line(&text(&made["id"]));
     Ok(())

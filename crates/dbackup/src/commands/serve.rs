@@ -45,6 +45,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         allowed_paths: arguments.allowed_paths,
         keys,
         tls: listen.tls_cert.zip(listen.tls_key),
+        adapters: server::Adapters::default(),
         dropbox: environment::dropbox_network()?,
         stall_timeout: arguments.stall.timeout(),
         lease: server::LEASE,

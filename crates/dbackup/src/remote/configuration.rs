@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Kind, Server};
+use super::{Adapters, Kind, Server};
 use crate::failure::Failure;
 
 /// Everything that a server has, as entries.
 pub(crate) struct Configuration {
     items: Vec<(Kind, Vec<Value>)>,
+    adapters: Adapters,
 }
 
 impl Configuration {
@@ -17,7 +18,12 @@ impl Configuration {
         for kind in Kind::ALL {
             items.push((kind, server.list(&format!("/api/{}", kind.plural())).await?));
         }
-        Ok(Self { items })
+        Ok(Self { items, adapters: Adapters::of(server).await? })
+    }
+
+    /// The fields of an entry that hold secrets.
+    pub(crate) fn secrets(&self, kind: Kind) -> Vec<String> {
+        self.adapters.secrets(kind)
     }
 
     /// Those of a kind.

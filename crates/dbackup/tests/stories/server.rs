@@ -137,6 +137,62 @@ fn a_configuration_is_applied_run_followed_and_exported() {
 }
 
 #[test]
+fn a_source_is_created_from_options_that_the_server_names() {
+    let world = World::new();
+    let mut server = Serving::start(&world, &[]);
+    server.set_up();
+    let remote = |arguments: &[&str]| Ran::of(server.remote(&world, arguments).env("SHOP_PASSWORD", "hunter2-hunter2"));
+    let help = remote(&["sources", "create", "postgres", "--help"]).succeeded().stdout;
+    for part in ["--ssl-root-cert", "env:NAME", "verify-full", "--name"] {
+        assert!(help.contains(part), "'{part}' is missing in {help}");
+    }
+    let create = ["sources", "create", "postgres", "--name", "Shop", "--host", "db", "--user", "u", "--port", "5433"];
+    remote(&[&create[..], &["--password", "env:SHOP_PASSWORD"]].concat()).succeeded();
+    let made = server.get("/api/sources")["items"][0].clone();
+    assert_eq!(made["settings"], json!({"type": "postgres", "host": "db", "user": "u", "port": 5433}));
+    assert_eq!((&made["name"], &made["passwordSet"]), (&json!("Shop"), &json!(true)));
+    let disk = world.path("disk");
+    fs::create_dir(&disk).unwrap();
+    let disk = disk.display().to_string();
+    remote(&["destinations", "create", "folder", "--name", "Disk", "--path", &disk, "--when-full", "stop"]).succeeded();
+    assert_eq!(server.get("/api/destinations")["items"][0]["settings"]["whenFull"], "stop");
+    for (arguments, words) in [
+        (&["sources", "create", "postgres", "--name", "x", "--user", "u"][..], "--host"),
+        (&["sources", "create", "oracle", "--name", "x"], "postgres, sqlite"),
+        (&["sources", "create"], "postgres, sqlite"),
+        (&["jobs", "create"], "--file"),
+        (&[&create[..], &["--password", "in the open"]].concat(), "env:NAME"),
+        (&[&create[..], &["--ssl-mode", "always"]].concat(), "verify-full"),
+    ] {
+        let refused = remote(arguments).ended_with(2);
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+    assert_eq!(server.end(Signal::TERM), Some(0));
+}
+
+#[test]
+fn a_configuration_that_is_wrong_anywhere_changes_nothing() {
+    let world = World::new();
+    let (database, _) = world.sqlite("shop.db", 10);
+    let mut server = Serving::start(&world, &[]);
+    server.set_up();
+    let file = world.path("dbackup.toml").display().to_string();
+    let text = format!(
+        "[[sources]]\nname = 'shop'\nsettings = {{ type = 'sqlite', path = '{}' }}\n\
+         [[sources]]\nname = 'typo'\nsettings = {{ type = 'sqlite', pth = '/x.db' }}\n\
+         [[destinations]]\nname = 'Disk'\nsettings = {{ type = 'folder', path = 'disk' }}\n",
+        database.display()
+    );
+    fs::write(&file, text).unwrap();
+    for arguments in [&["apply", "-f", &file, "--dry-run"][..], &["apply", "-f", &file]] {
+        let words = ["source 'typo'", "settings.pth", "destination 'Disk'", "must be absolute"];
+        Ran::of(&mut server.remote(&world, arguments)).failed_saying(&words);
+        assert_eq!(server.get("/api/sources")["items"], json!([]));
+    }
+    assert_eq!(server.end(Signal::TERM), Some(0));
+}
+
+#[test]
 fn over_tls_the_cookie_is_the_hosts_own() {
     let world = World::new();
     let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();

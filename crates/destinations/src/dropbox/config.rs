@@ -9,16 +9,8 @@ use super::{Dropbox, dropbox_folder};
 use crate::WhenFull;
 
 impl Dropbox {
-    /// Reads what follows `dropbox:`.
-    pub(crate) fn parse(folder: &str, client: ::dropbox::Client) -> Result<Self, Error> {
-        if !folder.is_empty() && !folder.starts_with('/') {
-            return Err(Error::invalid(format!("'{folder}' is not a folder in Dropbox: write dropbox:/folder")));
-        }
-        Self::new(client, folder, WhenFull::Warn)
-    }
-
     /// Creates the destination of a folder as a person typed it.
-    pub(crate) fn new(client: ::dropbox::Client, folder: &str, when_full: WhenFull) -> Result<Self, Error> {
+    pub(super) fn new(client: ::dropbox::Client, folder: &str, when_full: WhenFull) -> Result<Self, Error> {
         let kept = dropbox_folder(folder)
             .map_err(|wrong| Error::invalid(format!("'{folder}' is not a folder in Dropbox: it {wrong}")))?;
         Ok(Self { client, folder: kept, looked_up: Arc::default(), stops_when_full: when_full == WhenFull::Stop })

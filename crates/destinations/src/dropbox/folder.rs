@@ -13,7 +13,7 @@ const RESERVED: [&str; 6] = ["desktop.ini", "thumbs.db", ".ds_store", ".dropbox"
 ///
 /// # Errors
 /// Says what is wrong with the folder, as the end of a sentence that begins with its name.
-pub fn dropbox_folder(folder: &str) -> Result<String, String> {
+pub(super) fn dropbox_folder(folder: &str) -> Result<String, String> {
     let normalized: String = folder.nfc().collect();
     let inner = normalized.strip_prefix('/').unwrap_or(&normalized);
     let inner = inner.strip_suffix('/').unwrap_or(inner);

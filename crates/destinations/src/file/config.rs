@@ -1,8 +1,6 @@
-//! `file:///folder`, percent-encoding allowed as in every URL.
+//! A folder, as it is opened.
 
-use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
@@ -13,13 +11,6 @@ use super::beneath::{Beneath, RootLinks};
 use crate::WhenFull;
 
 impl FileSystem {
-    /// Reads what follows `file://`.
-    pub(crate) fn parse(folder: &str) -> Result<Self, Error> {
-        let bytes = percent_encoding::percent_decode_str(folder).collect();
-        let folder = PathBuf::from(OsString::from_vec(bytes));
-        Self::new(folder, WhenFull::Warn, RootLinks::Follow)
-    }
-
     /// Creates the destination of a folder, whose path is taken as it is.
     pub(crate) fn new(folder: PathBuf, when_full: WhenFull, links: RootLinks) -> Result<Self, Error> {
         if !folder.is_absolute() {

@@ -1,5 +1,6 @@
 //! The API, a file per kind of thing.
 
+pub(crate) mod adapters;
 pub(crate) mod audit;
 pub(crate) mod backups;
 pub(crate) mod copies;

@@ -15,6 +15,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, Secur
 use utoipa_swagger_ui::Config;
 
 use super::problem::{FieldError, Problem, ProblemBody};
+use super::secret_field::SecretSchema;
 use crate::app::App;
 
 /// Where the description is.
@@ -31,7 +32,7 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; frame-ancestors 'none
         description = "Back up databases to Dropbox and folders, and restore them. Sign in with a session cookie (`POST /api/session`), \
                        or send an API token: `Authorization: Bearer dbk_...`. What an operation needs is in its `x-permission`."
     ),
-    components(schemas(ProblemBody, FieldError))
+    components(schemas(ProblemBody, FieldError, SecretSchema))
 )]
 struct Base;
 

@@ -39,6 +39,14 @@ pub(crate) fn page(cursor: Option<&str>, limit: Option<u16>) -> Result<PageReque
     Ok(PageRequest { after, limit: usize::from(limit) })
 }
 
+/// Which one is meant to be changed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Existing {
+    /// Its id; absent for a new one.
+    pub(crate) id: Option<String>,
+}
+
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

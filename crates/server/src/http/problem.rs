@@ -197,6 +197,11 @@ impl Fields {
         }
     }
 
+    /// Notes what is wrong with a field.
+    pub(crate) fn add(&mut self, field: &str, message: String) {
+        self.0.push(FieldError { field: field.to_owned(), message });
+    }
+
     /// A name that people give.
     pub(crate) fn check_name(&mut self, name: &str) {
         let refusal = super::names::refuse(name);

@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 
 use super::access::{Access, guard};
 use super::api::{
-    audit, backups, copies, destinations, downloads, dropbox_adapter, events, folders, jobs, overview, profiles,
-    restores, runs, scans, sessions, setup, sources, stored_backups, system, tokens, users,
+    adapters, audit, backups, copies, destinations, downloads, dropbox_adapter, events, folders, jobs, overview,
+    profiles, restores, runs, scans, sessions, setup, sources, stored_backups, system, tokens, users,
 };
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
@@ -92,7 +92,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
     use Class::{Authorization, Catalog, Download, Events, Password, Preview, Probe, Source, Storage, Test, Verify};
     use Permission::{Administer, Configure, Operate, View};
     let router = OpenApiRouter::with_openapi(documentation::base());
-    Routes { app: app.clone(), router }
+    let (router, mut api) = Routes { app: app.clone(), router }
         .add(Public, Probe, routes!(system::health))
         .add(Public, Probe, routes!(system::ready))
         .add(Needs(View), Catalog, routes!(system::metrics))
@@ -113,8 +113,10 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(OwnAccount, Catalog, routes!(tokens::create))
         .add(OwnAccount, Catalog, routes!(tokens::delete))
         .add(Needs(Administer), Catalog, routes!(audit::list))
+        .add(Needs(View), Catalog, routes!(adapters::list))
         .add(Needs(View), Catalog, routes!(sources::list))
         .add(Needs(Configure), Source, routes!(sources::create))
+        .add(Needs(Configure), Source, routes!(sources::validate))
         .add(Needs(View), Catalog, routes!(sources::show))
         .add(Needs(Configure), Source, routes!(sources::update))
         .add(Needs(Configure), Catalog, routes!(sources::delete))
@@ -122,6 +124,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Test, routes!(sources::test))
         .add(Needs(View), Catalog, routes!(destinations::list))
         .add(Needs(Configure), Storage, routes!(destinations::create))
+        .add(Needs(Configure), Storage, routes!(destinations::validate))
         .add(Needs(View), Catalog, routes!(destinations::show))
         .add(Needs(Configure), Storage, routes!(destinations::update))
         .add(Needs(Configure), Storage, routes!(destinations::delete))
@@ -174,7 +177,9 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Storage, routes!(downloads::create))
         .add(Needs(Operate), Download, routes!(downloads::download))
         .router
-        .split_for_parts()
+        .split_for_parts();
+    crate::settings::describe(&mut api, &app.config.adapters);
+    (router, api)
 }
 
 /// The whole HTTP side.

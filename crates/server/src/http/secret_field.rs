@@ -1,17 +1,21 @@
 //! Secrets in requests: set, removed, or left as they are. They are in no answer.
 
-use secrecy::SecretString;
-use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use adapter::Manifest;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::Value;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Absent: as it is. `null`: removed. A text: set.
-#[derive(Debug, Clone, Default)]
-pub(crate) enum SecretField {
-    /// As it is.
-    #[default]
-    Keep,
+use super::problem::Fields;
+
+/// `null`: removed. A text: set. Absent: as it is.
+enum SecretField {
     /// Removed.
     Remove,
     /// Set.
@@ -19,31 +23,64 @@ pub(crate) enum SecretField {
 }
 
 impl SecretField {
-    /// As a change for the catalog; none if there is none.
-    pub(crate) fn change(&self) -> Option<Option<SecretString>> {
-        match self {
-            Self::Keep => None,
-            Self::Remove => Some(None),
-            Self::Set(secret) => Some(Some(secret.clone())),
+    /// Returns `None` for what is neither a text nor null.
+    fn read(value: Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(Self::Remove),
+            Value::String(text) => Some(Self::Set(text.into())),
+            _ => None,
         }
     }
+}
 
-    /// Whether it is set here.
-    pub(crate) fn is_set(&self) -> bool {
-        matches!(self, Self::Set(_))
+/// The secrets of a request, by the names of their fields. Which ones there can be is the adapter's to say.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct SecretFields(BTreeMap<String, Value>);
+
+impl fmt::Debug for SecretFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
-impl<'de> Deserialize<'de> for SecretField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Option::<SecretString>::deserialize(deserializer)? {
-            Some(secret) => Self::Set(secret),
-            None => Self::Remove,
-        })
+impl SecretFields {
+    /// Returns the changes: set, or removed. What is wrong with them, and with those that are kept, goes into `fields`.
+    pub(crate) fn changes(
+        self,
+        manifest: &Manifest,
+        kept: &[String],
+        fields: &mut Fields,
+    ) -> BTreeMap<String, Option<SecretString>> {
+        let mut changes = BTreeMap::new();
+        for (name, value) in self.0 {
+            match (manifest.secrets().find(|field| field.name == name), SecretField::read(value)) {
+                (None, Some(SecretField::Remove)) => {}
+                (None, _) => fields.add(&name, format!("unknown field, or not one of {}", manifest.title)),
+                (Some(_), None) => fields.add(&name, "must be a text, or null to remove it".to_owned()),
+                (Some(field), Some(SecretField::Set(secret)))
+                    if secret.expose_secret().chars().count() > field.max_len =>
+                {
+                    fields.add(&name, format!("must not be longer than {} characters", field.max_len));
+                }
+                (Some(_), Some(SecretField::Set(secret))) => drop(changes.insert(name, Some(secret))),
+                (Some(_), Some(SecretField::Remove)) => drop(changes.insert(name, None)),
+            }
+        }
+        let is_set = |name: &str| match changes.get(name) {
+            Some(Some(secret)) => !secret.expose_secret().trim().is_empty(),
+            Some(None) => false,
+            None => kept.iter().any(|kept| kept == name),
+        };
+        manifest.check_secrets(is_set).into_iter().for_each(|error| fields.add(&error.field, error.message));
+        changes
     }
 }
 
-impl PartialSchema for SecretField {
+/// The schema of a secret.
+pub(crate) struct SecretSchema;
+
+impl PartialSchema for SecretSchema {
     fn schema() -> RefOr<Schema> {
         ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
@@ -55,4 +92,8 @@ impl PartialSchema for SecretField {
     }
 }
 
-impl ToSchema for SecretField {}
+impl ToSchema for SecretSchema {
+    fn name() -> Cow<'static, str> {
+        "SecretField".into()
+    }
+}

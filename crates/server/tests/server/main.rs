@@ -1,6 +1,8 @@
 //! The server over HTTP, with a Dropbox emulator and real databases behind it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod adapter_names;
+mod adapters;
 mod authorization;
 mod backups;
 mod borders;

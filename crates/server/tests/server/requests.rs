@@ -114,8 +114,8 @@ async fn names_are_unique_and_what_is_used_stays() {
     anna.job("j", &source, &[&destination], json!({})).await;
     anna.delete(&format!("/api/sources/{source}")).await.problem(409, "inUse", &[]);
     anna.delete(&format!("/api/destinations/{destination}")).await.problem(409, "inUse", &[]);
-    let password =
-        json!({"name": "shop", "settings": {"type": "sqlite", "path": "/x.db"}, "password": "hunter2-hunter2"});
+    let settings = json!({"type": "postgres", "host": "db", "user": "u"});
+    let password = json!({"name": "shop", "settings": settings, "password": "hunter2-hunter2"});
     let shown = anna.put(&format!("/api/sources/{source}"), &password).await;
     assert!(!shown.body.contains("hunter2"));
     assert_eq!(shown.expect(200)["passwordSet"], true);

@@ -139,6 +139,7 @@ impl World {
             allowed_paths: self.allowed_paths.clone(),
             keys: KeySource::File(KeyFile::new(data.path())),
             tls: None,
+            adapters: server::Adapters::default(),
             dropbox: DropboxNetwork { endpoints: endpoints.unwrap(), ..DropboxNetwork::default() },
             max_runs: 2,
             stall_timeout: Duration::from_secs(1800),

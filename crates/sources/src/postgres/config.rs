@@ -3,12 +3,14 @@
 use std::ffi::OsString;
 use std::sync::{Arc, OnceLock};
 
+use adapter::{Secrets, Settings};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
 
 use super::query::Lines;
 use super::uri::{self, Uri};
+use crate::Origin;
 use crate::error::Error;
-use crate::{Origin, PostgresLogin};
 
 /// Connection parameters that an address may carry after its `?` besides `host`, `port`, `user` and `dbname` (libpq's names).
 const PARAMETERS: [&str; 22] = [
@@ -45,6 +47,15 @@ pub(super) const KEEPALIVES: [(&str, &str); 3] =
 pub(super) const USER_TIMEOUT: (&str, &str) = ("tcp_user_timeout", "60000");
 
 pub(super) const DEFAULT_PORT: u16 = 5432;
+
+/// The adapter's id.
+pub(super) const ID: &str = "postgres";
+/// Settings that are connection parameters, and libpq's names for them.
+const SETTINGS: [(&str, &str); 3] = [("service", "service"), ("sslMode", "sslmode"), ("sslRootCert", "sslrootcert")];
+/// What only an address can set: a port per host, separated by commas, and libpq's other parameters by name. Both are unknown to the
+/// manifest, and so to the API: some of them read files.
+const PORTS: &str = "ports";
+const MORE_PARAMETERS: &str = "parameters";
 
 /// How long the tools wait for a connection, in seconds, unless `PGCONNECT_TIMEOUT` or the address says otherwise.
 pub(super) const CONNECT_TIMEOUT: &str = "15";
@@ -105,26 +116,60 @@ impl Postgres {
         Ok(source)
     }
 
-    /// Takes the parts as they are: nothing in them is escaped.
-    pub(crate) fn of(login: PostgresLogin) -> Result<Self, Error> {
-        let PostgresLogin { host, port, user, database, parameters, password } = login;
-        let given = |text: String| Some(text).filter(|text| !text.is_empty());
-        let database = database.and_then(given);
-        let port = port.map(|port| port.to_string());
+    /// Builds it of its settings: nothing in them is escaped.
+    ///
+    /// # Errors
+    /// [`Kind::Invalid`] for a parameter that cannot be given.
+    pub(super) fn from_settings(settings: &Settings, password: Option<SecretString>) -> Result<Self, Error> {
+        let given = |name: &str| settings.text(name).filter(|text| !text.is_empty()).map(str::to_owned);
+        let port = settings.number("port").map(|port| port.to_string());
         let mut source = Self {
-            host: given(host),
-            port,
-            user: given(user),
-            database,
+            // Brackets belong to addresses in URLs.
+            host: given("host").map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned()),
+            port: port.or_else(|| given(PORTS)),
+            user: given("user"),
+            database: given("database"),
             parameters: Vec::new(),
             password,
             entry: Arc::default(),
             lines: Arc::default(),
         };
-        for (name, value) in parameters {
-            source.set(name.to_owned(), value)?;
+        for (setting, parameter) in SETTINGS {
+            if let Some(value) = given(setting) {
+                source.set(parameter.to_owned(), value)?;
+            }
+        }
+        let more = settings.get(MORE_PARAMETERS).and_then(Value::as_object);
+        for (name, value) in more.into_iter().flatten() {
+            source.set(name.clone(), value.as_str().unwrap_or_default().to_owned())?;
         }
         Ok(source)
+    }
+
+    /// Returns the settings that an address amounts to.
+    pub(super) fn into_settings(self) -> (Settings, Secrets) {
+        let mut settings = Settings::new(ID);
+        let texts = [("host", self.host), ("user", self.user), ("database", self.database)];
+        for (name, value) in texts {
+            value.into_iter().for_each(|value| settings.set(name, value));
+        }
+        match self.port {
+            Some(port) if port.contains(',') => settings.set(PORTS, port),
+            Some(port) => port.parse::<u16>().into_iter().for_each(|port| settings.set("port", port)),
+            None => {}
+        }
+        let mut more = Map::new();
+        for (name, value) in self.parameters {
+            match SETTINGS.iter().find(|(_, parameter)| *parameter == name) {
+                Some((setting, _)) => settings.set(setting, value),
+                None => drop(more.insert(name, value.into())),
+            }
+        }
+        if !more.is_empty() {
+            settings.set(MORE_PARAMETERS, more);
+        }
+        let password = self.password.map(|password| (super::manifest::PASSWORD.to_owned(), password));
+        (settings, password.into_iter().collect())
     }
 
     /// Takes a parameter from after the `?`, which overrides what stands before it.

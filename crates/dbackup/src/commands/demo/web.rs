@@ -52,6 +52,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         allowed_paths: vec![folder.to_owned()],
         keys: keys(&data),
         tls: None,
+        adapters: server::Adapters::default(),
         dropbox: DropboxNetwork { endpoints, ..DropboxNetwork::default() },
         stall_timeout: runner::STALL_TIMEOUT,
         lease: server::LEASE,

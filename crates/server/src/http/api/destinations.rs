@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use adapter::Authorization as Fault;
+use adapter::{Authorization as Fault, Settings};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,23 +12,23 @@ use destinations::dropbox_fault;
 use dropbox::Space;
 use dropbox::oauth::SCOPES;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::access::AuditDetail;
 use super::super::caller::Caller;
 use super::super::extract::{Body, Id, Query};
-use super::super::lists::{List, ListQuery, list as answer};
+use super::super::lists::{Existing, List, ListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
 use super::super::saved_path;
-use super::super::secret_field::SecretField;
+use super::super::secret_field::SecretFields;
 use super::super::time::Time;
 use super::dropbox_grant::{Access, BY_HAND};
 use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
-use crate::dropbox_clients::Patience;
+use crate::dropbox_clients::{APP_KEY, Patience};
 use crate::failure::{Failure, of_dropbox_fault};
-use crate::host_paths::Use;
-use crate::settings::{APP_KEY, APP_SECRET, DestinationSettings, of_destination};
+use crate::settings::{DestinationSettings, check as check_settings, destination_settings};
 
 /// A destination.
 #[derive(Debug, Serialize, ToSchema)]
@@ -37,13 +37,14 @@ use crate::settings::{APP_KEY, APP_SECRET, DestinationSettings, of_destination};
 pub(crate) struct DestinationInfo {
     id: String,
     name: String,
-    settings: DestinationSettings,
+    #[schema(schema_with = destination_settings)]
+    settings: Settings,
     /// In short: `dropbox:/backups`.
     address: String,
-    /// Whether an App Key is kept.
-    app_key_set: bool,
-    /// Whether an App Secret is kept.
-    app_secret_set: bool,
+    /// Whether each of its secrets is kept.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    secrets_set: BTreeMap<String, bool>,
     authorization: Authorization,
     created_at: Time,
     updated_at: Time,
@@ -105,19 +106,25 @@ pub(crate) struct SpaceInfo {
 
 /// A destination that is added or changed.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct DestinationInput {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    settings: DestinationSettings,
-    /// Of the Dropbox app; needed for Dropbox.
-    #[serde(default)]
-    #[schema(required = false)]
-    app_key: SecretField,
-    /// Of the Dropbox app; optional.
-    #[serde(default)]
-    #[schema(required = false)]
-    app_secret: SecretField,
+    #[schema(schema_with = destination_settings)]
+    settings: Map<String, Value>,
+    /// Its secrets by name. Absent: as it is. `null`: removed.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    secrets: SecretFields,
+}
+
+/// A destination that could be saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CheckedDestination {
+    name: String,
+    /// As they would be kept.
+    #[schema(schema_with = destination_settings)]
+    settings: Settings,
 }
 
 /// How to remove a destination.
@@ -131,41 +138,29 @@ pub(crate) struct Removal {
 
 impl DestinationInput {
     async fn check(self, app: &App, caller: &Caller, before: Option<&Destination>) -> Result<NewDestination, Problem> {
-        let has_app_key = before.is_some_and(|before| before.secrets_set.iter().any(|name| name == APP_KEY));
         let mut fields = Fields::default();
         fields.check_name(&self.name);
-        self.settings.check(&mut fields);
-        let key_missing = match self.app_key {
-            SecretField::Set(ref key) => secrecy::ExposeSecret::expose_secret(key).trim().is_empty(),
-            SecretField::Remove => true,
-            SecretField::Keep => !has_app_key,
-        };
-        let needs_key = self.settings.needs_authorization();
-        fields.check("appKey", !(needs_key && key_missing), || {
-            "is needed: it is on the Settings tab of your app in the Dropbox App Console".to_owned()
-        });
-        fields.check("appKey", needs_key || !self.app_key.is_set(), || "is for Dropbox only".to_owned());
-        fields.finish()?;
-        let settings_before = before.map(of_destination).transpose()?;
-        let is_unchanged = settings_before.as_ref().and_then(DestinationSettings::path) == self.settings.path();
+        let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();
+        let checked = check_settings(&app.config.adapters.destinations, &self.settings, self.secrets, kept, fields)?;
+        let (configured, settings_before) =
+            (checked.configured, before.map(|before| app.destination_settings(before)).transpose()?);
+        configured.check_restricted(settings_before.as_ref(), caller)?;
+        let path = configured.host_path();
+        let is_unchanged = settings_before.as_ref().and_then(DestinationSettings::host_path) == path;
         let approved = before.filter(|_| is_unchanged).and_then(|before| before.approved_path.clone());
-        let approved_path = saved_path::approve(app, caller, self.settings.path(), Use::Folder, approved).await?;
-        let settings = serde_json::to_value(self.settings.normalized()).map_err(Problem::internal)?;
-        let changes = [(APP_KEY, self.app_key.change()), (APP_SECRET, self.app_secret.change())];
-        let secrets = changes.into_iter().filter_map(|(name, change)| Some((name.to_owned(), change?)));
-        Ok(NewDestination { name: self.name, settings, approved_path, secrets: secrets.collect::<BTreeMap<_, _>>() })
+        let approved_path = saved_path::approve(app, caller, path, approved).await?;
+        let settings = serde_json::to_value(&configured.settings).map_err(Problem::internal)?;
+        Ok(NewDestination { name: self.name, settings, approved_path, secrets: checked.secrets })
     }
 }
 
-pub(crate) fn info(destination: Destination) -> Result<DestinationInfo, Problem> {
-    let settings = of_destination(&destination)?;
-    let has = |secret: &str| destination.secrets_set.iter().any(|name| name == secret);
+pub(crate) fn info(app: &App, destination: Destination) -> Result<DestinationInfo, Problem> {
+    let configured = app.destination_settings(&destination)?;
     Ok(DestinationInfo {
-        address: settings.address(),
-        app_key_set: has(APP_KEY),
-        app_secret_set: has(APP_SECRET),
-        authorization: authorization(&destination, &settings),
-        settings,
+        address: configured.address(),
+        secrets_set: configured.secrets_set(&destination.secrets_set),
+        authorization: authorization(&destination, &configured),
+        settings: configured.settings,
         id: destination.id,
         name: destination.name,
         created_at: destination.created_at.into(),
@@ -175,7 +170,7 @@ pub(crate) fn info(destination: Destination) -> Result<DestinationInfo, Problem>
 
 fn authorization(destination: &Destination, settings: &DestinationSettings) -> Authorization {
     let empty = |status| Authorization { status, reason: None, account: None, space: None, checked_at: None };
-    if !settings.needs_authorization() {
+    if settings.manifest().authorization.is_none() {
         return empty(AuthorizationStatus::NotRequired);
     }
     let Some(state) = &destination.authorization else { return empty(AuthorizationStatus::AuthorizationRequired) };
@@ -229,7 +224,8 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<List<DestinationInfo>>, Problem> {
     let page = app.catalog.destinations(&query.page()?).await?;
-    let Json(List { items, next_cursor }) = answer(page, |destination| destination.name.clone(), info);
+    let Json(List { items, next_cursor }) =
+        answer(page, |destination| destination.name.clone(), |destination| info(&app, destination));
     Ok(Json(List { items: items.into_iter().collect::<Result<_, _>>()?, next_cursor }))
 }
 
@@ -242,14 +238,32 @@ pub(crate) async fn create(
     Body(input): Body<DestinationInput>,
 ) -> Result<(StatusCode, Json<DestinationInfo>), Problem> {
     let destination = app.catalog.create_destination(&input.check(&app, &caller, None).await?, app.now()).await?;
-    Ok((StatusCode::CREATED, Json(info(destination)?)))
+    Ok((StatusCode::CREATED, Json(info(&app, destination)?)))
+}
+
+/// Checks a destination as saving it would, and saves nothing: a new one, or the one with the `id`.
+#[utoipa::path(post, path = "/api/destinations/validate", tag = "destinations", params(Existing), request_body = DestinationInput,
+    responses((status = 200, body = CheckedDestination)))]
+pub(crate) async fn validate(
+    State(app): State<App>,
+    caller: Caller,
+    Query(existing): Query<Existing>,
+    Body(input): Body<DestinationInput>,
+) -> Result<Json<CheckedDestination>, Problem> {
+    let before = match &existing.id {
+        Some(id) => Some(app.catalog.destination(id).await?.ok_or_else(gone)?),
+        None => None,
+    };
+    let NewDestination { name, settings, .. } = input.check(&app, &caller, before.as_ref()).await?;
+    let settings = serde_json::from_value(settings).map_err(Problem::internal)?;
+    Ok(Json(CheckedDestination { name, settings }))
 }
 
 /// One of them, as it was when last checked.
 #[utoipa::path(get, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path)),
     responses((status = 200, body = DestinationInfo)))]
 pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<DestinationInfo>, Problem> {
-    Ok(Json(info(app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
+    Ok(Json(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
 }
 
 /// Changes one. Another app needs another authorization.
@@ -287,7 +301,7 @@ pub(crate) async fn update(
         app.catalog.set_authorization_state(&changed, &state).await?;
         changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     }
-    Ok(Json(info(changed)?))
+    Ok(Json(info(&app, changed)?))
 }
 
 /// Removes one that no job uses. The backups there stay.
@@ -320,9 +334,9 @@ pub(crate) async fn delete(
     responses((status = 200, body = DestinationInfo)))]
 pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<DestinationInfo>, Problem> {
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
-    let settings = of_destination(&destination)?;
-    let Some(mut state) = destination.authorization.clone().filter(|_| settings.needs_authorization()) else {
-        return Ok(Json(info(destination)?));
+    let is_authorized = app.destination_settings(&destination)?.manifest().authorization.is_some();
+    let Some(mut state) = destination.authorization.clone().filter(|_| is_authorized) else {
+        return Ok(Json(info(&app, destination)?));
     };
     match look(&app, &destination).await {
         Ok((account, usage)) => {
@@ -342,7 +356,7 @@ pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<Des
         Err(failure) => return Err(failure.into()),
     }
     try_missing_scopes(&app, &id).await?;
-    Ok(Json(info(app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
+    Ok(Json(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
 }
 
 async fn look(

@@ -315,7 +315,7 @@ pub(crate) async fn code(
         Ok((Ended::Authorized { notice }, destination)) => {
             let notice = notice.map(|notice| format!("; {notice}")).unwrap_or_default();
             let detail = AuditDetail(format!("Dropbox authorized for {}{notice}", destination.name));
-            Ok((axum::Extension(detail), Json(info(destination)?)))
+            Ok((axum::Extension(detail), Json(info(&app, destination)?)))
         }
         Ok((Ended::OtherAccount, destination)) => {
             let before = destination.authorization.map(|state| state.email).unwrap_or_default();
@@ -388,14 +388,14 @@ pub(crate) async fn confirm(
             return Err(Problem::failed_dependency("notRevoked", words));
         }
         let detail = AuditDetail(format!("{} keeps its account", destination.name));
-        return Ok((axum::Extension(detail), Json(info(destination)?)));
+        return Ok((axum::Extension(detail), Json(info(&app, destination)?)));
     }
     let (destination, notice) = grant.store(&app, &destination).await?;
     settle(&app, &flow, &input.state, "done", notice.clone().unwrap_or_default()).await?;
     let notice = notice.map(|notice| format!("; {notice}")).unwrap_or_default();
     let detail =
         AuditDetail(format!("Dropbox authorized for {} by another account, {email}{notice}", destination.name));
-    Ok((axum::Extension(detail), Json(info(destination)?)))
+    Ok((axum::Extension(detail), Json(info(&app, destination)?)))
 }
 
 /// The flow that a state belongs to, if it is this person's, of this kind, and in time.

@@ -18,7 +18,6 @@ use crate::app::App;
 use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::host_paths::Use;
-use crate::settings::{DestinationSettings, of_destination};
 
 /// Which folder, and which page of it.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -64,11 +63,6 @@ pub(crate) struct Folders {
     empty_reason: Option<&'static str>,
 }
 
-const EMPTY_DROPBOX: &str = "No subfolders. An app with App folder access sees its own folder only, which is empty at first; \
-                             with Full Dropbox access the app needs the scope files.metadata.read: enable it on the app's \
-                             Permissions tab, then re-authorize";
-const EMPTY_FOLDER: &str = "No subfolders";
-
 impl From<Folder> for FolderInfo {
     fn from(folder: Folder) -> Self {
         Self { name: folder.name, path: folder.path }
@@ -107,10 +101,8 @@ enum View {
 
 async fn view_of(app: &App, caller: &Caller, id: &str, path: &str) -> Result<View, Problem> {
     let destination = app.catalog.destination(id).await?.ok_or_else(|| Problem::not_found("the destination"))?;
-    if let DestinationSettings::Dropbox { .. } = of_destination(&destination)? {
-        return Ok(View::Folder(path.to_owned()));
-    }
-    if caller.allows(Permission::Administer) {
+    let on_this_machine = app.destination_settings(&destination)?.host_path().is_some();
+    if !on_this_machine || caller.allows(Permission::Administer) {
         return Ok(View::Folder(path.to_owned()));
     }
     if path.trim_matches('/').is_empty() {
@@ -155,10 +147,7 @@ async fn listing(app: &App, id: &str, path: &str, goes_on: bool) -> Result<Arc<V
 
 async fn reason(app: &App, id: &str) -> Result<&'static str, Problem> {
     let destination = app.catalog.destination(id).await?.ok_or_else(|| Problem::not_found("the destination"))?;
-    Ok(match of_destination(&destination)? {
-        DestinationSettings::Dropbox { .. } => EMPTY_DROPBOX,
-        DestinationSettings::Folder { .. } => EMPTY_FOLDER,
-    })
+    Ok(app.destination_settings(&destination)?.adapter.no_subfolders)
 }
 
 /// Makes a folder in the storage.
@@ -174,15 +163,12 @@ pub(crate) async fn create(
     let mut fields = Fields::default();
     fields.check("path", input.path.starts_with('/'), || "must be absolute: /backups/new".to_owned());
     fields.finish()?;
-    let path = match of_destination(&stored)? {
-        DestinationSettings::Dropbox { .. } => {
-            destinations::dropbox_folder(&input.path).map_err(|wrong| Problem::invalid_field("path", wrong))?
-        }
-        DestinationSettings::Folder { .. } if input.path.split('/').any(|part| part == "..") => {
-            return Err(Problem::invalid_field("path", "must not hold '..'"));
-        }
-        DestinationSettings::Folder { .. } => usable(&app, &caller, &input.path).await?,
-    };
+    let settings = app.destination_settings(&stored)?;
+    let checked = (settings.adapter.check_folder)(&input.path);
+    let mut path = checked.map_err(|wrong| Problem::invalid_field("path", wrong))?;
+    if settings.host_path().is_some() {
+        path = usable(&app, &caller, &path).await?;
+    }
     let destination = app.open_destination(&id, Patience::Short).await?;
     app.folders.forget(&id);
     let made = destination.create_folder(&path).await;

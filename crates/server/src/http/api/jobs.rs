@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use adapter::Capability;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -21,7 +22,6 @@ use super::runs::RunInfo;
 use crate::app::App;
 use crate::runs::live::LiveEvent;
 use crate::runs::scheduler::schedule_error;
-use crate::settings::of_source;
 
 const MOST_DESTINATIONS: usize = 10;
 const MOST_DATABASES: usize = 1000;
@@ -241,7 +241,7 @@ async fn check_references(app: &App, input: &JobInput, fields: &mut Fields) -> R
     let source = app.catalog.source(&input.source_id).await?;
     fields.check("sourceId", source.is_some(), missing);
     if let (Some(source), Some(databases)) = (source, &input.databases) {
-        let several = of_source(&source)?.engine().has_databases();
+        let several = app.source_settings(&source)?.manifest().can(Capability::Databases);
         fields.check("databases", several, || "cannot be chosen: this source is one database".to_owned());
         fields.check("databases", (1..=MOST_DATABASES).contains(&databases.len()), || {
             format!("needs 1 to {MOST_DATABASES}, or leave it out for all")

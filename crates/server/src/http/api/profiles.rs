@@ -16,7 +16,6 @@ use super::super::time::Time;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::recovery_sheet::RecoverySheet;
-use crate::settings::of_destination;
 
 /// age itself has no limit; nobody means more.
 const MOST_RECIPIENTS: usize = 20;
@@ -193,8 +192,9 @@ async fn recovery_sheet(app: &App, profile: &Profile, identity: &str) -> Result<
     Identity::parse_file(&identity.to_owned().into()).map_err(Failure::from)?;
     let first = PageRequest { after: None, limit: MAX_NAMED_DESTINATIONS };
     let destinations = app.catalog.destinations(&first).await?.items;
-    let destinations =
-        destinations.iter().map(|destination| Ok((destination.name.clone(), of_destination(destination)?.address())));
+    let destinations = destinations
+        .iter()
+        .map(|destination| Ok((destination.name.clone(), app.destination_settings(destination)?.address())));
     let sheet = RecoverySheet {
         profile: &profile.name,
         recipients: &profile.recipients,

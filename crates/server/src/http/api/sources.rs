@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use adapter::Settings;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,20 +11,20 @@ use catalog::{NewSource, Source};
 use domain::Warning;
 use domain::access::Permission;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::caller::Caller;
 use super::super::extract::{Body, Id, Query};
-use super::super::lists::{List, ListQuery, list as answer};
+use super::super::lists::{Existing, List, ListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
 use super::super::saved_path;
-use super::super::secret_field::SecretField;
+use super::super::secret_field::SecretFields;
 use super::super::time::Time;
 use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
-use crate::host_paths::Use;
 use crate::restore_targets::RestoreTarget;
-use crate::settings::{PASSWORD, SourceSettings, of_source};
+use crate::settings::{SourceSettings, check, source_settings};
 
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,85 +33,99 @@ use crate::settings::{PASSWORD, SourceSettings, of_source};
 pub(crate) struct SourceInfo {
     id: String,
     name: String,
-    settings: SourceSettings,
+    #[schema(schema_with = source_settings)]
+    settings: Settings,
+    /// In short, without secrets: `postgres://dbackup@db/shop`.
+    address: String,
     /// What operators may restore into it.
     restore_target: RestoreTarget,
-    /// Whether a password is kept.
-    password_set: bool,
+    /// Whether each of its secrets is kept.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    secrets_set: BTreeMap<String, bool>,
     created_at: Time,
     updated_at: Time,
 }
 
 /// A source that is added or changed.
 #[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SourceInput {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
-    settings: SourceSettings,
+    #[schema(schema_with = source_settings)]
+    settings: Map<String, Value>,
     /// What operators may restore into it; absent: as it was, or `none`. Needs the permission `administer`.
     #[serde(default)]
     restore_target: Option<RestoreTarget>,
-    /// Of the role that logs in.
-    #[serde(default)]
-    #[schema(required = false)]
-    password: SecretField,
+    /// Its secrets by name. Absent: as it is. `null`: removed.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    secrets: SecretFields,
+}
+
+/// A source that could be saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CheckedSource {
+    name: String,
+    /// As they would be kept.
+    #[schema(schema_with = source_settings)]
+    settings: Settings,
 }
 
 impl SourceInput {
     async fn check(self, app: &App, caller: &Caller, before: Option<&Source>) -> Result<NewSource, Problem> {
         let mut fields = Fields::default();
         fields.check_name(&self.name);
-        self.settings.check(&mut fields);
-        fields.finish()?;
-        let settings_before = before.map(of_source).transpose()?;
-        let restore_target = self.check_restore_target(caller, before, settings_before.as_ref())?;
-        let service = self.settings.service();
-        let service_before = settings_before.as_ref().and_then(SourceSettings::service);
-        if service.is_some() && service != service_before && !caller.allows(Permission::Administer) {
-            return Err(Problem::forbidden(
-                "a service of this machine's pg_service.conf may log in as anybody: using it needs the permission 'administer'",
-            ));
-        }
-        let is_unchanged = settings_before.as_ref().and_then(SourceSettings::path) == self.settings.path();
+        let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();
+        let checked = check(&app.config.adapters.sources, &self.settings, self.secrets, kept, fields)?;
+        let (configured, settings_before) =
+            (checked.configured, before.map(|before| app.source_settings(before)).transpose()?);
+        let restore_target =
+            check_restore_target(self.restore_target, caller, before, &configured, settings_before.as_ref())?;
+        configured.check_restricted(settings_before.as_ref(), caller)?;
+        let path = configured.host_path();
+        let is_unchanged = settings_before.as_ref().and_then(SourceSettings::host_path) == path;
         let approved = before.filter(|_| is_unchanged).and_then(|before| before.approved_path.clone());
-        let approved_path = saved_path::approve(app, caller, self.settings.path(), Use::File, approved).await?;
-        let settings = serde_json::to_value(&self.settings).map_err(Problem::internal)?;
-        let change = self.password.change().map(|change| (PASSWORD.to_owned(), change));
+        let approved_path = saved_path::approve(app, caller, path, approved).await?;
         Ok(NewSource {
             name: self.name,
-            settings,
+            settings: serde_json::to_value(&configured.settings).map_err(Problem::internal)?,
             restore_target: restore_target.as_str().to_owned(),
             approved_path,
-            secrets: change.into_iter().collect::<BTreeMap<_, _>>(),
+            secrets: checked.secrets,
         })
-    }
-
-    /// Only administrators decide what operators may write: also by what a marked source is.
-    fn check_restore_target(
-        &self,
-        caller: &Caller,
-        before: Option<&Source>,
-        settings_before: Option<&SourceSettings>,
-    ) -> Result<RestoreTarget, Problem> {
-        let was = before.map(RestoreTarget::of).unwrap_or_default();
-        let is = self.restore_target.unwrap_or(was);
-        let is_as_before = is == was && (is == RestoreTarget::None || settings_before == Some(&self.settings));
-        if is_as_before || caller.allows(Permission::Administer) {
-            return Ok(is);
-        }
-        Err(Problem::forbidden(
-            "what operators may restore into a source, and where a source is that they may restore into, needs the permission \
-             'administer'",
-        ))
     }
 }
 
-fn info(source: Source) -> Result<SourceInfo, Problem> {
+/// Only administrators decide what operators may write: also by what a marked source is.
+fn check_restore_target(
+    asked: Option<RestoreTarget>,
+    caller: &Caller,
+    before: Option<&Source>,
+    settings: &SourceSettings,
+    settings_before: Option<&SourceSettings>,
+) -> Result<RestoreTarget, Problem> {
+    let was = before.map(RestoreTarget::of).unwrap_or_default();
+    let is = asked.unwrap_or(was);
+    let is_same_place = settings_before.is_some_and(|before| before.settings == settings.settings);
+    let is_as_before = is == was && (is == RestoreTarget::None || is_same_place);
+    if is_as_before || caller.allows(Permission::Administer) {
+        return Ok(is);
+    }
+    Err(Problem::forbidden(
+        "what operators may restore into a source, and where a source is that they may restore into, needs the permission \
+         'administer'",
+    ))
+}
+
+fn info(app: &App, source: Source) -> Result<SourceInfo, Problem> {
+    let configured = app.source_settings(&source)?;
     Ok(SourceInfo {
-        settings: of_source(&source)?,
+        address: (configured.adapter.address)(&configured.settings),
         restore_target: RestoreTarget::of(&source),
-        password_set: source.secrets_set.iter().any(|name| name == PASSWORD),
+        secrets_set: configured.secrets_set(&source.secrets_set),
+        settings: configured.settings,
         id: source.id,
         name: source.name,
         created_at: source.created_at.into(),
@@ -129,7 +144,7 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<List<SourceInfo>>, Problem> {
     let page = app.catalog.sources(&query.page()?).await?;
-    let Json(List { items, next_cursor }) = answer(page, |source| source.name.clone(), info);
+    let Json(List { items, next_cursor }) = answer(page, |source| source.name.clone(), |source| info(&app, source));
     Ok(Json(List { items: items.into_iter().collect::<Result<_, _>>()?, next_cursor }))
 }
 
@@ -141,13 +156,31 @@ pub(crate) async fn create(
     Body(input): Body<SourceInput>,
 ) -> Result<(StatusCode, Json<SourceInfo>), Problem> {
     let source = app.catalog.create_source(&input.check(&app, &caller, None).await?, app.now()).await?;
-    Ok((StatusCode::CREATED, Json(info(source)?)))
+    Ok((StatusCode::CREATED, Json(info(&app, source)?)))
+}
+
+/// Checks a source as saving it would, and saves nothing: a new one, or the one with the `id`.
+#[utoipa::path(post, path = "/api/sources/validate", tag = "sources", params(Existing), request_body = SourceInput,
+    responses((status = 200, body = CheckedSource)))]
+pub(crate) async fn validate(
+    State(app): State<App>,
+    caller: Caller,
+    Query(existing): Query<Existing>,
+    Body(input): Body<SourceInput>,
+) -> Result<Json<CheckedSource>, Problem> {
+    let before = match &existing.id {
+        Some(id) => Some(app.catalog.source(id).await?.ok_or_else(gone)?),
+        None => None,
+    };
+    let NewSource { name, settings, .. } = input.check(&app, &caller, before.as_ref()).await?;
+    let settings = serde_json::from_value(settings).map_err(Problem::internal)?;
+    Ok(Json(CheckedSource { name, settings }))
 }
 
 /// One of them.
 #[utoipa::path(get, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = SourceInfo)))]
 pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<SourceInfo>, Problem> {
-    Ok(Json(info(app.catalog.source(&id).await?.ok_or_else(gone)?)?))
+    Ok(Json(info(&app, app.catalog.source(&id).await?.ok_or_else(gone)?)?))
 }
 
 /// Changes one.
@@ -162,7 +195,7 @@ pub(crate) async fn update(
     let before = app.catalog.source(&id).await?.ok_or_else(gone)?;
     let new = input.check(&app, &caller, Some(&before)).await?;
     let changed = app.catalog.update_source(&id, &new, app.now()).await?;
-    Ok(Json(info(changed.ok_or_else(gone)?)?))
+    Ok(Json(info(&app, changed.ok_or_else(gone)?)?))
 }
 
 /// Removes one that no job uses.

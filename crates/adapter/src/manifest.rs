@@ -1,0 +1,181 @@
+//! What an adapter says of itself, as data.
+
+use std::path::PathBuf;
+
+use crate::field::{Field, Input, PathUse};
+use crate::settings::Settings;
+use crate::validation::FieldError;
+
+/// Everything that is known of an adapter without running it.
+#[derive(Debug)]
+pub struct Manifest {
+    /// Its stable identifier, the `type` of its settings: `postgres`.
+    pub id: &'static str,
+    /// Its name: `PostgreSQL`.
+    pub title: &'static str,
+    /// What it is, as a sentence: `A PostgreSQL server.`
+    pub summary: &'static str,
+    /// Its page below `docs/guide`: `postgresql.md`.
+    pub guide: &'static str,
+    /// Its icon, as SVG of 24 by 24 that takes the color of the text.
+    pub icon: &'static str,
+    /// The schemes of its addresses on the command line, without the colon.
+    pub schemes: &'static [&'static str],
+    /// What can be set, secrets included, in the order of the form.
+    pub fields: &'static [Field],
+    /// The field that names the one database of a source.
+    pub database_field: Option<&'static str>,
+    /// How it gets access that a person grants in a browser.
+    pub authorization: Option<OAuth>,
+    /// What it can do.
+    pub capabilities: &'static [Capability],
+    /// Programs that it needs on the server's machine.
+    pub tools: &'static [Tool],
+    /// What a person has to do on the other side, to be copied.
+    pub setup: Option<Setup>,
+    /// Checks what fields cannot express, and may normalize values. Runs only on settings whose fields are right.
+    pub check: fn(&mut Settings, &mut Vec<FieldError>),
+}
+
+/// Access by OAuth 2.0, granted in a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OAuth {
+    /// Who grants it: `Dropbox`.
+    pub provider: &'static str,
+    /// The scopes to ask for.
+    pub scopes: &'static [&'static str],
+}
+
+/// What an adapter can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Capability {
+    /// A source that holds several databases, which have names.
+    Databases,
+    /// A source whose backups hold owners and privileges, which a restore can leave out.
+    Owners,
+    /// A source whose restore can load under the database's own name.
+    RestoreInPlace,
+    /// A source whose damaged databases can be backed up as they are.
+    DamagedDatabases,
+    /// A destination whose folders can be browsed.
+    Browse,
+    /// A destination that knows how full it is.
+    Quota,
+    /// A destination that goes on with an interrupted upload.
+    Resume,
+    /// A destination that publishes a backup and its sidecar in one step.
+    AtomicPair,
+}
+
+impl Capability {
+    /// Returns its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Databases => "databases",
+            Self::Owners => "owners",
+            Self::RestoreInPlace => "restoreInPlace",
+            Self::DamagedDatabases => "damagedDatabases",
+            Self::Browse => "browse",
+            Self::Quota => "quota",
+            Self::Resume => "resume",
+            Self::AtomicPair => "atomicPair",
+        }
+    }
+}
+
+/// A program that an adapter runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tool {
+    /// Its name: `pg_dump`.
+    pub name: &'static str,
+    /// Where it comes from: `the package postgresql-client`.
+    pub from: &'static str,
+}
+
+/// What a person runs on the other side before an adapter works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setup {
+    /// Its heading.
+    pub title: &'static str,
+    /// What it is for, and how to run it.
+    pub help: &'static str,
+    /// The text to copy. `{user|identifier}` and `{user|literal}` stand for the value of the field `user`, quoted for SQL; the field's
+    /// example stands in for an empty value.
+    pub template: &'static str,
+}
+
+impl Manifest {
+    /// Returns the fields that are kept and shown as they are.
+    pub fn settings(&self) -> impl Iterator<Item = &'static Field> + use<> {
+        self.fields.iter().filter(|field| !field.is_secret())
+    }
+
+    /// Returns the fields that are write-only and stored encrypted.
+    pub fn secrets(&self) -> impl Iterator<Item = &'static Field> + use<> {
+        self.fields.iter().filter(|field| field.is_secret())
+    }
+
+    /// Returns the field of this name.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Returns whether it has a capability.
+    pub fn can(&self, capability: Capability) -> bool {
+        self.capabilities.contains(&capability)
+    }
+
+    /// Returns whether its databases are files of the server's machine.
+    pub fn has_database_files(&self) -> bool {
+        let field = self.database_field.and_then(|name| self.field(name));
+        field.is_some_and(|field| matches!(field.input, Input::HostPath { .. }))
+    }
+
+    /// Returns the path of the server's machine that settings use: the field, the path, and what is there. No adapter has two.
+    pub fn host_path(&self, settings: &Settings) -> Option<(&'static str, PathBuf, PathUse)> {
+        self.settings().find_map(|field| match field.input {
+            Input::HostPath { used, except }
+                if settings.text(field.name).is_none_or(|text| !except.contains(&text)) =>
+            {
+                Some((field.name, settings.path(field.name)?, used))
+            }
+            _ => None,
+        })
+    }
+
+    /// Returns the values that are shown to everybody, secrets aside: names, hosts, paths.
+    pub fn public_values<'a>(&self, settings: &'a Settings) -> impl Iterator<Item = &'a str> + use<'a> {
+        let names = self.settings().filter(|field| !matches!(field.input, Input::Choice(_) | Input::Toggle));
+        names.filter_map(|field| settings.text(field.name)).filter(|value| !value.is_empty())
+    }
+}
+
+/// Checks the rules of manifests, in tests of registries.
+///
+/// # Panics
+/// Where one is broken.
+pub fn check_manifest(manifest: &Manifest) {
+    let id = manifest.id;
+    assert!(!id.is_empty() && !manifest.title.is_empty() && manifest.summary.ends_with('.'), "{id}");
+    assert!(manifest.icon.starts_with("<svg") && !manifest.icon.contains("script"), "{id}: its icon is SVG");
+    assert!(!manifest.schemes.is_empty() && manifest.schemes.iter().all(|scheme| !scheme.contains(':')), "{id}");
+    let paths = manifest.settings().filter(|field| matches!(field.input, Input::HostPath { .. })).count();
+    assert!(paths <= 1, "{id}: one approval is kept, so it has one path");
+    assert!(manifest.database_field.is_none_or(|name| manifest.field(name).is_some()), "{id}: its database field");
+    for field in manifest.fields {
+        let (name, others) = (field.name, || manifest.fields.iter().filter(|other| other.name == field.name));
+        assert!(name != "type" && name != "name" && others().count() == 1, "{id}.{name}: taken");
+        assert!(name.chars().all(|letter| letter.is_ascii_alphanumeric()), "{id}.{name}: camel case");
+        assert!(
+            !field.label.is_empty() && !field.help.is_empty() && field.help.ends_with('.'),
+            "{id}.{name}: its words"
+        );
+        assert!(field.shown_when.is_none_or(|when| manifest.field(when.field).is_some()), "{id}.{name}: shown when");
+        if let crate::field::Required::Unless(other) = field.required {
+            assert!(manifest.field(other).is_some(), "{id}.{name}: required unless {other}");
+        }
+        if matches!(field.input, Input::HostPath { .. }) {
+            assert!(field.example.starts_with('/'), "{id}.{name}: an example of a path");
+        }
+    }
+}

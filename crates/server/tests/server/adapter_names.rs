@@ -1,0 +1,145 @@
+//! Nothing outside the adapters' own folders names an adapter: what it needs to know, the manifests say.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Folders that have to do without names.
+const SEARCHED: [&str; 5] =
+    ["crates/server/src", "crates/catalog/src", "crates/runner/src", "crates/dbackup/src", "web/src"];
+
+/// Files that name one, and why. The list is to shrink: an entry that no longer names one fails the test.
+const ALLOWED: [(&str, &[&str]); 9] = [
+    (
+        "the metadata database and the sample database are PostgreSQL or SQLite, whatever is backed up",
+        &[
+            "crates/catalog/src/connection.rs",
+            "crates/catalog/src/lib.rs",
+            "crates/catalog/src/meta.rs",
+            "crates/catalog/src/sql.rs",
+            "crates/catalog/src/upgrade.rs",
+            "crates/dbackup/src/commands/demo.rs",
+            "crates/dbackup/src/commands/demo/compare.rs",
+            "crates/dbackup/src/commands/demo/sample.rs",
+            "crates/dbackup/src/commands/store.rs",
+            "crates/server/src/host_paths.rs",
+            "crates/server/src/restore_targets.rs",
+        ],
+    ),
+    (
+        "the one provider of authorizations; until OAuth is generic",
+        &[
+            "crates/server/src/app.rs",
+            "crates/server/src/config.rs",
+            "crates/server/src/dropbox_clients.rs",
+            "crates/server/src/failure.rs",
+            "crates/server/src/http/api.rs",
+            "crates/server/src/http/api/destinations.rs",
+            "crates/server/src/http/api/dropbox_adapter.rs",
+            "crates/server/src/http/api/dropbox_grant.rs",
+            "crates/server/src/http/api/system.rs",
+            "crates/server/src/http/class.rs",
+            "crates/server/src/http/routes.rs",
+            "crates/server/src/lib.rs",
+            "crates/server/src/serve.rs",
+            "web/src/pages/destinations/AccountChange.svelte",
+            "web/src/pages/destinations/AppSteps.svelte",
+            "web/src/pages/destinations/Authorization.svelte",
+            "web/src/pages/destinations/Destinations.svelte",
+            "web/src/pages/destinations/authorization.ts",
+            "web/src/pages/settings/Settings.svelte",
+        ],
+    ),
+    (
+        "the patience of a client, and what a run proves of its scopes, live beside that provider",
+        &[
+            "crates/server/src/http/api/backups.rs",
+            "crates/server/src/http/api/copies.rs",
+            "crates/server/src/http/api/downloads.rs",
+            "crates/server/src/http/api/folders.rs",
+            "crates/server/src/http/api/restores.rs",
+            "crates/server/src/runs/backup.rs",
+            "crates/server/src/runs/copy.rs",
+            "crates/server/src/runs/leftovers.rs",
+            "crates/server/src/runs/published.rs",
+            "crates/server/src/runs/restore.rs",
+            "crates/server/src/settings.rs",
+        ],
+    ),
+    (
+        "hashes are not a map by algorithm yet",
+        &["crates/runner/src/backup/publish.rs", "crates/runner/src/copy.rs", "crates/runner/src/restore/examine.rs"],
+    ),
+    (
+        "the command line has an app and a grant of its own, and commands for them",
+        &[
+            "crates/dbackup/src/cli.rs",
+            "crates/dbackup/src/commands.rs",
+            "crates/dbackup/src/commands/dropbox.rs",
+            "crates/dbackup/src/commands/serve.rs",
+            "crates/dbackup/src/environment.rs",
+            "crates/dbackup/src/failure.rs",
+            "crates/dbackup/src/main.rs",
+        ],
+    ),
+    (
+        "the demo shows the main job, with an emulator",
+        &["crates/dbackup/src/commands/demo/terminal.rs", "crates/dbackup/src/commands/demo/web.rs"],
+    ),
+    (
+        "commands that open a backup without this program",
+        &["crates/server/src/recovery_sheet.rs", "web/src/pages/profiles/RecoverySheet.svelte"],
+    ),
+    ("words that are no secrets although they may be passwords", &["crates/server/src/redaction.rs"]),
+    (
+        "examples in texts",
+        &[
+            "crates/dbackup/src/commands/restore.rs",
+            "crates/server/src/http/documentation.rs",
+            "web/src/pages/destinations/DestinationForm.svelte",
+            "web/src/pages/destinations/FolderBrowser.svelte",
+            "web/src/pages/jobs/JobForm.svelte",
+            "web/src/pages/profiles/Profiles.svelte",
+            "web/src/pages/sources/Sources.svelte",
+        ],
+    ),
+];
+
+#[test]
+fn no_file_outside_the_adapters_names_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let sources = sources::registry();
+    let destinations = destinations::registry();
+    let manifests = sources.manifests().chain(destinations.manifests());
+    // The id of a folder is a word of its own.
+    let names: Vec<String> = manifests.map(|manifest| manifest.id.to_owned()).filter(|id| id != "folder").collect();
+    let mut found = BTreeSet::new();
+    for folder in SEARCHED {
+        for file in files_below(&root.join(folder)) {
+            let name = file.strip_prefix(&root).unwrap().display().to_string();
+            let is_code = [".rs", ".svelte", ".ts"].iter().any(|end| name.ends_with(end));
+            let is_checked = is_code && !name.ends_with(".test.ts") && !name.ends_with("schema.d.ts");
+            if is_checked && names_one(&std::fs::read_to_string(&file).unwrap(), &names) {
+                found.insert(name);
+            }
+        }
+    }
+    let allowed: BTreeSet<String> =
+        ALLOWED.iter().flat_map(|(_, files)| files.iter()).map(|&file| file.to_owned()).collect();
+    let more: Vec<_> = found.difference(&allowed).collect();
+    assert!(more.is_empty(), "these files name an adapter: let a manifest say what they need to know: {more:#?}");
+    let less: Vec<_> = allowed.difference(&found).collect();
+    assert!(less.is_empty(), "these files no longer name an adapter: take them off the list: {less:#?}");
+}
+
+/// Whether the code names an adapter; its comments and unit tests may.
+fn names_one(text: &str, names: &[String]) -> bool {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_lowercase();
+    let lines = code.lines().map(str::trim);
+    let mut lines = lines.filter(|line| !["//", "*", "/*", "<!--"].iter().any(|start| line.starts_with(start)));
+    lines.any(|line| names.iter().any(|name| line.contains(name.as_str())))
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
