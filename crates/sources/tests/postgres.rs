@@ -268,7 +268,7 @@ async fn failures_name_their_cure() {
         (with_password("wrong"), "shop", "Check the user and the password"),
         (format!("postgres://reader@127.0.0.1:{port}/shop"), "shop", "The role needs its password"),
         (with_password("p%20a%27s%3As%5C"), "shop", "GRANT pg_read_all_data"),
-        ("postgres://postgres@127.0.0.1:1/shop".to_owned(), "shop", "Is the server running"),
+        ("postgres://postgres@127.0.0.1:1/shop".to_owned(), "shop", "Check that the server is running"),
     ];
     for (address, database, cure) in cases {
         let error = dump(&*source(&address), database).await.unwrap_err().to_string();

@@ -110,6 +110,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The backups at all destinations, the newest first, as they were last seen. Nothing is read from the destinations: see the scans. */
+        get: operations["get_backups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the names that backups can be filtered by. */
+        get: operations["get_backups_names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/backups/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns how many backups a filter lets through. Takes longer than a page, the more there are. */
+        get: operations["get_backups_summary"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/copies": {
         parameters: {
             query?: never;
@@ -216,6 +267,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/destinations/{id}/backups/verifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns how a backup was verified so far, at most the last twenty times. */
+        get: operations["get_destinations_id_backups_verifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/destinations/{id}/backups/verify": {
         parameters: {
             query?: never;
@@ -225,7 +293,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Compares the storage's own hash with the sidecar's. Nothing is downloaded where the storage knows it; a folder's file is read. */
+        /** Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file. */
         post: operations["post_destinations_id_backups_verify"];
         delete?: never;
         options?: never;
@@ -263,6 +331,28 @@ export interface paths {
         /** Makes a folder in the storage. */
         post: operations["post_destinations_id_folders"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/{id}/scan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the latest scan of a destination. */
+        get: operations["get_destinations_id_scan"];
+        put?: never;
+        /**
+         * Starts a scan, which reconciles what is known of a destination's backups with what lies there. Returns the scan in progress if there
+         *     is one.
+         */
+        post: operations["post_destinations_id_scan"];
+        /** Cancels a destination's scan. What it has found stays. */
+        delete: operations["delete_destinations_id_scan"];
         options?: never;
         head?: never;
         patch?: never;
@@ -615,6 +705,23 @@ export interface paths {
         };
         /** The stored log, a thousand lines at a time. */
         get: operations["get_runs_id_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/scans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns the latest scan of each destination. */
+        get: operations["get_scans"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1184,6 +1291,35 @@ export interface components {
             /** @description Folders at the destination that could not be read. Backups in them are not listed. */
             unreadable?: components["schemas"]["UnreadableFolder"][];
         };
+        /** @description What the list can be filtered by. */
+        BackupNames: {
+            /** @description Names of jobs that have backups, at most 1000. */
+            jobs: string[];
+            /** @description Names of databases that have backups, at most 1000. */
+            databases: string[];
+        };
+        /** @description What a backup came to. */
+        BackupResult: {
+            /** @description In the order of their turns. */
+            databases: components["schemas"]["DatabaseResult"][];
+            /** @description What concerns no database in particular: databases that were left out. */
+            warnings?: components["schemas"]["ListedWarning"][];
+        };
+        /** @description How many backups there are. */
+        BackupSummary: {
+            /** Format: int64 */
+            copies: number;
+            /**
+             * Format: int64
+             * @description Bytes of their files.
+             */
+            size: number;
+        };
+        /**
+         * @description What caused a run.
+         * @enum {string}
+         */
+        Cause: "manual" | "api" | "schedule" | "retry";
         /** @description A destination that could be saved. */
         CheckedDestination: {
             name: string;
@@ -1207,6 +1343,13 @@ export interface components {
             /** @description `false` revokes the new access and keeps the account of before. */
             accept: boolean;
         };
+        /** @description What a copy of a stored backup came to. */
+        CopiedTo: {
+            /** @description The file, in the destination's folder. */
+            path: string;
+            /** @description Where it is now. */
+            destinationId: string;
+        };
         /** @description Which backup goes where. */
         CopyInput: {
             /** @description Where it is. */
@@ -1216,6 +1359,13 @@ export interface components {
             /** @description Where it goes. */
             toDestinationId: string;
         };
+        /** @description What became of a copy at one destination. */
+        CopyResult: components["schemas"]["StoredCopy"] | components["schemas"]["MissingCopy"];
+        /**
+         * @description Where a copy is in its life.
+         * @enum {string}
+         */
+        CopyState: "present" | "missing" | "deleting" | "deleted";
         /** @description Who is signed in. */
         CurrentSession: {
             userId: string;
@@ -1230,6 +1380,23 @@ export interface components {
             items: string[];
             /** @description A warning per database that cannot. */
             leftOut: components["schemas"]["Warning"][];
+        };
+        /** @description What the backup of one database came to. */
+        DatabaseResult: {
+            /** @description Its name. */
+            database: string;
+            stage?: components["schemas"]["Stage"] | null;
+            /**
+             * Format: date-time
+             * @description Since when the engine keeps a snapshot of it for the dump.
+             */
+            heldSince?: string | null;
+            /** @description Why there is no dump, and so no copy. */
+            error?: string | null;
+            /** @description Per destination. */
+            copies: components["schemas"]["CopyResult"][];
+            /** @description What the dump lacks, and what could not be checked. */
+            warnings?: components["schemas"]["ListedWarning"][];
         };
         /** @description A destination. */
         Destination: {
@@ -1337,6 +1504,15 @@ export interface components {
             identity: string;
             /** @description A page to print and keep where the server is not. */
             recoverySheet: string;
+        };
+        /** @description An object of a backup that could not be restored. */
+        FailedObject: {
+            /** @description Its kind and name: `MATERIALIZED VIEW public.m`. */
+            object: string;
+            /** @description The tool's words. */
+            error: string;
+            /** @description What to do about it. */
+            cure?: string | null;
         };
         /** @description What is wrong with one field. */
         FieldError: {
@@ -1486,6 +1662,16 @@ export interface components {
             /** @description The days on which something happened, or should have. */
             days: components["schemas"]["JobDay"][];
         };
+        /** @description A verification of a copy. */
+        LastVerification: {
+            at: components["schemas"]["Time"];
+            /** @description By whom: `user anna`, `run <id>`. */
+            by: string;
+            how: components["schemas"]["VerificationMethod"];
+            result: components["schemas"]["VerificationResult"];
+            /** @description The result in words. */
+            detail?: string;
+        };
         /** @description A page of a list. */
         List_ApiToken: {
             /** @description In order. */
@@ -1600,14 +1786,12 @@ export interface components {
             /** @description In order. */
             items: {
                 id: string;
-                /** @description `backup`, `restore` or `copy`. */
-                kind: string;
+                kind: components["schemas"]["RunKind"];
                 /** @description Absent for a restore and a copy, or if the job was deleted. */
                 jobId?: string | null;
                 /** @description The job's name, or what is restored or copied. */
                 title: string;
-                /** @description `manual`, `schedule`, `api`, `retry`. */
-                cause: string;
+                cause: components["schemas"]["Cause"];
                 slot?: components["schemas"]["Time"] | null;
                 state: components["schemas"]["RunStatus"];
                 /** Format: int64 */
@@ -1633,12 +1817,7 @@ export interface components {
                 error?: string | null;
                 /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
                 request?: Record<string, never> | null;
-                /**
-                 * @description What came out of it, so far if it has not ended. A backup: `databases`, each with its `copies` and `warnings`, and while
-                 *     more is to come its `stage` and `heldSince`; and the run's own `warnings`. A restore: `target`, `failedObjects`,
-                 *     `warnings`; or `kept`, the name of a restored database that could not be put in its place.
-                 */
-                result?: Record<string, never> | null;
+                result?: components["schemas"]["RunResult"] | null;
                 createdAt: components["schemas"]["Time"];
                 startedAt?: components["schemas"]["Time"] | null;
                 finishedAt?: components["schemas"]["Time"] | null;
@@ -1671,6 +1850,69 @@ export interface components {
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
+        List_StoredBackup: {
+            /** @description In order. */
+            items: {
+                /** @description The copy's id. */
+                id: string;
+                /** @description The backup's id, which its copies at other destinations share. */
+                backupId: string;
+                destinationId: string;
+                /** @description The destination's name. */
+                destination: string;
+                /** @description Relative to the destination's folder. */
+                path: string;
+                state: components["schemas"]["CopyState"];
+                /** @description When the state last changed. */
+                stateAt: components["schemas"]["Time"];
+                /** @description The job's name. */
+                job: string;
+                /** @description As its sidecar says: the job may be another server's, or deleted. */
+                jobId?: string | null;
+                runId?: string | null;
+                /** @description The source's address, without its password. */
+                source?: string | null;
+                /** @description `PostgreSQL`, `SQLite`. */
+                engine: string;
+                /** @description Absent for engines with one database per source. */
+                database?: string | null;
+                /** @description When its run started. */
+                time: components["schemas"]["Time"];
+                /**
+                 * Format: int64
+                 * @description Bytes of the file.
+                 */
+                size: number;
+                /**
+                 * Format: int64
+                 * @description Bytes of the dump, as its sidecar says.
+                 */
+                dumpedSize?: number | null;
+                /** @description Of the file, by algorithm, as its sidecar says. */
+                hashes?: {
+                    [key: string]: string;
+                };
+                /** @description Of the dump, by algorithm, as its sidecar says. */
+                dumpHashes?: {
+                    [key: string]: string;
+                };
+                /** @description `zst`, `gz`; absent if it is not compressed. */
+                compression?: string | null;
+                encrypted: boolean;
+                /** @description The public keys that it is encrypted to, as its sidecar says. */
+                encryptedTo?: string[];
+                /** @description What it lacks, and what could not be checked. */
+                warnings?: Record<string, never>[];
+                sidecar: components["schemas"]["SidecarKnown"];
+                signature?: components["schemas"]["SignatureState"] | null;
+                firstSeenAt: components["schemas"]["Time"];
+                lastSeenAt: components["schemas"]["Time"];
+                verified?: components["schemas"]["LastVerification"] | null;
+            }[];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
         List_Time: {
             /** @description In order. */
             items: string[];
@@ -1689,6 +1931,11 @@ export interface components {
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
+        /** @description A warning as a run's result lists it. */
+        ListedWarning: components["schemas"]["Warning"] & {
+            /** @description The job's owner knows of it: it does not count. */
+            acknowledged?: boolean;
+        };
         /** @description A line of a run's log. */
         LogLine: {
             /**
@@ -1700,6 +1947,15 @@ export interface components {
             /** @description `info`, `warning` or `error`. */
             level: string;
             message: string;
+        };
+        /** @description A copy that is missing. */
+        MissingCopy: {
+            /** @description The destination's id. */
+            destinationId?: string;
+            /** @description Its name at the time. */
+            destination: string;
+            /** @description Why, and what to do. */
+            error: string;
         };
         /**
          * @description How the person comes back.
@@ -1739,7 +1995,7 @@ export interface components {
             path: string;
         };
         /**
-         * @description What a token may do.
+         * @description What a request needs. An API token's scopes are a list of these.
          * @enum {string}
          */
         Permission: "view" | "operate" | "configure" | "administer";
@@ -1834,27 +2090,49 @@ export interface components {
             /** @description What to know before the restore, the most severe first. */
             findings: components["schemas"]["Finding"][];
         };
+        /** @description What a restore came to. */
+        RestoreResult: {
+            /** @description The address of the database that is in its place. */
+            target?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of the dump.
+             */
+            size?: number | null;
+            /** @description What could not be carried over. */
+            warnings?: components["schemas"]["ListedWarning"][];
+            /** @description What could not be restored; the first 500. */
+            failedObjects?: components["schemas"]["FailedObject"][];
+            /** @description How many could not be restored. */
+            failedObjectCount?: number | null;
+            /** @description The passing name of a restored database that could not be put in its place. */
+            kept?: string | null;
+            wayOn?: components["schemas"]["RetryOption"] | null;
+        };
         /**
          * @description What operators may restore into a source. Administrators restore into every source, and replace any database there.
          * @enum {string}
          */
         RestoreTarget: "none" | "newDatabases" | "ownDatabases";
         /**
-         * @description A role.
+         * @description The option that a restore that failed can be tried again with.
+         * @enum {string}
+         */
+        RetryOption: "continueOnError";
+        /**
+         * @description A person's role.
          * @enum {string}
          */
         Role: "viewer" | "operator" | "administrator";
         /** @description A run. */
         Run: {
             id: string;
-            /** @description `backup`, `restore` or `copy`. */
-            kind: string;
+            kind: components["schemas"]["RunKind"];
             /** @description Absent for a restore and a copy, or if the job was deleted. */
             jobId?: string | null;
             /** @description The job's name, or what is restored or copied. */
             title: string;
-            /** @description `manual`, `schedule`, `api`, `retry`. */
-            cause: string;
+            cause: components["schemas"]["Cause"];
             slot?: components["schemas"]["Time"] | null;
             state: components["schemas"]["RunStatus"];
             /** Format: int64 */
@@ -1880,21 +2158,60 @@ export interface components {
             error?: string | null;
             /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
             request?: Record<string, never> | null;
-            /**
-             * @description What came out of it, so far if it has not ended. A backup: `databases`, each with its `copies` and `warnings`, and while
-             *     more is to come its `stage` and `heldSince`; and the run's own `warnings`. A restore: `target`, `failedObjects`,
-             *     `warnings`; or `kept`, the name of a restored database that could not be put in its place.
-             */
-            result?: Record<string, never> | null;
+            result?: components["schemas"]["RunResult"] | null;
             createdAt: components["schemas"]["Time"];
             startedAt?: components["schemas"]["Time"] | null;
             finishedAt?: components["schemas"]["Time"] | null;
         };
         /**
-         * @description How far a run is.
+         * @description What kind of work a run is.
+         * @enum {string}
+         */
+        RunKind: "backup" | "restore" | "copy";
+        /** @description What a run came to. */
+        RunResult: components["schemas"]["BackupResult"] | components["schemas"]["CopiedTo"] | components["schemas"]["RestoreResult"];
+        /**
+         * @description How far a run of a server is.
          * @enum {string}
          */
         RunStatus: "queued" | "running" | "succeeded" | "succeededWithWarnings" | "partial" | "failed" | "cancelled" | "interrupted";
+        /** @description The latest scan of a destination. */
+        Scan: {
+            destinationId: string;
+            state: components["schemas"]["ScanState"];
+            startedAt: components["schemas"]["Time"];
+            finishedAt?: components["schemas"]["Time"] | null;
+            completeAt?: components["schemas"]["Time"] | null;
+            /**
+             * Format: int64
+             * @description Backups found so far.
+             */
+            found: number;
+            /**
+             * Format: int64
+             * @description Backups among them that were unknown.
+             */
+            adopted: number;
+            /**
+             * Format: int64
+             * @description Backups that it has marked as missing.
+             */
+            missing: number;
+            /** @description Why it failed. */
+            error?: string | null;
+            /** @description Folders that could not be read. What is known of backups in them was not changed. */
+            unreadable?: components["schemas"]["UnreadFolder"][];
+        };
+        /** @description The latest scans. */
+        ScanList: {
+            /** @description One per destination that was scanned. */
+            items: components["schemas"]["Scan"][];
+        };
+        /**
+         * @description How far a scan is, or how it ended.
+         * @enum {string}
+         */
+        ScanState: "running" | "complete" | "partial" | "failed" | "cancelled";
         /** @description When a job runs. */
         ScheduleInput: {
             /** @description Five cron fields: minute, hour, day of month, month, day of week; or `@daily` and the like. */
@@ -1940,6 +2257,11 @@ export interface components {
          * @enum {string}
          */
         Severity: "blocks" | "warns" | "informs";
+        /**
+         * @description What is known of the sidecar beside a backup.
+         * @enum {string}
+         */
+        SidecarKnown: "read" | "unread" | "unreadable" | "absent";
         /** @description A name and its password. */
         SignIn: {
             name: string;
@@ -1950,6 +2272,19 @@ export interface components {
          * @enum {string}
          */
         SignatureState: "thisServer" | "unsigned" | "wrong" | "otherInstallation";
+        /** @description Sizes in bytes, before and after the layers. */
+        Size: {
+            /**
+             * Format: int64
+             * @description The dump as the tool wrote it.
+             */
+            plain: number;
+            /**
+             * Format: int64
+             * @description The file at the destination.
+             */
+            stored: number;
+        };
         /** @description A source. */
         Source: {
             id: string;
@@ -2062,6 +2397,11 @@ export interface components {
              */
             allowed?: number | null;
         };
+        /**
+         * @description Where a database stands that is not through yet.
+         * @enum {string}
+         */
+        Stage: "waiting" | "dumping" | "proving";
         /** @description A step of a test. */
         Step: {
             /** @description What was tried: `token`, `account`, `write`, ... */
@@ -2072,6 +2412,79 @@ export interface components {
             detail?: string | null;
             /** @description Why it failed, and what to do. */
             message?: string | null;
+        };
+        /** @description A copy of a backup at a destination, as it was last seen there. */
+        StoredBackup: {
+            /** @description The copy's id. */
+            id: string;
+            /** @description The backup's id, which its copies at other destinations share. */
+            backupId: string;
+            destinationId: string;
+            /** @description The destination's name. */
+            destination: string;
+            /** @description Relative to the destination's folder. */
+            path: string;
+            state: components["schemas"]["CopyState"];
+            /** @description When the state last changed. */
+            stateAt: components["schemas"]["Time"];
+            /** @description The job's name. */
+            job: string;
+            /** @description As its sidecar says: the job may be another server's, or deleted. */
+            jobId?: string | null;
+            runId?: string | null;
+            /** @description The source's address, without its password. */
+            source?: string | null;
+            /** @description `PostgreSQL`, `SQLite`. */
+            engine: string;
+            /** @description Absent for engines with one database per source. */
+            database?: string | null;
+            /** @description When its run started. */
+            time: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Bytes of the file.
+             */
+            size: number;
+            /**
+             * Format: int64
+             * @description Bytes of the dump, as its sidecar says.
+             */
+            dumpedSize?: number | null;
+            /** @description Of the file, by algorithm, as its sidecar says. */
+            hashes?: {
+                [key: string]: string;
+            };
+            /** @description Of the dump, by algorithm, as its sidecar says. */
+            dumpHashes?: {
+                [key: string]: string;
+            };
+            /** @description `zst`, `gz`; absent if it is not compressed. */
+            compression?: string | null;
+            encrypted: boolean;
+            /** @description The public keys that it is encrypted to, as its sidecar says. */
+            encryptedTo?: string[];
+            /** @description What it lacks, and what could not be checked. */
+            warnings?: Record<string, never>[];
+            sidecar: components["schemas"]["SidecarKnown"];
+            signature?: components["schemas"]["SignatureState"] | null;
+            firstSeenAt: components["schemas"]["Time"];
+            lastSeenAt: components["schemas"]["Time"];
+            verified?: components["schemas"]["LastVerification"] | null;
+        };
+        /** @description A copy that is provably whole. */
+        StoredCopy: {
+            /** @description The destination's id. */
+            destinationId?: string;
+            /** @description Its name at the time. */
+            destination: string;
+            /** @description The file, in the destination's folder. */
+            path: string;
+            /** @description Sizes in bytes. */
+            size: components["schemas"]["Size"];
+            /** @description Digests, by algorithm, in lower-case hexadecimal. */
+            checksum: {
+                [key: string]: string;
+            };
         };
         /** @description The server. */
         SystemInfo: {
@@ -2101,6 +2514,13 @@ export interface components {
             scopes: components["schemas"]["Permission"][];
             expiresAt?: components["schemas"]["Time"] | null;
         };
+        /** @description A folder that a scan could not read. */
+        UnreadFolder: {
+            /** @description Relative to the destination's folder. */
+            path: string;
+            /** @description Why. */
+            error: string;
+        };
         /** @description A folder that could not be read. */
         UnreadableFolder: {
             /** @description Relative to the destination's folder. */
@@ -2128,23 +2548,35 @@ export interface components {
             /** @description At least 10 characters. */
             password: string;
         };
-        /** @description What the storage's own hash says. */
+        /** @description Whether a destination holds what was backed up. */
         Verification: {
             result: components["schemas"]["VerificationResult"];
+            checkedBy?: components["schemas"]["VerificationMethod"] | null;
             /** @description In words. */
             detail: string;
         };
+        /** @description The verifications of a copy. */
+        VerificationList: {
+            /** @description The newest first. */
+            items: components["schemas"]["LastVerification"][];
+        };
+        /**
+         * @description How a storage's copy was verified.
+         * @enum {string}
+         */
+        VerificationMethod: "ownHash" | "readBack" | "sizeAndTag" | "deep";
         /**
          * @description Whether it is the file that was backed up.
          * @enum {string}
          */
         VerificationResult: "whole" | "unknown" | "altered";
-        /** @description What a backup lacks, or a check that could not run. */
+        /** @description One thing that a backup lacks, or a check that could not run. Kept in the sidecar and in the run's result. */
         Warning: {
-            /** @description Stable identifier of the kind: `invalid-database`. */
+            /** @description Stable identifier of the kind of warning: `unlogged-tables`, `invalid-database`. */
             code: string;
-            /** @description What it concerns: a table, a database. */
+            /** @description What it concerns (a table, a database), where the kind alone does not say. */
             subject?: string | null;
+            /** @description What is missing or unchecked, and why, as one sentence without its full stop. */
             message: string;
             /** @description What to do about it. */
             cure?: string | null;
@@ -2366,6 +2798,128 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_AuditEntry"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backups: {
+        parameters: {
+            query?: {
+                /** @description Only at the destination with this id. */
+                destination?: string;
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Only of this database. */
+                database?: string;
+                /** @description Only where job, database or destination contain each of these words, in any case. Words with a slash are compared with the path. */
+                search?: string;
+                /** @description Only those with this status. */
+                status?: "missing" | "encrypted" | "unencrypted" | "noSidecar" | "verified" | "altered" | "unverified";
+                /** @description Only backups made at this time or later. */
+                from?: components["schemas"]["Time"];
+                /** @description Only backups made before this time. */
+                to?: components["schemas"]["Time"];
+                /** @description The oldest first. */
+                oldest?: boolean;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_StoredBackup"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backups_names: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupNames"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_backups_summary: {
+        parameters: {
+            query?: {
+                /** @description Only at the destination with this id. */
+                destination?: string;
+                /** @description Only of the job of this name. */
+                job?: string;
+                /** @description Only of this database. */
+                database?: string;
+                /** @description Only where job, database or destination contain each of these words, in any case. Words with a slash are compared with the path. */
+                search?: string;
+                /** @description Only those with this status. */
+                status?: "missing" | "encrypted" | "unencrypted" | "noSidecar" | "verified" | "altered" | "unverified";
+                /** @description Only backups made at this time or later. */
+                from?: components["schemas"]["Time"];
+                /** @description Only backups made before this time. */
+                to?: components["schemas"]["Time"];
+                /** @description The oldest first. */
+                oldest?: boolean;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BackupSummary"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
@@ -2707,6 +3261,39 @@ export interface operations {
             };
         };
     };
+    get_destinations_id_backups_verifications: {
+        parameters: {
+            query: {
+                /** @description As the list shows it. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationList"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_destinations_id_backups_verify: {
         parameters: {
             query?: never;
@@ -2828,6 +3415,97 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Folder"];
                 };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_destinations_id_scan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scan"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_destinations_id_scan: {
+        parameters: {
+            query?: {
+                /** @description Do nothing if the last scan ended less than this number of seconds ago. */
+                maxAge?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scan"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_destinations_id_scan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
@@ -3505,8 +4183,8 @@ export interface operations {
                 jobId?: string;
                 /** @description Only in one of these states: `succeeded,succeededWithWarnings`. */
                 state?: components["schemas"]["RunStatus"][];
-                /** @description Only `backup`, `restore` or `copy`. */
-                kind?: string;
+                /** @description Only of this kind. */
+                kind?: components["schemas"]["RunKind"];
                 cursor?: string;
                 limit?: number;
             };
@@ -3648,6 +4326,34 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_LogLine"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_scans: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScanList"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */

@@ -1,4 +1,5 @@
 import type { Run, RunStatus } from '../../api/client';
+import type { components } from '../../api/schema';
 
 const CAUSES: Record<string, string> = {
   schedule: 'by its schedule',
@@ -26,50 +27,31 @@ export function took(run: Run, now: Date): number | undefined {
   return new Date(run.finishedAt ?? now).getTime() - new Date(run.startedAt).getTime();
 }
 
-export interface Copy {
-  destination: string;
-  destinationId?: string;
-  path?: string;
-  size?: { plain: number; stored: number };
-  error?: string;
-}
+type Schemas = components['schemas'];
+
+/** A copy at one destination: there if it has a path, missing if it has an error. */
+export type Copy = { destination: string; destinationId?: string } & Partial<Schemas['StoredCopy']> &
+  Partial<Schemas['MissingCopy']>;
 
 /** Where a database stands whose backup is not through yet. */
-export type Stage = 'waiting' | 'dumping' | 'proving';
+export type Stage = Schemas['Stage'];
 
-export interface DatabaseResult {
-  database: string;
-  stage?: Stage;
-  /** Since when the engine keeps a snapshot of it for the dump. */
-  heldSince?: string;
-  error?: string;
-  copies: Copy[];
-  warnings?: Warning[];
-}
+export type DatabaseResult = Omit<Schemas['DatabaseResult'], 'copies'> & { copies: Copy[] };
 
 /** What a run left out or could not check. */
-export interface Warning {
-  code: string;
-  subject?: string;
-  message: string;
-  cure?: string;
-  acknowledged?: boolean;
-}
+export type Warning = Schemas['ListedWarning'];
 
 /** A warning with the database that it concerns, if it is one's. */
-export interface RunWarning extends Warning {
-  database?: string;
-}
+export type RunWarning = Warning & { database?: string };
 
 /** What a backup came to, or has come to so far, database by database. */
 export function databasesOf(run: Run): DatabaseResult[] {
-  const result = run.result as { databases?: DatabaseResult[] } | null | undefined;
-  return result?.databases ?? [];
+  return run.result && 'databases' in run.result ? run.result.databases : [];
 }
 
 /** Every warning of a run, each once. */
 export function warningsOf(run: Run): RunWarning[] {
-  const own = (run.result as { warnings?: Warning[] } | null | undefined)?.warnings ?? [];
+  const own = (run.result && 'warnings' in run.result && run.result.warnings) || [];
   const all: RunWarning[] = [
     ...own,
     ...databasesOf(run).flatMap(({ database, warnings = [] }) => warnings.map((warning) => ({ ...warning, database }))),
@@ -89,25 +71,21 @@ export const isAcknowledged = (warning: Warning, entries: string[]): boolean =>
   Boolean(warning.acknowledged) || entries.includes(warning.code) || entries.includes(entryOf(warning));
 
 /** An object that a restore could not restore. */
-export interface FailedObject {
-  object: string;
-  error: string;
-  cure?: string;
-}
+export type FailedObject = Schemas['FailedObject'];
 
 export interface Restored {
   failedObjects: FailedObject[];
   failedObjectCount: number;
   /** The name of a restored database that is not in its place. */
-  kept?: string;
-  wayOn?: string;
+  kept?: string | null;
+  wayOn?: string | null;
 }
 
 /** What a restore came to. */
 export function restoredOf(run: Run): Restored {
-  const result: Partial<Restored> = (run.result as Partial<Restored> | null | undefined) ?? {};
-  const { failedObjects = [], failedObjectCount = failedObjects.length, kept, wayOn } = result;
-  return { failedObjects, failedObjectCount, kept, wayOn };
+  const result = (run.kind === 'restore' && run.result ? run.result : {}) as Schemas['RestoreResult'];
+  const { failedObjects = [], failedObjectCount, kept, wayOn } = result;
+  return { failedObjects, failedObjectCount: failedObjectCount ?? failedObjects.length, kept, wayOn };
 }
 
 export interface RestoreRequest {
