@@ -51,14 +51,16 @@ impl Backup {
 
 #[test]
 fn what_dropbox_knows_to_be_altered_is_refused_before_a_byte_is_restored() {
-    for change in [
-        |bytes: &mut Vec<u8>| bytes.truncate(100_000),
-        |bytes: &mut Vec<u8>| bytes[70_000] ^= 1,
-        |bytes: &mut Vec<u8>| *bytes = vec![7; 500],
-    ] {
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(Change, &str); 3] = [
+        (|bytes| bytes.truncate(100_000), "size"),
+        (|bytes| bytes[70_000] ^= 1, "content hash"),
+        (|bytes| *bytes = vec![7; 500], "size"),
+    ];
+    for (change, what) in changes {
         let backup = backup(&[]);
         backup.world.dropbox().corrupt(&backup.stored(), change, false);
-        backup.is_refused(&["is not the file that was backed up", "content hash"]);
+        backup.is_refused(&["is not the file that was backed up", what]);
         // Restore and get open it and its sidecar, once each.
         let downloads =
             backup.world.dropbox().requests().into_iter().filter(|request| request.route == "files/download");

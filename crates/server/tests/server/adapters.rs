@@ -68,6 +68,7 @@ const MANIFEST: Manifest = Manifest {
     check: |_, _| (),
 };
 
+#[expect(clippy::needless_pass_by_value, reason = "the registry gives the signature")]
 fn open_source(settings: &Settings, secrets: Secrets) -> Result<Box<dyn Source>, sources::Error> {
     assert!(secrets.contains_key("pin"));
     let path = settings.text("place").unwrap();

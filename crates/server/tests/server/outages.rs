@@ -20,9 +20,13 @@ async fn postgres() -> PostgresServer {
 
 /// Asks whether the server is ready until the answer has this status: one answer counts for a second.
 async fn until_ready_is(browser: &Browser, status: u16) -> Answer {
+    until_status(browser, "/readyz", status).await
+}
+
+async fn until_status(browser: &Browser, path: &str, status: u16) -> Answer {
     let deadline = std::time::Instant::now() + PATIENCE;
     loop {
-        let answer = browser.get("/readyz").await;
+        let answer = browser.get(path).await;
         if answer.status == status {
             return answer;
         }
@@ -176,9 +180,11 @@ async fn what_a_dead_server_left_is_settled_by_another_one() {
     let world = World::on_database(&server, "dbackup").await;
     let anna = world.administrator().await;
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
-    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let (disk, destination) = world.folder_destination(&anna, "Disk").await;
     let job = anna.job("shop", &source, &[&destination], json!({})).await;
     let run = id(&world.run_job(&anna, &job).await);
+    // As if it had published nothing.
+    std::fs::remove_dir_all(disk.join("shop")).unwrap();
     let dead = "UPDATE runs SET state = 'running', cause = 'schedule', result = NULL, worker = 'dead', finished_at = NULL, lease_until = \
                 (EXTRACT(EPOCH FROM clock_timestamp()) * 1000 - 1)::bigint";
     server.sql("dbackup", dead);
@@ -196,6 +202,9 @@ async fn what_a_dead_server_left_of_an_upload_is_removed_though_the_job_does_not
     let (disk, destination) = world.folder_destination(&anna, "Disk").await;
     let job = anna.job("shop", &source, &[&destination], json!({})).await;
     let run = id(&world.run_job(&anna, &job).await);
+    // As if it had published nothing.
+    std::fs::remove_dir_all(disk.join("shop")).unwrap();
+    std::fs::create_dir(disk.join("shop")).unwrap();
     let (host, boot) = pipeline::host::fingerprint();
     let left = ["shop", ""].map(|folder| {
         let name = format!("{}{host}-{boot}-0123456789abcdef", domain::naming::PARTIAL_PREFIX);
@@ -266,10 +275,11 @@ async fn a_whole_backup_whose_server_died_before_its_end_has_succeeded_and_is_no
     let mut world = World::new().await;
     let anna = world.administrator().await;
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
-    let (_, destination) = world.folder_destination(&anna, "Disk").await;
+    let (disk, destination) = world.folder_destination(&anna, "Disk").await;
     let job = anna.job("shop", &source, &[&destination], json!({})).await;
     let whole = id(&world.run_job(&anna, &job).await);
-    let half = id(&world.run_job(&anna, &job).await);
+    let half = world.run_job(&anna, &job).await;
+    let (half, copy) = (id(&half), half["result"]["databases"][0]["copies"][0]["path"].as_str().unwrap().to_owned());
     world.stop().await;
     let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
     let running =
@@ -284,12 +294,15 @@ async fn a_whole_backup_whose_server_died_before_its_end_has_succeeded_and_is_no
 
     let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
     database.execute(running, [&half]).unwrap();
-    let growing = "UPDATE runs SET result = json_set(result, '$.databases[0].stage', 'proving') WHERE id = ?1";
+    // As if it had published nothing.
+    let growing = "UPDATE runs SET result = json_set(result, '$.databases[0].stage', 'proving', '$.databases[0].copies', json('[]')) \
+                   WHERE id = ?1";
     database.execute(growing, [&half]).unwrap();
+    std::fs::remove_file(disk.join(&copy)).unwrap();
     drop(database);
     world.start().await;
     let anna = Browser { url: world.url(), ..anna };
-    assert_eq!(anna.get(&format!("/api/runs/{half}")).await.expect(200)["state"], "interrupted");
+    assert_eq!(anna.finished(&half).await["state"], "interrupted");
     let again = anna.until(&format!("/api/jobs/{job}"), |job| job["lastRun"]["cause"] == "retry").await;
     assert_eq!(anna.finished(&id(&again["lastRun"])).await["state"], "succeeded");
 }
@@ -354,7 +367,8 @@ async fn a_metadata_database_that_does_not_answer_is_told_and_is_no_internal_err
         anna.get("/api/jobs").await.problem(503, "unavailable", &["metadata database does not answer"]);
     }
     let _server = server.start_again();
-    anna.get("/api/jobs").await.expect(200);
+    // Whoever asks while another request tries is answered at once.
+    until_status(&anna, "/api/jobs", 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -71,7 +71,7 @@ impl Connection {
         self.is_busy = true;
         let done = self.socket.drive(self.client.batch_execute(sql)).await;
         self.is_busy = false;
-        done.map_err(failure)
+        done.map_err(|error| failure(&error))
     }
 
     /// Runs a statement that may wait for as long as it needs, and returns the first field of its first row as text.
@@ -79,7 +79,7 @@ impl Connection {
         self.is_busy = true;
         let messages = self.socket.drive(self.client.simple_query(sql)).await;
         self.is_busy = false;
-        Ok(messages.map_err(failure)?.iter().find_map(|message| match message {
+        Ok(messages.map_err(|error| failure(&error))?.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
             _ => None,
         }))
@@ -110,22 +110,22 @@ async fn question(client: &Client, sql: &str, encoding: Encoding) -> Result<Rows
         "BEGIN; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; SET LOCAL search_path = pg_catalog; \
          SET LOCAL client_encoding = '{encoding}'"
     );
-    client.batch_execute(&begin).await.map_err(failure)?;
+    client.batch_execute(&begin).await.map_err(|error| failure(&error))?;
     let rows = rows(client, sql).await?;
-    client.batch_execute("COMMIT").await.map_err(failure)?;
+    client.batch_execute("COMMIT").await.map_err(|error| failure(&error))?;
     Ok(rows)
 }
 
 /// Runs one statement and returns its rows. Nothing is prepared: poolers may give each transaction another server connection.
 async fn rows(client: &Client, sql: &str) -> Result<Rows, QueryError> {
     let no_parameters = std::iter::empty::<(&(dyn ToSql + Sync), Type)>();
-    let rows = client.query_typed_raw(sql, no_parameters).await.map_err(failure)?;
+    let rows = client.query_typed_raw(sql, no_parameters).await.map_err(|error| failure(&error))?;
     let mut rows = std::pin::pin!(rows);
     let (mut answer, mut size) = (Rows::new(), 0);
-    while let Some(row) = rows.try_next().await.map_err(failure)? {
+    while let Some(row) = rows.try_next().await.map_err(|error| failure(&error))? {
         let fields: Result<Vec<Vec<u8>>, _> =
             (0..row.len()).map(|column| row.try_get::<_, Field>(column).map(|field| field.0)).collect();
-        let fields = fields.map_err(failure)?;
+        let fields = fields.map_err(|error| failure(&error))?;
         size += fields.iter().map(Vec::len).sum::<usize>();
         if size as u64 > MAX_ANSWER {
             return Err(QueryError::lost(format!("the answer has more than {MAX_ANSWER} bytes")));
@@ -188,7 +188,7 @@ impl<'a> FromSql<'a> for Field {
     }
 }
 
-fn failure(error: tokio_postgres::Error) -> QueryError {
+fn failure(error: &tokio_postgres::Error) -> QueryError {
     if let Some(said) = error.as_db_error() {
         return QueryError::Sql(SqlError {
             sqlstate: said.code().code().to_owned(),

@@ -22,7 +22,7 @@ pub(super) struct Session {
 #[derive(Debug)]
 enum Line {
     Driver(Connection),
-    Psql(PsqlSession),
+    Psql(Box<PsqlSession>),
 }
 
 impl Session {
@@ -35,7 +35,7 @@ impl Session {
                 set.map_err(|error| failed(source, &what, error))?;
                 Line::Driver(connection)
             }
-            None => Line::Psql(PsqlSession::open(source, database, &what).await?),
+            None => Line::Psql(Box::new(PsqlSession::open(source, database, &what).await?)),
         };
         Ok(Self { source: source.clone(), what, line })
     }

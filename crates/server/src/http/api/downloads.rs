@@ -183,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_hangs_keeps_its_place_after_the_client_has_gone() {
         let place: Place = Arc::new(());
-        let ((begun, has_begun), (end, ended)) = (tokio::sync::oneshot::channel(), mpsc::channel());
+        let ((begun, has_begun), (end, ended)) = (tokio::sync::oneshot::channel(), mpsc::sync_channel(1));
         let entry = adapter::destination::Entry { size: 1, ..adapter::destination::Entry::default() };
         let hanging = Hanging { entry, begun: Some(begun), end: Some(ended) };
         let mut body = Box::pin(pieces(Box::new(hanging), Some(Arc::clone(&place))));
