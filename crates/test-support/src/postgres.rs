@@ -178,6 +178,18 @@ impl PostgresServer {
         run(&mut self.psql(database, sql))
     }
 
+    /// Creates a tablespace in a new folder, which must outlive the server.
+    pub fn create_tablespace(&self, name: &str, folder: &Path) {
+        // PostgreSQL's user must come to it.
+        let reachable = fs::Permissions::from_mode(0o711);
+        fs::set_permissions(folder.parent().unwrap(), reachable).unwrap();
+        fs::create_dir(folder).unwrap();
+        if getuid().is_root() {
+            run(Command::new("chown").arg("postgres").arg(folder));
+        }
+        self.sql("postgres", &format!("CREATE TABLESPACE \"{name}\" LOCATION '{}'", folder.display()));
+    }
+
     /// Starts SQL as the superuser without waiting for its end.
     pub fn start_sql(&self, database: &str, sql: &str) -> Child {
         self.psql(database, sql).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()

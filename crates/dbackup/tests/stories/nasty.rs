@@ -230,3 +230,86 @@ fn a_nasty_database_goes_from_postgresql_16_to_17() {
 fn a_nasty_database_goes_from_postgresql_17_to_18() {
     goes_out_and_comes_back(V17, V18);
 }
+
+/// What is special of a database, with the facts of `pg_database` that show it: as JSON, since every version has other columns.
+fn particulars(server: &PostgresServer, database: &str) -> String {
+    let sql = "SELECT (to_jsonb(d) - '{oid,datname,datfrozenxid,datminmxid,dattablespace,datlastsysoid,datacl,datdba,datcollversion}'::text[])::text, \
+               spcname, (SELECT string_agg(relname || ' ' || coalesce(t.spcname, '-'), ',' ORDER BY relname) FROM pg_class c \
+               LEFT JOIN pg_tablespace t ON t.oid = reltablespace WHERE relnamespace = 'public'::regnamespace), \
+               (SELECT string_agg(x, ',' ORDER BY x) FROM sorted), (SELECT md5(string_agg(x, '' ORDER BY x COLLATE \"C\")) FROM sorted) \
+               FROM pg_database d JOIN pg_tablespace s ON s.oid = dattablespace WHERE datname = current_database()";
+    server.sql(database, sql)
+}
+
+/// Backs up a database of its own kind, and restores it as absent, over another one, and in place.
+fn keeps_its_particulars(version: PostgresVersion, options: &str) {
+    let world = World::new();
+    let server = PostgresServer::start(version);
+    let folders = [world.path("fast disk"), world.path("slow disk")];
+    server.create_tablespace("fast ts", &folders[0]);
+    server.create_tablespace("slow", &folders[1]);
+    server.sql(
+        "postgres",
+        &format!("CREATE DATABASE special TEMPLATE template0 ENCODING 'UTF8' {options} TABLESPACE \"fast ts\""),
+    );
+    server.sql(
+        "special",
+        "CREATE TABLE sorted (x text PRIMARY KEY) TABLESPACE slow; CREATE INDEX there ON sorted (lower(x)) TABLESPACE pg_default; \
+         INSERT INTO sorted VALUES ('a10'), ('a9'), ('B'), ('ä'), ('w'), ('V'), ('z')",
+    );
+    std::fs::create_dir(world.path("backups")).unwrap();
+    let destination = format!("file://{}", world.path("backups").display());
+    let mut backup = world.command(&["backup", "--to", &destination, "--job", "special"]);
+    backup.env("DBACKUP_POSTGRES_BIN", version.bin()).env("DBACKUP_SOURCE", server.address("special"));
+    Ran::of(&mut backup).succeeded();
+    let (wanted, wanted_schema) = (particulars(&server, "special"), schema(&server, version, "special"));
+    for (database, arguments) in [
+        ("absent", &[][..]),
+        ("absent", &["--overwrite"][..]),
+        ("in_place", &["--in-place"][..]),
+        ("in_place", &["--in-place", "--overwrite"][..]),
+    ] {
+        let mut restore = world.command(&["restore", &destination, "--job", "special", "--latest"]);
+        restore.args(arguments);
+        restore.env("DBACKUP_POSTGRES_BIN", version.bin()).env("DBACKUP_TARGET", server.address(database));
+        Ran::of(&mut restore).succeeded();
+        assert_eq!(particulars(&server, database), wanted, "{version:?} {options} {database} {arguments:?}");
+        assert_eq!(schema(&server, version, database), wanted_schema, "{version:?} {options} {database} {arguments:?}");
+        if arguments.is_empty() {
+            server.sql(database, "CREATE TABLE of_before (x int)");
+        }
+    }
+}
+
+const ICU: &str = "LOCALE_PROVIDER icu ICU_LOCALE 'en-US-u-kn-true' LC_COLLATE 'C' LC_CTYPE 'C'";
+
+#[test]
+fn a_database_in_two_tablespaces_comes_back_and_in_place() {
+    for version in [V14, Debian] {
+        keeps_its_particulars(version, "LC_COLLATE 'C' LC_CTYPE 'C'");
+    }
+}
+
+#[test]
+fn a_database_with_an_icu_locale_comes_back_and_in_place() {
+    for version in [Debian, V16, V17, V18] {
+        keeps_its_particulars(version, ICU);
+    }
+}
+
+#[test]
+fn a_database_with_icu_rules_comes_back_and_in_place() {
+    for version in [V16, V17, V18] {
+        keeps_its_particulars(version, &format!("{ICU} ICU_RULES '&V << w <<< W'"));
+    }
+}
+
+#[test]
+fn a_database_with_the_builtin_provider_comes_back_and_in_place() {
+    for (version, locale) in [(V17, "C"), (V17, "C.UTF-8"), (V18, "PG_UNICODE_FAST")] {
+        keeps_its_particulars(
+            version,
+            &format!("LOCALE_PROVIDER builtin BUILTIN_LOCALE '{locale}' LC_COLLATE 'C' LC_CTYPE 'C'"),
+        );
+    }
+}
