@@ -48,7 +48,7 @@ mod tests {
     async fn a_call_that_hangs_owns_its_place_although_nobody_waits_for_it() {
         let place: Place = Arc::new(());
         let (begun, has_begun) = tokio::sync::oneshot::channel();
-        let (end, ended) = mpsc::channel::<()>();
+        let (end, ended) = mpsc::sync_channel::<()>(1);
         let hanging = blocking(move || {
             let _ = begun.send(());
             let _ = ended.recv();

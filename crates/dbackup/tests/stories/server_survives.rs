@@ -50,6 +50,8 @@ fn kill_9_in_the_middle_of_a_run_is_told_at_the_next_start() {
     let mut server = Serving::start(&world, &[]);
     server.token = token;
     test_support::wait_until("the private copy is removed", || !left.exists());
+    // Its destination is asked first whether it published anything.
+    test_support::wait_until("the run is settled", || server.get(&path)["state"] != "running");
     let run = server.get(&path);
     assert_eq!(run["state"], "interrupted");
     assert!(run["error"].as_str().unwrap().contains("nothing unfinished counts"), "{run}");

@@ -299,7 +299,7 @@ mod tests {
         }
     }
 
-    fn result(database: serde_json::Value) -> BackupResult {
+    fn result(database: &serde_json::Value) -> BackupResult {
         let whole = json!({"database": "shop", "copies": [stored()]});
         serde_json::from_value(json!({"databases": [whole, database]})).unwrap()
     }
@@ -313,10 +313,10 @@ mod tests {
             (json!({"database": "blog", "copies": [], "error": "no such database"}), RunState::Partial),
             (json!({"database": "blog", "copies": []}), RunState::Partial),
         ] {
-            assert_eq!(result(database.clone()).state(), state, "{database}");
+            assert_eq!(result(&database).state(), state, "{database}");
         }
         assert_eq!(BackupResult::default().state(), RunState::Failed);
-        let mut warned = result(json!({"database": "blog", "copies": [stored()]}));
+        let mut warned = result(&json!({"database": "blog", "copies": [stored()]}));
         warned.warnings.push(Warning::new("x", "y").listed(&[]));
         assert_eq!(warned.state(), RunState::SucceededWithWarnings);
         warned.warnings[0].acknowledged = true;
@@ -325,8 +325,8 @@ mod tests {
 
     #[test]
     fn only_a_result_without_stages_has_ended() {
-        assert!(result(json!({"database": "blog", "copies": [stored()]})).has_ended());
-        assert!(!result(json!({"database": "blog", "stage": "proving", "copies": [stored()]})).has_ended());
+        assert!(result(&json!({"database": "blog", "copies": [stored()]})).has_ended());
+        assert!(!result(&json!({"database": "blog", "stage": "proving", "copies": [stored()]})).has_ended());
         assert!(!BackupResult::default().has_ended());
     }
 
