@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::App;
 use crate::failure::{Failure, of_dropbox_fault};
+use crate::patience::Patience;
 
 /// The names of the app's secrets.
 pub(crate) const APP_KEY: &str = "appKey";
@@ -24,15 +25,6 @@ const MOST: usize = 256;
 pub(crate) const WRITING: [&str; 2] = ["files.content.write", "files.metadata.read"];
 /// The scopes that reading a backup has proved.
 pub(crate) const READING: [&str; 2] = ["files.content.read", "files.metadata.read"];
-
-/// Whether somebody waits for the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Patience {
-    /// A person looks at the screen.
-    Short,
-    /// A run works through the night.
-    Long,
-}
 
 /// What tells clients apart; a destination that is changed gets a new one.
 type Key = (String, String, bool, Patience);

@@ -15,6 +15,7 @@ mod listen;
 mod listings;
 mod metrics;
 mod passwords;
+mod patience;
 mod private_files;
 mod readiness;
 mod recovery_sheet;

@@ -17,8 +17,8 @@ use runner::{Limited, SidecarState, SignatureState};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::patience::Patience;
 
 /// Scans of this process at once.
 const MAX_SCANS: usize = 16;

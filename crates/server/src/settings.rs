@@ -16,12 +16,12 @@ use serde_json::{Map, Value};
 use sources::{Source, SourceAdapter};
 
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::host_paths::Use;
 use crate::http::caller::Caller;
 use crate::http::problem::{Fields, Problem};
 use crate::http::secret_field::SecretFields;
+use crate::patience::Patience;
 
 pub(crate) use description::{describe, destination_settings, source_settings};
 

@@ -26,8 +26,9 @@ use super::log::Level;
 use super::stages::Stages;
 use super::{Active, StopReason};
 use crate::app::App;
-use crate::dropbox_clients::{Patience, WRITING};
+use crate::dropbox_clients::WRITING;
 use crate::failure::{Failure, of_storage};
+use crate::patience::Patience;
 
 /// How long the look at the destinations' space may take after a run.
 const SPACE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -78,7 +79,9 @@ impl App {
                 active.stop(StopReason::TimedOut);
             })
         });
-        let (outcome, used) = self.carry_out_plan(run, active, spec, plan).await;
+        let (mut outcome, used) = self.carry_out_plan(run, active, spec, plan).await;
+        // A stop from now on came too late.
+        outcome.committed |= active.stopped_for().is_none();
         timer.inspect(JoinHandle::abort);
         // Not part of the job's time: a destination that is slow to tell its space must not fail a run that succeeded. A run that is
         // stopped has its end stored at once.

@@ -14,8 +14,9 @@ use super::executor::Outcome;
 use super::guard::StillOurs;
 use super::log::Level;
 use crate::app::App;
-use crate::dropbox_clients::{Patience, READING, WRITING};
+use crate::dropbox_clients::{READING, WRITING};
 use crate::failure::{Failure, of_storage};
+use crate::patience::Patience;
 
 impl App {
     pub(crate) async fn copy(&self, run: &Run, active: &Active, spec: &CopySpec) -> Outcome {

@@ -8,8 +8,8 @@ use domain::run::{CopySpec, PutInPlaceSpec, RestoreSpec, RunSpec};
 
 use super::log::Level;
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::patience::Patience;
 
 /// How often all sources are looked at, from the start on.
 const LOOK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);

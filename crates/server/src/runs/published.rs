@@ -15,8 +15,8 @@ use tokio::time::timeout;
 
 use super::backup::{listed, stored_copy};
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::patience::Patience;
 
 /// Maximum time for the look at a run's destinations, which are asked at the same time, and for that at its source.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(60);

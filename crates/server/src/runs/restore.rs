@@ -20,8 +20,8 @@ use super::executor::Outcome;
 use super::guard::StillOurs;
 use super::log::Level;
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::patience::Patience;
 use crate::restore_targets::{Asked, Permitted, check_kept};
 
 /// Maximum number of events that wait to be stored.

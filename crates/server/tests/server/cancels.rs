@@ -44,3 +44,24 @@ async fn a_stopped_run_ends_without_waiting_for_a_destination_to_tell_its_space(
     assert_eq!(ended["state"], "succeeded", "the cancel came too late: {ended}");
     assert_eq!(world.dropbox().files().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_after_the_end_of_a_partial_run_does_not_undo_it() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let (disk, folder) = world.folder_destination(&anna, "Disk").await;
+    let job = anna.job("shop", &source, &[&dropbox, &folder], json!({})).await;
+    std::fs::remove_dir_all(disk).unwrap();
+    let asked = || world.dropbox().requests().iter().filter(|request| request.route == SPACE).count();
+    let before = asked();
+    world.dropbox().inject(Fault::next(SPACE, FaultKind::StalledAnswer).times(1000));
+    let run = anna.post(&format!("/api/jobs/{job}/run"), &json!({})).await.expect(202);
+    wait_until("the space was asked for", || asked() > before);
+    anna.post(&format!("/api/runs/{}/cancel", id(&run)), &json!({})).await.expect(202);
+    let ended = anna.finished(&id(&run)).await;
+    assert_eq!(ended["state"], "partial", "the cancel came too late: {ended}");
+    assert!(ended["error"].as_str().unwrap().starts_with("Disk"), "{ended}");
+    assert_eq!(world.dropbox().files().len(), 2);
+}

@@ -25,8 +25,8 @@ use super::super::time::Time;
 use super::restores::FindingInfo;
 use super::stored_backups::MethodName;
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::patience::Patience;
 use crate::stored_copies::method;
 
 /// Maximum number of unreadable folders in an answer.

@@ -12,8 +12,8 @@ use super::backups::check_backup;
 use super::queue::{Queued, queue};
 use super::runs::RunInfo;
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::patience::Patience;
 
 /// Which backup goes where.
 #[derive(Debug, Deserialize, ToSchema)]

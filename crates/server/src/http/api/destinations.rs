@@ -26,8 +26,9 @@ use super::super::time::Time;
 use super::dropbox_grant::{Access, BY_HAND};
 use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
-use crate::dropbox_clients::{APP_KEY, Patience};
+use crate::dropbox_clients::APP_KEY;
 use crate::failure::{Failure, of_dropbox_fault};
+use crate::patience::Patience;
 use crate::settings::{DestinationSettings, check as check_settings, destination_settings};
 
 /// A destination.

@@ -27,8 +27,8 @@ use super::super::problem::Problem;
 use super::super::time::Time;
 use super::backups::{check_backup, check_exists};
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::patience::Patience;
 
 const VALID: SignedDuration = SignedDuration::from_secs(60);
 

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::super::problem::Problem;
 use super::dropbox_adapter::Mode;
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::{Failure, of_dropbox};
+use crate::patience::Patience;
 
 /// What a person can do where a grant could not be revoked.
 pub(super) const BY_HAND: &str = "Revoke it in Dropbox: Settings, Connected apps";

@@ -15,9 +15,9 @@ use super::super::extract::{Body, Id, Query};
 use super::super::lists::page;
 use super::super::problem::{Fields, Problem};
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
 use crate::host_paths::Use;
+use crate::patience::Patience;
 
 /// Which folder, and which page of it.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -17,8 +17,8 @@ use super::backups::SignatureName;
 use super::queue::{Queued, queue};
 use super::runs::RunInfo;
 use crate::app::App;
-use crate::dropbox_clients::Patience;
 use crate::failure::Failure;
+use crate::patience::Patience;
 use crate::redaction::redact;
 use crate::runs::restore::{asked, options};
 
