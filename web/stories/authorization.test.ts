@@ -164,7 +164,8 @@ test('M-14 M-15 M-16: a full Dropbox is told with what is used and what is allow
   await world.page.goto(`${world.url}/runs/${run.id}`);
   const alert = world.page.getByRole('alert');
   await alert.waitFor();
-  expect(await alert.textContent()).toContain('Offsite is full (0 B of 1.0 KiB used)');
+  expect(await alert.textContent()).toContain('is full (0 B of 1.0 KiB used)');
+  expect(await alert.textContent()).toContain('Offsite');
   await world.look('run, quota');
   await world.emulator('PUT', 'quota', '2GiB');
   const again = await world.ask('POST', `/api/jobs/${job.id}/run`);
