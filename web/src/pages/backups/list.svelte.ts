@@ -25,6 +25,7 @@ export class BackupList {
     const turn = ++this.#turn;
     this.#query = query;
     this.loading = true;
+    if (!this.backups) this.failure = undefined;
     void this.#summarize(turn);
     try {
       let backups: Stored[] = [];
