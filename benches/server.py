@@ -110,10 +110,10 @@ def fill_backups(catalog, destination):
     )
     columns = (
         "id, backup_id, series_id, destination_id, path, created_at, state, state_at, scan, stored_size, encrypted, hashes, "
-        "sidecar, first_seen_at, last_seen_at"
+        "sidecar, first_seen_at, last_seen_at, path_key"
     )
     catalog.executemany(
-        f"INSERT INTO copies ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, 0, 1, 1024, TRUE, '{{}}', 'read', 0, 0)",
+        f"INSERT INTO copies ({columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 1, 1024, TRUE, '{{}}', 'read', 0, 0, LOWER(?5))",
         (
             (key(n), key(n), key(n % JOBS), destination, f"job {n % JOBS:05}/backup_{n}.dump.age", n * 1000,
              "present" if n % 1000 else "missing")

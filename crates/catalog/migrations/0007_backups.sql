@@ -63,6 +63,8 @@ CREATE TABLE copies (
     series_id TEXT NOT NULL,
     destination_id TEXT NOT NULL REFERENCES destinations (id) ON DELETE CASCADE,
     path TEXT NOT NULL,
+    -- The same for all spellings of a path: some storages list a path in another case than it was written.
+    path_key TEXT NOT NULL,
     -- The backup's, for the order of lists.
     created_at BIGINT NOT NULL,
     -- present, missing, deleting, deleted
@@ -97,6 +99,7 @@ CREATE INDEX copies_series ON copies (series_id, created_at, id) WHERE state <> 
 CREATE INDEX copies_missing ON copies (created_at, id) WHERE state = 'missing';
 CREATE INDEX copies_altered ON copies (created_at, id) WHERE verified_result = 'altered';
 CREATE INDEX copies_bare ON copies (created_at, id) WHERE sidecar IN ('absent', 'unreadable');
+CREATE INDEX copies_path_key ON copies (destination_id, path_key);
 CREATE INDEX copies_backup ON copies (backup_id);
 CREATE INDEX copies_unread ON copies (destination_id, created_at, id) WHERE sidecar = 'unread';
 CREATE INDEX copies_deleted ON copies (state_at) WHERE state = 'deleted';

@@ -165,8 +165,8 @@ pub(crate) async fn write(
     let series_id = series(transaction, fields.destination_id, fields.backup, now).await?;
     let text = "INSERT INTO copies (id, backup_id, series_id, destination_id, path, created_at, state, state_at, scan, \
                 stored_size, stored_at, encrypted, hashes, sidecar, sidecar_size, sidecar_at, signature, first_seen_at, \
-                last_seen_at) \
-                VALUES ($1, $2, $3, $4, $5, $6, 'present', $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $7, $7) \
+                last_seen_at, path_key) \
+                VALUES ($1, $2, $3, $4, $5, $6, 'present', $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $7, $7, $17) \
                 ON CONFLICT (destination_id, path) DO UPDATE SET backup_id = excluded.backup_id, \
                 series_id = excluded.series_id, created_at = excluded.created_at, state = excluded.state, \
                 state_at = excluded.state_at, scan = excluded.scan, stored_size = excluded.stored_size, \
@@ -190,7 +190,8 @@ pub(crate) async fn write(
         fields.sidecar.as_str(),
         fields.sidecar_size,
         fields.sidecar_at,
-        fields.signature
+        fields.signature,
+        names::key(fields.path)
     ];
     sql::value(transaction, text, values).await?.ok_or(Error::Conflict)
 }

@@ -3,18 +3,18 @@
 //! A copy carries the number of the scan that saw it last. What carries the number of the scan in progress was seen by it, or was changed
 //! by this server since it began, and is newer than what it read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use domain::BackupName;
 use domain::sidecar::Sidecar;
 use jiff::Timestamp;
 
+use crate::Catalog;
 use crate::backups::{self, Hashes, NewBackup};
 use crate::copies::{self, Fields, SidecarKnown};
 use crate::error::Error;
 use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, Value, json};
-use crate::{Catalog, names};
 
 /// Copies looked at per statement when those that are missing are marked.
 const SWEEP_PAGE: i64 = 500;
@@ -366,32 +366,30 @@ async fn describe(
 }
 
 /// Removes copies that a scan has found under a path that differs only by case: some storages list a path as its folder is spelt, not as
-/// it was written.
+/// it was written. Called missing instead, such a copy would be offered for deletion, and its file is the one that was found.
 async fn remove_respelled(
     transaction: &mut Transaction,
     destination_id: &str,
     scan: i64,
     gone: &[&str],
 ) -> Result<(), Error> {
-    struct Pair {
+    struct Respelled {
         id: String,
-        path: String,
-        seen: String,
+        backup_id: String,
     }
-    record!(Pair, "copies", { id, path, seen });
+    record!(Respelled, "copies", { id, backup_id });
     let text = format!(
-        "SELECT c.id, c.path, o.path AS seen FROM copies c JOIN copies o ON o.backup_id = c.backup_id \
-         AND o.destination_id = c.destination_id AND o.id <> c.id AND o.state = 'present' AND o.scan = $2 \
+        "SELECT DISTINCT c.id, c.backup_id FROM copies c JOIN copies o ON o.destination_id = c.destination_id \
+         AND o.path_key = c.path_key AND o.id <> c.id AND o.state = 'present' AND o.scan = $2 AND o.stored_size = c.stored_size \
          WHERE c.destination_id = $1 AND c.scan < $2 AND c.id IN ({})",
         sql::placeholders(3, gone.len())
     );
     let ids = gone.iter().map(|id| Value::from(*id));
-    let pairs: Vec<Pair> =
+    let respelled: Vec<Respelled> =
         sql::all(&mut *transaction, &text, values![destination_id, scan].into_iter().chain(ids)).await?;
-    let is_same = |pair: &&Pair| names::key(&pair.path) == names::key(&pair.seen);
-    let respelled: HashSet<&str> = pairs.iter().filter(is_same).map(|pair| pair.id.as_str()).collect();
-    for id in respelled {
+    for Respelled { id, backup_id } in respelled {
         sql::run(&mut *transaction, "DELETE FROM copies WHERE id = $1", values![id]).await?;
+        backups::remove_orphan(transaction, &backup_id).await?;
     }
     Ok(())
 }

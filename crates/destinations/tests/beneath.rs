@@ -134,3 +134,20 @@ async fn folders_below_each_other_without_end_are_told_and_bar_nothing() {
     assert_eq!((all.objects.len(), all.unreadable.len()), (1, 1));
     assert!(all.unreadable[0].cause.contains("below each other"));
 }
+
+#[tokio::test]
+async fn a_folder_that_is_not_mounted_says_nothing_of_its_files() {
+    let parent = tempfile::tempdir().unwrap();
+    let destination = at(&parent.path().join("unmounted"));
+    for error in [
+        destination.stat("job/backup").await.map(drop).unwrap_err(),
+        destination.open("job/backup").await.map(drop).unwrap_err(),
+        destination.read("job/backup", 1000).await.map(drop).unwrap_err(),
+        destination.delete("job/backup", None).await.unwrap_err(),
+        destination.prove("job/backup", &Expected::default()).await.map(drop).unwrap_err(),
+        destination.list("").await.map(drop).unwrap_err(),
+        destination.list_readable("").await.map(drop).unwrap_err(),
+    ] {
+        assert!(*error.kind() == Kind::Unavailable && error.to_string().contains("mount"), "{error}");
+    }
+}

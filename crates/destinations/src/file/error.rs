@@ -5,7 +5,8 @@ use std::path::Path;
 
 use adapter::{Error, Kind};
 
-use super::{FileSystem, LINK, beneath};
+use super::beneath::{self, Beneath};
+use super::{FileSystem, LINK};
 
 impl FileSystem {
     /// Sorts an error of the file system: `what` is the act, `path` its object.
@@ -21,6 +22,18 @@ impl FileSystem {
             }
             _ => Error::failed(what, error),
         }
+    }
+
+    /// Opens the destination's folder. One that is not there says nothing of its files: it may be on a disk that is not mounted.
+    pub(super) fn root(&self) -> Result<Beneath, Error> {
+        self.beneath().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                let what = format!("could not open {}", self.folder.display());
+                Error::new(Kind::Unavailable, what, "the folder does not exist")
+                    .cure("If it lies on a disk or a share of its own, mount that.")
+            }
+            _ => self.read_error("", &error),
+        })
     }
 
     pub(super) fn read_error(&self, path: &str, error: &io::Error) -> Error {

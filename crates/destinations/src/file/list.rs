@@ -130,7 +130,7 @@ impl Sink {
                 false => destination.io_error("could not list", &start, &error),
             })
         };
-        let beneath = destination.beneath().map_err(failed)?;
+        let beneath = destination.root().map_err(Stopped::Failed)?;
         let folder = match beneath.listed(prefix) {
             // A job that has no backups yet. The destination's own folder must be there.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !prefix.is_empty() => return Ok(()),

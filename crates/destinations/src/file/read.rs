@@ -31,7 +31,7 @@ impl FileSystem {
         let (destination, path) = (self.clone(), check_path(path)?.to_owned());
         blocking(move || {
             let failed = |error: io::Error| destination.read_error(&path, &error);
-            let file = destination.beneath().and_then(|beneath| beneath.file(&path)).map_err(failed)?;
+            let file = destination.root()?.file(&path).map_err(failed)?;
             let entry = entry(&rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?);
             let what = format!("could not read {}", destination.folder.join(&path).display());
             Ok(FileDownload { file: Arc::new(file), entry, what })
@@ -42,7 +42,7 @@ impl FileSystem {
     /// Looks a file up; no byte of it is read.
     pub(super) async fn look_up(&self, path: &str) -> Result<Option<Entry>, Error> {
         let (destination, path) = (self.clone(), check_path(path)?.to_owned());
-        blocking(move || match destination.beneath().and_then(|beneath| beneath.look(&path)) {
+        blocking(move || match destination.root()?.look(&path) {
             Ok(found) => match FileType::from_raw_mode(found.st_mode) {
                 FileType::RegularFile => Ok(Some(entry(&found))),
                 FileType::Symlink => Err(destination.read_error(&path, &rustix::io::Errno::LOOP.into())),
@@ -61,7 +61,7 @@ impl FileSystem {
         let (destination, path, wanted) = (self.clone(), check_path(path)?.to_owned(), expected.size);
         blocking(move || {
             let failed = |error: io::Error| destination.read_error(&path, &error);
-            let file = destination.beneath().and_then(|beneath| beneath.file(&path)).map_err(failed)?;
+            let file = destination.root()?.file(&path).map_err(failed)?;
             let found = rustix::fs::fstat(&file).map_err(|error| failed(error.into()))?;
             if size(&found) != wanted {
                 return Ok(Proof { how: How::SizeAndTag, size: size(&found), hashes: Hashes::default() });

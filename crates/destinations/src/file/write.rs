@@ -61,7 +61,7 @@ impl FileSystem {
     pub(super) async fn remove(&self, path: &str, meant: Option<&Version>) -> Result<(), Error> {
         let (destination, path, meant) = (self.clone(), check_path(path)?.to_owned(), meant.cloned());
         blocking(move || {
-            let removed = destination.beneath().and_then(|beneath| remove(&beneath, &path, meant.as_ref()));
+            let removed = remove(&destination.root()?, &path, meant.as_ref());
             let whole = destination.folder.join(&path);
             match removed {
                 Ok(true) => Ok(()),
