@@ -1,6 +1,6 @@
 //! The suites that every adapter has to pass.
 //!
-//! A test file of an adapter names how an empty destination is made, and gets a test per check:
+//! An adapter's test file passes a function that creates an empty destination, and gets one test per check:
 //!
 //! ```ignore
 //! mod folder {

@@ -46,7 +46,7 @@ pub trait Destination: Send + Sync {
     /// [`Kind::Taken`] if the storage can tell already.
     async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error>;
 
-    /// Goes on with an upload that was interrupted. Write the same bytes again, from the first one.
+    /// Resumes an interrupted upload. The caller writes the same bytes again, from the first one.
     ///
     /// # Errors
     /// [`Kind::NotResumable`], now or later, if it has to start anew; always without [`Capabilities::resume`].
@@ -81,7 +81,7 @@ pub trait Destination: Send + Sync {
         self.pages(folder).await
     }
 
-    /// Looks a file up without reading it. Returns `None` if it does not exist.
+    /// Returns a file's metadata without reading the file, or `None` if it does not exist.
     async fn stat(&self, path: &str) -> Result<Option<Entry>, Error>;
 
     /// Deletes a file. One that is gone already counts as deleted. With a `version` that [`Self::stat`] returned, only that one is
@@ -102,8 +102,8 @@ pub trait Destination: Send + Sync {
     /// Tests the storage step by step, each told as soon as it is known. Returns whether all passed.
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool;
 
-    /// Returns the folders in a folder of the storage, by name. Unlike everywhere else, the path is absolute there: a person looks for
-    /// where the destination's own folder shall be. Empty or `/` is the root.
+    /// Returns the folders in a folder of the storage, sorted by name. Unlike elsewhere, the path is absolute, because a user browses the
+    /// whole storage to choose the destination's folder. Empty or `/` is the root.
     ///
     /// # Errors
     /// [`Kind::Unsupported`] without [`Capabilities::browse`].

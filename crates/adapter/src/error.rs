@@ -57,7 +57,7 @@ pub enum Kind {
     Damaged,
     /// Nobody answers: no route, no name, refused, timed out, or asked to come back later.
     Unavailable,
-    /// An interrupted upload cannot go on; nothing is lost but time.
+    /// An interrupted upload cannot be resumed and has to start again.
     NotResumable,
     /// The caller's own gate or guard closed before anything was changed.
     Stopped,

@@ -28,7 +28,7 @@ pub async fn a_proof_says_what_is_there_and_how_that_is_known(subject: &Subject)
         None => assert_ne!(proof.how, How::OwnHash),
     }
     assert_eq!(is_proved, proof.how != How::SizeAndTag, "what is not compared is not proved");
-    // Where nobody knows what the storage's own hash should be, it finds another way, or says that it has none.
+    // If the expected value of the storage's own hash is unknown, the proof uses another method or reports that there is none.
     let sha256 =
         Expected { size: 5, hashes: right.hashes.get("sha256").map(|hash| Hashes::of("sha256", hash)).unwrap() };
     let proof = destination.prove("job/y", &sha256).await.unwrap();

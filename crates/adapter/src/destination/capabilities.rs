@@ -9,7 +9,7 @@ pub struct Capabilities {
     pub browse: bool,
     /// It tells how much room there is.
     pub quota: bool,
-    /// An interrupted upload can go on in another process.
+    /// Another process can resume an interrupted upload.
     pub resume: bool,
     /// A file and its companion are published in one step.
     pub atomic_pair: bool,

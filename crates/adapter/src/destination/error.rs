@@ -24,7 +24,7 @@ impl Error {
             .cure("Look at what is there now, then try again.")
     }
 
-    /// An interrupted upload cannot go on; nothing is lost but time.
+    /// An interrupted upload cannot be resumed and has to start again.
     pub fn not_resumable(destination: &str, cause: impl std::fmt::Display) -> Self {
         Self::new(Kind::NotResumable, format!("the interrupted upload to {destination} cannot go on"), cause)
     }

@@ -58,7 +58,7 @@ fn expected(content: &Bytes) -> Expected {
     digester.finish().into()
 }
 
-/// Tells the room that is left, in words.
+/// Describes the remaining space.
 pub async fn space(destination: &dyn Destination, steps: &mut Steps<'_>) {
     let space = async {
         let usage = destination.usage().await?;

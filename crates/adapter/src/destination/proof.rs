@@ -18,7 +18,7 @@ pub struct Algorithm {
 
 /// Computes a digest.
 pub trait Hasher: Send {
-    /// Takes the next bytes.
+    /// Hashes the next bytes.
     fn update(&mut self, data: &[u8]);
 
     /// Returns the digest of everything taken.

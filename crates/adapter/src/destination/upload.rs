@@ -14,7 +14,7 @@ use crate::Error;
 /// An upload in progress. Dropping it leaves nothing that anyone sees.
 #[async_trait]
 pub trait Upload: Send {
-    /// Takes the next bytes.
+    /// Writes the next bytes.
     async fn write(&mut self, piece: Bytes) -> Result<(), Error>;
 
     /// Returns from what another process can go on; `None` while there is nothing to go on from, and where that is not possible at
