@@ -177,7 +177,11 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-fn sync(file: &File) -> io::Result<()> {
+/// Makes a file's content durable, where its file system can do that.
+///
+/// # Errors
+/// If the disk fails. The kernel says so once: whoever gets the error must not take the file for written.
+pub fn sync(file: &File) -> io::Result<()> {
     match file.sync_all() {
         Err(error) if has_no_sync(&error) => Ok(()),
         synced => synced,

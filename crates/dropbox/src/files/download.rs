@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::Response;
 use tokio::time::Instant;
 
 use self::segment::{Pinned, Segment};
@@ -48,6 +49,8 @@ pub struct Download {
     /// What is being received, in order.
     segments: VecDeque<Segment>,
     segment_size: u64,
+    /// How many requests there were.
+    asked: usize,
     /// The first byte that nothing has been asked for yet.
     next: u64,
     end: u64,
@@ -62,15 +65,15 @@ pub struct Download {
 enum Hashing {
     /// Not at all: only a part is read, or everything has been checked.
     Off,
-    /// Segments are whole blocks, hashed where they arrive.
+    /// Every request is for whole blocks, hashed where they arrive.
     Blocks(Vec<BlockDigest>),
-    /// Segments are smaller: hashed as they are read.
+    /// Some are for less: hashed as they are read.
     Stream(Box<ContentHasher>),
 }
 
 impl Hashing {
     fn of_whole_file(segment_size: u64) -> Self {
-        if segment_size.is_multiple_of(BLOCK) { Self::Blocks(Vec::new()) } else { Self::Stream(Box::default()) }
+        if (segment_size / 2).is_multiple_of(BLOCK) { Self::Blocks(Vec::new()) } else { Self::Stream(Box::default()) }
     }
 
     fn is_by_blocks(&self) -> bool {
@@ -98,10 +101,7 @@ impl Client {
         let mut download = self.open_known(metadata, range);
         let first_end = first.map_or(download.segment_size, |first| first.end).min(download.end);
         if download.next < first_end {
-            let hash = download.hashing.is_by_blocks();
-            let range = download.next..first_end;
-            download.next = first_end;
-            download.segments.push_back(Segment::receive(Arc::clone(&download.pinned), range, hash, Some(response)));
+            download.receive(download.next..first_end, Some(response));
         }
         Ok(download)
     }
@@ -119,6 +119,7 @@ impl Client {
             end: range.end.min(metadata.size),
             pinned: Arc::new(Pinned::new(self, metadata)),
             segments: VecDeque::new(),
+            asked: 0,
             segment_size,
             parallel,
             waited: Duration::ZERO,
@@ -198,13 +199,28 @@ impl Download {
             && self.segments.len() < room
             && self.segments.iter().filter(|segment| !segment.is_received()).count() < self.parallel
         {
-            let last = self.end - self.next < self.segment_size * self.parallel as u64;
-            let length = if last { self.segment_size.min(LAST_SEGMENT) } else { self.segment_size };
-            let range = self.next..(self.next + length).min(self.end);
-            self.next = range.end;
-            let hash = self.hashing.is_by_blocks();
-            self.segments.push_back(Segment::receive(Arc::clone(&self.pinned), range, hash, None));
+            let range = self.next..(self.next + self.next_length()).min(self.end);
+            self.receive(range, None);
         }
+    }
+
+    /// Requests that begin together and are of one size end together on a line that they share, and then all of them wait for the
+    /// next answer at once. So every other one of the first ones is half as large.
+    fn next_length(&self) -> u64 {
+        let is_last = self.end - self.next < self.segment_size * self.parallel as u64;
+        let is_first = self.asked < self.parallel && self.end > self.segment_size * self.parallel as u64;
+        match (is_first && self.asked % 2 == 1, is_last) {
+            (true, _) => self.segment_size / 2,
+            (false, true) => self.segment_size.min(LAST_SEGMENT),
+            (false, false) => self.segment_size,
+        }
+    }
+
+    fn receive(&mut self, range: Range<u64>, response: Option<Response>) {
+        self.asked += 1;
+        self.next = range.end;
+        let (pinned, hash) = (Arc::clone(&self.pinned), self.hashing.is_by_blocks());
+        self.segments.push_back(Segment::receive(pinned, range, hash, response));
     }
 
     fn check(&mut self) -> Result<(), Error> {
