@@ -1,4 +1,4 @@
-.PHONY: demo test lint bench soak tools web stories dev
+.PHONY: demo check test test-rust test-web lint bench soak tools web stories dev
 
 # Where scripts/install-node puts what the machine lacks.
 export PATH := $(CURDIR)/target/test-tools/node/bin:$(PATH)
@@ -9,9 +9,22 @@ demo: web
 	./target/release/dbackup demo
 
 # Everything that has to hold. Installs what is missing, by package name.
-test: tools lint stories
+test: tools lint test-web test-rust
+
+# What is known at once, for every save: formatting, clippy, the rules beside the code. CONTRIBUTING.md says how long each layer takes.
+check: web/node_modules
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- --deny warnings
+	cargo nextest run --workspace --lib --bins --status-level fail
+	cd web && npm run --silent check && npm run --silent test
+
+# On real databases, against the emulator and whole servers.
+test-rust: tools
 	cargo test --quiet --package dropbox-emulator --doc
 	cargo nextest run --workspace
+
+# The web UI in a real browser.
+test-web: tools stories
 
 lint:
 	cargo fmt --all --check

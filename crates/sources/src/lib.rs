@@ -3,6 +3,8 @@
 //! A folder per engine, the same file names in each: `manifest` (what can be set), `config` (what is made of it), `probe` (versions,
 //! databases, is there data), `dump`, `restore`. A new engine is a new folder and one line in [`registry`].
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod guard;
 mod postgres;

@@ -20,6 +20,8 @@ use crate::{Dump, DumpOptions, Versions};
 /// A dump of one snapshot.
 pub(super) struct SqliteDump {
     pieces: Receiver,
+    /// Every page was handed on.
+    ended: bool,
     reader: Option<JoinHandle<Result<Vec<Warning>, Error>>>,
     interrupt: InterruptHandle,
 }
@@ -42,7 +44,7 @@ impl SqliteDump {
             stream_pages(connection, &path, sender)?;
             Ok(warnings)
         });
-        Ok(Self { pieces, reader: Some(reader), interrupt })
+        Ok(Self { pieces, ended: false, reader: Some(reader), interrupt })
     }
 
     async fn reader_result(&mut self) -> Result<Vec<Warning>, Error> {
@@ -64,7 +66,10 @@ impl Dump for SqliteDump {
 
     async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         match self.pieces.receive().await {
-            Ok(piece) => Ok(piece),
+            Ok(piece) => {
+                self.ended |= piece.is_none();
+                Ok(piece)
+            }
             Err(interrupted) => {
                 self.reader_result().await?;
                 Err(Error::failed("could not read the database", interrupted))
@@ -73,6 +78,9 @@ impl Dump for SqliteDump {
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Vec<Warning>, Error> {
+        if !self.ended {
+            return Err(Error::failed("the dump", "it was not read to its end"));
+        }
         self.reader_result().await
     }
 }

@@ -76,6 +76,12 @@ impl SqliteRestore {
         .await
     }
 
+    /// What came is not the database that it says it is.
+    fn broken(&self, cause: String) -> Error {
+        Error::failed(format!("could not restore to {}", self.target.display()), cause)
+            .cure("Restore another backup, or this one as it is, with --allow-damaged")
+    }
+
     /// `ask` is called right before the target changes, and before each try to.
     fn put_in_place(mut self, ask: &Ask<'_>) -> Result<Restored, Error> {
         if self.exists {
@@ -127,13 +133,19 @@ impl Restore for SqliteRestore {
         let piece = if self.options.allow_damaged {
             piece
         } else {
-            self.promise.keep(piece).map_err(|Exceeded(size)| Error::failed(format!("could not restore to {}", target.display()), format!("the backup goes on after the {size} bytes that its own header promises: it is damaged, or was made to fill the disk")).cure("Restore another backup, or this one as it is, with --allow-damaged"))?
+            self.promise.keep(piece).map_err(|Exceeded(size)| {
+                self.broken(format!("the backup goes on after the {size} bytes that its own header promises: it is damaged, or was made to fill the disk"))
+            })?
         };
         let mut file = self.file.file().try_clone().map_err(|error| cannot(&target, error))?;
         blocking(move || file.write_all(&piece).map_err(|error| cannot(&target, error))).await
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
+        let missing = self.promise.missing();
+        if missing > 0 && !self.options.allow_damaged {
+            return Err(self.broken(format!("the backup ends {missing} bytes too early: it was cut short")));
+        }
         let file = Arc::clone(&self.file);
         let allow_damaged = self.options.allow_damaged;
         let warnings = blocking(move || {

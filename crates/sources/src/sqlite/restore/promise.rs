@@ -1,4 +1,4 @@
-//! The size that a SQLite file's own header promises: a restore without a sidecar goes no further.
+//! The size that a SQLite file's own header promises: a restore without a sidecar goes no further, and no less far.
 //!
 //! Source: <https://www.sqlite.org/fileformat.html#the_database_header>: the page size at byte 16, the number of pages at 28, which counts
 //! if the change counter at 24 is the one at 92.
@@ -34,15 +34,30 @@ impl Promise {
         Ok(piece.slice(..kept))
     }
 
+    /// Returns how many bytes are missing at the end. SQLite itself takes a last page that is cut short for one that ends in zeros.
+    pub(super) fn missing(&self) -> u64 {
+        let taken = self.taken;
+        if taken < HEADER_LEN as u64 {
+            return HEADER_LEN as u64 - taken;
+        }
+        let page_size = self.page_size().filter(|size| *size > 0);
+        let whole = self.size().or_else(|| page_size.map(|size| taken.next_multiple_of(size)));
+        whole.map_or(0, |whole| whole.saturating_sub(taken))
+    }
+
     /// Returns the promised size in bytes, if the header has come and says one.
     fn size(&self) -> Option<u64> {
         let field = |at: usize| self.header.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes);
         let (changes, pages, valid_for) = (field(24)?, field(28)?, field(92)?);
-        let page_size = match u16::from_be_bytes(self.header.get(16..18)?.try_into().ok()?) {
-            1 => 65_536,
-            size => u64::from(size),
-        };
+        let page_size = self.page_size()?;
         (pages > 0 && changes == valid_for).then(|| u64::from(pages) * page_size)
+    }
+
+    fn page_size(&self) -> Option<u64> {
+        match u16::from_be_bytes(self.header.get(16..18)?.try_into().ok()?) {
+            1 => Some(65_536),
+            size => Some(u64::from(size)),
+        }
     }
 }
 
@@ -75,5 +90,19 @@ mod tests {
             assert_eq!(kept(&database(2, 4), pieces), Ok(3 * 4096));
             assert_eq!(kept(&database(0, 5), pieces), Ok(3 * 4096));
         }
+    }
+    #[test]
+    fn what_is_missing_at_the_end_is_told() {
+        for (valid_for, pages) in [(5, 3), (4, 3), (5, 0)] {
+            let mut promise = Promise::default();
+            promise.keep(Bytes::from(database(pages, valid_for)[..3 * 4096 - 10].to_vec())).unwrap();
+            assert_eq!(promise.missing(), 10);
+            promise.keep(Bytes::from_static(&[7; 10])).unwrap();
+            assert_eq!(promise.missing(), 0);
+        }
+        let mut promise = Promise::default();
+        assert_eq!(promise.missing(), 100, "a database has a page at least");
+        promise.keep(Bytes::from_static(b"S")).unwrap();
+        assert_eq!(promise.missing(), 99);
     }
 }
