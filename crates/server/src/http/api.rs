@@ -3,6 +3,7 @@
 pub(crate) mod adapters;
 pub(crate) mod audit;
 pub(crate) mod backups;
+pub(crate) mod configuration;
 pub(crate) mod copies;
 pub(crate) mod destinations;
 pub(crate) mod downloads;

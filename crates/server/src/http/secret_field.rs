@@ -45,6 +45,14 @@ impl fmt::Debug for SecretFields {
 }
 
 impl SecretFields {
+    /// Takes these, and removes those of `kept` that are not among them.
+    pub(crate) fn all_of(mut fields: BTreeMap<String, Value>, kept: &[String]) -> Self {
+        for name in kept {
+            fields.entry(name.clone()).or_insert(Value::Null);
+        }
+        Self(fields)
+    }
+
     /// Returns the changes: set, or removed. What is wrong with them, and with those that are kept, goes into `fields`.
     pub(crate) fn changes(
         self,

@@ -11,6 +11,7 @@ use catalog::{AuthorizationState, Destination, NewDestination};
 use destinations::dropbox_fault;
 use dropbox::Space;
 use dropbox::oauth::SCOPES;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -110,13 +111,13 @@ pub(crate) struct SpaceInfo {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DestinationInput {
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub(crate) name: String,
     #[schema(schema_with = destination_settings)]
-    settings: Map<String, Value>,
+    pub(crate) settings: Map<String, Value>,
     /// Its secrets by name. Absent: as it is. `null`: removed.
     #[serde(flatten)]
     #[schema(ignore)]
-    secrets: SecretFields,
+    pub(crate) secrets: SecretFields,
 }
 
 /// A destination that could be saved.
@@ -138,7 +139,13 @@ pub(crate) struct Removal {
 }
 
 impl DestinationInput {
-    async fn check(self, app: &App, caller: &Caller, before: Option<&Destination>) -> Result<NewDestination, Problem> {
+    /// Checks what is to be saved in the place of `before`.
+    pub(crate) async fn check(
+        self,
+        app: &App,
+        caller: &Caller,
+        before: Option<&Destination>,
+    ) -> Result<NewDestination, Problem> {
         let mut fields = Fields::default();
         fields.check_name(&self.name);
         let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();
@@ -279,19 +286,26 @@ pub(crate) async fn update(
     let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     let app_key = app.catalog.destination_secrets(&before)?.settings.remove(APP_KEY);
     let new = input.check(&app, &caller, Some(&before)).await?;
-    let changed = app.catalog.update_destination(&id, &new, app.now()).await?;
-    app.forget_dropbox_clients(&id);
-    let mut changed = changed.ok_or_else(gone)?;
+    app.catalog.update_destination(&id, &new, app.now()).await?;
+    Ok(Json(info(&app, settle_authorization(&app, &id, app_key).await?)?))
+}
+
+/// Brings what is known of a destination's authorization in line with settings that were changed; `app_key` is the one before.
+pub(crate) async fn settle_authorization(
+    app: &App,
+    id: &str,
+    app_key: Option<SecretString>,
+) -> Result<Destination, Problem> {
+    app.forget_dropbox_clients(id);
+    let mut changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
     if let Some(mut state) = changed.authorization.clone().filter(|state| state.team_root.is_some()) {
         // Whoever saves it has chosen the folder, and with it the team.
         state.team_root = None;
         app.catalog.set_authorization_state(&changed, &state).await?;
-        changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+        changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
     }
     let app_key_now = app.catalog.destination_secrets(&changed)?.settings.remove(APP_KEY);
-    let exposed = |key: &Option<secrecy::SecretString>| {
-        key.as_ref().map(|key| secrecy::ExposeSecret::expose_secret(key).to_owned())
-    };
+    let exposed = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
     if exposed(&app_key) != exposed(&app_key_now)
         && let Some(mut state) = changed.authorization.clone()
     {
@@ -300,9 +314,9 @@ pub(crate) async fn update(
         );
         (state.app_refused, state.app_changed) = (false, true);
         app.catalog.set_authorization_state(&changed, &state).await?;
-        changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+        changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
     }
-    Ok(Json(info(&app, changed)?))
+    Ok(changed)
 }
 
 /// Removes one that no job uses. The backups there stay.
