@@ -110,7 +110,8 @@ impl Files {
 
     fn add_toml(&mut self, file: &str, text: &str, wrong: &mut Wrong) {
         let line = |span: Range<usize>| text[..span.start.min(text.len())].matches('\n').count() + 1;
-        let (document, errors) = DeTable::parse_recoverable(text);
+        let (document, mut errors) = DeTable::parse_recoverable(text);
+        errors.sort_by_key(|error| error.span().map(|span| span.start));
         for error in &errors {
             let place = error.span().map(|span| format!(":{}", line(span))).unwrap_or_default();
             wrong.push(format!("{file}{place}: {}", error.message()));
