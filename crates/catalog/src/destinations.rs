@@ -195,9 +195,22 @@ impl Catalog {
         refresh_token: &SecretString,
         state: &AuthorizationState,
     ) -> Result<(), Error> {
+        let mut transaction = self.begin_sealing().await?;
+        self.change_grant(&mut transaction, id, refresh_token, state).await?;
+        transaction.commit().await
+    }
+
+    /// Returns `false` if there is no such destination.
+    pub(crate) async fn change_grant(
+        &self,
+        transaction: &mut Transaction,
+        id: &str,
+        refresh_token: &SecretString,
+        state: &AuthorizationState,
+    ) -> Result<bool, Error> {
         let sealed = self.vault.seal(grant_place(id), refresh_token)?;
         let text = "UPDATE destinations SET secret_grant = $2, authorization_state = $3 WHERE id = $1";
-        self.write_sealed(text, values![id, sealed, json(state)?]).await
+        Ok(sql::run(transaction, text, values![id, sealed, json(state)?]).await? > 0)
     }
 
     /// Keeps what was learnt of an authorization, unless the grant has been replaced since it was read.

@@ -11,7 +11,7 @@ use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-pub(crate) use adapters::Adapters;
+pub(crate) use adapters::{Adapters, REFRESH_TOKEN};
 pub(crate) use configuration::{Configuration, entry_of, for_server};
 pub(crate) use secrets::{resolve, resolve_one};
 

@@ -94,6 +94,7 @@ enum Stage {
     RemoveJob,
     Update,
     Insert,
+    Grant,
     UpdateJob,
     InsertJob,
     Remove,
@@ -186,9 +187,9 @@ impl<'a> Planner<'a> {
         match kind {
             Kind::Source => self.source(entry, target).await,
             Kind::Destination => self.destination(entry, target).await,
-            Kind::Profile => self.profile(entry, target),
+            Kind::Profile => self.profile(entry, &target),
             Kind::Job => {
-                self.job(entry, target);
+                self.job(entry, &target);
                 Ok(())
             }
         }

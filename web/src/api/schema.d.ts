@@ -1499,6 +1499,8 @@ export interface components {
             appKey?: components["schemas"]["SecretField"];
             /** @description App Secret of Dropbox. Next to the App Key. Stored encrypted. Never shown again. */
             appSecret?: components["schemas"]["SecretField"];
+            /** @description A refresh token of Dropbox, instead of authorizing in a browser: whose account it is for is asked first. */
+            refreshToken?: components["schemas"]["SecretField"];
         };
         /** @description Where backups are stored. */
         DestinationSettings: components["schemas"]["DestinationSettingsDropbox"] | components["schemas"]["DestinationSettingsFolder"];

@@ -9,7 +9,7 @@ use super::resources::text;
 use crate::cli::ApplyArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::remote::{Adapters, Kind, Server, resolve_one};
+use crate::remote::{Adapters, Kind, REFRESH_TOKEN, Server, resolve_one};
 use files::{Entry, Files};
 
 /// What stands in the place of a secret that could not be read, so that everything else is checked all the same.
@@ -56,6 +56,7 @@ fn sentences(wrong: Wrong) -> String {
 fn read_secrets(files: &mut Files, adapters: &Adapters) -> Wrong {
     let mut wrong = Vec::new();
     for (kind, entry) in files.all_mut() {
+        let before = wrong.len();
         for field in adapters.secrets(kind) {
             let Some(value) = entry.fields.get(&field) else { continue };
             match resolve_one(value) {
@@ -65,6 +66,10 @@ fn read_secrets(files: &mut Files, adapters: &Adapters) -> Wrong {
                     entry.fields.insert(field, UNREAD.into());
                 }
             }
+        }
+        if wrong.len() > before {
+            // Whether it works cannot be told without the app's own secrets.
+            entry.fields.remove(REFRESH_TOKEN);
         }
     }
     wrong

@@ -50,6 +50,10 @@ fn remark(kind: Kind, item: &Value) -> &'static str {
             "# The private key is not in this file. To let another server open the backups, write in place of the recipients:\n\
              # identity = \"file:/path/to/key.txt\"\n\n"
         }
+        Kind::Destination if item["authorization"]["status"] != "not_required" => {
+            "# The access is not in this file. To bring it along instead of authorizing in a browser, write:\n\
+             # refreshToken = \"env:...\"\n\n"
+        }
         Kind::Profile => "# The server does not have the private key.\n\n",
         _ => "\n",
     }

@@ -7,6 +7,7 @@ use super::{Action, Change, Plan, Wanted, plan};
 use crate::app::App;
 use crate::dropbox_clients::APP_KEY;
 use crate::http::api::destinations::settle_authorization;
+use crate::http::api::dropbox_grant::kept;
 use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 
@@ -28,6 +29,11 @@ pub(crate) async fn apply(app: &App, caller: &Caller, address: &str, wanted: &Wa
             Ok(()) => {
                 for (id, app_key) in app_keys {
                     settle_authorization(app, &id, app_key).await?;
+                }
+                for edit in &plan.edits {
+                    if let ConfigurationEdit::Grant(id, ..) = edit {
+                        kept(app, id).await?;
+                    }
                 }
                 return Ok(plan);
             }
@@ -66,10 +72,14 @@ fn detail(change: &Change) -> String {
     detail.chars().take(MAX_DETAIL_LEN).collect()
 }
 
-/// Returns the destinations that exist and are changed, with the App Keys that they have so far.
+/// Returns the destinations that exist and are changed, but for those with a new grant, with the App Keys that they have so far.
 fn app_keys(app: &App, plan: &Plan) -> Result<Vec<(String, Option<SecretString>)>, Problem> {
+    let has = |destination: &Destination, is_it: fn(&ConfigurationEdit, &str) -> bool| {
+        plan.edits.iter().any(|edit| is_it(edit, &destination.id))
+    };
     let changed = |destination: &&Destination| {
-        plan.edits.iter().any(|edit| matches!(edit, ConfigurationEdit::Destination(id, _) if *id == destination.id))
+        has(destination, |edit, of| matches!(edit, ConfigurationEdit::Destination(id, _) if id == of))
+            && !has(destination, |edit, of| matches!(edit, ConfigurationEdit::Grant(id, ..) if id == of))
     };
     let destinations = plan.seen.destinations.iter().filter(changed);
     destinations

@@ -84,6 +84,12 @@ impl Diff {
         }
     }
 
+    /// Notes a secret that changes.
+    pub(super) fn secret(&mut self, field: &str, had_one: bool) {
+        let action = if had_one { FieldAction::Changed } else { FieldAction::Set };
+        self.0.push(FieldChange { field: field.to_owned(), action, before: None, after: None });
+    }
+
     /// Compares secrets, and leaves only those in `wanted` that change.
     pub(super) fn secrets(
         &mut self,

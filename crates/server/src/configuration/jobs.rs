@@ -14,7 +14,7 @@ const FIELDS: &str = "name, renamedFrom, source, databases, destinations, compre
                       acknowledgedWarnings and allowDamaged";
 
 impl Planner<'_> {
-    pub(super) fn job(&mut self, mut entry: Entry, target: Target) {
+    pub(super) fn job(&mut self, mut entry: Entry, target: &Target) {
         let (input, references) = self.read_job(&mut entry);
         let (place, name) = (entry.place.clone(), input.name.clone());
         let found = entry.finish(FIELDS);
@@ -84,13 +84,13 @@ impl Planner<'_> {
         id
     }
 
-    fn put_job(&mut self, name: &str, new: NewJob, target: Target) {
+    fn put_job(&mut self, name: &str, new: NewJob, target: &Target) {
         let ids = [&new.source_id].into_iter().chain(&new.destination_ids).chain(&new.profile_id);
         self.used.extend(ids.map(|id| (id.clone(), name.to_owned())));
         let before = self.seen.jobs.iter().find(|job| job.id == target.id);
         let diff = self.diff_job(before, &new);
         let stage = if target.exists { Stage::UpdateJob } else { Stage::InsertJob };
-        self.settle(Kind::Job, &new.name.clone(), &target, diff, stage, |id| ConfigurationEdit::Job(id, new));
+        self.settle(Kind::Job, &new.name.clone(), target, diff, stage, |id| ConfigurationEdit::Job(id, new));
     }
 
     fn diff_job(&self, before: Option<&Job>, new: &NewJob) -> Diff {

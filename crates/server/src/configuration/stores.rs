@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapter::{Adapter, Registry};
-use catalog::{ConfigurationEdit, Kind, NewProfile, Profile};
+use catalog::{AuthorizationState, ConfigurationEdit, Kind, NewProfile, Profile};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
@@ -12,6 +12,7 @@ use super::entry::Entry;
 use super::targets::Target;
 use super::{Planner, Stage};
 use crate::http::api::destinations::DestinationInput;
+use crate::http::api::dropbox_grant::{NewGrant, REFRESH_TOKEN};
 use crate::http::api::profiles::{ProfileInput, check as check_profile};
 use crate::http::api::sources::SourceInput;
 use crate::http::problem::Problem;
@@ -81,7 +82,9 @@ impl Planner<'_> {
         let before = self.seen.destinations.iter().find(|destination| destination.id == target.id);
         let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();
         let Store { place, name, settings, secrets } = self.read_store(entry, kept);
-        let input = DestinationInput { name, settings, secrets };
+        let mut input = DestinationInput { name, settings, secrets };
+        let grant = input.take_grant(self.app, before).await;
+        let grant = self.accept(&place, grant)?.flatten();
         let Some(mut new) = self.accept(&place, input.check(self.app, self.caller, before).await)? else {
             return Ok(());
         };
@@ -96,13 +99,24 @@ impl Planner<'_> {
         diff.settings(&settings.map_err(Problem::internal)?.unwrap_or_default(), &new.settings);
         diff_approval(&mut diff, before.and_then(|before| before.approved_path.as_ref()), new.approved_path.as_ref());
         diff.secrets(&opened, &mut new.secrets);
+        if let Some(NewGrant { refresh_token, state }) = grant {
+            let account = |state: &AuthorizationState| state.email.clone();
+            diff.secret(REFRESH_TOKEN, before.is_some_and(|before| before.authorization.is_some()));
+            diff.field(
+                "account",
+                before.and_then(|before| before.authorization.as_ref()).map(account),
+                account(&state),
+            );
+            let edit = ConfigurationEdit::Grant(target.id.clone(), refresh_token, Box::new(state));
+            self.edits.push((Stage::Grant, edit));
+        }
         let name = new.name.clone();
         let stage = Stage::of(&target);
         self.settle(Kind::Destination, &name, &target, diff, stage, |id| ConfigurationEdit::Destination(id, new));
         Ok(())
     }
 
-    pub(super) fn profile(&mut self, mut entry: Entry, target: Target) -> Result<(), Problem> {
+    pub(super) fn profile(&mut self, mut entry: Entry, target: &Target) -> Result<(), Problem> {
         let name = self.name_of(&mut entry);
         let recipients = entry.texts("recipients").unwrap_or_default();
         let identity = entry.text("identity").map(SecretString::from);
@@ -117,8 +131,8 @@ impl Planner<'_> {
             return Ok(());
         }
         match self.seen.profiles.iter().find(|profile| profile.id == target.id) {
-            Some(before) => self.change_profile(&place, before, new, has_keys, &target),
-            None => self.add_profile(new, &target),
+            Some(before) => self.change_profile(&place, before, new, has_keys, target),
+            None => self.add_profile(new, target),
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ pub(crate) mod copies;
 pub(crate) mod destinations;
 pub(crate) mod downloads;
 pub(crate) mod dropbox_adapter;
-mod dropbox_grant;
+pub(crate) mod dropbox_grant;
 pub(crate) mod events;
 pub(crate) mod folders;
 pub(crate) mod jobs;

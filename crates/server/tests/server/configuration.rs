@@ -294,3 +294,53 @@ async fn a_profile_arrives_without_its_private_key_with_a_warning_and_gets_it_by
         "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"]}]});
     berta.post("/api/configuration", &other).await.problem(422, "invalid", &["profiles[0].recipients", "never change"]);
 }
+
+#[tokio::test]
+async fn a_dropbox_is_authorized_by_a_refresh_token_that_works() {
+    let world = World::new().await;
+    world_with_folder(&world);
+    let anna = world.administrator().await;
+    let standard = dropbox_emulator::Config::default();
+    let entry = |token: &str| {
+        json!({"name": "Offsite", "settings": {"type": "dropbox", "folder": "/backups"}, "appKey": standard.app_key,
+            "appSecret": standard.app_secret, "refreshToken": token})
+    };
+    let all = |token: &str| json!({"destinations": [entry(token)]});
+    let status = async || {
+        let list = anna.get("/api/destinations").await.expect(200);
+        assert!(!list.to_string().contains(&standard.refresh_token), "{list}");
+        list["items"][0]["authorization"]["status"].as_str().map(str::to_owned)
+    };
+    anna.post("/api/destinations", &entry("wrong")).await.problem(422, "invalid", &["refreshToken", "does not work"]);
+    for path in ["/api/configuration/plan", "/api/configuration"] {
+        let words = ["destinations[0].refreshToken", "does not work"];
+        anna.post(path, &all("wrong")).await.problem(422, "invalid", &words);
+    }
+    assert_eq!(status().await, None);
+
+    let made = anna.post("/api/destinations", &entry(&standard.refresh_token)).await.expect(201);
+    assert_eq!(
+        (&made["authorization"]["status"], status().await.as_deref()),
+        (&json!("authorized"), Some("authorized"))
+    );
+    assert!(made["authorization"]["space"]["used"].is_number(), "{made}");
+    anna.delete(&format!("/api/destinations/{}", made["id"].as_str().unwrap())).await.expect(204);
+
+    let created = anna.post("/api/configuration", &all(&standard.refresh_token)).await.expect(200);
+    assert!(!created.to_string().contains(&standard.refresh_token), "{created}");
+    assert_eq!(status().await.as_deref(), Some("authorized"));
+    assert_eq!(actions(&anna, "/api/configuration", &all(&standard.refresh_token)).await, ["keep Offsite"]);
+    // An authorization that the entry does not mention stays.
+    let mut silent = all("");
+    silent["destinations"][0].as_object_mut().unwrap().remove("refreshToken");
+    assert_eq!(actions(&anna, "/api/configuration", &silent).await, ["keep Offsite"]);
+    assert_eq!(status().await.as_deref(), Some("authorized"));
+
+    let disk = json!({"destinations": [{"name": "Disk", "settings": {"type": "folder", "path": world.path("disk")},
+        "refreshToken": standard.refresh_token}]});
+    anna.post("/api/configuration", &disk).await.problem(
+        422,
+        "invalid",
+        &["destinations[0].refreshToken", "unknown field"],
+    );
+}

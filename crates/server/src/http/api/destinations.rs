@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use adapter::{Authorization as Fault, Settings};
+use adapter::{Adapter, Authorization as Fault, Settings};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -24,7 +24,7 @@ use super::super::problem::{Fields, Problem};
 use super::super::saved_path;
 use super::super::secret_field::SecretFields;
 use super::super::time::Time;
-use super::dropbox_grant::{Access, BY_HAND};
+use super::dropbox_grant::{Access, BY_HAND, NewGrant};
 use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
 use crate::dropbox_clients::APP_KEY;
@@ -139,6 +139,19 @@ pub(crate) struct Removal {
 }
 
 impl DestinationInput {
+    /// Takes the refresh token that a request brings, and asks whose account it is for. Only where the adapter is authorized by one:
+    /// for others it is an unknown field.
+    pub(crate) async fn take_grant(
+        &mut self,
+        app: &App,
+        before: Option<&Destination>,
+    ) -> Result<Option<NewGrant>, Problem> {
+        let kind = self.settings.get("type").and_then(Value::as_str).unwrap_or_default();
+        let adapter = app.config.adapters.destinations.get(kind);
+        let is_authorized = adapter.is_some_and(|adapter| adapter.manifest().authorization.is_some());
+        if is_authorized { NewGrant::of_request(app, &mut self.secrets, before).await } else { Ok(None) }
+    }
+
     /// Checks what is to be saved in the place of `before`.
     pub(crate) async fn check(
         self,
@@ -243,9 +256,13 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
-    Body(input): Body<DestinationInput>,
+    Body(mut input): Body<DestinationInput>,
 ) -> Result<(StatusCode, Json<DestinationInfo>), Problem> {
-    let destination = app.catalog.create_destination(&input.check(&app, &caller, None).await?, app.now()).await?;
+    let grant = input.take_grant(&app, None).await?;
+    let mut destination = app.catalog.create_destination(&input.check(&app, &caller, None).await?, app.now()).await?;
+    if let Some(grant) = grant {
+        destination = grant.keep(&app, &destination.id).await?;
+    }
     Ok((StatusCode::CREATED, Json(info(&app, destination)?)))
 }
 
@@ -256,12 +273,13 @@ pub(crate) async fn validate(
     State(app): State<App>,
     caller: Caller,
     Query(existing): Query<Existing>,
-    Body(input): Body<DestinationInput>,
+    Body(mut input): Body<DestinationInput>,
 ) -> Result<Json<CheckedDestination>, Problem> {
     let before = match &existing.id {
         Some(id) => Some(app.catalog.destination(id).await?.ok_or_else(gone)?),
         None => None,
     };
+    input.take_grant(&app, before.as_ref()).await?;
     let NewDestination { name, settings, .. } = input.check(&app, &caller, before.as_ref()).await?;
     let settings = serde_json::from_value(settings).map_err(Problem::internal)?;
     Ok(Json(CheckedDestination { name, settings }))
@@ -281,13 +299,18 @@ pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    Body(input): Body<DestinationInput>,
+    Body(mut input): Body<DestinationInput>,
 ) -> Result<Json<DestinationInfo>, Problem> {
     let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     let app_key = app.catalog.destination_secrets(&before)?.settings.remove(APP_KEY);
+    let grant = input.take_grant(&app, Some(&before)).await?;
     let new = input.check(&app, &caller, Some(&before)).await?;
     app.catalog.update_destination(&id, &new, app.now()).await?;
-    Ok(Json(info(&app, settle_authorization(&app, &id, app_key).await?)?))
+    let changed = match grant {
+        Some(grant) => grant.keep(&app, &id).await?,
+        None => settle_authorization(&app, &id, app_key).await?,
+    };
+    Ok(Json(info(&app, changed)?))
 }
 
 /// Brings what is known of a destination's authorization in line with settings that were changed; `app_key` is the one before.
