@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, record, values};
+use crate::sql::{self, Executor, record, values};
 use crate::values::Moment;
 use crate::{Catalog, new_id};
 
@@ -54,11 +54,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn add_audit_entry(&self, new: &NewAuditEntry<'_>, now: Timestamp) -> Result<(), Error> {
-        let text = "INSERT INTO audit (id, at, actor, address, action, object, outcome, detail) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let outcome = if new.refused { "refused" } else { "done" };
-        let values = values![new_id(now), now, new.actor, new.address, new.action, new.object, outcome, new.detail];
-        sql::run(&self.db, text, values).await.map(drop)
+        insert(&self.db, new, now).await
     }
 
     /// The newest first.
@@ -70,4 +66,12 @@ impl Catalog {
         let after = page.after.as_deref().unwrap_or_default();
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
+}
+
+pub(crate) async fn insert(db: impl Executor, new: &NewAuditEntry<'_>, now: Timestamp) -> Result<(), Error> {
+    let text = "INSERT INTO audit (id, at, actor, address, action, object, outcome, detail) \
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let outcome = if new.refused { "refused" } else { "done" };
+    let values = values![new_id(now), now, new.actor, new.address, new.action, new.object, outcome, new.detail];
+    sql::run(db, text, values).await.map(drop)
 }

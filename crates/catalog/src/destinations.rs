@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::retention::RETENTION_BATCH;
-use crate::sql::{self, record, values};
+use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, as_json, json};
 use crate::vault::Place;
 use crate::{Catalog, names, new_id, sources};
@@ -124,14 +124,26 @@ impl Catalog {
     /// [`Error::NameTaken`].
     pub async fn create_destination(&self, new: &NewDestination, now: Timestamp) -> Result<Destination, Error> {
         let id = new_id(now);
-        let sealed = self.seal_settings("destinations", &id, BTreeMap::new(), &new.secrets)?;
+        let mut transaction = self.begin_sealing().await?;
+        self.insert_destination(&mut transaction, &id, new, now).await?;
+        transaction.commit().await?;
+        self.destination(&id).await?.ok_or(Error::Referenced)
+    }
+
+    pub(crate) async fn insert_destination(
+        &self,
+        transaction: &mut Transaction,
+        id: &str,
+        new: &NewDestination,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let sealed = self.seal_settings("destinations", id, BTreeMap::new(), &new.secrets)?;
         let text = "INSERT INTO destinations (id, name, name_key, settings, secret_settings, created_at, updated_at, approved_path) \
                     VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
         let name = new.name.trim();
         let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, &new.approved_path);
-        let values = values![&id, name, names::key(name), settings, sealed, now, approved];
-        self.write_sealed(text, values).await?;
-        self.destination(&id).await?.ok_or(Error::Referenced)
+        let values = values![id, name, names::key(name), settings, sealed, now, approved];
+        sql::run(transaction, text, values).await.map(drop)
     }
 
     /// Changes a destination. None if there is none.
@@ -146,18 +158,31 @@ impl Catalog {
     ) -> Result<Option<Destination>, Error> {
         // Two changes at once must not lose one another's secrets: this also makes the second wait.
         let mut transaction = self.begin_sealing().await?;
+        if !self.change_destination(&mut transaction, id, new, now).await? {
+            return Ok(None);
+        }
+        transaction.commit().await?;
+        self.destination(id).await
+    }
+
+    /// Returns `false` if there is no such destination.
+    pub(crate) async fn change_destination(
+        &self,
+        transaction: &mut Transaction,
+        id: &str,
+        new: &NewDestination,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let found: Option<Destination> =
-            sql::one(&mut transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
-        let Some(destination) = found else { return Ok(None) };
+            sql::one(&mut *transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
+        let Some(destination) = found else { return Ok(false) };
         let sealed = self.seal_settings("destinations", id, destination.sealed, &new.secrets)?;
         let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
                     approved_path = $7 WHERE id = $1";
         let name = new.name.trim();
         let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, &new.approved_path);
         let values = values![id, name, names::key(name), settings, sealed, now, approved];
-        sql::run(&mut transaction, text, values).await?;
-        transaction.commit().await?;
-        self.destination(id).await
+        Ok(sql::run(transaction, text, values).await? > 0)
     }
 
     /// Keeps a grant: the refresh token, sealed, and what is known of the account.
@@ -170,9 +195,22 @@ impl Catalog {
         refresh_token: &SecretString,
         state: &AuthorizationState,
     ) -> Result<(), Error> {
+        let mut transaction = self.begin_sealing().await?;
+        self.change_grant(&mut transaction, id, refresh_token, state).await?;
+        transaction.commit().await
+    }
+
+    /// Returns `false` if there is no such destination.
+    pub(crate) async fn change_grant(
+        &self,
+        transaction: &mut Transaction,
+        id: &str,
+        refresh_token: &SecretString,
+        state: &AuthorizationState,
+    ) -> Result<bool, Error> {
         let sealed = self.vault.seal(grant_place(id), refresh_token)?;
         let text = "UPDATE destinations SET secret_grant = $2, authorization_state = $3 WHERE id = $1";
-        self.write_sealed(text, values![id, sealed, json(state)?]).await
+        Ok(sql::run(transaction, text, values![id, sealed, json(state)?]).await? > 0)
     }
 
     /// Keeps what was learnt of an authorization, unless the grant has been replaced since it was read.

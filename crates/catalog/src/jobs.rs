@@ -116,12 +116,7 @@ impl Catalog {
     pub async fn create_job(&self, new: &NewJob, now: Timestamp) -> Result<Job, Error> {
         let id = new_id(now);
         let mut transaction = self.db.begin().await?;
-        let text = "INSERT INTO jobs (id, name, name_key, source_id, databases, compression, profile_id, cron, time_zone, \
-                    timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings, \
-                    allow_damaged) \
-                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'), $15)";
-        sql::run(&mut transaction, text, columns(&id, new, now)?).await?;
-        link(&mut transaction, &id, &new.destination_ids).await?;
+        insert(&mut transaction, &id, new, now).await?;
         transaction.commit().await?;
         self.job(&id).await?.ok_or(Error::Referenced)
     }
@@ -132,15 +127,9 @@ impl Catalog {
     /// As [`Self::create_job`].
     pub async fn update_job(&self, id: &str, new: &NewJob, now: Timestamp) -> Result<Option<Job>, Error> {
         let mut transaction = self.db.begin().await?;
-        let text = "UPDATE jobs SET name = $2, name_key = $3, source_id = $4, databases = $5, compression = $6, \
-                    profile_id = $7, cron = $8, time_zone = $9, timeout_seconds = $10, enabled = $11, next_run_at = $12, \
-                    updated_at = $13, acknowledged_warnings = COALESCE($14, acknowledged_warnings), \
-                    allow_damaged = $15 WHERE id = $1";
-        if sql::run(&mut transaction, text, columns(id, new, now)?).await? == 0 {
+        if !change(&mut transaction, id, new, now).await? {
             return Ok(None);
         }
-        sql::run(&mut transaction, "DELETE FROM job_destinations WHERE job_id = $1", values![id]).await?;
-        link(&mut transaction, id, &new.destination_ids).await?;
         transaction.commit().await?;
         self.job(id).await
     }
@@ -210,13 +199,7 @@ impl Catalog {
         }
         let (list, ids) = id_list(jobs);
         let text = sql::select::<Link>(&format!("WHERE job_id IN ({list}) ORDER BY job_id, position"));
-        let mut by_job: HashMap<String, Vec<String>> = HashMap::new();
-        for link in sql::all::<Link>(&self.db, &text, ids).await? {
-            by_job.entry(link.job_id).or_default().push(link.destination_id);
-        }
-        for job in jobs {
-            job.destination_ids = by_job.remove(&job.id).unwrap_or_default();
-        }
+        add_links(jobs, sql::all(&self.db, &text, ids).await?);
         Ok(())
     }
 
@@ -234,6 +217,51 @@ impl Catalog {
             runs.into_iter().filter_map(|run| Some((run.job_id.clone()?, run))).collect();
         Ok(jobs.into_iter().map(|job| JobWithRun { last_run: by_job.remove(&job.id), job }).collect())
     }
+}
+
+/// Returns every job.
+pub(crate) async fn all(transaction: &mut Transaction) -> Result<Vec<Job>, Error> {
+    let mut jobs: Vec<Job> = sql::all(&mut *transaction, &sql::select::<Job>("ORDER BY name_key"), []).await?;
+    let links = sql::select::<Link>("ORDER BY job_id, position");
+    add_links(&mut jobs, sql::all(transaction, &links, []).await?);
+    Ok(jobs)
+}
+
+fn add_links(jobs: &mut [Job], links: Vec<Link>) {
+    let mut by_job: HashMap<String, Vec<String>> = HashMap::new();
+    for link in links {
+        by_job.entry(link.job_id).or_default().push(link.destination_id);
+    }
+    for job in jobs {
+        job.destination_ids = by_job.remove(&job.id).unwrap_or_default();
+    }
+}
+
+pub(crate) async fn insert(transaction: &mut Transaction, id: &str, new: &NewJob, now: Timestamp) -> Result<(), Error> {
+    let text = "INSERT INTO jobs (id, name, name_key, source_id, databases, compression, profile_id, cron, time_zone, \
+                timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings, allow_damaged) \
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'), $15)";
+    sql::run(&mut *transaction, text, columns(id, new, now)?).await?;
+    link(transaction, id, &new.destination_ids).await
+}
+
+/// Returns `false` if there is no such job.
+pub(crate) async fn change(
+    transaction: &mut Transaction,
+    id: &str,
+    new: &NewJob,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let text = "UPDATE jobs SET name = $2, name_key = $3, source_id = $4, databases = $5, compression = $6, \
+                profile_id = $7, cron = $8, time_zone = $9, timeout_seconds = $10, enabled = $11, next_run_at = $12, \
+                updated_at = $13, acknowledged_warnings = COALESCE($14, acknowledged_warnings), \
+                allow_damaged = $15 WHERE id = $1";
+    if sql::run(&mut *transaction, text, columns(id, new, now)?).await? == 0 {
+        return Ok(false);
+    }
+    sql::run(&mut *transaction, "DELETE FROM job_destinations WHERE job_id = $1", values![id]).await?;
+    link(transaction, id, &new.destination_ids).await?;
+    Ok(true)
 }
 
 fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 15], Error> {

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// What makes two names the same: case, surrounding blanks, and how an accent is encoded do not matter.
-pub(crate) fn key(name: &str) -> String {
+pub fn key(name: &str) -> String {
     // Lower case first: it can leave what is not composed.
     name.trim().to_lowercase().nfc().collect()
 }

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, record, values};
+use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, json};
 use crate::vault::Place;
 use crate::{Catalog, names, new_id};
@@ -53,13 +53,39 @@ impl Catalog {
     /// [`Error::NameTaken`].
     pub async fn create_profile(&self, new: &NewProfile, now: Timestamp) -> Result<Profile, Error> {
         let id = new_id(now);
-        let identity = new.identity.as_ref().map(|identity| self.vault.seal(place(&id), identity)).transpose()?;
+        let mut transaction = self.begin_sealing().await?;
+        self.insert_profile(&mut transaction, &id, new, now).await?;
+        transaction.commit().await?;
+        self.profile(&id).await?.ok_or(Error::Referenced)
+    }
+
+    pub(crate) async fn insert_profile(
+        &self,
+        transaction: &mut Transaction,
+        id: &str,
+        new: &NewProfile,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let identity = new.identity.as_ref().map(|identity| self.vault.seal(place(id), identity)).transpose()?;
         let text = "INSERT INTO profiles (id, name, name_key, recipients, secret_identity, created_at) \
                     VALUES ($1, $2, $3, $4, $5, $6)";
         let name = new.name.trim();
-        let values = values![&id, name, names::key(name), json(&new.recipients)?, identity, now];
-        self.write_sealed(text, values).await?;
-        self.profile(&id).await?.ok_or(Error::Referenced)
+        let values = values![id, name, names::key(name), json(&new.recipients)?, identity, now];
+        sql::run(transaction, text, values).await.map(drop)
+    }
+
+    /// Renames a profile, and gives it the private key of its recipients if it has none. Returns `false` if there is no such profile.
+    pub(crate) async fn change_profile(
+        &self,
+        transaction: &mut Transaction,
+        id: &str,
+        name: &str,
+        identity: Option<&SecretString>,
+    ) -> Result<bool, Error> {
+        let sealed = identity.map(|identity| self.vault.seal(place(id), identity)).transpose()?;
+        let name = name.trim();
+        let text = "UPDATE profiles SET name = $2, name_key = $3, secret_identity = COALESCE(secret_identity, $4) WHERE id = $1";
+        Ok(sql::run(transaction, text, values![id, name, names::key(name), sealed]).await? > 0)
     }
 
     /// Renames a profile. None if there is none.

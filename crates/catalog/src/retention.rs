@@ -4,7 +4,7 @@ use domain::outcome::RunStatus;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Error;
-use crate::sql::{self, values};
+use crate::sql::{self, Transaction, values};
 use crate::values::Value;
 use crate::{Catalog, backups};
 
@@ -82,16 +82,26 @@ impl Catalog {
         text: &str,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<u64, Error> {
-        struct Removed {
-            backup_id: String,
-        }
-        sql::record!(Removed, "copies", { backup_id });
         let mut transaction = self.db.begin().await?;
-        let removed: Vec<Removed> = sql::all(&mut transaction, text, values).await?;
-        for Removed { backup_id } in &removed {
-            backups::remove_orphan(&mut transaction, backup_id).await?;
-        }
+        let removed = remove_copies(&mut transaction, text, values).await?;
         transaction.commit().await?;
-        Ok(removed.len() as u64)
+        Ok(removed)
     }
+}
+
+/// The same in a transaction.
+pub(crate) async fn remove_copies(
+    transaction: &mut Transaction,
+    text: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> Result<u64, Error> {
+    struct Removed {
+        backup_id: String,
+    }
+    sql::record!(Removed, "copies", { backup_id });
+    let removed: Vec<Removed> = sql::all(&mut *transaction, text, values).await?;
+    for Removed { backup_id } in &removed {
+        backups::remove_orphan(&mut *transaction, backup_id).await?;
+    }
+    Ok(removed.len() as u64)
 }

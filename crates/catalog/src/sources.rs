@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, Row, record, values};
+use crate::sql::{self, Row, Transaction, record, values};
 use crate::values::{Moment, json};
 use crate::vault::Place;
 use crate::{Catalog, names, new_id};
@@ -73,15 +73,27 @@ impl Catalog {
     /// [`Error::NameTaken`].
     pub async fn create_source(&self, new: &NewSource, now: Timestamp) -> Result<Source, Error> {
         let id = new_id(now);
-        let sealed = self.seal_settings("sources", &id, BTreeMap::new(), &new.secrets)?;
+        let mut transaction = self.begin_sealing().await?;
+        self.insert_source(&mut transaction, &id, new, now).await?;
+        transaction.commit().await?;
+        self.source(&id).await?.ok_or(Error::Referenced)
+    }
+
+    pub(crate) async fn insert_source(
+        &self,
+        transaction: &mut Transaction,
+        id: &str,
+        new: &NewSource,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let sealed = self.seal_settings("sources", id, BTreeMap::new(), &new.secrets)?;
         let text = "INSERT INTO sources (id, name, name_key, settings, secret_settings, created_at, updated_at, restore_target, \
                     approved_path) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)";
         let name = new.name.trim();
         let (target, approved) = (&new.restore_target, &new.approved_path);
         let (settings, sealed) = (json(&new.settings)?, json(&sealed)?);
-        let values = values![&id, name, names::key(name), settings, sealed, now, target, approved];
-        self.write_sealed(text, values).await?;
-        self.source(&id).await?.ok_or(Error::Referenced)
+        let values = values![id, name, names::key(name), settings, sealed, now, target, approved];
+        sql::run(transaction, text, values).await.map(drop)
     }
 
     /// Changes a source. None if there is none.
@@ -91,9 +103,24 @@ impl Catalog {
     pub async fn update_source(&self, id: &str, new: &NewSource, now: Timestamp) -> Result<Option<Source>, Error> {
         // Two changes at once must not lose one another's secrets: this also makes the second wait.
         let mut transaction = self.begin_sealing().await?;
+        if !self.change_source(&mut transaction, id, new, now).await? {
+            return Ok(None);
+        }
+        transaction.commit().await?;
+        self.source(id).await
+    }
+
+    /// Returns `false` if there is no such source.
+    pub(crate) async fn change_source(
+        &self,
+        transaction: &mut Transaction,
+        id: &str,
+        new: &NewSource,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let found: Option<Source> =
-            sql::one(&mut transaction, &sql::select::<Source>("WHERE id = $1"), values![id]).await?;
-        let Some(source) = found else { return Ok(None) };
+            sql::one(&mut *transaction, &sql::select::<Source>("WHERE id = $1"), values![id]).await?;
+        let Some(source) = found else { return Ok(false) };
         let sealed = self.seal_settings("sources", id, source.sealed, &new.secrets)?;
         let text = "UPDATE sources SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
                     restore_target = $7, approved_path = $8 WHERE id = $1";
@@ -101,9 +128,7 @@ impl Catalog {
         let (target, approved) = (&new.restore_target, &new.approved_path);
         let (settings, sealed) = (json(&new.settings)?, json(&sealed)?);
         let values = values![id, name, names::key(name), settings, sealed, now, target, approved];
-        sql::run(&mut transaction, text, values).await?;
-        transaction.commit().await?;
-        self.source(id).await
+        Ok(sql::run(transaction, text, values).await? > 0)
     }
 
     /// By id.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use domain::Compression;
+use domain::access::{Permission, Role};
 use server::Retention;
 use url::Url;
 
@@ -78,7 +79,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: RunCommand,
     },
-    /// Make a server's configuration what a file says: what is missing is made, what differs is changed, nothing is removed
+    /// Apply configuration files: create, update and, with --prune, delete; all of it or nothing
     Apply(ApplyArguments),
     /// Print a server's configuration as dbackup apply takes it; secrets become references to be filled in
     Export,
@@ -89,7 +90,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
-    /// Help for who is locked out of the server
+    /// Manage users and API tokens on the server's machine, while the server is stopped
     Admin {
         #[command(subcommand)]
         command: AdminCommand,
@@ -119,6 +120,10 @@ pub(crate) enum KeyCommand {
 pub(crate) enum AdminCommand {
     /// Set a new password for a user of the server; it is read from standard input
     ResetPassword(ResetPasswordArguments),
+    /// Create a user; the password is read from standard input
+    CreateUser(CreateUserArguments),
+    /// Create an API token for a user and print it
+    CreateToken(CreateTokenArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -249,12 +254,18 @@ pub(crate) enum RunCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArguments {
-    /// TOML; - is standard input
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// Only say what would be done
+    /// TOML, or a folder of *.toml; - is standard input; may be repeated
+    #[arg(long = "file", short, value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Show the changes only. Exits with 0 if there are none, with 2 if there are, with 1 on errors
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Delete what was applied under the same label and is in no file any more. Backups are kept
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Label of these files, where several configurations share a server
+    #[arg(long, value_name = "LABEL", default_value = "dbackup apply")]
+    pub(crate) managed_by: String,
 }
 
 #[derive(Debug, Args)]
@@ -287,6 +298,34 @@ pub(crate) struct ResetPasswordArguments {
     pub(crate) store: StoreArguments,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct CreateUserArguments {
+    /// The user's name
+    pub(crate) name: String,
+    /// viewer, operator or administrator
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Role,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CreateTokenArguments {
+    /// The user on whose behalf it acts
+    pub(crate) user: String,
+    /// What it is for
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: String,
+    /// view, operate, configure, administer; may be repeated, or separated by commas
+    #[arg(long = "scope", value_name = "SCOPE", required = true, value_delimiter = ',')]
+    pub(crate) scopes: Vec<Permission>,
+    /// Days until it expires [default: never]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) expires_in: Option<u16>,
+    #[command(flatten)]
+    pub(crate) store: StoreArguments,
+}
+
 /// What `serve --help` says of variables that have no option.
 const SERVE_VARIABLES: &str = "\
 Environment variables without an option:
@@ -294,6 +333,13 @@ Environment variables without an option:
                        [default: a key file in the data folder, created at the first start]
   DATABASE_URL         Metadata database: postgres://user:password@host/database
                        [default: SQLite in the data folder]
+  ENCRYPTION_KEY_FILE, DATABASE_URL_FILE
+                       Files whose first line is the value, instead of the variable
+  DBACKUP_ADMIN_NAME, DBACKUP_ADMIN_PASSWORD_FILE
+                       First administrator, created on a server without users
+  DBACKUP_BOOTSTRAP_TOKEN_FILE
+                       API token of that administrator with every scope: dbk_ and 32 or more random
+                       letters or digits
   DROPBOX_BANDWIDTH    Bytes per second to Dropbox, all transfers together: 10MiB
   DROPBOX_PARALLELISM  Connections per transfer to Dropbox
   DROPBOX_MEMORY       Memory per transfer to Dropbox: 128MiB

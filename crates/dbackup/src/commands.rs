@@ -9,6 +9,7 @@ pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod dropbox;
+pub(crate) mod export;
 mod fields;
 pub(crate) mod get;
 pub(crate) mod health;

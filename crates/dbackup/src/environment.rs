@@ -187,6 +187,25 @@ pub(crate) fn variable(name: &str) -> Result<Option<String>, Failure> {
     }
 }
 
+/// Returns the value of a secret variable, or the first line of the file that the variable with `_FILE` behind its name names.
+pub(crate) fn secret_variable(name: &str) -> Result<Option<SecretString>, Failure> {
+    let file_name = format!("{name}_FILE");
+    match (variable(name)?, variable(&file_name)?) {
+        (Some(_), Some(_)) => {
+            Err(Failure::usage(format!("{name} and {file_name} are both set: leave one of them out")))
+        }
+        (Some(value), None) => Ok(Some(value.into())),
+        (None, Some(file)) => {
+            let line = read_first_line(file.as_ref())?;
+            match secrecy::ExposeSecret::expose_secret(&line).trim() {
+                "" => Err(Failure::usage(format!("{file_name}: {file} is empty"))),
+                text => Ok(Some(text.into())),
+            }
+        }
+        (None, None) => Ok(None),
+    }
+}
+
 fn read_first_line(file: &Path) -> Result<SecretString, Failure> {
     use secrecy::ExposeSecret;
     let text = read_secret(file)?;

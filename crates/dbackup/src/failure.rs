@@ -15,15 +15,18 @@ pub(crate) enum Outcome {
     Partial,
     /// None of it; that was reported.
     Failed,
+    /// Nothing was done, and there is something to do: a dry run.
+    Changes,
 }
 
 impl Outcome {
-    /// 0, 3 or 1.
+    /// 0, 3, 1 or 2.
     pub(crate) fn exit_code(self) -> ExitCode {
         match self {
             Self::Succeeded => ExitCode::SUCCESS,
             Self::Partial => ExitCode::from(3),
             Self::Failed => ExitCode::FAILURE,
+            Self::Changes => ExitCode::from(2),
         }
     }
 }

@@ -53,10 +53,16 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Runs { command } => commands::runs::run(command).await,
         Command::Apply(arguments) => commands::apply::run(arguments).await,
         Command::Api(arguments) => commands::api::run(arguments).await,
-        Command::Export => commands::apply::export().await,
+        Command::Export => commands::export::run().await,
         Command::Key { command: KeyCommand::Rotate(arguments) } => commands::key::rotate(arguments).await,
         Command::Admin { command: AdminCommand::ResetPassword(arguments) } => {
             commands::admin::reset_password(arguments).await
+        }
+        Command::Admin { command: AdminCommand::CreateUser(arguments) } => {
+            commands::admin::create_user(arguments).await
+        }
+        Command::Admin { command: AdminCommand::CreateToken(arguments) } => {
+            commands::admin::create_token(arguments).await
         }
         Command::Demo(arguments) => commands::demo::run(arguments).await,
     }

@@ -11,9 +11,9 @@ use reqwest::{Certificate, Client, Method, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-pub(crate) use adapters::Adapters;
+pub(crate) use adapters::{Adapters, REFRESH_TOKEN};
 pub(crate) use configuration::{Configuration, entry_of, for_server};
-pub(crate) use secrets::resolve;
+pub(crate) use secrets::{resolve, resolve_one};
 
 use crate::environment::variable;
 use crate::failure::Failure;
@@ -100,6 +100,31 @@ impl Server {
         Ok(self.answers(method, path, body).await?.pop().unwrap_or_default())
     }
 
+    /// As [`Self::ask`]; a refusal is the problem that the server describes.
+    pub(crate) async fn ask_or_problem(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Result<Value, Value>, Failure> {
+        let answer = tokio::time::timeout(ANSWER, async {
+            let response = self.send_any(method, path, Some(body), None).await?;
+            let is_success = response.status().is_success();
+            Ok::<_, Failure>((is_success, read(response).await?))
+        });
+        let (is_success, text) = answer.await.map_err(|_| self.too_late())??;
+        let value: Value = serde_json::from_slice(&text).map_err(|error| self.not_understood(&error))?;
+        Ok(if is_success { Ok(value) } else { Err(value) })
+    }
+
+    fn too_late(&self) -> Failure {
+        Failure::failed(format!("{} did not answer in time", self.url))
+    }
+
+    fn not_understood(&self, error: &serde_json::Error) -> Failure {
+        Failure::failed(format!("{} did not answer as dbackup does: {error}", self.url))
+    }
+
     /// As [`Self::ask`], where the answer may have several lines, or none.
     pub(crate) async fn answers(
         &self,
@@ -111,11 +136,11 @@ impl Server {
             let response = self.send(method, path, body, None).await?;
             read(response).await
         });
-        let text = answer.await.map_err(|_| Failure::failed(format!("{} did not answer in time", self.url)))??;
+        let text = answer.await.map_err(|_| self.too_late())??;
         serde_json::Deserializer::from_slice(&text)
             .into_iter()
             .collect::<Result<_, _>>()
-            .map_err(|error| Failure::failed(format!("{} did not answer as dbackup does: {error}", self.url)))
+            .map_err(|error| self.not_understood(&error))
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -157,15 +182,7 @@ impl Server {
         body: Option<&Value>,
         last_event: Option<&str>,
     ) -> Result<Response, Failure> {
-        let url = self.url.join(path).map_err(|error| Failure::failed(error.to_string()))?;
-        let mut request = self.http.request(method, url).bearer_auth(self.token.expose_secret());
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        if let Some(last_event) = last_event {
-            request = request.header("last-event-id", last_event);
-        }
-        let response = request.send().await.map_err(|error| unreachable(&self.url, &error))?;
+        let response = self.send_any(method, path, body, last_event).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -177,6 +194,25 @@ impl Server {
             _ => "",
         };
         Err(Failure::failed(format!("the server refused: {detail}{cure}")))
+    }
+
+    /// Sends a request, whatever the answer is.
+    async fn send_any(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        last_event: Option<&str>,
+    ) -> Result<Response, Failure> {
+        let url = self.url.join(path).map_err(|error| Failure::failed(error.to_string()))?;
+        let mut request = self.http.request(method, url).bearer_auth(self.token.expose_secret());
+        if let Some(body) = body {
+            request = request.header("content-type", "application/json").body(body.to_string());
+        }
+        if let Some(last_event) = last_event {
+            request = request.header("last-event-id", last_event);
+        }
+        request.send().await.map_err(|error| unreachable(&self.url, &error))
     }
 }
 

@@ -41,6 +41,15 @@ impl fmt::Display for Permission {
     }
 }
 
+impl FromStr for Permission {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|permission| permission.as_str() == text);
+        found.ok_or_else(|| format!("'{text}' is not a scope: view, operate, configure or administer"))
+    }
+}
+
 /// A person's role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

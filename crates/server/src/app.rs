@@ -44,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) folders: Listings<Vec<adapter::destination::Folder>>,
     pub(crate) runs: Runs,
     pub(crate) scans: Scans,
+    /// Held by the one configuration that is being applied.
+    pub(crate) applying: tokio::sync::Mutex<()>,
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
 }

@@ -14,6 +14,8 @@ use jiff::SignedDuration;
 use sources::SourceAdapter;
 use url::Url;
 
+use crate::first_administrator::FirstAdministrator;
+
 /// A server's settings.
 #[derive(Debug)]
 pub struct Config {
@@ -55,6 +57,8 @@ pub struct Config {
     pub retention: Retention,
     /// Names of this server besides the public URL's, `localhost` and addresses, under which browsers may sign in.
     pub allowed_hosts: Vec<String>,
+    /// Who becomes the first administrator of a server without users. Without one, a setup token is printed.
+    pub first_administrator: Option<FirstAdministrator>,
 }
 
 /// How long things are kept that grow with every run or request.

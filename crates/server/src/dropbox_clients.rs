@@ -16,7 +16,7 @@ use crate::patience::Patience;
 
 /// The names of the app's secrets.
 pub(crate) const APP_KEY: &str = "appKey";
-const APP_SECRET: &str = "appSecret";
+pub(crate) const APP_SECRET: &str = "appSecret";
 
 /// Clients kept at most.
 const MOST: usize = 256;

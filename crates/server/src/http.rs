@@ -2,7 +2,7 @@
 
 mod access;
 #[expect(unused_qualifications, reason = "utoipa's macros write them")]
-mod api;
+pub(crate) mod api;
 mod bounds;
 pub(crate) mod caller;
 mod class;
@@ -11,7 +11,7 @@ mod documentation;
 mod extract;
 mod headers;
 mod lists;
-mod names;
+pub(crate) mod names;
 mod own_address;
 pub(crate) mod pages;
 pub(crate) mod problem;

@@ -85,6 +85,7 @@ impl Server {
         let app = App::new(Parts {
             runs: Runs::new(catalog::new_id(clock.now())),
             scans: Scans::default(),
+            applying: tokio::sync::Mutex::default(),
             passwords: Passwords::new().map_err(Error::Start)?,
             limiters: Limiters::default(),
             gates: Gates::default(),
@@ -205,6 +206,10 @@ async fn signer(catalog: &Catalog) -> Result<Signer, Error> {
 
 async fn prepare_setup(app: &App) -> Result<Option<(Token, PathBuf)>, Error> {
     if !app.catalog.has_no_users().await? {
+        return Ok(None);
+    }
+    if let Some(first) = &app.config.first_administrator {
+        first.create(app).await?;
         return Ok(None);
     }
     // What an earlier start printed stays good.

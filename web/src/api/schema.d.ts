@@ -161,6 +161,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/configuration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes the server what a configuration says: all of it, or nothing. Of two requests at once, the second waits. */
+        post: operations["post_configuration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/configuration/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Checks a configuration and compares it with what the server has. Changes nothing. */
+        post: operations["post_configuration_plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/copies": {
         parameters: {
             query?: never;
@@ -1078,6 +1112,11 @@ export interface components {
             /** @description The warning's code, or `code:subject`. */
             warning: string;
         };
+        /**
+         * @description What is done with an item.
+         * @enum {string}
+         */
+        Action: "create" | "update" | "keep" | "delete";
         /** @description A kind of source or destination. */
         Adapter: {
             /** @description The `type` of its settings. */
@@ -1320,6 +1359,15 @@ export interface components {
          * @enum {string}
          */
         Cause: "manual" | "api" | "schedule" | "retry";
+        /** @description What is done with one item. */
+        Change: {
+            /** @description `sources`, `destinations`, `profiles` or `jobs`. */
+            kind: string;
+            name: string;
+            action: components["schemas"]["Action"];
+            /** @description Field by field, without secrets. */
+            fields: components["schemas"]["FieldChange"][];
+        };
         /** @description A destination that could be saved. */
         CheckedDestination: {
             name: string;
@@ -1335,6 +1383,36 @@ export interface components {
             code: string;
             /** @description From the answer that began it. */
             state: string;
+        };
+        /**
+         * @description A configuration. An entry is the whole desired state of an item, by its name; fields that it leaves out have their defaults, and
+         *     secrets that it leaves out are removed.
+         */
+        ConfigurationInput: {
+            /** @description As for `POST /api/sources`, and `renamedFrom`: the name before. */
+            sources?: Record<string, never>[];
+            /** @description As for `POST /api/destinations`, and `renamedFrom`. */
+            destinations?: Record<string, never>[];
+            /** @description As for `POST /api/profiles`, and `renamedFrom`. */
+            profiles?: Record<string, never>[];
+            /** @description As for `POST /api/jobs`, and `renamedFrom`; with the names of `source`, `destinations` and `profile`. */
+            jobs?: Record<string, never>[];
+            /** @description Remove what was applied under the same label and is in no entry. Backups are kept. */
+            prune?: boolean;
+            /**
+             * @description The label of this configuration. Items belong to the configuration that has named them first.
+             * @default dbackup apply
+             */
+            managedBy: string;
+        };
+        /** @description What changes, or would change. */
+        ConfigurationPlan: {
+            /** @description Whether anything is created, updated or deleted. */
+            hasChanges: boolean;
+            /** @description An item each: entries in their order, then what is pruned. */
+            changes: components["schemas"]["Change"][];
+            /** @description What is right, and may not be meant. */
+            warnings: string[];
         };
         /** @description Whether another account may take the place of the one before. */
         ConfirmationInput: {
@@ -1421,6 +1499,8 @@ export interface components {
             appKey?: components["schemas"]["SecretField"];
             /** @description App Secret of Dropbox. Next to the App Key. Stored encrypted. Never shown again. */
             appSecret?: components["schemas"]["SecretField"];
+            /** @description A refresh token of Dropbox, instead of authorizing in a browser: whose account it is for is asked first. */
+            refreshToken?: components["schemas"]["SecretField"];
         };
         /** @description Where backups are stored. */
         DestinationSettings: components["schemas"]["DestinationSettingsDropbox"] | components["schemas"]["DestinationSettingsFolder"];
@@ -1513,6 +1593,21 @@ export interface components {
             error: string;
             /** @description What to do about it. */
             cure?: string | null;
+        };
+        /**
+         * @description How a field changes.
+         * @enum {string}
+         */
+        FieldAction: "set" | "changed" | "removed";
+        /** @description A field that changes. */
+        FieldChange: {
+            /** @description Its path in the entry: `settings.host`. */
+            field: string;
+            action: components["schemas"]["FieldAction"];
+            /** @description Its value. Absent for secrets, and where there is none. */
+            before?: Record<string, never> | null;
+            /** @description Its new value. Absent for secrets, and where there is none. */
+            after?: Record<string, never> | null;
         };
         /** @description What is wrong with one field. */
         FieldError: {
@@ -2920,6 +3015,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BackupSummary"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_configuration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationPlan"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_configuration_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigurationInput"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfigurationPlan"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */

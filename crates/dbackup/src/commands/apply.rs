@@ -1,172 +1,144 @@
-//! `dbackup apply` and `dbackup export`
+//! `dbackup apply`
+
+mod files;
 
 use reqwest::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use super::resources::{read_file, text};
+use super::resources::text;
 use crate::cli::ApplyArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output;
-use crate::remote::{Configuration, Kind, Server, entry_of, for_server, resolve};
+use crate::remote::{Adapters, Kind, REFRESH_TOKEN, Server, resolve_one};
+use files::{Entry, Files};
 
+/// What stands in the place of a secret that could not be read, so that everything else is checked all the same.
+const UNREAD: &str = "unread";
+
+/// Applies files. In a dry run, 2 says that there are changes; whatever fails is 1.
 pub(crate) async fn run(arguments: ApplyArguments) -> Result<Outcome, Failure> {
-    let file = read_file(&arguments.file)?;
-    let wanted = entries(&file)?;
+    let applied = apply(arguments).await;
+    applied.map_err(|failure| Failure::failed(failure.to_string()))
+}
+
+async fn apply(arguments: ApplyArguments) -> Result<Outcome, Failure> {
+    let mut files = Files::read(&arguments.files).map_err(|wrong| Failure::failed(wrong.join("\n")))?;
     let server = Server::of_environment()?;
-    let mut configuration = Configuration::of(&server).await?;
-    // What is wrong is said before anything is changed.
-    let wanted = checked(&server, &configuration, wanted).await?;
-    for (kind, entry) in wanted {
-        let name = text(&entry["name"]);
-        let change = Change::of(&configuration, kind, &entry)?;
-        output::line(&format!("{} {} {}", change.word(), kind.noun(), output::printable(&name)));
-        let item = match (&change, arguments.dry_run) {
-            // What does not exist yet can still be referred to by what follows.
-            (Change::Create, true) => serde_json::json!({"id": format!("(new {name})"), "name": name}),
-            (Change::Nothing, _) | (Change::Update { .. }, true) => continue,
-            (change, false) => make(&server, &configuration, kind, &entry, change).await?,
-        };
-        configuration.put(kind, item);
-    }
-    Ok(Outcome::Succeeded)
-}
-
-/// Has the server check the sources and destinations as saving them would, and returns all entries with their settings as it would
-/// keep them.
-async fn checked(
-    server: &Server,
-    configuration: &Configuration,
-    mut wanted: Vec<(Kind, Value)>,
-) -> Result<Vec<(Kind, Value)>, Failure> {
-    let (mut refusals, mut bodies) = (Vec::new(), Vec::new());
-    for (kind, entry) in &wanted {
-        let mut body = entry.clone();
-        resolve(&configuration.secrets(*kind), &mut body)?;
-        bodies.push(body);
-    }
-    for ((kind, entry), body) in wanted.iter_mut().zip(bodies).filter(|((kind, _), _)| kind.has_adapters()) {
-        let name = text(&entry["name"]);
-        let id = configuration.find(*kind, &name).map(|item| format!("?id={}", text(&item["id"])));
-        let path = format!("/api/{}/validate{}", kind.plural(), id.unwrap_or_default());
-        match server.ask(Method::POST, &path, Some(&body)).await {
-            Ok(mut checked) => entry["settings"] = checked["settings"].take(),
-            Err(failure) => refusals.push(format!("{} '{}': {failure}", kind.noun(), output::printable(&name))),
+    let mut wrong = read_secrets(&mut files, &Adapters::of(&server).await?);
+    let body = request(&files, &arguments);
+    // With a secret missing nothing is applied, but all the rest is checked.
+    let is_dry = arguments.dry_run || !wrong.is_empty();
+    let path = if is_dry { "/api/configuration/plan" } else { "/api/configuration" };
+    match server.ask_or_problem(Method::POST, path, &body).await? {
+        Ok(plan) if wrong.is_empty() => {
+            report(&plan);
+            let has_changes = plan["hasChanges"] == true;
+            Ok(if arguments.dry_run && has_changes { Outcome::Changes } else { Outcome::Succeeded })
+        }
+        Ok(_) => Err(Failure::failed(sentences(wrong))),
+        Err(problem) => {
+            add_problem(&files, &problem, &mut wrong);
+            Err(Failure::failed(sentences(wrong)))
         }
     }
-    if refusals.is_empty() { Ok(wanted) } else { Err(Failure::failed(refusals.join("\n"))) }
 }
 
-/// What has to be done about an entry.
-enum Change {
-    Create,
-    Update { id: String },
-    Nothing,
+/// Where something is wrong, and what.
+type Wrong = Vec<(String, String)>;
+
+fn sentences(wrong: Wrong) -> String {
+    let lines = wrong.into_iter().map(|(place, message)| format!("{place}: {message}"));
+    let lines = lines.collect::<Vec<_>>().join("\n");
+    format!("nothing was changed:\n{lines}")
 }
 
-impl Change {
-    fn of(configuration: &Configuration, kind: Kind, entry: &Value) -> Result<Self, Failure> {
-        let name = text(&entry["name"]);
-        // What it refers to has to be there, in a dry run too.
-        let wanted = for_server(configuration, kind, entry)?;
-        let Some(item) = configuration.find(kind, &name) else { return Ok(Self::Create) };
-        let secrets = &configuration.secrets(kind);
-        // By id, so that a name in other capitals is no difference.
-        let there = for_server(configuration, kind, &entry_of(configuration, kind, item))?;
-        let differs = differs(&wanted, &there, secrets);
-        if kind == Kind::Profile {
-            if differs {
-                return Err(Failure::usage(format!(
-                    "the keys of encryption profile '{name}' never change: give the other keys another name"
-                )));
+/// Puts secrets in the place of references to them.
+fn read_secrets(files: &mut Files, adapters: &Adapters) -> Wrong {
+    let mut wrong = Vec::new();
+    for (kind, entry) in files.all_mut() {
+        let before = wrong.len();
+        for field in adapters.secrets(kind) {
+            let Some(value) = entry.fields.get(&field) else { continue };
+            match resolve_one(value) {
+                Ok(secret) => drop(entry.fields.insert(field, secret.into())),
+                Err(message) => {
+                    wrong.push((entry.place(&field), message));
+                    entry.fields.insert(field, UNREAD.into());
+                }
             }
-            return Ok(Self::Nothing);
         }
-        // Whether a secret is another one cannot be known: it is set again.
-        let sets_secrets = secrets.iter().any(|field| entry.get(field).is_some());
-        Ok(if differs || sets_secrets { Self::Update { id: text(&item["id"]) } } else { Self::Nothing })
-    }
-
-    fn word(&self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Update { .. } => "update",
-            Self::Nothing => "keep",
+        if wrong.len() > before {
+            // Whether it works cannot be told without the app's own secrets.
+            entry.fields.remove(REFRESH_TOKEN);
         }
     }
+    wrong
 }
 
-/// Whether an entry asks for something that is not so. What it does not mention is as the server has it by default.
-fn differs(entry: &Value, there: &Value, secrets: &[String]) -> bool {
-    let empty = Map::new();
-    let (entry, there) = (entry.as_object().unwrap_or(&empty), there.as_object().unwrap_or(&empty));
-    let asked = entry.iter().filter(|(field, _)| !secrets.contains(field));
-    let mut changed = asked.clone().filter(|(field, value)| there.get(*field).unwrap_or(&Value::Null) != *value);
-    let dropped = ["databases", "profileId", "schedule", "timeoutSeconds"];
-    changed.next().is_some() || dropped.iter().any(|field| there.contains_key(*field) && !entry.contains_key(*field))
-}
-
-async fn make(
-    server: &Server,
-    configuration: &Configuration,
-    kind: Kind,
-    entry: &Value,
-    change: &Change,
-) -> Result<Value, Failure> {
-    let mut body = for_server(configuration, kind, entry)?;
-    resolve(&configuration.secrets(kind), &mut body)?;
-    let path = format!("/api/{}", kind.plural());
-    match change {
-        Change::Update { id } => server.ask(Method::PUT, &format!("{path}/{id}"), Some(&body)).await,
-        _ => server.ask(Method::POST, &path, Some(&body)).await,
-    }
-}
-
-/// The entries of a file, in the order in which they refer to each other.
-fn entries(file: &Value) -> Result<Vec<(Kind, Value)>, Failure> {
-    let tables = file.as_object().ok_or_else(|| Failure::usage("the file holds no configuration"))?;
-    if let Some(unknown) = tables.keys().find(|name| Kind::ALL.iter().all(|kind| kind.plural() != *name)) {
-        return Err(Failure::usage(format!(
-            "the file holds '{unknown}': write [[sources]], [[destinations]], [[profiles]] and [[jobs]]"
-        )));
-    }
-    let mut entries = Vec::new();
+fn request(files: &Files, arguments: &ApplyArguments) -> Value {
+    let mut body = Map::new();
     for kind in Kind::ALL {
-        for entry in tables.get(kind.plural()).and_then(Value::as_array).into_iter().flatten() {
-            if entry["name"].as_str().is_none_or(|name| name.trim().is_empty()) {
-                return Err(Failure::usage(format!("a {} in the file has no name", kind.noun())));
-            }
-            entries.push((kind, entry.clone()));
-        }
+        let entries = files.of(kind).map(|entry| Value::Object(entry.fields.clone()));
+        body.insert(kind.plural().to_owned(), entries.collect());
     }
-    Ok(entries)
+    body.insert("prune".to_owned(), arguments.prune.into());
+    body.insert("managedBy".to_owned(), json!(arguments.managed_by));
+    body.into()
 }
 
-pub(crate) async fn export() -> Result<Outcome, Failure> {
-    let server = Server::of_environment()?;
-    let configuration = Configuration::of(&server).await?;
-    let mut tables = Map::new();
-    for kind in Kind::ALL {
-        let items = configuration.of_kind(kind).iter().map(|item| with_references(&configuration, kind, item));
-        let items: Vec<Value> = items.collect();
-        if !items.is_empty() {
-            tables.insert(kind.plural().to_owned(), Value::Array(items));
+/// Adds what the server says, with the lines that it is about. What is known to be wrong already is not said twice.
+fn add_problem(files: &Files, problem: &Value, wrong: &mut Wrong) {
+    let errors = problem["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for error in errors {
+        let (field, message) = (text(&error["field"]), text(&error["message"]));
+        let place = find(files, &field).map_or_else(|| field.clone(), |(entry, rest)| entry.place(rest));
+        if !wrong.iter().any(|(known, _)| *known == place) {
+            wrong.push((place, in_words(files, &message)));
         }
     }
-    let text = toml::to_string(&tables).map_err(|error| Failure::failed(error.to_string()))?;
-    output::line(text.trim_end());
-    Ok(Outcome::Succeeded)
+    if errors.is_empty() {
+        wrong.push(("the server refused".to_owned(), text(&problem["detail"])));
+    }
 }
 
-/// An entry with a reference for every secret that is set: `env:DBACKUP_SOURCE_SHOP_PASSWORD`.
-fn with_references(configuration: &Configuration, kind: Kind, item: &Value) -> Value {
-    let mut entry = entry_of(configuration, kind, item);
-    for field in configuration.secrets(kind) {
-        if item.get(format!("{field}Set")).is_some_and(|set| set == true) {
-            let name = format!("DBACKUP_{}_{}_{field}", kind.noun(), text(&item["name"]));
-            let name: String =
-                name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
-            entry[&field] = format!("env:{name}").into();
+/// Finds the entry and its field that `jobs[3].schedule.cron` is about.
+fn find<'a>(files: &'a Files, field: &'a str) -> Option<(&'a Entry, &'a str)> {
+    let (kind, rest) = field.split_once('[')?;
+    let (index, rest) = rest.split_once(']')?;
+    let kind = Kind::ALL.into_iter().find(|other| other.plural() == kind)?;
+    Some((files.of(kind).nth(index.parse().ok()?)?, rest.trim_start_matches('.')))
+}
+
+/// Names the other entry by its place that a message is about: `is the same as that of jobs[0]: ...`
+fn in_words(files: &Files, message: &str) -> String {
+    const SAME: &str = "is the same as that of ";
+    let other = message.strip_prefix(SAME).and_then(|rest| rest.split_once(": "));
+    match other.and_then(|(place, rest)| Some((find(files, place)?.0.place(""), rest))) {
+        Some((place, rest)) => format!("{SAME}{place}: {rest}"),
+        None => message.to_owned(),
+    }
+}
+
+fn report(plan: &Value) {
+    let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
+    for change in list(&plan["changes"]) {
+        let kind = Kind::ALL.into_iter().find(|kind| change["kind"] == kind.plural()).map_or("", Kind::noun);
+        output::line(&format!("{} {kind} {}", text(&change["action"]), output::printable(&text(&change["name"]))));
+        for field in list(&change["fields"]) {
+            output::line(&format!("    {}", output::printable(&field_in_words(&field))));
         }
     }
-    entry
+    for warning in list(&plan["warnings"]) {
+        output::note(&format!("warning: {}", text(&warning)));
+    }
+}
+
+fn field_in_words(change: &Value) -> String {
+    let field = text(&change["field"]);
+    match (change.get("before"), change.get("after")) {
+        (None, None) => format!("{field}: {}", text(&change["action"])),
+        (Some(before), Some(after)) => format!("{field}: {before} -> {after}"),
+        (None, Some(after)) => format!("{field}: {after}"),
+        (Some(before), None) => format!("{field}: {before} -> none"),
+    }
 }

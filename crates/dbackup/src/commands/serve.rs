@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
-use server::{Clock, Config, RedactedStderr, Server};
+use server::{Clock, Config, FirstAdministrator, RedactedStderr, Server};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use url::Url;
@@ -56,6 +56,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: arguments.allowed_hosts,
         retention: arguments.keep.retention(),
+        first_administrator: first_administrator()?,
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let public_url = config.public_url.clone();
@@ -81,6 +82,24 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
     }
     server.stop().await;
     Ok(Outcome::Succeeded)
+}
+
+/// Reads who becomes the first administrator, and from which files their secrets come.
+fn first_administrator() -> Result<Option<FirstAdministrator>, Failure> {
+    const NAME: &str = "DBACKUP_ADMIN_NAME";
+    const PASSWORD: &str = "DBACKUP_ADMIN_PASSWORD_FILE";
+    const TOKEN: &str = "DBACKUP_BOOTSTRAP_TOKEN_FILE";
+    let (name, password_file, token_file) =
+        (environment::variable(NAME)?, environment::variable(PASSWORD)?, environment::variable(TOKEN)?);
+    match (name, password_file) {
+        (Some(name), Some(password_file)) => Ok(Some(FirstAdministrator {
+            name,
+            password_file: password_file.into(),
+            token_file: token_file.map(Into::into),
+        })),
+        (None, None) if token_file.is_none() => Ok(None),
+        _ => Err(Failure::usage(format!("{NAME} and {PASSWORD} belong together, and {TOKEN} needs both"))),
+    }
 }
 
 /// Starts the log on standard error. Lines are written by a thread of their own: a log that cannot be written, or that nobody reads,

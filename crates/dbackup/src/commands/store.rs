@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use catalog::{Catalog, KeyFile, KeySource, Location, MasterKey};
-use secrecy::SecretString;
 use server::DataFolder;
 
 use crate::cli::StoreArguments;
-use crate::environment::variable;
+use crate::environment::{secret_variable, variable};
 use crate::failure::Failure;
 
-/// The metadata database, unless `DATABASE_URL` names another.
+/// The metadata database, unless `DATABASE_URL` or `DATABASE_URL_FILE` names another.
 const DATABASE: &str = "dbackup.db";
 
 /// Everything needed to open the catalog.
@@ -25,8 +24,8 @@ impl Store {
     pub(super) fn find(arguments: StoreArguments) -> Result<Self, Failure> {
         let folder = arguments.data.map_or_else(default_folder, Ok)?;
         let data = DataFolder::open(&folder).map_err(Failure::Failed)?;
-        let database = match variable("DATABASE_URL")? {
-            Some(url) => Location::parse(&url.into())?,
+        let database = match secret_variable("DATABASE_URL")? {
+            Some(url) => Location::parse(&url)?,
             None => Location::Sqlite(data.path().join(DATABASE)),
         };
         let keys = match given_key("ENCRYPTION_KEY")? {
@@ -41,9 +40,9 @@ impl Store {
     }
 }
 
-/// A key from the environment.
+/// A key from the environment, or from the file that it names.
 pub(super) fn given_key(name: &str) -> Result<Option<MasterKey>, Failure> {
-    let key = variable(name)?.map(|text| MasterKey::parse(&SecretString::from(text))).transpose();
+    let key = secret_variable(name)?.map(|text| MasterKey::parse(&text)).transpose();
     key.map_err(|error| Failure::usage(format!("{name}: {error}")))
 }
 

@@ -5,6 +5,9 @@ use serde_json::Value;
 use super::{Kind, Server};
 use crate::failure::Failure;
 
+/// The field that brings the access to a storage which is authorized in a browser otherwise.
+pub(crate) const REFRESH_TOKEN: &str = "refreshToken";
+
 /// What `GET /api/adapters` answers.
 #[derive(Debug)]
 pub(crate) struct Adapters(Value);
@@ -31,8 +34,10 @@ impl Adapters {
         if kind == Kind::Profile {
             return vec!["identity".to_owned()];
         }
+        let is_authorized = self.of_kind(kind).iter().any(|adapter| adapter["authorizedBy"].is_string());
+        let refresh_token = is_authorized.then(|| REFRESH_TOKEN.to_owned());
         let fields = self.of_kind(kind).iter().filter_map(|adapter| adapter["fields"].as_array()).flatten();
         let secrets = fields.filter(|field| field["secret"] == true);
-        secrets.filter_map(|field| field["name"].as_str().map(str::to_owned)).collect()
+        secrets.filter_map(|field| field["name"].as_str().map(str::to_owned)).chain(refresh_token).collect()
     }
 }

@@ -37,14 +37,6 @@ impl Configuration {
         self.of_kind(kind).iter().find(|item| item["name"].as_str().is_some_and(|name| name.to_lowercase() == wanted))
     }
 
-    /// Notes what the server has now.
-    pub(crate) fn put(&mut self, kind: Kind, item: Value) {
-        if let Some((_, items)) = self.items.iter_mut().find(|(other, _)| *other == kind) {
-            items.retain(|other| other["id"] != item["id"]);
-            items.push(item);
-        }
-    }
-
     fn name(&self, kind: Kind, id: &Value) -> Value {
         self.of_kind(kind).iter().find(|item| item["id"] == *id).map_or(Value::Null, |item| item["name"].clone())
     }

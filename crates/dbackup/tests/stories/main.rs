@@ -6,11 +6,13 @@
 mod altered;
 #[path = "../common/browser.rs"]
 mod browser;
+mod configuration;
 mod copies;
 mod demo;
 mod dropbox_account;
 mod failing_destinations;
 mod failing_dumps;
+mod headless;
 mod interrupted;
 mod listings;
 mod main_job;

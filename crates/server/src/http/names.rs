@@ -6,7 +6,7 @@ use domain::text::is_invisible;
 const MAX_LEN: usize = 100;
 
 /// Returns what is wrong with a name.
-pub(crate) fn refuse(name: &str) -> Option<String> {
+pub fn refuse(name: &str) -> Option<String> {
     if !(1..=MAX_LEN).contains(&name.trim().chars().count()) {
         return Some(format!("needs 1 to {MAX_LEN} characters"));
     }

@@ -119,6 +119,19 @@ impl Problem {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
     }
 
+    /// Returns what is wrong field by field; as the fault of `whole` where no field is to blame.
+    pub(crate) fn into_errors(self, whole: &str) -> Vec<FieldError> {
+        match self.errors.is_empty() {
+            true => vec![FieldError { field: whole.to_owned(), message: self.detail }],
+            false => self.errors,
+        }
+    }
+
+    /// The same problem with another status: what is wrong, and who may not do it.
+    pub(crate) fn into_forbidden(self) -> Self {
+        Self { status: StatusCode::FORBIDDEN, code: "forbidden", ..self }
+    }
+
     pub(crate) fn invalid_field(field: &str, message: impl Into<String>) -> Self {
         Self::invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
     }

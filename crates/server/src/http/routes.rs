@@ -15,8 +15,8 @@ use utoipa_axum::routes;
 
 use super::access::{Access, guard};
 use super::api::{
-    adapters, audit, backups, copies, destinations, downloads, dropbox_adapter, events, folders, jobs, overview,
-    profiles, restores, runs, scans, sessions, setup, sources, stored_backups, system, tokens, users,
+    adapters, audit, backups, configuration, copies, destinations, downloads, dropbox_adapter, events, folders, jobs,
+    overview, profiles, restores, runs, scans, sessions, setup, sources, stored_backups, system, tokens, users,
 };
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
@@ -114,6 +114,8 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(OwnAccount, Catalog, routes!(tokens::delete))
         .add(Needs(Administer), Catalog, routes!(audit::list))
         .add(Needs(View), Catalog, routes!(adapters::list))
+        .add(Needs(Configure), Source, routes!(configuration::plan))
+        .add(Needs(Configure), Source, routes!(configuration::apply))
         .add(Needs(View), Catalog, routes!(sources::list))
         .add(Needs(Configure), Source, routes!(sources::create))
         .add(Needs(Configure), Source, routes!(sources::validate))

@@ -45,6 +45,29 @@ impl fmt::Debug for SecretFields {
 }
 
 impl SecretFields {
+    /// Takes one out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
+    /// Returns one that is set.
+    pub(crate) fn set(&self, name: &str) -> Option<SecretString> {
+        self.0.get(name).and_then(Value::as_str).map(|text| text.to_owned().into())
+    }
+
+    /// Returns whether one is removed.
+    pub(crate) fn removes(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(Value::is_null)
+    }
+
+    /// Takes these, and removes those of `kept` that are not among them.
+    pub(crate) fn all_of(mut fields: BTreeMap<String, Value>, kept: &[String]) -> Self {
+        for name in kept {
+            fields.entry(name.clone()).or_insert(Value::Null);
+        }
+        Self(fields)
+    }
+
     /// Returns the changes: set, or removed. What is wrong with them, and with those that are kept, goes into `fields`.
     pub(crate) fn changes(
         self,

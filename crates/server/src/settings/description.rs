@@ -1,6 +1,6 @@
 //! The settings in the API's description, made of the adapters' manifests.
 
-use adapter::{Adapter, Default, Field, Input, Manifest, Registry, Required};
+use adapter::{Adapter, Default, Field, Input, Manifest, OAuth, Registry, Required};
 use serde_json::Value;
 use utoipa::openapi::schema::{
     AdditionalProperties, Discriminator, KnownFormat, Object, ObjectBuilder, OneOfBuilder, SchemaFormat, SchemaType,
@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{ArrayBuilder, Components, OpenApi, Ref, RefOr, Schema};
 
 use crate::config::Adapters;
+use crate::http::api::dropbox_grant::REFRESH_TOKEN;
 
 const SOURCE: &str = "SourceSettings";
 const DESTINATION: &str = "DestinationSettings";
@@ -29,6 +30,14 @@ pub(crate) fn describe(api: &mut OpenApi, adapters: &Adapters) {
     add(components, &adapters.sources, SOURCE, "Where databases are.", &["SourceInput"], "Source");
     let inputs = &["DestinationInput"];
     add(components, &adapters.destinations, DESTINATION, "Where backups are stored.", inputs, "Destination");
+    for manifest in adapters.destinations.manifests() {
+        if let Some(OAuth { provider, .. }) = manifest.authorization {
+            let words = format!(
+                "A refresh token of {provider}, instead of authorizing in a browser: whose account it is for is asked first."
+            );
+            add_property(components, "DestinationInput", REFRESH_TOKEN, secret(&words));
+        }
+    }
     name_list_items(components);
 }
 

@@ -8,6 +8,7 @@ mod backups;
 mod borders;
 mod cancels;
 mod catalog;
+mod configuration;
 mod credentials;
 mod dropbox;
 mod interruptions;

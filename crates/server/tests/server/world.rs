@@ -150,6 +150,7 @@ impl World {
             stalled_answer: Duration::from_secs(60),
             allowed_hosts: Vec::new(),
             retention: server::Retention::default(),
+            first_administrator: None,
         };
         (self.configure)(&mut config);
         let clock = Clock::new(move || *now.lock().unwrap());

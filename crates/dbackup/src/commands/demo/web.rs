@@ -63,6 +63,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: Vec::new(),
         retention: server::Retention::default(),
+        first_administrator: None,
     };
     let mut server =
         Server::start(config, data, Clock::new(now)).await.map_err(|error| Failure::failed(error.to_string()))?;

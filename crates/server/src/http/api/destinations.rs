@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use adapter::{Authorization as Fault, Settings};
+use adapter::{Adapter, Authorization as Fault, Settings};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,6 +11,7 @@ use catalog::{AuthorizationState, Destination, NewDestination};
 use destinations::dropbox_fault;
 use dropbox::Space;
 use dropbox::oauth::SCOPES;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -23,7 +24,7 @@ use super::super::problem::{Fields, Problem};
 use super::super::saved_path;
 use super::super::secret_field::SecretFields;
 use super::super::time::Time;
-use super::dropbox_grant::{Access, BY_HAND};
+use super::dropbox_grant::{Access, BY_HAND, NewGrant};
 use super::steps::{StepInfo, stream_steps};
 use crate::app::App;
 use crate::dropbox_clients::APP_KEY;
@@ -110,13 +111,13 @@ pub(crate) struct SpaceInfo {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DestinationInput {
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub(crate) name: String,
     #[schema(schema_with = destination_settings)]
-    settings: Map<String, Value>,
+    pub(crate) settings: Map<String, Value>,
     /// Its secrets by name. Absent: as it is. `null`: removed.
     #[serde(flatten)]
     #[schema(ignore)]
-    secrets: SecretFields,
+    pub(crate) secrets: SecretFields,
 }
 
 /// A destination that could be saved.
@@ -138,7 +139,26 @@ pub(crate) struct Removal {
 }
 
 impl DestinationInput {
-    async fn check(self, app: &App, caller: &Caller, before: Option<&Destination>) -> Result<NewDestination, Problem> {
+    /// Takes the refresh token that a request brings, and asks whose account it is for. Only where the adapter is authorized by one:
+    /// for others it is an unknown field.
+    pub(crate) async fn take_grant(
+        &mut self,
+        app: &App,
+        before: Option<&Destination>,
+    ) -> Result<Option<NewGrant>, Problem> {
+        let kind = self.settings.get("type").and_then(Value::as_str).unwrap_or_default();
+        let adapter = app.config.adapters.destinations.get(kind);
+        let is_authorized = adapter.is_some_and(|adapter| adapter.manifest().authorization.is_some());
+        if is_authorized { NewGrant::of_request(app, &mut self.secrets, before).await } else { Ok(None) }
+    }
+
+    /// Checks what is to be saved in the place of `before`.
+    pub(crate) async fn check(
+        self,
+        app: &App,
+        caller: &Caller,
+        before: Option<&Destination>,
+    ) -> Result<NewDestination, Problem> {
         let mut fields = Fields::default();
         fields.check_name(&self.name);
         let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();
@@ -236,9 +256,13 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
-    Body(input): Body<DestinationInput>,
+    Body(mut input): Body<DestinationInput>,
 ) -> Result<(StatusCode, Json<DestinationInfo>), Problem> {
-    let destination = app.catalog.create_destination(&input.check(&app, &caller, None).await?, app.now()).await?;
+    let grant = input.take_grant(&app, None).await?;
+    let mut destination = app.catalog.create_destination(&input.check(&app, &caller, None).await?, app.now()).await?;
+    if let Some(grant) = grant {
+        destination = grant.keep(&app, &destination.id).await?;
+    }
     Ok((StatusCode::CREATED, Json(info(&app, destination)?)))
 }
 
@@ -249,12 +273,13 @@ pub(crate) async fn validate(
     State(app): State<App>,
     caller: Caller,
     Query(existing): Query<Existing>,
-    Body(input): Body<DestinationInput>,
+    Body(mut input): Body<DestinationInput>,
 ) -> Result<Json<CheckedDestination>, Problem> {
     let before = match &existing.id {
         Some(id) => Some(app.catalog.destination(id).await?.ok_or_else(gone)?),
         None => None,
     };
+    input.take_grant(&app, before.as_ref()).await?;
     let NewDestination { name, settings, .. } = input.check(&app, &caller, before.as_ref()).await?;
     let settings = serde_json::from_value(settings).map_err(Problem::internal)?;
     Ok(Json(CheckedDestination { name, settings }))
@@ -274,24 +299,36 @@ pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    Body(input): Body<DestinationInput>,
+    Body(mut input): Body<DestinationInput>,
 ) -> Result<Json<DestinationInfo>, Problem> {
     let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     let app_key = app.catalog.destination_secrets(&before)?.settings.remove(APP_KEY);
+    let grant = input.take_grant(&app, Some(&before)).await?;
     let new = input.check(&app, &caller, Some(&before)).await?;
-    let changed = app.catalog.update_destination(&id, &new, app.now()).await?;
-    app.forget_dropbox_clients(&id);
-    let mut changed = changed.ok_or_else(gone)?;
+    app.catalog.update_destination(&id, &new, app.now()).await?;
+    let changed = match grant {
+        Some(grant) => grant.keep(&app, &id).await?,
+        None => settle_authorization(&app, &id, app_key).await?,
+    };
+    Ok(Json(info(&app, changed)?))
+}
+
+/// Brings what is known of a destination's authorization in line with settings that were changed; `app_key` is the one before.
+pub(crate) async fn settle_authorization(
+    app: &App,
+    id: &str,
+    app_key: Option<SecretString>,
+) -> Result<Destination, Problem> {
+    app.forget_dropbox_clients(id);
+    let mut changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
     if let Some(mut state) = changed.authorization.clone().filter(|state| state.team_root.is_some()) {
         // Whoever saves it has chosen the folder, and with it the team.
         state.team_root = None;
         app.catalog.set_authorization_state(&changed, &state).await?;
-        changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+        changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
     }
     let app_key_now = app.catalog.destination_secrets(&changed)?.settings.remove(APP_KEY);
-    let exposed = |key: &Option<secrecy::SecretString>| {
-        key.as_ref().map(|key| secrecy::ExposeSecret::expose_secret(key).to_owned())
-    };
+    let exposed = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
     if exposed(&app_key) != exposed(&app_key_now)
         && let Some(mut state) = changed.authorization.clone()
     {
@@ -300,9 +337,9 @@ pub(crate) async fn update(
         );
         (state.app_refused, state.app_changed) = (false, true);
         app.catalog.set_authorization_state(&changed, &state).await?;
-        changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+        changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
     }
-    Ok(Json(info(&app, changed)?))
+    Ok(changed)
 }
 
 /// Removes one that no job uses. The backups there stay.

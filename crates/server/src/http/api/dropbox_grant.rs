@@ -9,10 +9,13 @@ use dropbox::oauth::{Pkce, SCOPES, exchange_code};
 use dropbox::{Client, Space};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::super::problem::Problem;
+use super::super::secret_field::SecretFields;
 use super::dropbox_adapter::Mode;
 use crate::app::App;
+use crate::dropbox_clients::{APP_KEY, APP_SECRET};
 use crate::failure::{Failure, of_dropbox};
 use crate::patience::Patience;
 
@@ -22,10 +25,13 @@ pub(super) const BY_HAND: &str = "Revoke it in Dropbox: Settings, Connected apps
 /// How often to look whether the runs that use a replaced grant have ended, besides at each event of a run.
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The field of a request that brings a grant.
+pub(crate) const REFRESH_TOKEN: &str = "refreshToken";
+
 /// A grant that is new, and whose account it is for.
-pub(super) struct NewGrant {
-    pub(super) refresh_token: SecretString,
-    pub(super) state: AuthorizationState,
+pub(crate) struct NewGrant {
+    pub(crate) refresh_token: SecretString,
+    pub(crate) state: AuthorizationState,
 }
 
 /// A grant as it waits for the confirmation that the account may change.
@@ -44,17 +50,28 @@ impl NewGrant {
         code: &SecretString,
         mode: Mode,
     ) -> Result<Self, String> {
-        let (mut settings, _) = app.dropbox_app(destination).map_err(|failure| failure.to_string())?;
+        let (settings, _) = app.dropbox_app(destination).map_err(|failure| failure.to_string())?;
         let redirect_uri = mode.redirect_uri(app);
         let pkce = Pkce::resume(flow.verifier.clone());
         let grant = exchange_code(&settings, &pkce, code.expose_secret(), redirect_uri.as_deref())
             .await
             .map_err(|error| refused_code(&error, mode, &app.config.redirect_uri()))?;
         let refresh_token = grant.refresh_token.ok_or("Dropbox granted no lasting access: authorize again")?;
+        let granted = grant.scope.split_whitespace().map(str::to_owned).collect();
+        Self::of_token(app, settings, refresh_token, granted, grant.account_id).await
+    }
+
+    /// Looks whose account a refresh token of an app is for. What was granted is empty where that is not known.
+    async fn of_token(
+        app: &App,
+        mut settings: dropbox::Settings,
+        refresh_token: SecretString,
+        granted: Vec<String>,
+        account_id: Option<String>,
+    ) -> Result<Self, String> {
         crate::redaction::register(refresh_token.expose_secret());
         settings.refresh_token = Some(refresh_token.clone());
         let client = Client::new(settings).map_err(|error| error.to_string())?;
-        let granted: Vec<String> = grant.scope.split_whitespace().map(str::to_owned).collect();
         let mut missing = missing_scopes(&granted);
         let mut team_root = None;
         let (account_id, account_name, email, team) = match client.account().await {
@@ -66,7 +83,7 @@ impl NewGrant {
             Err(error) => match dropbox_fault(&error) {
                 Some(Fault::MissingScope(scope)) => {
                     missing.extend((!missing.contains(&scope)).then_some(scope));
-                    (grant.account_id.unwrap_or_default(), String::new(), String::new(), None)
+                    (account_id.unwrap_or_default(), String::new(), String::new(), None)
                 }
                 _ => return Err(of_dropbox(&error)),
             },
@@ -90,6 +107,41 @@ impl NewGrant {
             team_root,
         };
         Ok(Self { refresh_token, state })
+    }
+
+    /// Checks a refresh token that a request brings: asks Dropbox whose it is. Returns `None` where the request brings none, or the one
+    /// that the destination works with. What is wrong with the app's own secrets is not said here.
+    pub(super) async fn of_request(
+        app: &App,
+        secrets: &mut SecretFields,
+        before: Option<&Destination>,
+    ) -> Result<Option<Self>, Problem> {
+        let token = match secrets.take(REFRESH_TOKEN) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(token)) if !token.trim().is_empty() => SecretString::from(token.trim()),
+            Some(_) => return Err(Problem::invalid_field(REFRESH_TOKEN, "must be a text")),
+        };
+        let kept = before.map(|before| app.catalog.destination_secrets(before)).transpose()?;
+        let secret = |name: &str| match secrets.removes(name) {
+            true => None,
+            false => secrets.set(name).or_else(|| kept.as_ref()?.settings.get(name).cloned()),
+        };
+        let Some(app_key) = secret(APP_KEY) else { return Ok(None) };
+        let is_broken =
+            before.and_then(|before| before.authorization.as_ref()).is_none_or(|state| state.broken.is_some());
+        let grant = kept.as_ref().and_then(|kept| kept.grant.as_ref());
+        if !is_broken && grant.is_some_and(|grant| grant.expose_secret() == token.expose_secret()) {
+            return Ok(None);
+        }
+        let settings = app.dropbox_settings(&app_key, secret(APP_SECRET));
+        let found = Self::of_token(app, settings, token, Vec::new(), None).await;
+        found.map(Some).map_err(|why| Problem::invalid_field(REFRESH_TOKEN, format!("does not work: {why}")))
+    }
+
+    /// Keeps a grant that a request has brought. The one that it replaces may be in use elsewhere, and is not revoked.
+    pub(super) async fn keep(self, app: &App, id: &str) -> Result<Destination, Problem> {
+        app.catalog.set_grant(id, &self.refresh_token, &self.state).await?;
+        kept(app, id).await
     }
 
     /// Returns the account that the destination has used so far, if this grant is for another one.
@@ -123,19 +175,9 @@ impl NewGrant {
         let is_same =
             matches!(&replaced.grant, Some(grant) if grant.expose_secret() == self.refresh_token.expose_secret());
         app.catalog.set_grant(&destination.id, &self.refresh_token, &self.state).await?;
-        app.listings.forget(&destination.id);
-        app.folders.forget(&destination.id);
         let notice = if is_same { None } else { revoke_replaced(app, replaced).await };
-        let stored = app.catalog.destination(&destination.id).await?.ok_or_else(super::dropbox_adapter::gone)?;
-        // This is the first use of the new grant after the revocation of the old one. A grant that may not look at the space
-        // can still back up.
-        let client = app.dropbox_client(&stored, Space::Home, Patience::Short)?;
-        match client.space_usage().await {
-            Ok(usage) => app.note_space(&stored.id, usage.used, usage.allowed).await?,
-            Err(error) => app.note_broken(&stored.id, &error).await,
-        }
-        let stored = app.catalog.destination(&stored.id).await?.ok_or_else(super::dropbox_adapter::gone)?;
-        Ok((stored, notice))
+        // This is the first use of the new grant after the revocation of the old one.
+        Ok((kept(app, &destination.id).await?, notice))
     }
 
     /// Revokes the grant, which was not stored.
@@ -145,6 +187,20 @@ impl NewGrant {
         let client = Client::new(settings).map_err(|error| error.to_string())?;
         revoke(&client).await.map(drop)
     }
+}
+
+/// Looks at the space of a destination whose grant is new. A grant that may not look at it can still back up.
+pub(crate) async fn kept(app: &App, id: &str) -> Result<Destination, Problem> {
+    app.listings.forget(id);
+    app.folders.forget(id);
+    app.forget_dropbox_clients(id);
+    let stored = app.catalog.destination(id).await?.ok_or_else(super::dropbox_adapter::gone)?;
+    let client = app.dropbox_client(&stored, Space::Home, Patience::Short)?;
+    match client.space_usage().await {
+        Ok(usage) => app.note_space(id, usage.used, usage.allowed).await?,
+        Err(error) => app.note_broken(id, &error).await,
+    }
+    app.catalog.destination(id).await?.ok_or_else(super::dropbox_adapter::gone)
 }
 
 /// Revokes a grant that was replaced; if runs are using it, once they have ended.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use adapter::Capability;
+use adapter::{Capability, Manifest};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -40,14 +40,14 @@ const MAX_ENTRY_LEN: usize = 500;
 pub(crate) struct ScheduleInput {
     /// Five cron fields: minute, hour, day of month, month, day of week; or `@daily` and the like.
     #[schema(min_length = 1, max_length = 200)]
-    cron: String,
+    pub(crate) cron: String,
     /// An IANA name: `Europe/Berlin`.
     #[serde(default = "utc")]
     #[schema(min_length = 1, max_length = 100, default = "UTC")]
-    time_zone: String,
+    pub(crate) time_zone: String,
 }
 
-fn utc() -> String {
+pub(crate) fn utc() -> String {
     "UTC".to_owned()
 }
 
@@ -97,34 +97,34 @@ pub(crate) struct JobInfo {
 pub(crate) struct JobInput {
     /// Also the name of its folder at the destinations.
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
-    source_id: String,
+    pub(crate) name: String,
+    pub(crate) source_id: String,
     /// Which databases; absent: all that the source has at the time.
     #[schema(min_items = 1, max_items = 1000)]
-    databases: Option<Vec<String>>,
+    pub(crate) databases: Option<Vec<String>>,
     #[schema(min_items = 1, max_items = 10)]
-    destination_ids: Vec<String>,
+    pub(crate) destination_ids: Vec<String>,
     /// `zstd`, `gzip` or `none`, with a level of 1 to 9: `zstd:3`.
     #[serde(default = "default_compression")]
     #[schema(default = "zstd:3")]
-    compression: String,
+    pub(crate) compression: String,
     /// To whom it is encrypted; absent: to nobody.
-    profile_id: Option<String>,
+    pub(crate) profile_id: Option<String>,
     /// Absent: only by hand.
-    schedule: Option<ScheduleInput>,
+    pub(crate) schedule: Option<ScheduleInput>,
     /// After so long a run is stopped; absent: never.
     #[schema(minimum = 60, maximum = 2592000)]
-    timeout_seconds: Option<i64>,
+    pub(crate) timeout_seconds: Option<i64>,
     /// Whether the schedule counts.
     #[serde(default = "yes")]
     #[schema(default = true)]
-    enabled: bool,
+    pub(crate) enabled: bool,
     /// Warnings that do not make a run one with warnings: codes, or `code:subject`. Absent: as they are.
     #[schema(max_items = 200)]
-    acknowledged_warnings: Option<Vec<String>>,
+    pub(crate) acknowledged_warnings: Option<Vec<String>>,
     /// Back up a database with damaged pages nevertheless, with a warning (SQLite).
     #[serde(default)]
-    allow_damaged: bool,
+    pub(crate) allow_damaged: bool,
 }
 
 /// A warning that a job's runs shall not count.
@@ -136,7 +136,7 @@ pub(crate) struct AcknowledgeInput {
     warning: String,
 }
 
-fn default_compression() -> String {
+pub(crate) fn default_compression() -> String {
     Compression::default().to_string()
 }
 
@@ -177,7 +177,40 @@ fn gone() -> Problem {
     Problem::not_found("the job")
 }
 
+/// What a job refers to.
+#[derive(Debug, Default)]
+pub(crate) struct References {
+    /// The adapter of its source; `None` if there is no such source.
+    pub(crate) source: Option<&'static Manifest>,
+    /// The ids of its destinations, those that exist.
+    pub(crate) destinations: HashSet<String>,
+    /// Whether its profile exists.
+    pub(crate) has_profile: bool,
+}
+
+impl References {
+    async fn of(app: &App, input: &JobInput) -> Result<Self, Problem> {
+        let source = app.catalog.source(&input.source_id).await?;
+        let source = source.map(|source| app.source_settings(&source)).transpose()?;
+        let mut destinations = HashSet::new();
+        for id in input.destination_ids.iter().take(MOST_DESTINATIONS) {
+            destinations.extend(app.catalog.destination(id).await?.map(|destination| destination.id));
+        }
+        let has_profile = match &input.profile_id {
+            Some(id) => app.catalog.profile(id).await?.is_some(),
+            None => false,
+        };
+        Ok(Self { source: source.map(|source| source.manifest()), destinations, has_profile })
+    }
+}
+
 async fn check(app: &App, input: JobInput) -> Result<NewJob, Problem> {
+    let references = References::of(app, &input).await?;
+    check_with(app, input, &references)
+}
+
+/// Checks a job whose references are known.
+pub(crate) fn check_with(app: &App, input: JobInput, references: &References) -> Result<NewJob, Problem> {
     let mut fields = Fields::default();
     fields.check_name(&input.name);
     let count = input.destination_ids.len();
@@ -203,7 +236,7 @@ async fn check(app: &App, input: JobInput) -> Result<NewJob, Problem> {
     if let Some(entries) = &input.acknowledged_warnings {
         check_acknowledged(&mut fields, "acknowledgedWarnings", entries);
     }
-    check_references(app, &input, &mut fields).await?;
+    check_references(&input, references, &mut fields);
     fields.finish()?;
     let schedule = schedule.ok().flatten();
     let next_run_at = schedule.as_ref().filter(|_| input.enabled).and_then(|schedule| schedule.next_after(app.now()));
@@ -236,12 +269,11 @@ fn check_acknowledged(fields: &mut Fields, field: &str, entries: &[String]) {
     });
 }
 
-async fn check_references(app: &App, input: &JobInput, fields: &mut Fields) -> Result<(), Problem> {
+fn check_references(input: &JobInput, references: &References, fields: &mut Fields) {
     let missing = || "does not exist (any more)".to_owned();
-    let source = app.catalog.source(&input.source_id).await?;
-    fields.check("sourceId", source.is_some(), missing);
-    if let (Some(source), Some(databases)) = (source, &input.databases) {
-        let several = app.source_settings(&source)?.manifest().can(Capability::Databases);
+    fields.check("sourceId", references.source.is_some(), missing);
+    if let (Some(source), Some(databases)) = (references.source, &input.databases) {
+        let several = source.can(Capability::Databases);
         fields.check("databases", several, || "cannot be chosen: this source is one database".to_owned());
         fields.check("databases", (1..=MOST_DATABASES).contains(&databases.len()), || {
             format!("needs 1 to {MOST_DATABASES}, or leave it out for all")
@@ -253,13 +285,10 @@ async fn check_references(app: &App, input: &JobInput, fields: &mut Fields) -> R
         fields.check("databases", unique.len() == databases.len(), || "names one twice".to_owned());
     }
     for (index, id) in input.destination_ids.iter().take(MOST_DESTINATIONS).enumerate() {
-        let found = app.catalog.destination(id).await?.is_some();
+        let found = references.destinations.contains(id);
         fields.check(&format!("destinationIds[{index}]"), found, missing);
     }
-    if let Some(id) = &input.profile_id {
-        fields.check("profileId", app.catalog.profile(id).await?.is_some(), missing);
-    }
-    Ok(())
+    fields.check("profileId", input.profile_id.is_none() || references.has_profile, missing);
 }
 
 fn parse_schedule(input: &ScheduleInput) -> Result<Schedule, (&'static str, String)> {

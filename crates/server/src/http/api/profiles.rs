@@ -42,14 +42,14 @@ pub(crate) struct ProfileInfo {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProfileInput {
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub(crate) name: String,
     /// Public keys (age1...) of one's own: the server can write backups then, and cannot read them.
     #[serde(default)]
     #[schema(max_items = 20)]
-    recipients: Vec<String>,
+    pub(crate) recipients: Vec<String>,
     /// An age identity file of one's own, instead: the server can read, too.
     #[schema(write_only, value_type = Option<String>, max_length = 20000)]
-    identity: Option<SecretString>,
+    pub(crate) identity: Option<SecretString>,
 }
 
 /// Another name for a profile.
@@ -103,6 +103,12 @@ pub(crate) async fn create(
     State(app): State<App>,
     Body(input): Body<ProfileInput>,
 ) -> Result<(StatusCode, Json<ProfileInfo>), Problem> {
+    let new = check(&app, input)?;
+    Ok((StatusCode::CREATED, Json(app.catalog.create_profile(&new, app.now()).await?.into())))
+}
+
+/// Checks a profile that is to be made, and finds its keys.
+pub(crate) fn check(app: &App, input: ProfileInput) -> Result<NewProfile, Problem> {
     let mut fields = Fields::default();
     fields.check_name(&input.name);
     fields
@@ -110,9 +116,8 @@ pub(crate) async fn create(
     let both = input.identity.is_some() && !input.recipients.is_empty();
     fields.check("identity", !both, || "holds its own public keys: leave the recipients out".to_owned());
     fields.finish()?;
-    let (recipients, identity) = keys(&app, &input)?;
-    let new = NewProfile { name: input.name, recipients, identity };
-    Ok((StatusCode::CREATED, Json(app.catalog.create_profile(&new, app.now()).await?.into())))
+    let (recipients, identity) = keys(app, &input)?;
+    Ok(NewProfile { name: input.name, recipients, identity })
 }
 
 fn keys(app: &App, input: &ProfileInput) -> Result<(Vec<String>, Option<SecretString>), Problem> {

@@ -52,16 +52,16 @@ pub(crate) struct SourceInfo {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SourceInput {
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub(crate) name: String,
     #[schema(schema_with = source_settings)]
-    settings: Map<String, Value>,
+    pub(crate) settings: Map<String, Value>,
     /// What operators may restore into it; absent: as it was, or `none`. Needs the permission `administer`.
     #[serde(default)]
-    restore_target: Option<RestoreTarget>,
+    pub(crate) restore_target: Option<RestoreTarget>,
     /// Its secrets by name. Absent: as it is. `null`: removed.
     #[serde(flatten)]
     #[schema(ignore)]
-    secrets: SecretFields,
+    pub(crate) secrets: SecretFields,
 }
 
 /// A source that could be saved.
@@ -74,7 +74,8 @@ pub(crate) struct CheckedSource {
 }
 
 impl SourceInput {
-    async fn check(self, app: &App, caller: &Caller, before: Option<&Source>) -> Result<NewSource, Problem> {
+    /// Checks what is to be saved in the place of `before`.
+    pub(crate) async fn check(self, app: &App, caller: &Caller, before: Option<&Source>) -> Result<NewSource, Problem> {
         let mut fields = Fields::default();
         fields.check_name(&self.name);
         let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();

@@ -1,0 +1,100 @@
+//! The first administrator of a server that nobody sets up in a browser: the name from the environment, the password and perhaps an
+//! API token from files. Used once, on a server without users.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use catalog::{NewApiToken, NewAuditEntry, NewUser, Token};
+use domain::access::{Permission, Role};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::app::App;
+use crate::http::{API_TOKEN_PREFIX, names};
+use crate::passwords::refuse_password;
+use crate::serve::Error;
+
+/// Maximum bytes that are read of a file.
+const MAX_FILE: u64 = 4096;
+/// Minimum characters of a token behind its prefix: as many as a random one of 192 bits has.
+const MIN_TOKEN_LEN: usize = 32;
+/// The name of the token.
+const TOKEN_NAME: &str = "bootstrap";
+
+/// Where the first administrator comes from.
+#[derive(Debug, Clone)]
+pub struct FirstAdministrator {
+    /// The name to sign in with.
+    pub name: String,
+    /// A file whose first line is the password.
+    pub password_file: PathBuf,
+    /// A file whose first line becomes an API token with every scope.
+    pub token_file: Option<PathBuf>,
+}
+
+impl FirstAdministrator {
+    /// Creates the administrator and the token. Called on a server without users.
+    pub(crate) async fn create(&self, app: &App) -> Result<(), Error> {
+        let start = |words: String| Error::Start(format!("the first administrator was not created: {words}"));
+        if let Some(refusal) = names::refuse(&self.name) {
+            return Err(start(format!("the name (DBACKUP_ADMIN_NAME) {refusal}")));
+        }
+        let password = first_line(&self.password_file).map_err(start)?;
+        if let Some(refusal) = refuse_password(&password) {
+            return Err(start(format!("the password in {} {refusal}", self.password_file.display())));
+        }
+        let token = self.token_file.as_deref().map(read_token).transpose().map_err(start)?;
+        let password_hash = app.passwords.hash(password).await.map_err(|error| start(error.to_string()))?;
+        let new = NewUser { name: self.name.clone(), role: Role::Administrator, password_hash };
+        let setup = Token::new("")?;
+        app.catalog.add_setup_token(&setup).await?;
+        // Of several servers that start at once, one is first.
+        let Some(user) = app.catalog.create_first_administrator(&setup, &new, app.now()).await? else { return Ok(()) };
+        if let Some(token) = token {
+            let new = NewApiToken {
+                user_id: &user.id,
+                name: TOKEN_NAME,
+                token: &token,
+                scopes: &Permission::ALL,
+                expires_at: None,
+            };
+            app.catalog.create_api_token(&new, app.now()).await?;
+        }
+        let object = format!("user {}", user.name);
+        let entry = NewAuditEntry {
+            actor: "command line",
+            address: "",
+            action: "first-administrator",
+            object: &object,
+            refused: false,
+            detail: if self.token_file.is_some() { "with the API token 'bootstrap'" } else { "" },
+        };
+        app.catalog.add_audit_entry(&entry, app.now()).await?;
+        crate::setup_token::remove(&app.config.data);
+        tracing::info!(name = user.name, "created the first administrator");
+        Ok(())
+    }
+}
+
+fn first_line(file: &Path) -> Result<SecretString, String> {
+    let mut text = String::new();
+    let read = File::open(file).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text));
+    read.map_err(|error| format!("could not read {}: {error}", file.display()))?;
+    Ok(text.lines().next().unwrap_or_default().into())
+}
+
+/// Reads a token that somebody else has drawn, and refuses one that could be guessed.
+fn read_token(file: &Path) -> Result<Token, String> {
+    let text = first_line(file)?;
+    let text = text.expose_secret().trim();
+    let drawn = text.strip_prefix(API_TOKEN_PREFIX).unwrap_or_default();
+    let is_sound = drawn.len() >= MIN_TOKEN_LEN && drawn.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if !is_sound {
+        return Err(format!(
+            "the token in {} must be {API_TOKEN_PREFIX} and at least {MIN_TOKEN_LEN} random letters or digits: echo \
+             {API_TOKEN_PREFIX}$(openssl rand -hex 32)",
+            file.display()
+        ));
+    }
+    Ok(Token::shown(text))
+}
