@@ -11,6 +11,7 @@ mod demo;
 mod dropbox_account;
 mod failing_destinations;
 mod failing_dumps;
+mod generated_clients;
 mod interrupted;
 mod listings;
 mod main_job;
