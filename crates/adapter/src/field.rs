@@ -29,6 +29,8 @@ pub struct Field {
     pub example: &'static str,
     /// Why setting or changing it needs the permission `administer`, as a whole clause. `None`: it does not.
     pub restricted: Option<&'static str>,
+    /// Whether a change of it sends the stored secrets to another place.
+    pub directs: Directs,
 }
 
 impl Field {
@@ -47,6 +49,7 @@ impl Field {
         max_len: 200,
         example: "",
         restricted: None,
+        directs: Directs::Nothing,
     };
 
     /// Whether it is a secret: write-only, stored encrypted, in no answer.
@@ -141,6 +144,18 @@ pub enum Default {
     Text(&'static str),
     /// Off or on.
     Flag(bool),
+}
+
+/// Whether a field decides where the other fields' secrets are sent. Secrets that were stored for one place have to be entered again
+/// for another, unless an administrator saves the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directs {
+    /// It does not.
+    Nothing,
+    /// Any change sends them to another place, or to another party.
+    Secrets,
+    /// It decides how they are protected on their way. The values of its [`Input::Choice`] are in ascending order of protection.
+    Protection,
 }
 
 /// When forms show a field: another one has one of these values.

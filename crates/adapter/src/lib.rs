@@ -16,7 +16,7 @@ mod settings;
 mod validation;
 
 pub use error::{Authorization, Error, Kind, Retry};
-pub use field::{Choice, Default, Field, Input, PathUse, Required, ShownWhen};
+pub use field::{Choice, Default, Directs, Field, Input, PathUse, Required, ShownWhen};
 pub use guide::{FIELDS_END, FIELDS_START, field_table, with_field_table};
 pub use manifest::{Capability, Manifest, OAuth, Setup, Tool, check_manifest};
 pub use registry::{Adapter, Registry};

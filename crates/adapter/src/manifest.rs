@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::field::{Field, Input, PathUse};
+use serde_json::Value;
+
+use crate::field::{Directs, Field, Input, PathUse};
 use crate::settings::Settings;
 use crate::validation::FieldError;
 
@@ -143,10 +145,41 @@ impl Manifest {
         })
     }
 
+    /// Returns the name of a field whose change from `before` to `now` sends stored secrets to another place, or protects them less on
+    /// their way.
+    pub fn redirection(&self, before: &Settings, now: &Settings) -> Option<&'static str> {
+        if before.kind() != now.kind() {
+            return Some("type");
+        }
+        let redirects = |field: &&Field| {
+            let (was, is) = (before.get(field.name), now.get(field.name));
+            was != is
+                && match field.directs {
+                    Directs::Nothing => false,
+                    Directs::Secrets => true,
+                    Directs::Protection => !is_stronger(field, was, is),
+                }
+        };
+        self.settings().find(redirects).map(|field| field.name)
+    }
+
     /// Returns the values that are shown to everybody, secrets aside: names, hosts, paths.
     pub fn public_values<'a>(&self, settings: &'a Settings) -> impl Iterator<Item = &'a str> + use<'a> {
         let names = self.settings().filter(|field| !matches!(field.input, Input::Choice(_) | Input::Toggle));
         names.filter_map(|field| settings.text(field.name)).filter(|value| !value.is_empty())
+    }
+}
+
+/// Whether a choice protects more than the one before. One that was not set may have been as strong as any, one that is not set may be
+/// as weak as any.
+fn is_stronger(field: &Field, was: Option<&Value>, is: Option<&Value>) -> bool {
+    let Input::Choice(choices) = field.input else { return false };
+    let rank = |value: &Value| choices.iter().position(|choice| Some(choice.value) == value.as_str());
+    let strongest = choices.len().checked_sub(1);
+    match (was, is.and_then(rank)) {
+        (_, None) => false,
+        (None, now) => now == strongest,
+        (Some(was), now) => rank(was).is_some_and(|was| Some(was) < now),
     }
 }
 
@@ -174,6 +207,12 @@ pub fn check_manifest(manifest: &Manifest) {
         if let crate::field::Required::Unless(other) = field.required {
             assert!(manifest.field(other).is_some(), "{id}.{name}: required unless {other}");
         }
+        if field.directs == Directs::Protection {
+            assert!(matches!(field.input, Input::Choice(_)), "{id}.{name}: its choices are in the order of protection");
+        }
+        let has_secrets = manifest.secrets().next().is_some();
+        let is_host = matches!(field.input, Input::Host);
+        assert!(!has_secrets || !is_host || field.directs == Directs::Secrets, "{id}.{name}: a host gets the secrets");
         if matches!(field.input, Input::HostPath { .. }) {
             assert!(field.example.starts_with('/'), "{id}.{name}: an example of a path");
         }

@@ -165,14 +165,15 @@ impl Catalog {
         let mut transaction = self.begin_sealing().await?;
         // PostgreSQL: whoever changes a job waits, or is waited for.
         sql::run(&mut transaction, "UPDATE jobs SET enabled = enabled", []).await?;
-        if Configuration::read(&mut transaction).await?.state() != seen.state() {
+        let present = Configuration::read(&mut transaction).await?;
+        if present.state() != seen.state() {
             return Err(Error::Conflict);
         }
         for id in seen.owned_by_nobody() {
             sql::run(&mut transaction, "DELETE FROM meta WHERE name = $1", values![format!("{OWNER}{id}")]).await?;
         }
         for edit in write.edits {
-            self.make(&mut transaction, seen, edit, now).await?;
+            self.make(&mut transaction, &present, edit, now).await?;
         }
         for entry in write.audit {
             audit::insert(&mut transaction, entry, now).await?;
@@ -183,20 +184,20 @@ impl Catalog {
     async fn make(
         &self,
         transaction: &mut Transaction,
-        seen: &Configuration,
+        present: &Configuration,
         edit: &ConfigurationEdit,
         now: Timestamp,
     ) -> Result<(), Error> {
         let is_made = match edit {
-            ConfigurationEdit::Source(id, new) if seen.sources.iter().any(|source| source.id == *id) => {
-                self.change_source(transaction, id, new, now).await?
-            }
-            ConfigurationEdit::Source(id, new) => self.insert_source(transaction, id, new, now).await.map(|()| true)?,
-            ConfigurationEdit::Destination(id, new) if seen.destinations.iter().any(|other| other.id == *id) => {
-                self.change_destination(transaction, id, new, now).await?
-            }
+            ConfigurationEdit::Source(id, new) => match present.sources.iter().find(|source| source.id == *id) {
+                Some(source) => self.change_source(transaction, id, source.revision, new, now).await?,
+                None => self.insert_source(transaction, id, new, now).await.map(|()| true)?,
+            },
             ConfigurationEdit::Destination(id, new) => {
-                self.insert_destination(transaction, id, new, now).await.map(|()| true)?
+                match present.destinations.iter().find(|other| other.id == *id) {
+                    Some(before) => self.change_destination(transaction, id, before.revision, new, now).await?,
+                    None => self.insert_destination(transaction, id, new, now).await.map(|()| true)?,
+                }
             }
             ConfigurationEdit::Grant(id, refresh_token, state) => {
                 self.change_grant(transaction, id, refresh_token, state).await?
@@ -207,10 +208,10 @@ impl Catalog {
             ConfigurationEdit::ProfileChange(id, name, identity) => {
                 self.change_profile(transaction, id, name, identity.as_ref()).await?
             }
-            ConfigurationEdit::Job(id, new) if seen.jobs.iter().any(|job| job.id == *id) => {
-                jobs::change(transaction, id, new, now).await?
-            }
-            ConfigurationEdit::Job(id, new) => jobs::insert(transaction, id, new, now).await.map(|()| true)?,
+            ConfigurationEdit::Job(id, new) => match present.jobs.iter().find(|job| job.id == *id) {
+                Some(job) => jobs::change(transaction, id, job.revision, new, now).await?,
+                None => jobs::insert(transaction, id, new, now).await.map(|()| true)?,
+            },
             ConfigurationEdit::Removal(kind, id) => remove(transaction, *kind, id).await?,
             ConfigurationEdit::Owner(id, owner) => {
                 meta::set(transaction, &format!("{OWNER}{id}"), owner).await.map(|()| true)?

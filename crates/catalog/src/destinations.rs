@@ -13,7 +13,7 @@ use crate::retention::RETENTION_BATCH;
 use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, as_json, json};
 use crate::vault::Place;
-use crate::{Catalog, names, new_id, sources};
+use crate::{Catalog, names, new_id, revision, sources};
 
 /// A destination, without its secrets.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct Destination {
     pub(crate) sealed_grant: Option<String>,
     /// What is known of its authorization, where it needs one and was authorized at least once.
     pub authorization: Option<AuthorizationState>,
+    /// Counts the changes that users make, from 1.
+    pub revision: i64,
     /// When it was added.
     pub created_at: Moment,
     /// When it was last changed.
@@ -109,6 +111,7 @@ record!(
         sealed = "secret_settings",
         sealed_grant = "secret_grant",
         authorization = "authorization_state",
+        revision,
         created_at,
         updated_at
     },
@@ -146,19 +149,20 @@ impl Catalog {
         sql::run(transaction, text, values).await.map(drop)
     }
 
-    /// Changes a destination. None if there is none.
+    /// Changes a destination of this revision. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::NameTaken`].
+    /// [`Error::NameTaken`], [`Error::Outdated`].
     pub async fn update_destination(
         &self,
         id: &str,
+        revision: i64,
         new: &NewDestination,
         now: Timestamp,
     ) -> Result<Option<Destination>, Error> {
         // Two changes at once must not lose one another's secrets: this also makes the second wait.
         let mut transaction = self.begin_sealing().await?;
-        if !self.change_destination(&mut transaction, id, new, now).await? {
+        if !self.change_destination(&mut transaction, id, revision, new, now).await? {
             return Ok(None);
         }
         transaction.commit().await?;
@@ -166,10 +170,14 @@ impl Catalog {
     }
 
     /// Returns `false` if there is no such destination.
+    ///
+    /// # Errors
+    /// As [`Self::update_destination`].
     pub(crate) async fn change_destination(
         &self,
         transaction: &mut Transaction,
         id: &str,
+        revision: i64,
         new: &NewDestination,
         now: Timestamp,
     ) -> Result<bool, Error> {
@@ -178,11 +186,11 @@ impl Catalog {
         let Some(destination) = found else { return Ok(false) };
         let sealed = self.seal_settings("destinations", id, destination.sealed, &new.secrets)?;
         let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
-                    approved_path = $7 WHERE id = $1";
+                    approved_path = $7, revision = revision + 1 WHERE id = $1 AND revision = $8";
         let name = new.name.trim();
         let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, &new.approved_path);
-        let values = values![id, name, names::key(name), settings, sealed, now, approved];
-        Ok(sql::run(transaction, text, values).await? > 0)
+        let values = values![id, name, names::key(name), settings, sealed, now, approved, revision];
+        if sql::run(transaction, text, values).await? == 0 { Err(Error::Outdated) } else { Ok(true) }
     }
 
     /// Keeps a grant: the refresh token, sealed, and what is known of the account.
@@ -235,6 +243,14 @@ impl Catalog {
         sql::one(&self.db, &sql::select::<Destination>("WHERE id = $1"), values![id]).await
     }
 
+    /// Returns the destination with this name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn destination_by_name(&self, name: &str) -> Result<Option<Destination>, Error> {
+        sql::one(&self.db, &sql::select::<Destination>("WHERE name_key = $1"), values![names::key(name)]).await
+    }
+
     /// By name, in order.
     ///
     /// # Errors
@@ -245,11 +261,15 @@ impl Catalog {
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
-    /// Removes a destination and what is known of the copies there, which stay. Returns `false` if there is none.
+    /// Removes a destination of this revision and what is known of the copies there, which stay. Returns `false` if there is none.
     ///
     /// # Errors
-    /// [`Error::Referenced`] if a job uses it.
-    pub async fn delete_destination(&self, id: &str) -> Result<bool, Error> {
+    /// [`Error::Referenced`] if a job uses it; [`Error::Outdated`].
+    pub async fn delete_destination(&self, id: &str, revision: i64) -> Result<bool, Error> {
+        let found = self.destination(id).await?;
+        if found.is_some_and(|found| found.revision != revision) {
+            return Err(Error::Outdated);
+        }
         let used = "SELECT job_id FROM job_destinations WHERE destination_id = $1 LIMIT 1";
         if sql::value::<String>(&self.db, used, values![id]).await?.is_some() {
             return Err(Error::Referenced);
@@ -257,7 +277,9 @@ impl Catalog {
         // There can be a million copies: removing all of them with the destination would lock everybody else out.
         let text = "DELETE FROM copies WHERE id IN (SELECT id FROM copies WHERE destination_id = $1 LIMIT $2) RETURNING backup_id";
         while self.remove_copies(text, values![id, RETENTION_BATCH]).await? > 0 {}
-        Ok(sql::run(&self.db, "DELETE FROM destinations WHERE id = $1", values![id]).await? > 0)
+        let text = "DELETE FROM destinations WHERE id = $1 AND revision = $2";
+        let deleted = sql::run(&self.db, text, values![id, revision]).await?;
+        revision::gone(deleted, self.destination(id).await?)
     }
 
     /// A destination's secrets, opened.

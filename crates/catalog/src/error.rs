@@ -56,6 +56,9 @@ pub enum Error {
     /// Another request changed the same row at the same time.
     #[error("another request changed this at the same time: try again")]
     Conflict,
+    /// The row has another revision than the change was made of.
+    #[error("it was changed since you read it. Read it again, and repeat your change")]
+    Outdated,
     /// The key was changed while this process ran.
     #[error("the encryption key was changed since this server started: restart it with the new key")]
     KeyChanged,

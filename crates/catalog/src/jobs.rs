@@ -10,7 +10,7 @@ use crate::page::{Page, PageRequest};
 use crate::runs::Run;
 use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, Value, json};
-use crate::{Catalog, names, new_id};
+use crate::{Catalog, names, new_id, revision};
 
 /// A job.
 #[derive(Debug, Clone)]
@@ -43,6 +43,8 @@ pub struct Job {
     pub allow_damaged: bool,
     /// The next slot.
     pub next_run_at: Option<Moment>,
+    /// Counts the changes that users make, from 1.
+    pub revision: i64,
     /// When it was added.
     pub created_at: Moment,
     /// When it was last changed.
@@ -95,6 +97,7 @@ record!(
         acknowledged_warnings,
         allow_damaged,
         next_run_at,
+        revision,
         created_at,
         updated_at
     },
@@ -121,14 +124,21 @@ impl Catalog {
         self.job(&id).await?.ok_or(Error::Referenced)
     }
 
-    /// Changes a job. Returns `None` if it does not exist.
+    /// Changes a job of this revision. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// As [`Self::create_job`].
-    pub async fn update_job(&self, id: &str, new: &NewJob, now: Timestamp) -> Result<Option<Job>, Error> {
+    /// As [`Self::create_job`]; [`Error::Outdated`].
+    pub async fn update_job(
+        &self,
+        id: &str,
+        revision: i64,
+        new: &NewJob,
+        now: Timestamp,
+    ) -> Result<Option<Job>, Error> {
         let mut transaction = self.db.begin().await?;
-        if !change(&mut transaction, id, new, now).await? {
-            return Ok(None);
+        if !change(&mut transaction, id, revision, new, now).await? {
+            drop(transaction);
+            return revision::found(0, self.job(id).await?);
         }
         transaction.commit().await?;
         self.job(id).await
@@ -146,7 +156,7 @@ impl Catalog {
         let Some(mut entries) = found else { return Ok(None) };
         if !entries.iter().any(|other| other == entry) {
             entries.push(entry.to_owned());
-            let text = "UPDATE jobs SET acknowledged_warnings = $2 WHERE id = $1";
+            let text = "UPDATE jobs SET acknowledged_warnings = $2, revision = revision + 1 WHERE id = $1";
             sql::run(&mut transaction, text, values![id, json(&entries)?]).await?;
         }
         transaction.commit().await?;
@@ -173,6 +183,17 @@ impl Catalog {
         Ok(self.with_runs(jobs).await?.pop())
     }
 
+    /// Returns the job with this name and its newest run.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn job_by_name(&self, name: &str) -> Result<Option<JobWithRun>, Error> {
+        let text = sql::select::<Job>("WHERE name_key = $1");
+        let mut jobs: Vec<Job> = sql::all(&self.db, &text, values![names::key(name)]).await?;
+        self.add_destinations(&mut jobs).await?;
+        Ok(self.with_runs(jobs).await?.pop())
+    }
+
     /// Returns a page of jobs in the order of their names, each with its newest run.
     ///
     /// # Errors
@@ -185,12 +206,14 @@ impl Catalog {
         Ok(Page { items: self.with_runs(items).await?, more })
     }
 
-    /// Removes a job. Its runs and backups are kept. Returns `false` if it does not exist.
+    /// Removes a job of this revision. Its runs and backups are kept. Returns `false` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Database`].
-    pub async fn delete_job(&self, id: &str) -> Result<bool, Error> {
-        Ok(sql::run(&self.db, "DELETE FROM jobs WHERE id = $1", values![id]).await? > 0)
+    /// [`Error::Outdated`].
+    pub async fn delete_job(&self, id: &str, revision: i64) -> Result<bool, Error> {
+        let text = "DELETE FROM jobs WHERE id = $1 AND revision = $2";
+        let deleted = sql::run(&self.db, text, values![id, revision]).await?;
+        revision::gone(deleted, self.job(id).await?)
     }
 
     async fn add_destinations(&self, jobs: &mut [Job]) -> Result<(), Error> {
@@ -245,18 +268,20 @@ pub(crate) async fn insert(transaction: &mut Transaction, id: &str, new: &NewJob
     link(transaction, id, &new.destination_ids).await
 }
 
-/// Returns `false` if there is no such job.
+/// Returns `false` if there is no such job of this revision.
 pub(crate) async fn change(
     transaction: &mut Transaction,
     id: &str,
+    revision: i64,
     new: &NewJob,
     now: Timestamp,
 ) -> Result<bool, Error> {
     let text = "UPDATE jobs SET name = $2, name_key = $3, source_id = $4, databases = $5, compression = $6, \
                 profile_id = $7, cron = $8, time_zone = $9, timeout_seconds = $10, enabled = $11, next_run_at = $12, \
                 updated_at = $13, acknowledged_warnings = COALESCE($14, acknowledged_warnings), \
-                allow_damaged = $15 WHERE id = $1";
-    if sql::run(&mut *transaction, text, columns(id, new, now)?).await? == 0 {
+                allow_damaged = $15, revision = revision + 1 WHERE id = $1 AND revision = $16";
+    let values = columns(id, new, now)?.into_iter().chain(values![revision]);
+    if sql::run(&mut *transaction, text, values).await? == 0 {
         return Ok(false);
     }
     sql::run(&mut *transaction, "DELETE FROM job_destinations WHERE job_id = $1", values![id]).await?;

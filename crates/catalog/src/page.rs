@@ -26,6 +26,11 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
+    /// Returns the only page of a list of at most one item.
+    pub fn of_one(item: Option<T>) -> Self {
+        Self { items: item.into_iter().collect(), more: false }
+    }
+
     pub(crate) fn of(mut items: Vec<T>, request: &PageRequest) -> Self {
         let more = items.len() > request.limit;
         items.truncate(request.limit);

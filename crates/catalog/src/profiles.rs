@@ -8,7 +8,7 @@ use crate::page::{Page, PageRequest};
 use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, json};
 use crate::vault::Place;
-use crate::{Catalog, names, new_id};
+use crate::{Catalog, names, new_id, revision};
 
 /// An encryption profile, without its private key.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Profile {
     pub(crate) sealed_identity: Option<String>,
     /// When the private key was handed out.
     pub exported_at: Option<Moment>,
+    /// Counts the changes that users make, from 1.
+    pub revision: i64,
     /// When it was made.
     pub created_at: Moment,
 }
@@ -44,7 +46,7 @@ pub struct NewProfile {
     pub identity: Option<SecretString>,
 }
 
-record!(Profile, "profiles", { id, name, recipients, sealed_identity = "secret_identity", exported_at, created_at });
+record!(Profile, "profiles", { id, name, recipients, sealed_identity = "secret_identity", exported_at, revision, created_at });
 
 impl Catalog {
     /// Makes a profile. Its keys never change: other keys are another profile.
@@ -88,15 +90,16 @@ impl Catalog {
         Ok(sql::run(transaction, text, values![id, name, names::key(name), sealed]).await? > 0)
     }
 
-    /// Renames a profile. None if there is none.
+    /// Renames a profile of this revision. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::NameTaken`].
-    pub async fn rename_profile(&self, id: &str, name: &str) -> Result<Option<Profile>, Error> {
+    /// [`Error::NameTaken`], [`Error::Outdated`].
+    pub async fn rename_profile(&self, id: &str, revision: i64, name: &str) -> Result<Option<Profile>, Error> {
         let name = name.trim();
-        let text = "UPDATE profiles SET name = $2, name_key = $3 WHERE id = $1";
-        sql::run(&self.db, text, values![id, name, names::key(name)]).await?;
-        self.profile(id).await
+        let text =
+            "UPDATE profiles SET name = $3, name_key = $4, revision = revision + 1 WHERE id = $1 AND revision = $2";
+        let changed = sql::run(&self.db, text, values![id, revision, name, names::key(name)]).await?;
+        revision::found(changed, self.profile(id).await?)
     }
 
     /// By id.
@@ -105,6 +108,14 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn profile(&self, id: &str) -> Result<Option<Profile>, Error> {
         sql::one(&self.db, &sql::select::<Profile>("WHERE id = $1"), values![id]).await
+    }
+
+    /// Returns the profile with this name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn profile_by_name(&self, name: &str) -> Result<Option<Profile>, Error> {
+        sql::one(&self.db, &sql::select::<Profile>("WHERE name_key = $1"), values![names::key(name)]).await
     }
 
     /// By name, in order.
@@ -117,12 +128,14 @@ impl Catalog {
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
-    /// Removes a profile with its private key. False if there is none.
+    /// Removes a profile of this revision with its private key. Returns `false` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Referenced`] if a job uses it.
-    pub async fn delete_profile(&self, id: &str) -> Result<bool, Error> {
-        Ok(sql::run(&self.db, "DELETE FROM profiles WHERE id = $1", values![id]).await? > 0)
+    /// [`Error::Referenced`] if a job uses it; [`Error::Outdated`].
+    pub async fn delete_profile(&self, id: &str, revision: i64) -> Result<bool, Error> {
+        let text = "DELETE FROM profiles WHERE id = $1 AND revision = $2";
+        let deleted = sql::run(&self.db, text, values![id, revision]).await?;
+        revision::gone(deleted, self.profile(id).await?)
     }
 
     /// The private key, as an age identity file; none if this server has none.

@@ -11,7 +11,7 @@ use crate::page::{Page, PageRequest};
 use crate::sql::{self, Row, Transaction, record, values};
 use crate::values::{Moment, json};
 use crate::vault::Place;
-use crate::{Catalog, names, new_id};
+use crate::{Catalog, names, new_id, revision};
 
 /// The approved path of what was saved before approvals were kept: wherever it leads.
 pub const APPROVED_BEFORE: &str = "*";
@@ -32,6 +32,8 @@ pub struct Source {
     /// The names of the secrets that are set.
     pub secrets_set: Vec<String>,
     pub(crate) sealed: BTreeMap<String, String>,
+    /// Counts the changes that users make, from 1.
+    pub revision: i64,
     /// When it was added.
     pub created_at: Moment,
     /// When it was last changed.
@@ -56,7 +58,7 @@ pub struct NewSource {
 record!(
     Source,
     "sources",
-    { id, name, settings, restore_target, approved_path, sealed = "secret_settings", created_at, updated_at },
+    { id, name, settings, restore_target, approved_path, sealed = "secret_settings", revision, created_at, updated_at },
     |row| { secrets_set: names_of_secrets(row, "sources")? }
 );
 
@@ -96,14 +98,20 @@ impl Catalog {
         sql::run(transaction, text, values).await.map(drop)
     }
 
-    /// Changes a source. None if there is none.
+    /// Changes a source of this revision. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::NameTaken`].
-    pub async fn update_source(&self, id: &str, new: &NewSource, now: Timestamp) -> Result<Option<Source>, Error> {
+    /// [`Error::NameTaken`], [`Error::Outdated`].
+    pub async fn update_source(
+        &self,
+        id: &str,
+        revision: i64,
+        new: &NewSource,
+        now: Timestamp,
+    ) -> Result<Option<Source>, Error> {
         // Two changes at once must not lose one another's secrets: this also makes the second wait.
         let mut transaction = self.begin_sealing().await?;
-        if !self.change_source(&mut transaction, id, new, now).await? {
+        if !self.change_source(&mut transaction, id, revision, new, now).await? {
             return Ok(None);
         }
         transaction.commit().await?;
@@ -111,10 +119,14 @@ impl Catalog {
     }
 
     /// Returns `false` if there is no such source.
+    ///
+    /// # Errors
+    /// As [`Self::update_source`].
     pub(crate) async fn change_source(
         &self,
         transaction: &mut Transaction,
         id: &str,
+        revision: i64,
         new: &NewSource,
         now: Timestamp,
     ) -> Result<bool, Error> {
@@ -123,12 +135,12 @@ impl Catalog {
         let Some(source) = found else { return Ok(false) };
         let sealed = self.seal_settings("sources", id, source.sealed, &new.secrets)?;
         let text = "UPDATE sources SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
-                    restore_target = $7, approved_path = $8 WHERE id = $1";
+                    restore_target = $7, approved_path = $8, revision = revision + 1 WHERE id = $1 AND revision = $9";
         let name = new.name.trim();
         let (target, approved) = (&new.restore_target, &new.approved_path);
         let (settings, sealed) = (json(&new.settings)?, json(&sealed)?);
-        let values = values![id, name, names::key(name), settings, sealed, now, target, approved];
-        Ok(sql::run(transaction, text, values).await? > 0)
+        let values = values![id, name, names::key(name), settings, sealed, now, target, approved, revision];
+        if sql::run(transaction, text, values).await? == 0 { Err(Error::Outdated) } else { Ok(true) }
     }
 
     /// By id.
@@ -137,6 +149,14 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn source(&self, id: &str) -> Result<Option<Source>, Error> {
         sql::one(&self.db, &sql::select::<Source>("WHERE id = $1"), values![id]).await
+    }
+
+    /// Returns the source with this name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn source_by_name(&self, name: &str) -> Result<Option<Source>, Error> {
+        sql::one(&self.db, &sql::select::<Source>("WHERE name_key = $1"), values![names::key(name)]).await
     }
 
     /// By name, in order.
@@ -149,12 +169,14 @@ impl Catalog {
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
-    /// Removes a source. False if there is none.
+    /// Removes a source of this revision. Returns `false` if it does not exist.
     ///
     /// # Errors
-    /// [`Error::Referenced`] if a job uses it.
-    pub async fn delete_source(&self, id: &str) -> Result<bool, Error> {
-        Ok(sql::run(&self.db, "DELETE FROM sources WHERE id = $1", values![id]).await? > 0)
+    /// [`Error::Referenced`] if a job uses it; [`Error::Outdated`].
+    pub async fn delete_source(&self, id: &str, revision: i64) -> Result<bool, Error> {
+        let text = "DELETE FROM sources WHERE id = $1 AND revision = $2";
+        let deleted = sql::run(&self.db, text, values![id, revision]).await?;
+        revision::gone(deleted, self.source(id).await?)
     }
 
     /// A source's secrets, opened.

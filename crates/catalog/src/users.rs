@@ -9,7 +9,7 @@ use crate::page::{Page, PageRequest};
 use crate::sql::{self, Executor, Transaction, record, values};
 use crate::token::Token;
 use crate::values::Moment;
-use crate::{Catalog, new_id};
+use crate::{Catalog, new_id, revision};
 
 /// A person.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct User {
     pub role: Role,
     /// Argon2id, as a PHC string.
     pub password_hash: String,
+    /// Counts the changes of role and password, from 1.
+    pub revision: i64,
     /// When they were added.
     pub created_at: Moment,
 }
@@ -46,7 +48,7 @@ pub struct Keep<'a> {
     pub tokens: bool,
 }
 
-record!(User, "users", { id, name, role, password_hash, created_at });
+record!(User, "users", { id, name, role, password_hash, revision, created_at });
 
 impl Catalog {
     /// Whether nobody has been added yet.
@@ -111,14 +113,30 @@ impl Catalog {
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
-    /// Gives somebody another role. False if that would leave no administrator, or nobody has that id.
+    /// Changes the role and the password of a user of this revision; what is `None` stays. A new password ends all of the user's
+    /// credentials. Returns `false` if that would leave no administrator, or if there is no such user.
     ///
     /// # Errors
-    /// [`Error::Database`].
-    pub async fn set_role(&self, id: &str, role: Role) -> Result<bool, Error> {
+    /// [`Error::Outdated`].
+    pub async fn update_user(
+        &self,
+        id: &str,
+        revision: i64,
+        role: Option<Role>,
+        password_hash: Option<&str>,
+    ) -> Result<bool, Error> {
         let mut transaction = self.db.begin().await?;
-        let changed =
-            sql::run(&mut transaction, "UPDATE users SET role = $2 WHERE id = $1", values![id, role.as_str()]).await?;
+        let text = "UPDATE users SET role = COALESCE($3, role), password_hash = COALESCE($4, password_hash), \
+                    revision = revision + 1 WHERE id = $1 AND revision = $2";
+        let values = values![id, revision, role.map(Role::as_str), password_hash];
+        let changed = sql::run(&mut transaction, text, values).await?;
+        if changed == 0 {
+            drop(transaction);
+            return revision::gone(0, self.user(id).await?);
+        }
+        if password_hash.is_some() {
+            end_credentials(&mut transaction, id, Keep::default()).await?;
+        }
         commit_if_administered(transaction, changed).await
     }
 
@@ -128,37 +146,56 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn set_password(&self, id: &str, password_hash: &str, keep: Keep<'_>) -> Result<(), Error> {
         let mut transaction = self.db.begin().await?;
-        let set = "UPDATE users SET password_hash = $2 WHERE id = $1";
+        let set = "UPDATE users SET password_hash = $2, revision = revision + 1 WHERE id = $1";
         sql::run(&mut transaction, set, values![id, password_hash]).await?;
-        let end = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
-        sql::run(&mut transaction, end, values![id, keep.session.unwrap_or_default()]).await?;
-        sql::run(&mut transaction, "DELETE FROM download_links WHERE user_id = $1", values![id]).await?;
-        if !keep.tokens {
-            sql::run(&mut transaction, "DELETE FROM api_tokens WHERE user_id = $1", values![id]).await?;
-        }
+        end_credentials(&mut transaction, id, keep).await?;
         transaction.commit().await
     }
 
-    /// Removes somebody with their sessions and tokens. False if that would leave no administrator, or nobody has that id.
+    /// Removes a user of this revision with their sessions and tokens. Returns `false` if that would leave no administrator, or if
+    /// there is no such user.
     ///
     /// # Errors
-    /// [`Error::Database`].
-    pub async fn delete_user(&self, id: &str) -> Result<bool, Error> {
+    /// [`Error::Outdated`].
+    pub async fn delete_user(&self, id: &str, revision: i64) -> Result<bool, Error> {
         let mut transaction = self.db.begin().await?;
-        let changed = sql::run(&mut transaction, "DELETE FROM users WHERE id = $1", values![id]).await?;
+        let text = "DELETE FROM users WHERE id = $1 AND revision = $2";
+        let changed = sql::run(&mut transaction, text, values![id, revision]).await?;
+        if changed == 0 {
+            drop(transaction);
+            return revision::gone(0, self.user(id).await?);
+        }
         commit_if_administered(transaction, changed).await
     }
 }
 
 async fn insert(db: impl Executor, new: &NewUser, now: Timestamp) -> Result<User, Error> {
     let NewUser { name, role, password_hash } = new.clone();
-    let user = User { id: new_id(now), name: name.trim().to_owned(), role, password_hash, created_at: now.into() };
+    let user = User {
+        id: new_id(now),
+        name: name.trim().to_owned(),
+        role,
+        password_hash,
+        revision: 1,
+        created_at: now.into(),
+    };
     let text =
         "INSERT INTO users (id, name, name_key, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)";
     let values =
         values![&user.id, &user.name, names::key(&user.name), role.as_str(), &user.password_hash, user.created_at];
     sql::run(db, text, values).await?;
     Ok(user)
+}
+
+/// Ends a user's credentials, but for those that are kept.
+async fn end_credentials(transaction: &mut Transaction, id: &str, keep: Keep<'_>) -> Result<(), Error> {
+    let end = "DELETE FROM sessions WHERE user_id = $1 AND id <> $2";
+    sql::run(&mut *transaction, end, values![id, keep.session.unwrap_or_default()]).await?;
+    sql::run(&mut *transaction, "DELETE FROM download_links WHERE user_id = $1", values![id]).await?;
+    if !keep.tokens {
+        sql::run(&mut *transaction, "DELETE FROM api_tokens WHERE user_id = $1", values![id]).await?;
+    }
+    Ok(())
 }
 
 async fn commit_if_administered(mut transaction: Transaction, changed: u64) -> Result<bool, Error> {

@@ -143,6 +143,14 @@ impl Server {
             .map_err(|error| self.not_understood(&error))
     }
 
+    /// Deletes what has this revision. If it was changed since, the refusal is the error.
+    pub(crate) async fn delete(&self, path: &str, revision: &Value) -> Result<(), Failure> {
+        let tag = format!("\"{revision}\"");
+        let sent = self.send(Method::DELETE, path, None, Some(("if-match", &tag)));
+        let answer = tokio::time::timeout(ANSWER, sent).await;
+        answer.map_err(|_| Failure::failed(format!("{} did not answer in time", self.url)))?.map(drop)
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, None).await
     }
@@ -174,15 +182,15 @@ impl Server {
         found.ok_or_else(|| Failure::failed(format!("there is no {} '{name}' on the server", kind.noun())))
     }
 
-    /// Sends a request; a refusal is the error.
+    /// Sends a request, with one header more if need be; a refusal is the error.
     async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
-        last_event: Option<&str>,
+        header: Option<(&str, &str)>,
     ) -> Result<Response, Failure> {
-        let response = self.send_any(method, path, body, last_event).await?;
+        let response = self.send_any(method, path, body, header).await?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -202,15 +210,15 @@ impl Server {
         method: Method,
         path: &str,
         body: Option<&Value>,
-        last_event: Option<&str>,
+        header: Option<(&str, &str)>,
     ) -> Result<Response, Failure> {
         let url = self.url.join(path).map_err(|error| Failure::failed(error.to_string()))?;
         let mut request = self.http.request(method, url).bearer_auth(self.token.expose_secret());
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
-        if let Some(last_event) = last_event {
-            request = request.header("last-event-id", last_event);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
         }
         request.send().await.map_err(|error| unreachable(&self.url, &error))
     }

@@ -124,6 +124,9 @@ pub struct DropboxNetwork {
     pub bandwidth: Option<NonZeroU64>,
 }
 
+/// Where Dropbox sends browsers back to.
+pub(crate) const DROPBOX_CALLBACK: &str = "/api/adapters/dropbox/callback";
+
 impl Config {
     /// Whether browsers reach it by HTTPS, so that cookies can be bound to it.
     pub(crate) fn is_secure(&self) -> bool {
@@ -132,6 +135,6 @@ impl Config {
 
     /// What has to be registered with the Dropbox app, to the letter.
     pub(crate) fn redirect_uri(&self) -> String {
-        format!("{}/api/adapters/dropbox/callback", self.public_url.as_str().trim_end_matches('/'))
+        format!("{}{DROPBOX_CALLBACK}", self.public_url.as_str().trim_end_matches('/'))
     }
 }

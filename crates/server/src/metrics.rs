@@ -1,27 +1,34 @@
-//! Numbers for Prometheus.
+//! Numbers for Prometheus: what this process counts, and what the catalog knows of each job.
 
-use std::sync::atomic::AtomicU64;
+mod exposition;
+mod jobs;
 
 use axum::http::Method;
+use catalog::JobNumbers;
 use domain::outcome::RunStatus;
+use domain::run::RunKind;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+pub(crate) use exposition::Format;
+
+/// What begins the names of all metrics.
+const PREFIX: &str = "dbackup";
+
 /// Everything that is counted.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    seconds: Histogram,
+    request_seconds: Histogram,
     runs: Family<RunLabels, Counter>,
-    run_seconds: Family<KindLabels, Counter<f64, AtomicU64>>,
+    run_seconds: Family<RunLabels, Histogram>,
     stored_bytes: Counter,
     pub(crate) running: Gauge,
-    last_success: Family<JobLabels, Gauge>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,44 +40,50 @@ struct RequestLabels {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RunLabels {
-    kind: String,
-    state: String,
+    kind: &'static str,
+    state: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    kind: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct JobLabels {
-    job: String,
-}
-
-const BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+const REQUEST_BUCKETS: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0];
+const RUN_BUCKETS: [f64; 9] = [1.0, 5.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0];
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let mut registry = Registry::with_prefix("dbackup");
+        let mut registry = Registry::with_prefix(PREFIX);
         let metrics = Self {
             requests: Family::default(),
-            seconds: Histogram::new(BUCKETS),
+            request_seconds: Histogram::new(REQUEST_BUCKETS),
             runs: Family::default(),
-            run_seconds: Family::default(),
+            run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_BUCKETS)),
             stored_bytes: Counter::default(),
             running: Gauge::default(),
-            last_success: Family::default(),
             registry: Registry::default(),
         };
+        let build = Family::<[(&'static str, &'static str); 1], Gauge>::default();
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        registry.register("build_info", "The version of this server", build);
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
-        registry.register_with_unit("http_request", "Time to answer", Unit::Seconds, metrics.seconds.clone());
-        registry.register("runs", "Runs that have ended, by their state", metrics.runs.clone());
-        registry.register_with_unit("run", "Time spent in runs", Unit::Seconds, metrics.run_seconds.clone());
-        registry.register_with_unit("stored", "Bytes of backups stored", Unit::Bytes, metrics.stored_bytes.clone());
+        let help = "Time to answer requests";
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, metrics.request_seconds.clone());
+        registry.register("runs", "Runs that have ended, by kind and state", metrics.runs.clone());
+        let help = "Time from the start of runs to their end";
+        registry.register_with_unit("run_duration", help, Unit::Seconds, metrics.run_seconds.clone());
+        let help = "Bytes of backups stored by runs that succeeded";
+        registry.register_with_unit("stored", help, Unit::Bytes, metrics.stored_bytes.clone());
         registry.register("runs_running", "Runs that are going on", metrics.running.clone());
-        let help = "When a job last succeeded, since this server started, in seconds since 1970";
-        registry.register("job_last_success_timestamp_seconds", help, metrics.last_success.clone());
+        metrics.begin_counters();
         Self { registry, ..metrics }
+    }
+
+    /// A counter that appears with its first increment shows no increase to Prometheus: the first failure would go unnoticed.
+    fn begin_counters(&self) {
+        for kind in RunKind::ALL {
+            for state in RunStatus::ALL.into_iter().filter(|state| state.is_finished()) {
+                let labels = RunLabels { kind: kind.as_str(), state: state.as_str() };
+                drop(self.runs.get_or_create(&labels));
+                drop(self.run_seconds.get_or_create(&labels));
+            }
+        }
     }
 
     pub(crate) fn count_request(&self, method: &Method, route: &str, status: u16, seconds: f64) {
@@ -79,24 +92,22 @@ impl Metrics {
             [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
         let method = if known.contains(method) { method.to_string() } else { "other".to_owned() };
         self.requests.get_or_create(&RequestLabels { method, route: route.to_owned(), status }).inc();
-        self.seconds.observe(seconds);
+        self.request_seconds.observe(seconds);
     }
 
-    pub(crate) fn count_run(&self, kind: &str, state: RunStatus, seconds: f64, stored: u64) {
-        let kind = kind.to_owned();
-        self.runs.get_or_create(&RunLabels { kind: kind.clone(), state: state.as_str().to_owned() }).inc();
-        self.run_seconds.get_or_create(&KindLabels { kind }).inc_by(seconds);
+    pub(crate) fn count_run(&self, kind: RunKind, state: RunStatus, seconds: f64, stored: u64) {
+        let labels = RunLabels { kind: kind.as_str(), state: state.as_str() };
+        self.runs.get_or_create(&labels).inc();
+        self.run_seconds.get_or_create(&labels).observe(seconds);
         self.stored_bytes.inc_by(stored);
     }
 
-    pub(crate) fn note_success(&self, job: &str, second: i64) {
-        self.last_success.get_or_create(&JobLabels { job: job.to_owned() }).set(second);
-    }
-
-    /// The OpenMetrics text.
-    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
+    /// Returns all metrics as text, those of the jobs included that there are now.
+    pub(crate) fn text(&self, jobs: &[JobNumbers], format: Format) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &jobs::registry(PREFIX, jobs))?;
+        encode_eof(&mut text)?;
+        Ok(format.of_open_metrics(text))
     }
 }

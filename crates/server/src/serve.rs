@@ -109,7 +109,8 @@ impl Server {
             app.catalog.end_abandoned_scans(app.now()).await?;
         }
         let handle = Handle::new();
-        let router = http::router(&app);
+        let router =
+            http::router(&app).map_err(|error| Error::Start(format!("the API cannot be described: {error}")))?;
         let listening = Listening { listener, connections, patience, certificate, handle: handle.clone() };
         let listening = tokio::spawn(listening.serve(router));
         let working = tokio::spawn(app.clone().work());

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use adapter::destination::Destination;
-use adapter::{Adapter, Manifest, PathUse, Registry, Settings};
+use adapter::{Adapter, Directs, Manifest, PathUse, Registry, Settings};
 use destinations::{Context, DestinationAdapter};
 use domain::access::Permission;
 use secrecy::{ExposeSecret, SecretString};
@@ -132,15 +132,26 @@ pub(crate) struct Checked<A> {
     pub(crate) secrets: BTreeMap<String, Option<SecretString>>,
 }
 
-/// Checks what a request sets: the settings, and the secrets beside them. `kept` are the names of those that are set already; what is
-/// wrong with other fields is in `fields`.
+/// What is changed by a request, as it was before.
+pub(crate) struct Before<'a, A> {
+    pub(crate) configured: Configured<A>,
+    /// The names of the secrets that are stored.
+    pub(crate) secrets: &'a [String],
+}
+
+/// Checks what a request sets: the settings, and the secrets beside them. What is wrong with other fields is in `fields`.
+///
+/// Secrets that the request leaves out stay, but not if the change sends them to another place: who may configure could otherwise
+/// have any of them sent to a server of theirs. Administrators may.
 pub(crate) fn check<A: Adapter>(
     registry: &Registry<A>,
     settings: &Map<String, Value>,
     secrets: SecretFields,
-    kept: &[String],
+    before: Option<&Before<'_, A>>,
+    caller: &Caller,
     mut fields: Fields,
 ) -> Result<Checked<A>, Problem> {
+    let kept = before.map(|before| before.secrets).unwrap_or_default();
     let validated = match registry.validate(settings) {
         Ok((adapter, settings)) => Some(Configured { adapter, settings }),
         Err(errors) => {
@@ -150,9 +161,37 @@ pub(crate) fn check<A: Adapter>(
     };
     let adapter = settings.get("type").and_then(Value::as_str).and_then(|id| registry.get(id));
     let changes = adapter.map(|adapter| secrets.changes(adapter.manifest(), kept, &mut fields)).unwrap_or_default();
+    if let (Some(now), Some(before)) = (&validated, before)
+        && !caller.allows(Permission::Administer)
+    {
+        refuse_redirection(before, now, &changes, &mut fields);
+    }
     fields.finish()?;
     let configured = validated.ok_or_else(|| Problem::internal("settings were refused without a reason"))?;
     Ok(Checked { configured, secrets: changes })
+}
+
+/// Notes each stored secret that a change would send to another place.
+fn refuse_redirection<A: Adapter>(
+    before: &Before<'_, A>,
+    now: &Configured<A>,
+    changes: &BTreeMap<String, Option<SecretString>>,
+    fields: &mut Fields,
+) {
+    let manifest = now.manifest();
+    let setting =
+        manifest.redirection(&before.configured.settings, &now.settings).map(|name| format!("settings.{name}"));
+    let secret = manifest.secrets().find(|field| field.directs == Directs::Secrets && changes.contains_key(field.name));
+    let Some(cause) = setting.or_else(|| secret.map(|field| field.name.to_owned())) else { return };
+    for field in manifest.secrets() {
+        if before.secrets.iter().any(|stored| stored == field.name) && !changes.contains_key(field.name) {
+            let label = field.label;
+            fields.add(
+                field.name,
+                format!("enter the {label} again: a change of {cause} would send the stored one to another place. Administrators can save the change without it"),
+            );
+        }
+    }
 }
 
 impl App {

@@ -75,6 +75,12 @@ export function sentence(text: string): string {
   return /[.!?…:]$/.test(first) ? first : `${first}.`;
 }
 
+const OUTDATED =
+  'Someone else changed this while you were editing it. Reload to see the current version, then repeat your change.';
+
+/** The header by which the server refuses a change of what was changed since it was read. */
+export const ifMatch = (revision: number) => ({ 'If-Match': `"${revision}"` });
+
 function isProblem(value: unknown): value is Problem {
   return typeof value === 'object' && value !== null && 'detail' in value && 'code' in value;
 }
@@ -82,7 +88,8 @@ function isProblem(value: unknown): value is Problem {
 export function failureOfAnswer(status: number, body: unknown): Failure {
   if (status === 401) onSignedOut.call();
   if (!isProblem(body)) return new Failure(`The server answered with status ${status}.`, 'unexpected', status);
-  return new Failure(sentence(body.detail), body.code, status, body.errors ?? [], JSON.stringify(body, null, 2));
+  const words = body.code === 'outdated' ? OUTDATED : sentence(body.detail);
+  return new Failure(words, body.code, status, body.errors ?? [], JSON.stringify(body, null, 2));
 }
 
 /** The answer's body; every other outcome is a `Failure`. */

@@ -61,7 +61,7 @@ async fn jobs_come_back_as_they_were_made(store: Store) {
     );
     let mut change = job("renamed", &made.source_id, &[&two]);
     (change.enabled, change.next_run_at, change.databases) = (false, None, None);
-    let changed = catalog.update_job(&id, &change, at(1)).await.unwrap().unwrap();
+    let changed = catalog.update_job(&id, made.revision, &change, at(1)).await.unwrap().unwrap();
     assert_eq!((changed.name.as_str(), changed.destination_ids.len(), changed.enabled), ("renamed", 1, false));
     for new in [job("x", "nothing", &[&two]), job("x", &made.source_id, &["nothing"])] {
         let refused = catalog.create_job(&new, at(0)).await;
@@ -74,7 +74,7 @@ async fn jobs_come_back_as_they_were_made(store: Store) {
     }
     let names = all_pages(async |page| catalog.jobs(&page).await, |job| job.job.name.clone()).await;
     assert_eq!(names, ["A", "b", "c", "renamed"]);
-    assert!(catalog.delete_job(&id).await.unwrap());
+    assert!(catalog.delete_job(&id, changed.revision).await.unwrap());
     let kept = catalog.run(&run.id).await.unwrap().unwrap();
     assert_eq!((kept.job_id, kept.title.as_str()), (None, "j"));
 }
@@ -249,10 +249,10 @@ async fn an_acknowledged_warning_is_kept_once_and_survives_other_changes(store: 
     assert_eq!(made.acknowledged_warnings, ["unlogged-tables", "invalid-database:broken"]);
     assert_eq!(made.updated_at, at(0).into(), "it is no change of the schedule");
     let mut change = job("j", &made.source_id, &[&made.destination_ids[0]]);
-    let changed = catalog.update_job(&id, &change, at(1)).await.unwrap().unwrap();
+    let changed = catalog.update_job(&id, made.revision, &change, at(1)).await.unwrap().unwrap();
     assert_eq!(changed.acknowledged_warnings.len(), 2);
     change.acknowledged_warnings = Some(Vec::new());
-    let changed = catalog.update_job(&id, &change, at(2)).await.unwrap().unwrap();
+    let changed = catalog.update_job(&id, changed.revision, &change, at(2)).await.unwrap().unwrap();
     assert!(changed.acknowledged_warnings.is_empty());
     assert!(catalog.acknowledge_warning("nothing", "x").await.unwrap().is_none());
 }

@@ -8,6 +8,7 @@ mod jobs_and_runs;
 mod opening;
 mod people;
 mod retention;
+mod revisions;
 mod single_use;
 mod store;
 mod things;

@@ -12,7 +12,7 @@ use crate::store::{Store, at, destination, secrets, source};
 on_both!(
     everything_opens_under_the_new_key_or_nothing_changes,
     nothing_is_sealed_under_a_key_that_was_replaced,
-    changes_at_once_lose_none_of_each_others_secrets,
+    of_changes_at_once_one_is_made_and_the_others_are_refused,
     a_newer_schema_is_refused,
 );
 
@@ -23,7 +23,7 @@ async fn nothing_is_sealed_under_a_key_that_was_replaced(store: Store) {
     catalog.rotate_key(&MasterKey::generate().unwrap()).await.unwrap();
     let refused = [
         catalog.create_source(&source("other", Some("x")), at(1)).await.map(drop),
-        catalog.update_source(&shop.id, &source("shop", Some("x")), at(1)).await.map(drop),
+        catalog.update_source(&shop.id, 1, &source("shop", Some("x")), at(1)).await.map(drop),
         catalog.create_destination(&destination("d"), at(1)).await.map(drop),
         catalog.rotate_key(&MasterKey::generate().unwrap()).await.map(drop),
     ];
@@ -32,14 +32,19 @@ async fn nothing_is_sealed_under_a_key_that_was_replaced(store: Store) {
     }
 }
 
-async fn changes_at_once_lose_none_of_each_others_secrets(store: Store) {
+async fn of_changes_at_once_one_is_made_and_the_others_are_refused(store: Store) {
     let catalog = store.open().await;
     let id = catalog.create_source(&source("shop", None), at(0)).await.unwrap().id;
     let names = ["one", "two", "three", "four"];
     let change = |name: &'static str| NewSource { secrets: secrets(&[(name, Some("secret"))]), ..source("shop", None) };
     let changes = names.map(change);
-    for done in join_all(changes.iter().map(|new| catalog.update_source(&id, new, at(1)))).await {
-        done.unwrap().unwrap();
+    let done = join_all(changes.iter().map(|new| catalog.update_source(&id, 1, new, at(1)))).await;
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "{done:?}");
+    assert!(done.iter().flat_map(|done| done.as_ref().err()).all(|error| matches!(error, Error::Outdated)));
+    // Made again of what there is now, one after the other, they lose none of each other's secrets.
+    for new in &changes {
+        let revision = catalog.source(&id).await.unwrap().unwrap().revision;
+        catalog.update_source(&id, revision, new, at(1)).await.unwrap().unwrap();
     }
     assert_eq!(catalog.source(&id).await.unwrap().unwrap().secrets_set.len(), names.len());
 }

@@ -53,16 +53,19 @@ async fn names_are_unique_and_one_administrator_stays(store: Store) {
     }
     let names = all_pages(async |page| catalog.users(&page).await, |user| user.name.clone()).await;
     assert_eq!(names, ["Anna", "b", "C", "d", "É"]);
-    assert!(!catalog.delete_user(&anna.id).await.unwrap());
-    assert!(!catalog.set_role(&anna.id, Role::Operator).await.unwrap());
+    assert!(!catalog.delete_user(&anna.id, 1).await.unwrap());
+    assert!(!catalog.update_user(&anna.id, 1, Some(Role::Operator), None).await.unwrap());
     assert_eq!(catalog.user(&anna.id).await.unwrap().unwrap().role, Role::Administrator);
     let other = catalog.user_by_name("b").await.unwrap().unwrap();
-    assert!(catalog.set_role(&other.id, Role::Administrator).await.unwrap());
+    assert!(catalog.update_user(&other.id, 1, Some(Role::Administrator), None).await.unwrap());
     // Each would leave the other: one of them has to stay, or the attempt fails as a whole.
-    let (one, two) = tokio::join!(catalog.set_role(&anna.id, Role::Viewer), catalog.set_role(&other.id, Role::Viewer));
+    let (one, two) = tokio::join!(
+        catalog.update_user(&anna.id, 1, Some(Role::Viewer), None),
+        catalog.update_user(&other.id, 2, Some(Role::Viewer), None)
+    );
     assert!(!(matches!(one, Ok(true)) && matches!(two, Ok(true))), "{one:?} {two:?}");
     assert_ne!(store.sql("SELECT count(*) FROM users WHERE role = 'administrator'"), "0");
-    assert!(!catalog.delete_user("nobody").await.unwrap());
+    assert!(!catalog.delete_user("nobody", 1).await.unwrap());
 }
 
 async fn sessions_end_and_tokens_are_found_by_their_hash(store: Store) {
@@ -102,7 +105,8 @@ async fn sessions_end_and_tokens_are_found_by_their_hash(store: Store) {
     assert!(!catalog.delete_api_token(Some(&other.id), &made.id).await.unwrap());
     // Whoever goes takes everything along.
     catalog.create_user(&user("Second", Role::Administrator), at(0)).await.unwrap();
-    assert!(catalog.delete_user(&anna.id).await.unwrap());
+    let revision = catalog.user(&anna.id).await.unwrap().unwrap().revision;
+    assert!(catalog.delete_user(&anna.id, revision).await.unwrap());
     assert!(catalog.api_token_by_token(&token).await.unwrap().is_none());
     assert!(catalog.session_by_token(&tokens[0]).await.unwrap().is_none());
 

@@ -62,7 +62,7 @@ async fn old_runs_go_but_never_the_last_good_one_of_a_job(store: Store) {
     assert!(catalog.run(&queued).await.unwrap().is_some());
     // A deleted job has no last good run.
     catalog.cancel_run(&queued, at(12 * DAY)).await.unwrap();
-    catalog.delete_job(&job).await.unwrap();
+    catalog.delete_job(&job, 1).await.unwrap();
     catalog.remove_older(Aging::Runs, age, at(100 * DAY)).await.unwrap();
     assert!(catalog.runs(&RunFilter::default(), &ALL).await.unwrap().items.is_empty());
 }

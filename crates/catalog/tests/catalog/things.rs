@@ -19,7 +19,7 @@ async fn secrets_are_set_kept_removed_and_stay_in_their_place(store: Store) {
     assert_eq!(password(catalog.source_secrets(&made).unwrap()).as_deref(), Some("hunter2-hunter2"));
     let mut change = source("shop", None);
     change.secrets.clear();
-    let kept = catalog.update_source(&made.id, &change, at(1)).await.unwrap().unwrap();
+    let kept = catalog.update_source(&made.id, made.revision, &change, at(1)).await.unwrap().unwrap();
     assert_eq!(password(catalog.source_secrets(&kept).unwrap()).as_deref(), Some("hunter2-hunter2"));
     let other = catalog.create_source(&source("other", Some("another password")), at(0)).await.unwrap();
     store.sql(&format!(
@@ -28,7 +28,7 @@ async fn secrets_are_set_kept_removed_and_stay_in_their_place(store: Store) {
     ));
     let moved = catalog.source(&other.id).await.unwrap().unwrap();
     assert!(matches!(catalog.source_secrets(&moved), Err(Error::Sealed { .. })));
-    let removed = catalog.update_source(&made.id, &source("shop", None), at(2)).await.unwrap().unwrap();
+    let removed = catalog.update_source(&made.id, kept.revision, &source("shop", None), at(2)).await.unwrap().unwrap();
     assert!(removed.secrets_set.is_empty());
 
     let made = catalog.create_destination(&destination("Offsite"), at(0)).await.unwrap();
@@ -93,17 +93,17 @@ async fn what_is_used_stays_and_pages_are_in_order(store: Store) {
     new.profile_id = Some(profile.id.clone());
     let made = catalog.create_job(&new, at(0)).await.unwrap();
     for refused in [
-        catalog.delete_source(&source_id).await,
-        catalog.delete_destination(&destination_id).await,
-        catalog.delete_profile(&profile.id).await,
+        catalog.delete_source(&source_id, 1).await,
+        catalog.delete_destination(&destination_id, 1).await,
+        catalog.delete_profile(&profile.id, 1).await,
     ] {
         assert!(matches!(refused, Err(Error::Referenced)), "{refused:?}");
     }
-    assert!(catalog.delete_job(&made.id).await.unwrap());
-    assert!(catalog.delete_source(&source_id).await.unwrap());
-    assert!(catalog.delete_destination(&destination_id).await.unwrap());
-    assert!(catalog.delete_profile(&profile.id).await.unwrap());
-    assert!(!catalog.delete_profile(&profile.id).await.unwrap());
-    let renamed = catalog.update_source("nobody", &source("x", None), at(0)).await.unwrap();
+    assert!(catalog.delete_job(&made.id, 1).await.unwrap());
+    assert!(catalog.delete_source(&source_id, 1).await.unwrap());
+    assert!(catalog.delete_destination(&destination_id, 1).await.unwrap());
+    assert!(catalog.delete_profile(&profile.id, 1).await.unwrap());
+    assert!(!catalog.delete_profile(&profile.id, 1).await.unwrap());
+    let renamed = catalog.update_source("nobody", 1, &source("x", None), at(0)).await.unwrap();
     assert!(renamed.is_none() && secrets(&[]).is_empty());
 }

@@ -47,7 +47,7 @@ async fn a_catalog_of_version_0_1_opens_with_everything_in_it() {
     secrets_are_all_there(&catalog).await;
     jobs_and_runs_are_all_there(&catalog).await;
     catalog.close().await.unwrap();
-    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "7");
+    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "8");
 }
 
 async fn people_are_all_there(catalog: &Catalog) {
@@ -198,14 +198,12 @@ async fn an_older_schema_is_brought_up_to_date(store: Store) {
     let made = catalog.create_source(&source("shop", Some("hunter2-hunter2")), at(0)).await.unwrap();
     catalog.close().await.unwrap();
     for text in [
-        "DROP INDEX run_log_time",
-        "DROP INDEX audit_time",
-        "DROP TABLE verifications",
-        "DROP TABLE copies",
-        "DROP TABLE series",
-        "DROP TABLE backups",
-        "DROP TABLE scans",
-        "DELETE FROM _sqlx_migrations WHERE version = 7",
+        "ALTER TABLE jobs DROP COLUMN revision",
+        "ALTER TABLE sources DROP COLUMN revision",
+        "ALTER TABLE destinations DROP COLUMN revision",
+        "ALTER TABLE profiles DROP COLUMN revision",
+        "ALTER TABLE users DROP COLUMN revision",
+        "DELETE FROM _sqlx_migrations WHERE version = 8",
     ] {
         store.sql(text);
     }
@@ -213,7 +211,7 @@ async fn an_older_schema_is_brought_up_to_date(store: Store) {
     let catalog = store.open().await;
     let found = catalog.source(&made.id).await.unwrap().unwrap();
     assert_eq!(catalog.source_secrets(&found).unwrap()["password"].expose_secret(), "hunter2-hunter2");
-    let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0007"] };
+    let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0008"] };
     assert_eq!(copies(&store), expected);
 }
 

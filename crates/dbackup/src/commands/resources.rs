@@ -98,7 +98,8 @@ async fn delete(server: &Server, kind: Kind, name: &str, yes: bool) -> Result<()
     if !yes && !confirmed(&format!("Delete the {} {name}?", kind.noun()))? {
         return Err(Failure::failed("nothing was deleted"));
     }
-    server.ask(Method::DELETE, &format!("/api/{}/{}", kind.plural(), text(&item["id"])), None).await?;
+    // What was asked about is deleted, and not what it has become since.
+    server.delete(&format!("/api/{}/{}", kind.plural(), text(&item["id"])), &item["revision"]).await?;
     output::note(&format!("Deleted the {} {name}.", kind.noun()));
     Ok(())
 }

@@ -27,7 +27,14 @@ impl Server {
     pub(crate) async fn follow(&self, run: &str, mut tell: impl FnMut(&str, &Value)) -> Result<Value, Failure> {
         let (mut last, mut broken) = (None::<String>, 0);
         loop {
-            let failure = match self.send(Method::GET, &format!("/api/runs/{run}/events"), None, last.as_deref()).await
+            let failure = match self
+                .send(
+                    Method::GET,
+                    &format!("/api/runs/{run}/events"),
+                    None,
+                    last.as_deref().map(|id| ("last-event-id", id)),
+                )
+                .await
             {
                 Ok(response) => {
                     let mut stream = Stream { response, buffer: Vec::new() };

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use ::dropbox::Space;
 use ::dropbox::oauth::SCOPES;
 use adapter::destination::Destination;
-use adapter::{Capability, Default, Error, Field, FieldError, Input, Manifest, OAuth, Required, Secrets, Settings};
+use adapter::{
+    Capability, Default, Directs, Error, Field, FieldError, Input, Manifest, OAuth, Required, Secrets, Settings,
+};
 
 use super::{Dropbox, dropbox_folder};
 use crate::registry::{Context, DestinationAdapter, WHEN_FULL, when_full};
@@ -41,6 +43,7 @@ static MANIFEST: Manifest = Manifest {
             required: Required::Always,
             hint: "it is on the Settings tab of your app in the Dropbox App Console",
             max_len: 4096,
+            directs: Directs::Secrets,
             ..Field::TEXT
         },
         Field {

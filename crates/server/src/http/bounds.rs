@@ -316,9 +316,10 @@ mod tests {
         let permit = gates.enter(Class::Test, "eve", NOW).await.unwrap();
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let test = async {
-            crate::http::api::steps::stream_steps(|_| async move {
+            let test = |_| async move {
                 let _ = ended.await;
-            })
+            };
+            crate::http::api::steps::answer_steps(&HeaderMap::new(), test).await
         };
         drop(PERMIT.scope(permit, test).await);
         assert_eq!(free(), all - 1);

@@ -27,8 +27,10 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; frame-ancestors 'none
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
+    servers((url = "/", description = "This server")),
     info(
         title = "dbackup",
+        contact(name = "dbackup"),
         description = "Back up databases to Dropbox and folders, and restore them. Sign in with a session cookie (`POST /api/session`), \
                        or send an API token: `Authorization: Bearer dbk_...`. What an operation needs is in its `x-permission`."
     ),
@@ -46,9 +48,9 @@ pub(crate) fn base() -> OpenApi {
     api
 }
 
-/// The description and its pages.
-pub(crate) fn routes(api: &OpenApi) -> Router<App> {
-    let json: Bytes = api.to_pretty_json().unwrap_or_default().into();
+/// The description, which is JSON, and its pages.
+pub(crate) fn routes(json: String) -> Router<App> {
+    let json: Bytes = json.into();
     let description = move || {
         let json = json.clone();
         async move { ([(CONTENT_TYPE, "application/json")], json) }

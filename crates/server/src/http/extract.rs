@@ -37,29 +37,41 @@ pub(crate) struct Body<T>(pub(crate) T);
 impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(mut request: Request, _: &App) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            let detail = "the body must be JSON, and Content-Type must say so: application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail));
-        }
-        let body = request.extensions_mut().remove::<ReadBody>();
-        let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
-        let value = strict_json::parse(bytes)
-            .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
-        if holds_zero(&value) {
-            return Err(Problem::bad_request("the body holds a text with a zero character (\\u0000)"));
-        }
-        serde_path_to_error::deserialize(value).map(Self).map_err(|error| {
-            let field = error.path().to_string();
-            let field = if field == "." { "body".to_owned() } else { field };
-            Problem::invalid_field(&field, error.into_inner().to_string())
-        })
+    async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
+        read_as(read_json(request, &["application/json"])?).map(Self)
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// Parses a body of one of these media types, of which the first is named in errors.
+pub(crate) fn read_json(mut request: Request, kinds: &[&str]) -> Result<Value, Problem> {
+    if !is_one_of(request.headers(), kinds) {
+        let kind = kinds.first().copied().unwrap_or_default();
+        let detail = format!("the body must be JSON, and Content-Type must say so: {kind}");
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupportedMediaType", detail));
+    }
+    let body = request.extensions_mut().remove::<ReadBody>();
+    let bytes = body.as_ref().map(|body| &*body.bytes).unwrap_or_default();
+    let value =
+        strict_json::parse(bytes).map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}")))?;
+    if holds_zero(&value) {
+        return Err(Problem::bad_request("the body holds a text with a zero character (\\u0000)"));
+    }
+    Ok(value)
+}
+
+/// Reads a value as an input, with errors that name the field.
+pub(crate) fn read_as<T: DeserializeOwned>(value: Value) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        let field = if field == "." { "body".to_owned() } else { field };
+        Problem::invalid_field(&field, error.into_inner().to_string())
+    })
+}
+
+fn is_one_of(headers: &HeaderMap, kinds: &[&str]) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    kinds.iter().any(|known| kind.eq_ignore_ascii_case(known))
 }
 
 /// Reads a request's body within the limit of its operation, of all bodies together, and of time.

@@ -29,6 +29,25 @@ impl ListQuery {
     }
 }
 
+/// Which page of a list, or which one by its name.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct NamedListQuery {
+    /// Only the one with this name, in upper or lower case.
+    pub(crate) name: Option<String>,
+    /// `nextCursor` of the page before; without it, the first page.
+    cursor: Option<String>,
+    /// Items per page.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<u16>,
+}
+
+impl NamedListQuery {
+    pub(crate) fn page(&self) -> Result<PageRequest, Problem> {
+        page(self.cursor.as_deref(), self.limit)
+    }
+}
+
 /// A page from its two parameters.
 pub(crate) fn page(cursor: Option<&str>, limit: Option<u16>) -> Result<PageRequest, Problem> {
     let limit = limit.unwrap_or(DEFAULT_LIMIT);

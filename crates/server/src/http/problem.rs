@@ -9,6 +9,59 @@ use utoipa::ToSchema;
 
 use crate::passwords::HashError;
 
+/// The codes of all problems. They are stable: programs go by them.
+pub(crate) const CODES: [&str; 49] = [
+    "accountChanged",
+    "alreadyRunning",
+    "altered",
+    "appNotRecognized",
+    "authorizationFailed",
+    "authorizationRequired",
+    "badRequest",
+    "bodyTooLarge",
+    "bodyTooSlow",
+    "busy",
+    "cannotOpen",
+    "changed",
+    "confirm",
+    "conflict",
+    "destinationFailed",
+    "destinationFull",
+    "diskFull",
+    "exported",
+    "failed",
+    "forbidden",
+    "inUse",
+    "internal",
+    "invalid",
+    "keyChanged",
+    "lastAdministrator",
+    "locked",
+    "methodNotAllowed",
+    "nameTaken",
+    "needsHttps",
+    "noIdentity",
+    "notExported",
+    "notFound",
+    "notRevoked",
+    "outdated",
+    "pathUnusable",
+    "reauthorizationRequired",
+    "sourceFailed",
+    "stopped",
+    "taken",
+    "targetHoldsData",
+    "tooManyQueued",
+    "tooManyRequests",
+    "tooManyTokens",
+    "tookTooLong",
+    "unauthorized",
+    "unavailable",
+    "unencrypted",
+    "unknownHost",
+    "unsupportedMediaType",
+];
+
 /// What is wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct FieldError {
@@ -21,6 +74,7 @@ pub(crate) struct FieldError {
 /// Why a request was not carried out (RFC 9457, `application/problem+json`).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct ProblemBody {
     /// `urn:dbackup:problem:` and the code.
     #[serde(rename = "type")]
@@ -37,6 +91,9 @@ pub(crate) struct ProblemBody {
     /// Per field, where fields are to blame.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// The run that is in the way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run_id: Option<String>,
 }
 
 /// Seconds after which a busy server may be asked again.
@@ -50,13 +107,24 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<i64>,
+    run_id: Option<String>,
     /// Whether it was a guess, which the audit log keeps.
     pub(crate) is_attempt: bool,
 }
 
 impl Problem {
+    /// `code` is one of [`CODES`].
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), retry_after: None, is_attempt: false }
+        debug_assert!(CODES.contains(&code), "{code} is not among the codes of problems");
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            run_id: None,
+            is_attempt: false,
+        }
     }
 
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
@@ -101,6 +169,11 @@ impl Problem {
         let detail = format!("You have begun too many {what}. Try again in {seconds} s.");
         let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "tooManyRequests", detail);
         Self { retry_after: Some(seconds), ..problem }
+    }
+
+    /// The same, with the run that is in the way.
+    pub(crate) fn with_run(self, run_id: String) -> Self {
+        Self { run_id: Some(run_id), ..self }
     }
 
     /// A problem that the audit log keeps, although it was only asked for something.
@@ -163,6 +236,7 @@ impl From<catalog::Error> for Problem {
             catalog::Error::Referenced => Self::conflict("inUse", error.to_string()),
             catalog::Error::AlreadyRunning => Self::conflict("alreadyRunning", error.to_string()),
             catalog::Error::Conflict => Self::conflict("conflict", error.to_string()),
+            catalog::Error::Outdated => Self::conflict("conflict", catalog::Error::Conflict.to_string()),
             catalog::Error::DiskFull => Self::new(StatusCode::INSUFFICIENT_STORAGE, "diskFull", error.to_string()),
             catalog::Error::KeyChanged => Self::new(StatusCode::SERVICE_UNAVAILABLE, "keyChanged", error.to_string()),
             catalog::Error::Unreachable(ref cause) => {
@@ -184,6 +258,7 @@ impl IntoResponse for Problem {
             code: self.code,
             detail: self.detail,
             errors: self.errors,
+            run_id: self.run_id,
         };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();

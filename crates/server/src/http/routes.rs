@@ -6,10 +6,10 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use domain::access::Permission;
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
@@ -21,8 +21,10 @@ use super::api::{
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
 use super::problem::Problem;
-use super::{documentation, headers, pages, request_log};
+use super::query::Known;
+use super::{description, documentation, headers, pages, query, request_log};
 use crate::app::App;
+use crate::config::DROPBOX_CALLBACK;
 
 /// The name of the extension that says what an operation needs.
 pub(crate) const PERMISSION: &str = "x-permission";
@@ -51,11 +53,20 @@ impl Routes {
                 if let Some(operation) = operation {
                     operation.operation_id = Some(name(method, path));
                     declare(operation, access, class);
+                    description::describe_answers(operation, method, path, access, class);
                 }
             }
         }
+        let known = Known::of(paths.paths.values().flat_map(|item| {
+            [&item.get, &item.post, &item.put, &item.patch, &item.delete, &item.head, &item.options]
+                .into_iter()
+                .flatten()
+        }));
+        // Dropbox and the monitoring add parameters of their own.
+        let is_ours = paths.paths.keys().all(|path| path.starts_with("/api/") && path != DROPBOX_CALLBACK);
         // The last layer is the first that a request meets.
         let guarded = (schemas, paths, method_router).map(|router| {
+            let router = if is_ours { router.route_layer(from_fn_with_state(known, query::check)) } else { router };
             router
                 .route_layer(from_fn_with_state((self.app.clone(), class), keep))
                 .route_layer(from_fn_with_state((self.app.clone(), access), guard))
@@ -78,12 +89,6 @@ fn declare(operation: &mut Operation, access: Access, class: Class) {
         Access::Public => Vec::new(),
         _ => ["token", "session"].map(|name| SecurityRequirement::new::<_, [&str; 0], &str>(name, [])).into(),
     });
-    let problem = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
-    let refused = ResponseBuilder::new()
-        .description("It was refused, or it failed; the answer says why and what to do")
-        .content("application/problem+json", problem)
-        .build();
-    operation.responses.responses.entry("default".to_owned()).or_insert(refused.into());
 }
 
 /// The routes and their documentation.
@@ -121,6 +126,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Configure), Source, routes!(sources::validate))
         .add(Needs(View), Catalog, routes!(sources::show))
         .add(Needs(Configure), Source, routes!(sources::update))
+        .add(Needs(Configure), Source, routes!(sources::change))
         .add(Needs(Configure), Catalog, routes!(sources::delete))
         .add(Needs(Operate), Source, routes!(sources::databases))
         .add(Needs(Operate), Test, routes!(sources::test))
@@ -129,6 +135,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Configure), Storage, routes!(destinations::validate))
         .add(Needs(View), Catalog, routes!(destinations::show))
         .add(Needs(Configure), Storage, routes!(destinations::update))
+        .add(Needs(Configure), Storage, routes!(destinations::change))
         .add(Needs(Configure), Storage, routes!(destinations::delete))
         .add(Needs(Operate), Storage, routes!(destinations::check))
         .add(Needs(Operate), Test, routes!(destinations::test))
@@ -150,6 +157,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Configure), Catalog, routes!(jobs::create))
         .add(Needs(View), Catalog, routes!(jobs::show))
         .add(Needs(Configure), Catalog, routes!(jobs::update))
+        .add(Needs(Configure), Catalog, routes!(jobs::change))
         .add(Needs(Configure), Catalog, routes!(jobs::delete))
         .add(Needs(Operate), Catalog, routes!(jobs::run))
         .add(Needs(Configure), Catalog, routes!(jobs::acknowledge))
@@ -181,14 +189,18 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .router
         .split_for_parts();
     crate::settings::describe(&mut api, &app.config.adapters);
+    description::complete(&mut api);
     (router, api)
 }
 
-/// The whole HTTP side.
-pub(crate) fn router(app: &App) -> Router {
+/// Returns the whole HTTP side.
+///
+/// # Errors
+/// If the API's description cannot be written, so that no server starts with one that is empty.
+pub(crate) fn router(app: &App) -> Result<Router, serde_json::Error> {
     let (routes, api) = all(app);
-    routes
-        .merge(documentation::routes(&api))
+    let router = routes
+        .merge(documentation::routes(api.to_pretty_json()?))
         .fallback(pages::serve)
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", "this address does not take this method")
@@ -198,7 +210,8 @@ pub(crate) fn router(app: &App) -> Router {
         .layer(axum::middleware::from_fn(headers::check_uri))
         .layer(from_fn_with_state(app.clone(), headers::add))
         .layer(from_fn_with_state(app.clone(), request_log::log))
-        .with_state(app.clone())
+        .with_state(app.clone());
+    Ok(router)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the layer's signature")]

@@ -79,6 +79,7 @@ impl SecretFields {
         for (name, value) in self.0 {
             match (manifest.secrets().find(|field| field.name == name), SecretField::read(value)) {
                 (None, Some(SecretField::Remove)) => {}
+                (None, _) if is_shown(&name, manifest) => {}
                 (None, _) => fields.add(&name, format!("unknown field, or not one of {}", manifest.title)),
                 (Some(_), None) => fields.add(&name, "must be a text, or null to remove it".to_owned()),
                 (Some(field), Some(SecretField::Set(secret)))
@@ -98,6 +99,11 @@ impl SecretFields {
         manifest.check_secrets(is_set).into_iter().for_each(|error| fields.add(&error.field, error.message));
         changes
     }
+}
+
+/// Whether answers have a field of this name: `passwordSet`. It is ignored in a request, so that an answer can be sent back.
+fn is_shown(name: &str, manifest: &Manifest) -> bool {
+    name.strip_suffix("Set").is_some_and(|secret| manifest.secrets().any(|field| field.name == secret))
 }
 
 /// The schema of a secret.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catalog::{Claim, Run, RunEnd};
 use domain::outcome::RunStatus;
-use domain::run::{RunKind, RunResult, RunSpec};
+use domain::run::{RunResult, RunSpec};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -198,10 +198,7 @@ impl App {
         }
         self.store_log(&run.id, active).await;
         let stored = if state.is_success() { bytes[1].unsigned_abs() } else { 0 };
-        self.metrics.count_run(run.kind.as_str(), state, took.as_secs_f64(), stored);
-        if state.is_success() && run.kind == RunKind::Backup {
-            self.metrics.note_success(&run.title, self.now().as_second());
-        }
+        self.metrics.count_run(run.kind, state, took.as_secs_f64(), stored);
         if let Ok(Some(run)) = self.catalog.run(&run.id).await {
             self.runs.tell(LiveEvent::State(Box::new(run.clone())));
             // A server that took a run over begins it again.

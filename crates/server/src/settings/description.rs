@@ -6,7 +6,7 @@ use utoipa::openapi::schema::{
     AdditionalProperties, Discriminator, KnownFormat, Object, ObjectBuilder, OneOfBuilder, SchemaFormat, SchemaType,
     Type,
 };
-use utoipa::openapi::{ArrayBuilder, Components, OpenApi, Ref, RefOr, Schema};
+use utoipa::openapi::{Components, OpenApi, Ref, RefOr, Schema};
 
 use crate::config::Adapters;
 use crate::http::api::dropbox_grant::REFRESH_TOKEN;
@@ -38,7 +38,6 @@ pub(crate) fn describe(api: &mut OpenApi, adapters: &Adapters) {
             add_property(components, "DestinationInput", REFRESH_TOKEN, secret(&words));
         }
     }
-    name_list_items(components);
 }
 
 fn add<A: Adapter>(
@@ -139,16 +138,6 @@ fn property(field: &Field) -> RefOr<Schema> {
         }
     }
     .into()
-}
-
-/// Lets the pages of lists refer to what they list, which is inlined otherwise, and would lack the secrets.
-fn name_list_items(components: &mut Components) {
-    for name in ["Source", "Destination"] {
-        if let Some(RefOr::T(Schema::Object(list))) = components.schemas.get_mut(&format!("List_{name}")) {
-            let items = ArrayBuilder::new().items(Ref::from_schema_name(name)).description(Some("In order."));
-            list.properties.insert("items".to_owned(), items.into());
-        }
-    }
 }
 
 fn pascal(id: &str) -> String {

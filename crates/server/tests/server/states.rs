@@ -58,7 +58,9 @@ async fn a_run_with_warnings_counts_as_good_until_its_warnings_are_acknowledged_
     input["acknowledgedWarnings"] = json!([]);
     assert_eq!(anna.put(&format!("/api/jobs/{job}"), &input).await.expect(200)["acknowledgedWarnings"], json!([]));
     let metrics = anna.get("/metrics").await.body;
-    assert!(metrics.contains("dbackup_job_last_success_timestamp_seconds{job=\"shop\"}"), "{metrics}");
+    let last = format!("dbackup_backup_last_success_timestamp_seconds{{backup_id=\"{job}\",backup=\"shop\"}} ");
+    let last = metrics.lines().find_map(|line| line.strip_prefix(&last));
+    assert!(last.is_some_and(|last| last != "0"), "a success with warnings is one: {metrics}");
 }
 
 #[tokio::test]

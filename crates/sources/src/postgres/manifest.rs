@@ -1,7 +1,8 @@
 //! What can be set for a PostgreSQL server.
 
 use adapter::{
-    Capability, Choice, Default, Field, Input, Manifest, PathUse, Required, Secrets, Settings, Setup, ShownWhen, Tool,
+    Capability, Choice, Default, Directs, Field, Input, Manifest, PathUse, Required, Secrets, Settings, Setup,
+    ShownWhen, Tool,
 };
 use domain::Engine;
 
@@ -50,6 +51,7 @@ static FIELDS: [Field; 8] = [
         required: Required::Unless("service"),
         max_len: 255,
         example: "db.example.com",
+        directs: Directs::Secrets,
         ..Field::TEXT
     },
     Field {
@@ -59,6 +61,7 @@ static FIELDS: [Field; 8] = [
         input: Input::Number { min: 1, max: 65535 },
         default: Default::Unset("the service's, or 5432"),
         example: "5432",
+        directs: Directs::Secrets,
         ..Field::TEXT
     },
     Field {
@@ -100,6 +103,7 @@ static FIELDS: [Field; 8] = [
             Choice { value: "verify-full", label: "Always, with a certificate for this host (safest)" },
         ]),
         default: Default::Unset("the service's, or prefer"),
+        directs: Directs::Protection,
         ..Field::TEXT
     },
     Field {
@@ -117,6 +121,7 @@ static FIELDS: [Field; 8] = [
         shown_when: Some(ShownWhen { field: "sslMode", any_of: &["verify-ca", "verify-full"] }),
         max_len: 4096,
         example: "/etc/ssl/our-ca.crt",
+        directs: Directs::Secrets,
         ..Field::TEXT
     },
     Field {
@@ -132,6 +137,7 @@ static FIELDS: [Field; 8] = [
         restricted: Some(
             "a service of this machine's pg_service.conf may log in as anybody: using it needs the permission 'administer'",
         ),
+        directs: Directs::Secrets,
         ..Field::TEXT
     },
 ];
@@ -209,6 +215,35 @@ mod tests {
         }
         let (settings, secrets) = from_address("postgres://me:p%20w@db/shop", Origin::Private).unwrap();
         assert!(secrets.contains_key(PASSWORD) && !format!("{settings:?}").contains("p w"));
+    }
+
+    #[test]
+    fn a_password_is_directed_by_where_and_how_safely_it_is_sent() {
+        let settings = |more: serde_json::Value| {
+            let mut settings = json!({"host": "db", "user": "u"});
+            settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            MANIFEST.validate(settings.as_object().unwrap()).unwrap()
+        };
+        let redirection = |before, now| MANIFEST.redirection(&settings(before), &settings(now));
+        for (before, now, field) in [
+            (json!({}), json!({"host": "db2"}), "host"),
+            (json!({}), json!({"port": 5433}), "port"),
+            (json!({}), json!({"service": "s"}), "service"),
+            (json!({"sslRootCert": "/a"}), json!({"sslRootCert": "/b"}), "sslRootCert"),
+            (json!({"sslMode": "verify-full"}), json!({"sslMode": "verify-ca"}), "sslMode"),
+            (json!({"sslMode": "prefer"}), json!({}), "sslMode"),
+            // The service may have set the strongest.
+            (json!({}), json!({"sslMode": "require"}), "sslMode"),
+        ] {
+            assert_eq!(redirection(before.clone(), now.clone()), Some(field), "{before} {now}");
+        }
+        for (before, now) in [
+            (json!({"user": "a", "database": "b"}), json!({"user": "c", "database": "d"})),
+            (json!({"sslMode": "disable"}), json!({"sslMode": "prefer"})),
+            (json!({}), json!({"sslMode": "verify-full"})),
+        ] {
+            assert_eq!(redirection(before.clone(), now.clone()), None, "{before} {now}");
+        }
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use adapter::{Adapter, Authorization as Fault, Settings};
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use catalog::{AuthorizationState, Destination, NewDestination};
+use catalog::{AuthorizationState, Destination, NewDestination, Page};
 use destinations::dropbox_fault;
 use dropbox::Space;
 use dropbox::oauth::SCOPES;
@@ -18,19 +18,21 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::access::AuditDetail;
 use super::super::caller::Caller;
+use super::super::edit::{Editable, MergePatch, Replacement};
 use super::super::extract::{Body, Id, Query};
-use super::super::lists::{Existing, List, ListQuery, list as answer};
+use super::super::lists::{Existing, List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
+use super::super::revision::{HasRevision, IfMatch, Revised};
 use super::super::saved_path;
 use super::super::secret_field::SecretFields;
 use super::super::time::Time;
 use super::dropbox_grant::{Access, BY_HAND, NewGrant};
-use super::steps::{StepInfo, stream_steps};
+use super::steps::{StepInfo, answer_steps};
 use crate::app::App;
 use crate::dropbox_clients::APP_KEY;
 use crate::failure::{Failure, of_dropbox_fault};
 use crate::patience::Patience;
-use crate::settings::{DestinationSettings, check as check_settings, destination_settings};
+use crate::settings::{Before, DestinationSettings, check as check_settings, destination_settings};
 
 /// A destination.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,8 +50,16 @@ pub(crate) struct DestinationInfo {
     #[schema(ignore)]
     secrets_set: BTreeMap<String, bool>,
     authorization: Authorization,
+    /// Counts the changes that users make, from 1. It is also the `ETag`.
+    revision: i64,
     created_at: Time,
     updated_at: Time,
+}
+
+impl HasRevision for DestinationInfo {
+    fn revision(&self) -> i64 {
+        self.revision
+    }
 }
 
 /// Whether the storage lets us in.
@@ -120,6 +130,15 @@ pub(crate) struct DestinationInput {
     pub(crate) secrets: SecretFields,
 }
 
+impl Editable for DestinationInput {
+    const READ_ONLY: &'static [&'static str] =
+        &["id", "address", "authorization", "revision", "createdAt", "updatedAt"];
+}
+
+/// The fields of a destination that change; those that are absent stay, those that are `null` are removed.
+#[derive(Debug, ToSchema)]
+pub(crate) struct DestinationPatch {}
+
 /// A destination that could be saved.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CheckedDestination {
@@ -161,10 +180,19 @@ impl DestinationInput {
     ) -> Result<NewDestination, Problem> {
         let mut fields = Fields::default();
         fields.check_name(&self.name);
-        let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();
-        let checked = check_settings(&app.config.adapters.destinations, &self.settings, self.secrets, kept, fields)?;
-        let (configured, settings_before) =
-            (checked.configured, before.map(|before| app.destination_settings(before)).transpose()?);
+        let configured_before = before.map(|before| app.destination_settings(before)).transpose()?;
+        let before_it = before.zip(configured_before.clone());
+        let stored =
+            before_it.map(|(before, configured)| Before { configured, secrets: before.secrets_set.as_slice() });
+        let checked = check_settings(
+            &app.config.adapters.destinations,
+            &self.settings,
+            self.secrets,
+            stored.as_ref(),
+            caller,
+            fields,
+        )?;
+        let (configured, settings_before) = (checked.configured, configured_before);
         configured.check_restricted(settings_before.as_ref(), caller)?;
         let path = configured.host_path();
         let is_unchanged = settings_before.as_ref().and_then(DestinationSettings::host_path) == path;
@@ -184,6 +212,7 @@ pub(crate) fn info(app: &App, destination: Destination) -> Result<DestinationInf
         settings: configured.settings,
         id: destination.id,
         name: destination.name,
+        revision: destination.revision,
         created_at: destination.created_at.into(),
         updated_at: destination.updated_at.into(),
     })
@@ -239,12 +268,16 @@ fn gone() -> Problem {
 }
 
 /// By name.
-#[utoipa::path(get, path = "/api/destinations", tag = "destinations", params(ListQuery), responses((status = 200, body = List<DestinationInfo>)))]
+#[utoipa::path(get, path = "/api/destinations", tag = "destinations", params(NamedListQuery), responses((status = 200, body = List<DestinationInfo>)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<NamedListQuery>,
 ) -> Result<Json<List<DestinationInfo>>, Problem> {
-    let page = app.catalog.destinations(&query.page()?).await?;
+    let request = query.page()?;
+    let page = match &query.name {
+        Some(name) => Page::of_one(app.catalog.destination_by_name(name).await?),
+        None => app.catalog.destinations(&request).await?,
+    };
     let Json(List { items, next_cursor }) =
         answer(page, |destination| destination.name.clone(), |destination| info(&app, destination));
     Ok(Json(List { items: items.into_iter().collect::<Result<_, _>>()?, next_cursor }))
@@ -257,13 +290,13 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
     Body(mut input): Body<DestinationInput>,
-) -> Result<(StatusCode, Json<DestinationInfo>), Problem> {
+) -> Result<(StatusCode, Revised<DestinationInfo>), Problem> {
     let grant = input.take_grant(&app, None).await?;
     let mut destination = app.catalog.create_destination(&input.check(&app, &caller, None).await?, app.now()).await?;
     if let Some(grant) = grant {
         destination = grant.keep(&app, &destination.id).await?;
     }
-    Ok((StatusCode::CREATED, Json(info(&app, destination)?)))
+    Ok((StatusCode::CREATED, Revised(info(&app, destination)?)))
 }
 
 /// Checks a destination as saving it would, and saves nothing: a new one, or the one with the `id`.
@@ -288,29 +321,61 @@ pub(crate) async fn validate(
 /// One of them, as it was when last checked.
 #[utoipa::path(get, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path)),
     responses((status = 200, body = DestinationInfo)))]
-pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<DestinationInfo>, Problem> {
-    Ok(Json(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Revised<DestinationInfo>, Problem> {
+    Ok(Revised(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
 }
 
-/// Changes one. Another app needs another authorization.
-#[utoipa::path(put, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path)), request_body = DestinationInput,
-    responses((status = 200, body = DestinationInfo)))]
+/// Replaces one. Read-only fields are ignored, and secrets that are absent stay. Another app needs another authorization.
+///
+/// 422 if a stored secret would be used for another app, and is not entered again; that needs the permission `administer`.
+#[utoipa::path(put, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path), IfMatch),
+    request_body = DestinationInput, responses((status = 200, body = DestinationInfo)))]
 pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    Body(mut input): Body<DestinationInput>,
-) -> Result<Json<DestinationInfo>, Problem> {
+    if_match: IfMatch,
+    Replacement(input): Replacement<DestinationInput>,
+) -> Result<Revised<DestinationInfo>, Problem> {
     let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
-    let app_key = app.catalog.destination_secrets(&before)?.settings.remove(APP_KEY);
-    let grant = input.take_grant(&app, Some(&before)).await?;
-    let new = input.check(&app, &caller, Some(&before)).await?;
-    app.catalog.update_destination(&id, &new, app.now()).await?;
+    save(&app, &caller, &before, &if_match, input).await
+}
+
+/// Changes some fields of one, by a merge patch (RFC 7396). As for a replacement, a stored secret may have to be entered again.
+#[utoipa::path(patch, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path), IfMatch),
+    request_body(content = DestinationPatch, content_type = "application/merge-patch+json"),
+    responses((status = 200, body = DestinationInfo)))]
+pub(crate) async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    if_match: IfMatch,
+    patch: MergePatch,
+) -> Result<Revised<DestinationInfo>, Problem> {
+    let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+    let input = patch.apply(&info(&app, before.clone())?)?;
+    save(&app, &caller, &before, &if_match, input).await
+}
+
+async fn save(
+    app: &App,
+    caller: &Caller,
+    before: &Destination,
+    if_match: &IfMatch,
+    mut input: DestinationInput,
+) -> Result<Revised<DestinationInfo>, Problem> {
+    if_match.check(before.revision)?;
+    let id = &before.id;
+    let app_key = app.catalog.destination_secrets(before)?.settings.remove(APP_KEY);
+    let grant = input.take_grant(app, Some(before)).await?;
+    let new = input.check(app, caller, Some(before)).await?;
+    let changed = app.catalog.update_destination(id, before.revision, &new, app.now()).await;
+    changed.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
     let changed = match grant {
-        Some(grant) => grant.keep(&app, &id).await?,
-        None => settle_authorization(&app, &id, app_key).await?,
+        Some(grant) => grant.keep(app, id).await?,
+        None => settle_authorization(app, id, app_key).await?,
     };
-    Ok(Json(info(&app, changed)?))
+    Ok(Revised(info(app, changed)?))
 }
 
 /// Brings what is known of a destination's authorization in line with settings that were changed; `app_key` is the one before.
@@ -343,16 +408,21 @@ pub(crate) async fn settle_authorization(
 }
 
 /// Removes one that no job uses. The backups there stay.
-#[utoipa::path(delete, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path), Removal),
+#[utoipa::path(delete, path = "/api/destinations/{id}", tag = "destinations", params(("id" = String, Path), Removal, IfMatch),
     responses((status = 204)))]
 pub(crate) async fn delete(
     State(app): State<App>,
     Id(id): Id,
     Query(removal): Query<Removal>,
+    if_match: IfMatch,
 ) -> Result<(axum::Extension<AuditDetail>, StatusCode), Problem> {
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
+    if_match.check(destination.revision)?;
     let access = if removal.revoke { Some(Access::of(&app, &destination).await) } else { None };
-    app.catalog.delete_destination(&id).await?;
+    let deleted = app.catalog.delete_destination(&id, destination.revision).await;
+    if !deleted.map_err(|error| if_match.refusal(error))? {
+        return Err(gone());
+    }
     let mut detail = format!("removed {}", destination.name);
     if let Some(access) = access {
         match access.revoke().await {
@@ -433,10 +503,11 @@ async fn try_missing_scopes(app: &App, id: &str) -> Result<(), Problem> {
 
 /// Tests it, step by step: token, account, scopes, folder, write, read back, delete, space.
 #[utoipa::path(post, path = "/api/destinations/{id}/test", tag = "destinations", params(("id" = String, Path)),
-    responses((status = 200, body = StepInfo, content_type = "application/x-ndjson", description = "A line per step")))]
-pub(crate) async fn test(State(app): State<App>, Id(id): Id) -> Result<Response, Problem> {
+    responses((status = 200, description = "Its steps: a line each as they come, or an array of them",
+        content((Vec<StepInfo> = "application/json"), (StepInfo = "application/x-ndjson")))))]
+pub(crate) async fn test(State(app): State<App>, Id(id): Id, headers: HeaderMap) -> Result<Response, Problem> {
     let destination = app.open_destination(&id, Patience::Short).await?;
-    Ok(stream_steps(|steps| async move {
+    let answer = answer_steps(&headers, |steps| async move {
         if destination.probe(&|step| steps.tell(&step)).await {
             app.note_working(&id, &SCOPES).await;
         } else if let Ok(Some(stored)) = app.catalog.destination(&id).await
@@ -444,5 +515,6 @@ pub(crate) async fn test(State(app): State<App>, Id(id): Id) -> Result<Response,
         {
             app.note_broken(&id, &error).await;
         }
-    }))
+    });
+    Ok(answer.await)
 }

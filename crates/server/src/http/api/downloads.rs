@@ -18,7 +18,9 @@ use pipeline::Progress;
 use pipeline::held::{Place, holding, place};
 use runner::{OpenRequest, OpenedBackup};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::super::access::AuditDetail;
 use super::super::caller::Caller;
@@ -79,9 +81,21 @@ pub(crate) async fn create(
     Ok((StatusCode::CREATED, axum::Extension(detail), Json(DownloadBegun { url, expires_at: expires_at.into() })))
 }
 
+/// The bytes of a file.
+pub(crate) struct Binary;
+
+impl PartialSchema for Binary {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for Binary {}
+
 /// Downloads a backup by its link, which is used up. The connection is broken off if the backup turns out not to be whole.
 #[utoipa::path(get, path = "/api/downloads/{token}", tag = "backups", params(("token" = String, Path)),
-    responses((status = 200, body = String, content_type = "application/octet-stream")))]
+    responses((status = 200, body = Binary, content_type = "application/octet-stream")))]
 pub(crate) async fn download(State(app): State<App>, caller: Caller, Id(token): Id) -> Result<Response, Problem> {
     let link = app.catalog.take_download_link(&Token::shown(&token), &caller.user.id, app.now()).await?;
     let link = link.ok_or_else(|| {

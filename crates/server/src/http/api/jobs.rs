@@ -6,7 +6,7 @@ use adapter::{Capability, Manifest};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use catalog::{Job, JobWithRun, NewJob, NewRun};
+use catalog::{Job, JobWithRun, NewJob, NewRun, Page};
 use domain::Compression;
 use domain::run::{BackupSpec, RunSpec};
 use domain::schedule::Schedule;
@@ -14,10 +14,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::caller::Caller;
+use super::super::edit::{Editable, MergePatch, Replacement};
 use super::super::extract::{Body, Id, Query};
-use super::super::lists::{List, ListQuery, list as answer};
+use super::super::lists::{List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
+use super::super::revision::{HasRevision, IfMatch, Revised};
 use super::super::time::Time;
+use super::queue::Accepted;
 use super::runs::RunInfo;
 use crate::app::App;
 use crate::runs::live::LiveEvent;
@@ -87,8 +90,16 @@ pub(crate) struct JobInfo {
     next_run_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_run: Option<RunInfo>,
+    /// Counts the changes that users make, from 1. It is also the `ETag`.
+    revision: i64,
     created_at: Time,
     updated_at: Time,
+}
+
+impl HasRevision for JobInfo {
+    fn revision(&self) -> i64 {
+        self.revision
+    }
 }
 
 /// A job that is added or changed.
@@ -126,6 +137,15 @@ pub(crate) struct JobInput {
     #[serde(default)]
     pub(crate) allow_damaged: bool,
 }
+
+impl Editable for JobInput {
+    const READ_ONLY: &'static [&'static str] =
+        &["id", "scheduleError", "nextRunAt", "lastRun", "revision", "createdAt", "updatedAt"];
+}
+
+/// The fields of a job that change; those that are absent stay, those that are `null` are removed.
+#[derive(Debug, ToSchema)]
+pub(crate) struct JobPatch {}
 
 /// A warning that a job's runs shall not count.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -168,6 +188,7 @@ fn show_job(JobWithRun { job, last_run }: JobWithRun) -> JobInfo {
         allow_damaged: job.allow_damaged,
         next_run_at: job.next_run_at.map(Time::from),
         last_run: last_run.map(RunInfo::from),
+        revision: job.revision,
         created_at: job.created_at.into(),
         updated_at: job.updated_at.into(),
     }
@@ -296,12 +317,16 @@ fn parse_schedule(input: &ScheduleInput) -> Result<Schedule, (&'static str, Stri
 }
 
 /// By name, each with its newest run.
-#[utoipa::path(get, path = "/api/jobs", tag = "jobs", params(ListQuery), responses((status = 200, body = List<JobInfo>)))]
+#[utoipa::path(get, path = "/api/jobs", tag = "jobs", params(NamedListQuery), responses((status = 200, body = List<JobInfo>)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<NamedListQuery>,
 ) -> Result<Json<List<JobInfo>>, Problem> {
-    let page = app.catalog.jobs(&query.page()?).await?;
+    let request = query.page()?;
+    let page = match &query.name {
+        Some(name) => Page::of_one(app.catalog.job_by_name(name).await?),
+        None => app.catalog.jobs(&request).await?,
+    };
     Ok(answer(page, |job| job.job.name.clone(), show_job))
 }
 
@@ -310,48 +335,70 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(app): State<App>,
     Body(input): Body<JobInput>,
-) -> Result<(StatusCode, Json<JobInfo>), Problem> {
+) -> Result<(StatusCode, Revised<JobInfo>), Problem> {
     let job = app.catalog.create_job(&check(&app, input).await?, app.now()).await?;
-    Ok((StatusCode::CREATED, Json(show_job(JobWithRun { job, last_run: None }))))
+    Ok((StatusCode::CREATED, Revised(show_job(JobWithRun { job, last_run: None }))))
 }
 
 /// One of them.
 #[utoipa::path(get, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses((status = 200, body = JobInfo)))]
-pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<JobInfo>, Problem> {
-    Ok(Json(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Revised<JobInfo>, Problem> {
+    Ok(Revised(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
 }
 
-/// Changes one. A run that is going on is not concerned.
-#[utoipa::path(put, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path)), request_body = JobInput,
+/// Replaces one. Read-only fields are ignored. A run that is going on is not concerned.
+#[utoipa::path(put, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path), IfMatch), request_body = JobInput,
     responses((status = 200, body = JobInfo)))]
 pub(crate) async fn update(
     State(app): State<App>,
     Id(id): Id,
-    Body(input): Body<JobInput>,
-) -> Result<Json<JobInfo>, Problem> {
-    app.catalog.job(&id).await?.ok_or_else(gone)?;
-    let new = check(&app, input).await?;
-    app.catalog.update_job(&id, &new, app.now()).await?.ok_or_else(gone)?;
-    Ok(Json(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
+    if_match: IfMatch,
+    Replacement(input): Replacement<JobInput>,
+) -> Result<Revised<JobInfo>, Problem> {
+    let before = app.catalog.job(&id).await?.ok_or_else(gone)?;
+    save(&app, &before, &if_match, input).await
+}
+
+/// Changes some fields of one, by a merge patch (RFC 7396): `{"enabled": false}` pauses it. A run that is going on is not concerned.
+#[utoipa::path(patch, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path), IfMatch),
+    request_body(content = JobPatch, content_type = "application/merge-patch+json"), responses((status = 200, body = JobInfo)))]
+pub(crate) async fn change(
+    State(app): State<App>,
+    Id(id): Id,
+    if_match: IfMatch,
+    patch: MergePatch,
+) -> Result<Revised<JobInfo>, Problem> {
+    let before = app.catalog.job(&id).await?.ok_or_else(gone)?;
+    let mut input: JobInput = patch.apply(&show_job(JobWithRun { job: before.clone(), last_run: None }))?;
+    // Absent means "as they are" only where nothing was merged.
+    input.acknowledged_warnings.get_or_insert_default();
+    save(&app, &before, &if_match, input).await
+}
+
+async fn save(app: &App, before: &Job, if_match: &IfMatch, input: JobInput) -> Result<Revised<JobInfo>, Problem> {
+    if_match.check(before.revision)?;
+    let new = check(app, input).await?;
+    let saved = app.catalog.update_job(&before.id, before.revision, &new, app.now()).await;
+    saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
+    Ok(Revised(show_job(app.catalog.job_with_run(&before.id).await?.ok_or_else(gone)?)))
 }
 
 /// Removes one. Its runs and its backups stay.
-#[utoipa::path(delete, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path)), responses((status = 204)))]
-pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
-    let job = app.catalog.job_with_run(&id).await?.ok_or_else(gone)?;
-    if job.last_run.is_some_and(|run| !run.state.is_finished()) {
-        return Err(Problem::conflict("alreadyRunning", "the job is running: cancel the run, or wait for its end"));
+#[utoipa::path(delete, path = "/api/jobs/{id}", tag = "jobs", params(("id" = String, Path), IfMatch), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, Id(id): Id, if_match: IfMatch) -> Result<StatusCode, Problem> {
+    let JobWithRun { job, last_run } = app.catalog.job_with_run(&id).await?.ok_or_else(gone)?;
+    if_match.check(job.revision)?;
+    if let Some(run) = last_run.filter(|run| !run.state.is_finished()) {
+        let words = "the job is running: cancel the run, or wait for its end";
+        return Err(Problem::conflict("alreadyRunning", words).with_run(run.id));
     }
-    if app.catalog.delete_job(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
+    let deleted = app.catalog.delete_job(&id, job.revision).await.map_err(|error| if_match.refusal(error))?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
 }
 
-/// Runs it now.
+/// Runs it now. 409 `alreadyRunning` with the `runId` if it runs already.
 #[utoipa::path(post, path = "/api/jobs/{id}/run", tag = "jobs", params(("id" = String, Path)), responses((status = 202, body = RunInfo)))]
-pub(crate) async fn run(
-    State(app): State<App>,
-    caller: Caller,
-    Id(id): Id,
-) -> Result<(StatusCode, Json<RunInfo>), Problem> {
+pub(crate) async fn run(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Accepted, Problem> {
     let job = app.catalog.job(&id).await?.ok_or_else(gone)?;
     let new = NewRun {
         spec: RunSpec::Backup(BackupSpec::default()),
@@ -361,10 +408,18 @@ pub(crate) async fn run(
         slot: None,
         attempt: 0,
     };
-    let run = app.catalog.queue_run(&new, app.now()).await?;
+    let run = match app.catalog.queue_run(&new, app.now()).await {
+        Err(error @ catalog::Error::AlreadyRunning) => {
+            let newest = app.catalog.job_with_run(&id).await?.and_then(|job| job.last_run);
+            let in_the_way = newest.filter(|run| !run.state.is_finished());
+            let problem = Problem::from(error);
+            return Err(in_the_way.into_iter().fold(problem, |problem, run| problem.with_run(run.id)));
+        }
+        queued => queued?,
+    };
     app.runs.tell(LiveEvent::State(Box::new(run.clone())));
     app.runs.changed.notify_one();
-    Ok((StatusCode::ACCEPTED, Json(run.into())))
+    Ok(super::queue::accepted(run))
 }
 
 /// Acknowledges a warning: it stays listed, and does not count any more, from the next run on.
@@ -374,14 +429,14 @@ pub(crate) async fn acknowledge(
     State(app): State<App>,
     Id(id): Id,
     Body(AcknowledgeInput { warning }): Body<AcknowledgeInput>,
-) -> Result<Json<JobInfo>, Problem> {
+) -> Result<Revised<JobInfo>, Problem> {
     let mut entries = app.catalog.job(&id).await?.ok_or_else(gone)?.acknowledged_warnings;
     entries.push(warning.clone());
     let mut fields = Fields::default();
     check_acknowledged(&mut fields, "warning", &entries);
     fields.finish()?;
     app.catalog.acknowledge_warning(&id, &warning).await?.ok_or_else(gone)?;
-    Ok(Json(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
+    Ok(Revised(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
 }
 
 /// The next five slots of a schedule, before it is kept.

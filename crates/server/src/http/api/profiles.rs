@@ -3,15 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use catalog::{NewProfile, PageRequest, Profile};
+use catalog::{NewProfile, Page, PageRequest, Profile};
 use pipeline::keys::{Identity, Recipient};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::super::edit::MergePatch;
 use super::super::extract::{Body, Id, Query};
-use super::super::lists::{List, ListQuery, list as answer};
+use super::super::lists::{List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
+use super::super::revision::{HasRevision, IfMatch, Revised};
 use super::super::time::Time;
 use crate::app::App;
 use crate::failure::Failure;
@@ -34,7 +36,15 @@ pub(crate) struct ProfileInfo {
     /// When the private key was handed out; it is, once.
     #[serde(skip_serializing_if = "Option::is_none")]
     exported_at: Option<Time>,
+    /// Counts the changes that users make, from 1. It is also the `ETag`.
+    revision: i64,
     created_at: Time,
+}
+
+impl HasRevision for ProfileInfo {
+    fn revision(&self) -> i64 {
+        self.revision
+    }
 }
 
 /// A profile that is made. Without keys of one's own the server makes a pair.
@@ -78,6 +88,7 @@ impl From<Profile> for ProfileInfo {
             name: profile.name,
             recipients: profile.recipients,
             exported_at: profile.exported_at.map(Time::from),
+            revision: profile.revision,
             created_at: profile.created_at.into(),
         }
     }
@@ -88,12 +99,16 @@ fn gone() -> Problem {
 }
 
 /// By name.
-#[utoipa::path(get, path = "/api/profiles", tag = "profiles", params(ListQuery), responses((status = 200, body = List<ProfileInfo>)))]
+#[utoipa::path(get, path = "/api/profiles", tag = "profiles", params(NamedListQuery), responses((status = 200, body = List<ProfileInfo>)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<NamedListQuery>,
 ) -> Result<Json<List<ProfileInfo>>, Problem> {
-    let page = app.catalog.profiles(&query.page()?).await?;
+    let request = query.page()?;
+    let page = match &query.name {
+        Some(name) => Page::of_one(app.catalog.profile_by_name(name).await?),
+        None => app.catalog.profiles(&request).await?,
+    };
     Ok(answer(page, |profile| profile.name.clone(), ProfileInfo::from))
 }
 
@@ -102,9 +117,9 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(app): State<App>,
     Body(input): Body<ProfileInput>,
-) -> Result<(StatusCode, Json<ProfileInfo>), Problem> {
+) -> Result<(StatusCode, Revised<ProfileInfo>), Problem> {
     let new = check(&app, input)?;
-    Ok((StatusCode::CREATED, Json(app.catalog.create_profile(&new, app.now()).await?.into())))
+    Ok((StatusCode::CREATED, Revised(app.catalog.create_profile(&new, app.now()).await?.into())))
 }
 
 /// Checks a profile that is to be made, and finds its keys.
@@ -140,35 +155,42 @@ fn keys(app: &App, input: &ProfileInput) -> Result<(Vec<String>, Option<SecretSt
 
 /// One of them.
 #[utoipa::path(get, path = "/api/profiles/{id}", tag = "profiles", params(("id" = String, Path)), responses((status = 200, body = ProfileInfo)))]
-pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<ProfileInfo>, Problem> {
-    Ok(Json(app.catalog.profile(&id).await?.ok_or_else(gone)?.into()))
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Revised<ProfileInfo>, Problem> {
+    Ok(Revised(app.catalog.profile(&id).await?.ok_or_else(gone)?.into()))
 }
 
 /// Renames one.
-#[utoipa::path(patch, path = "/api/profiles/{id}", tag = "profiles", params(("id" = String, Path)), request_body = ProfileChange,
-    responses((status = 200, body = ProfileInfo)))]
+#[utoipa::path(patch, path = "/api/profiles/{id}", tag = "profiles", params(("id" = String, Path), IfMatch),
+    request_body(content = ProfileChange, content_type = "application/merge-patch+json"), responses((status = 200, body = ProfileInfo)))]
 pub(crate) async fn rename(
     State(app): State<App>,
     Id(id): Id,
-    Body(change): Body<ProfileChange>,
-) -> Result<Json<ProfileInfo>, Problem> {
+    if_match: IfMatch,
+    patch: MergePatch,
+) -> Result<Revised<ProfileInfo>, Problem> {
+    let change: ProfileChange = patch.read()?;
     let mut fields = Fields::default();
     fields.check_name(&change.name);
     fields.finish()?;
-    Ok(Json(app.catalog.rename_profile(&id, &change.name).await?.ok_or_else(gone)?.into()))
+    let before = app.catalog.profile(&id).await?.ok_or_else(gone)?;
+    if_match.check(before.revision)?;
+    let renamed = app.catalog.rename_profile(&id, before.revision, &change.name).await;
+    Ok(Revised(renamed.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?.into()))
 }
 
 /// Removes one that no job uses. What was encrypted to it opens only with its private key: export that first.
-#[utoipa::path(delete, path = "/api/profiles/{id}", tag = "profiles", params(("id" = String, Path)), responses((status = 204)))]
-pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
+#[utoipa::path(delete, path = "/api/profiles/{id}", tag = "profiles", params(("id" = String, Path), IfMatch), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, Id(id): Id, if_match: IfMatch) -> Result<StatusCode, Problem> {
     let profile = app.catalog.profile(&id).await?.ok_or_else(gone)?;
+    if_match.check(profile.revision)?;
     if profile.has_identity() && profile.exported_at.is_none() {
         return Err(Problem::conflict(
             "notExported",
             "nobody has this profile's private key but this server: export it first, or its backups can never be opened again",
         ));
     }
-    if app.catalog.delete_profile(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
+    let deleted = app.catalog.delete_profile(&id, profile.revision).await.map_err(|error| if_match.refusal(error))?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
 }
 
 /// Hands out the private key with a recovery sheet, once.

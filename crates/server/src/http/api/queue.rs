@@ -1,7 +1,8 @@
 //! Queues what people ask for, within bounds: a program that asks again and again fills neither the queue nor the disk.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderName, StatusCode};
 use catalog::{NewRun, PageRequest, Run, RunFilter};
 use domain::outcome::RunStatus;
 use domain::run::{Cause, RunKind, RunSpec};
@@ -18,8 +19,17 @@ const MAX_QUEUED_PER_USER: usize = 20;
 /// Maximum number of restores and copies that wait in the queue.
 const MAX_QUEUED: usize = 100;
 
+/// What is answered with a run that was queued: where it is found, and what it is so far.
+pub(super) type Accepted = (StatusCode, [(HeaderName, String); 1], Json<RunInfo>);
+
 /// What the handlers of restores and copies answer with.
-pub(super) type Queued = (StatusCode, axum::Extension<AuditDetail>, Json<RunInfo>);
+pub(super) type Queued = (axum::Extension<AuditDetail>, Accepted);
+
+/// Returns the answer with a run that was queued.
+pub(super) fn accepted(run: Run) -> Accepted {
+    let location = format!("/api/runs/{}", run.id);
+    (StatusCode::ACCEPTED, [(LOCATION, location)], Json(run.into()))
+}
 
 /// Queues a restore or a copy, unless too many wait already. Backups need no bound: each job has one run at a time.
 pub(super) async fn queue(app: &App, caller: &Caller, title: String, spec: RunSpec) -> Result<Queued, Problem> {
@@ -31,7 +41,7 @@ pub(super) async fn queue(app: &App, caller: &Caller, title: String, spec: RunSp
     drop(one_at_a_time);
     app.runs.tell(LiveEvent::State(Box::new(run.clone())));
     app.runs.changed.notify_one();
-    Ok((StatusCode::ACCEPTED, axum::Extension(AuditDetail(title)), Json(run.into())))
+    Ok((axum::Extension(AuditDetail(title)), accepted(run)))
 }
 
 /// Returns what causes a run that a caller asks for.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use adapter::Settings;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use catalog::{NewSource, Source};
+use catalog::{NewSource, Page, Source};
 use domain::Warning;
 use domain::access::Permission;
 use serde::{Deserialize, Serialize};
@@ -15,16 +15,18 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::caller::Caller;
+use super::super::edit::{Editable, MergePatch, Replacement};
 use super::super::extract::{Body, Id, Query};
-use super::super::lists::{Existing, List, ListQuery, list as answer};
+use super::super::lists::{Existing, List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
+use super::super::revision::{HasRevision, IfMatch, Revised};
 use super::super::saved_path;
 use super::super::secret_field::SecretFields;
 use super::super::time::Time;
-use super::steps::{StepInfo, stream_steps};
+use super::steps::{StepInfo, answer_steps};
 use crate::app::App;
 use crate::restore_targets::RestoreTarget;
-use crate::settings::{SourceSettings, check, source_settings};
+use crate::settings::{Before, SourceSettings, check, source_settings};
 
 /// A source.
 #[derive(Debug, Serialize, ToSchema)]
@@ -43,8 +45,16 @@ pub(crate) struct SourceInfo {
     #[serde(flatten)]
     #[schema(ignore)]
     secrets_set: BTreeMap<String, bool>,
+    /// Counts the changes that users make, from 1. It is also the `ETag`.
+    revision: i64,
     created_at: Time,
     updated_at: Time,
+}
+
+impl HasRevision for SourceInfo {
+    fn revision(&self) -> i64 {
+        self.revision
+    }
 }
 
 /// A source that is added or changed.
@@ -64,6 +74,14 @@ pub(crate) struct SourceInput {
     pub(crate) secrets: SecretFields,
 }
 
+impl Editable for SourceInput {
+    const READ_ONLY: &'static [&'static str] = &["id", "address", "revision", "createdAt", "updatedAt"];
+}
+
+/// The fields of a source that change; those that are absent stay, those that are `null` are removed.
+#[derive(Debug, ToSchema)]
+pub(crate) struct SourcePatch {}
+
 /// A source that could be saved.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CheckedSource {
@@ -78,10 +96,13 @@ impl SourceInput {
     pub(crate) async fn check(self, app: &App, caller: &Caller, before: Option<&Source>) -> Result<NewSource, Problem> {
         let mut fields = Fields::default();
         fields.check_name(&self.name);
-        let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();
-        let checked = check(&app.config.adapters.sources, &self.settings, self.secrets, kept, fields)?;
-        let (configured, settings_before) =
-            (checked.configured, before.map(|before| app.source_settings(before)).transpose()?);
+        let configured_before = before.map(|before| app.source_settings(before)).transpose()?;
+        let before_it = before.zip(configured_before.clone());
+        let stored =
+            before_it.map(|(before, configured)| Before { configured, secrets: before.secrets_set.as_slice() });
+        let checked =
+            check(&app.config.adapters.sources, &self.settings, self.secrets, stored.as_ref(), caller, fields)?;
+        let (configured, settings_before) = (checked.configured, configured_before);
         let restore_target =
             check_restore_target(self.restore_target, caller, before, &configured, settings_before.as_ref())?;
         configured.check_restricted(settings_before.as_ref(), caller)?;
@@ -129,6 +150,7 @@ fn info(app: &App, source: Source) -> Result<SourceInfo, Problem> {
         settings: configured.settings,
         id: source.id,
         name: source.name,
+        revision: source.revision,
         created_at: source.created_at.into(),
         updated_at: source.updated_at.into(),
     })
@@ -139,12 +161,16 @@ fn gone() -> Problem {
 }
 
 /// By name.
-#[utoipa::path(get, path = "/api/sources", tag = "sources", params(ListQuery), responses((status = 200, body = List<SourceInfo>)))]
+#[utoipa::path(get, path = "/api/sources", tag = "sources", params(NamedListQuery), responses((status = 200, body = List<SourceInfo>)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<NamedListQuery>,
 ) -> Result<Json<List<SourceInfo>>, Problem> {
-    let page = app.catalog.sources(&query.page()?).await?;
+    let request = query.page()?;
+    let page = match &query.name {
+        Some(name) => Page::of_one(app.catalog.source_by_name(name).await?),
+        None => app.catalog.sources(&request).await?,
+    };
     let Json(List { items, next_cursor }) = answer(page, |source| source.name.clone(), |source| info(&app, source));
     Ok(Json(List { items: items.into_iter().collect::<Result<_, _>>()?, next_cursor }))
 }
@@ -155,9 +181,9 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
     Body(input): Body<SourceInput>,
-) -> Result<(StatusCode, Json<SourceInfo>), Problem> {
+) -> Result<(StatusCode, Revised<SourceInfo>), Problem> {
     let source = app.catalog.create_source(&input.check(&app, &caller, None).await?, app.now()).await?;
-    Ok((StatusCode::CREATED, Json(info(&app, source)?)))
+    Ok((StatusCode::CREATED, Revised(info(&app, source)?)))
 }
 
 /// Checks a source as saving it would, and saves nothing: a new one, or the one with the `id`.
@@ -180,29 +206,62 @@ pub(crate) async fn validate(
 
 /// One of them.
 #[utoipa::path(get, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = SourceInfo)))]
-pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<SourceInfo>, Problem> {
-    Ok(Json(info(&app, app.catalog.source(&id).await?.ok_or_else(gone)?)?))
+pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Revised<SourceInfo>, Problem> {
+    Ok(Revised(info(&app, app.catalog.source(&id).await?.ok_or_else(gone)?)?))
 }
 
-/// Changes one.
-#[utoipa::path(put, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path)), request_body = SourceInput,
+/// Replaces one. Read-only fields are ignored, and secrets that are absent stay.
+///
+/// 422 if a stored secret would be sent to another place, and is not entered again; that needs the permission `administer`.
+#[utoipa::path(put, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path), IfMatch), request_body = SourceInput,
     responses((status = 200, body = SourceInfo)))]
 pub(crate) async fn update(
     State(app): State<App>,
     caller: Caller,
     Id(id): Id,
-    Body(input): Body<SourceInput>,
-) -> Result<Json<SourceInfo>, Problem> {
+    if_match: IfMatch,
+    Replacement(input): Replacement<SourceInput>,
+) -> Result<Revised<SourceInfo>, Problem> {
     let before = app.catalog.source(&id).await?.ok_or_else(gone)?;
-    let new = input.check(&app, &caller, Some(&before)).await?;
-    let changed = app.catalog.update_source(&id, &new, app.now()).await?;
-    Ok(Json(info(&app, changed.ok_or_else(gone)?)?))
+    save(&app, &caller, &before, &if_match, input).await
+}
+
+/// Changes some fields of one, by a merge patch (RFC 7396). As for a replacement, a stored secret may have to be entered again.
+#[utoipa::path(patch, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path), IfMatch),
+    request_body(content = SourcePatch, content_type = "application/merge-patch+json"), responses((status = 200, body = SourceInfo)))]
+pub(crate) async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    if_match: IfMatch,
+    patch: MergePatch,
+) -> Result<Revised<SourceInfo>, Problem> {
+    let before = app.catalog.source(&id).await?.ok_or_else(gone)?;
+    let input = patch.apply(&info(&app, before.clone())?)?;
+    save(&app, &caller, &before, &if_match, input).await
+}
+
+async fn save(
+    app: &App,
+    caller: &Caller,
+    before: &Source,
+    if_match: &IfMatch,
+    input: SourceInput,
+) -> Result<Revised<SourceInfo>, Problem> {
+    if_match.check(before.revision)?;
+    let new = input.check(app, caller, Some(before)).await?;
+    let changed = app.catalog.update_source(&before.id, before.revision, &new, app.now()).await;
+    let changed = changed.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
+    Ok(Revised(info(app, changed)?))
 }
 
 /// Removes one that no job uses.
-#[utoipa::path(delete, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 204)))]
-pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
-    if app.catalog.delete_source(&id).await? { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
+#[utoipa::path(delete, path = "/api/sources/{id}", tag = "sources", params(("id" = String, Path), IfMatch), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, Id(id): Id, if_match: IfMatch) -> Result<StatusCode, Problem> {
+    let source = app.catalog.source(&id).await?.ok_or_else(gone)?;
+    if_match.check(source.revision)?;
+    let deleted = app.catalog.delete_source(&id, source.revision).await.map_err(|error| if_match.refusal(error))?;
+    if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(gone()) }
 }
 
 /// The databases of a source.
@@ -249,10 +308,12 @@ pub(crate) async fn databases(State(app): State<App>, Id(id): Id) -> Result<Json
 
 /// Tests the connection, step by step.
 #[utoipa::path(post, path = "/api/sources/{id}/test", tag = "sources", params(("id" = String, Path)),
-    responses((status = 200, body = StepInfo, content_type = "application/x-ndjson", description = "A line per step")))]
-pub(crate) async fn test(State(app): State<App>, Id(id): Id) -> Result<Response, Problem> {
+    responses((status = 200, description = "Its steps: a line each as they come, or an array of them",
+        content((Vec<StepInfo> = "application/json"), (StepInfo = "application/x-ndjson")))))]
+pub(crate) async fn test(State(app): State<App>, Id(id): Id, headers: HeaderMap) -> Result<Response, Problem> {
     let source = app.open_source(&id, None).await?;
-    Ok(stream_steps(|steps| async move {
+    let answer = answer_steps(&headers, |steps| async move {
         source.probe(&|step| steps.tell(&step)).await;
-    }))
+    });
+    Ok(answer.await)
 }

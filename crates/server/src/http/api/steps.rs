@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use axum::body::Body;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use domain::probe::Step;
@@ -50,9 +51,13 @@ impl Steps {
     }
 }
 
-/// Runs a test and answers with its steps as they come (`application/x-ndjson`).
-pub(crate) fn stream_steps<F: Future<Output = ()> + Send + 'static>(test: impl FnOnce(Steps) -> F) -> Response {
-    let (sender, receiver) = mpsc::channel(MOST_STEPS);
+/// Runs a test and answers with its steps: as they come (`application/x-ndjson`), or all at the end to those who only accept
+/// `application/json`.
+pub(crate) async fn answer_steps<F: Future<Output = ()> + Send + 'static>(
+    headers: &HeaderMap,
+    test: impl FnOnce(Steps) -> F,
+) -> Response {
+    let (sender, mut receiver) = mpsc::channel(MOST_STEPS);
     // The test ends all the same when its reader has gone, and keeps its place until then.
     let permit = permit();
     let test = test(Steps(sender));
@@ -60,8 +65,27 @@ pub(crate) fn stream_steps<F: Future<Output = ()> + Send + 'static>(test: impl F
         test.await;
         drop(permit);
     });
+    if wants_json(headers) {
+        let mut array = b"[".to_vec();
+        while let Some(line) = receiver.recv().await {
+            if array.len() > 1 {
+                array.push(b',');
+            }
+            array.extend_from_slice(line.trim_ascii_end());
+        }
+        array.push(b']');
+        return ([(CONTENT_TYPE, "application/json")], array).into_response();
+    }
     let lines = stream::unfold(receiver, |mut receiver| async move {
         Some((Ok::<_, Infallible>(receiver.recv().await?), receiver))
     });
     ([(CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(lines)).into_response()
+}
+
+/// Whether one JSON document is asked for instead of a line per step, which is the answer to `*/*`, too.
+fn wants_json(headers: &HeaderMap) -> bool {
+    let accepted =
+        headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let kinds: Vec<&str> = accepted.map(|range| range.split(';').next().unwrap_or_default().trim()).collect();
+    kinds.contains(&"application/json") && !kinds.contains(&"application/x-ndjson")
 }

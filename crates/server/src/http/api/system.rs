@@ -2,14 +2,15 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::super::problem::Problem;
 use crate::app::App;
+use crate::metrics::Format;
 
 /// The server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -50,11 +51,15 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
     Ok("ready")
 }
 
-/// Numbers for Prometheus, as OpenMetrics.
-#[utoipa::path(get, path = "/metrics", tag = "system", responses((status = 200, body = String, content_type = "application/openmetrics-text")))]
-pub(crate) async fn metrics(State(app): State<App>) -> Result<impl IntoResponse, Problem> {
-    let text = app.metrics.text().map_err(Problem::internal)?;
-    Ok(([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text))
+/// Numbers for Prometheus: in its text format of version 0.0.4, or as OpenMetrics if `Accept` names that.
+#[utoipa::path(get, path = "/metrics", tag = "system", responses((status = 200, content(
+    (String = "text/plain"), (String = "application/openmetrics-text")))))]
+pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {
+    let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let format = Format::accepted(&accept.collect::<Vec<_>>().join(","));
+    let jobs = app.catalog.job_numbers().await?;
+    let text = app.metrics.text(&jobs, format).map_err(Problem::internal)?;
+    Ok(([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], text))
 }
 
 /// What the server is, and what a Dropbox app has to know of it.

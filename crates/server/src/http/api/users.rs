@@ -3,15 +3,17 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use catalog::{Keep, NewUser, User};
+use catalog::{NewUser, Page, User};
 use domain::access::Role;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::super::edit::MergePatch;
 use super::super::extract::{Body, Id, Query};
-use super::super::lists::{List, ListQuery, list as answer};
+use super::super::lists::{List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
+use super::super::revision::{HasRevision, IfMatch, Revised};
 use super::super::time::Time;
 use crate::app::App;
 use crate::passwords::refuse_password;
@@ -24,7 +26,15 @@ pub(crate) struct UserInfo {
     id: String,
     name: String,
     role: Role,
+    /// Counts the changes of role and password, from 1. It is also the `ETag`.
+    revision: i64,
     created_at: Time,
+}
+
+impl HasRevision for UserInfo {
+    fn revision(&self) -> i64 {
+        self.revision
+    }
 }
 
 /// Somebody new.
@@ -51,7 +61,13 @@ pub(crate) struct UserChange {
 
 impl From<User> for UserInfo {
     fn from(user: User) -> Self {
-        Self { id: user.id, name: user.name, role: user.role, created_at: user.created_at.into() }
+        Self {
+            id: user.id,
+            name: user.name,
+            role: user.role,
+            revision: user.revision,
+            created_at: user.created_at.into(),
+        }
     }
 }
 
@@ -61,12 +77,16 @@ pub(crate) fn check_password(fields: &mut Fields, field: &str, password: &Secret
 }
 
 /// By name.
-#[utoipa::path(get, path = "/api/users", tag = "users", params(ListQuery), responses((status = 200, body = List<UserInfo>)))]
+#[utoipa::path(get, path = "/api/users", tag = "users", params(NamedListQuery), responses((status = 200, body = List<UserInfo>)))]
 pub(crate) async fn list(
     State(app): State<App>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<NamedListQuery>,
 ) -> Result<Json<List<UserInfo>>, Problem> {
-    let page = app.catalog.users(&query.page()?).await?;
+    let request = query.page()?;
+    let page = match &query.name {
+        Some(name) => Page::of_one(app.catalog.user_by_name(name).await?),
+        None => app.catalog.users(&request).await?,
+    };
     Ok(answer(page, |user| user.name.clone(), UserInfo::from))
 }
 
@@ -75,53 +95,60 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(app): State<App>,
     Body(input): Body<UserInput>,
-) -> Result<(StatusCode, Json<UserInfo>), Problem> {
+) -> Result<(StatusCode, Revised<UserInfo>), Problem> {
     let mut fields = Fields::default();
     fields.check_name(&input.name);
     check_password(&mut fields, "password", &input.password);
     fields.finish()?;
     let password_hash = app.passwords.hash(input.password).await?;
     let new = NewUser { name: input.name, role: input.role, password_hash };
-    Ok((StatusCode::CREATED, Json(app.catalog.create_user(&new, app.now()).await?.into())))
+    Ok((StatusCode::CREATED, Revised(app.catalog.create_user(&new, app.now()).await?.into())))
 }
 
 /// Gives somebody another role or password.
-#[utoipa::path(patch, path = "/api/users/{id}", tag = "users", params(("id" = String, Path)), request_body = UserChange,
-    responses((status = 200, body = UserInfo)))]
+#[utoipa::path(patch, path = "/api/users/{id}", tag = "users", params(("id" = String, Path), IfMatch),
+    request_body(content = UserChange, content_type = "application/merge-patch+json"), responses((status = 200, body = UserInfo)))]
 pub(crate) async fn update(
     State(app): State<App>,
     Id(id): Id,
-    Body(change): Body<UserChange>,
-) -> Result<Json<UserInfo>, Problem> {
-    let gone = || Problem::not_found("the user");
-    app.catalog.user(&id).await?.ok_or_else(gone)?;
+    if_match: IfMatch,
+    patch: MergePatch,
+) -> Result<Revised<UserInfo>, Problem> {
+    let change: UserChange = patch.read()?;
+    let before = app.catalog.user(&id).await?.ok_or_else(gone)?;
+    if_match.check(before.revision)?;
     if let Some(password) = &change.password {
         let mut fields = Fields::default();
         check_password(&mut fields, "password", password);
         fields.finish()?;
     }
-    if let Some(role) = change.role
-        && !app.catalog.set_role(&id, role).await?
-    {
+    let hash = match change.password {
+        Some(password) => Some(app.passwords.hash(password).await?),
+        None => None,
+    };
+    let changed = app.catalog.update_user(&id, before.revision, change.role, hash.as_deref()).await;
+    if !changed.map_err(|error| if_match.refusal(error))? {
         return Err(last_administrator());
     }
-    if let Some(password) = change.password {
-        let hash = app.passwords.hash(password).await?;
-        app.catalog.set_password(&id, &hash, Keep::default()).await?;
-    }
     app.credentials.changed();
-    Ok(Json(app.catalog.user(&id).await?.ok_or_else(gone)?.into()))
+    Ok(Revised(app.catalog.user(&id).await?.ok_or_else(gone)?.into()))
 }
 
 /// Removes somebody, with their sessions and tokens.
-#[utoipa::path(delete, path = "/api/users/{id}", tag = "users", params(("id" = String, Path)), responses((status = 204)))]
-pub(crate) async fn delete(State(app): State<App>, Id(id): Id) -> Result<StatusCode, Problem> {
-    app.catalog.user(&id).await?.ok_or_else(|| Problem::not_found("the user"))?;
-    if !app.catalog.delete_user(&id).await? {
+#[utoipa::path(delete, path = "/api/users/{id}", tag = "users", params(("id" = String, Path), IfMatch), responses((status = 204)))]
+pub(crate) async fn delete(State(app): State<App>, Id(id): Id, if_match: IfMatch) -> Result<StatusCode, Problem> {
+    let user = app.catalog.user(&id).await?.ok_or_else(gone)?;
+    if_match.check(user.revision)?;
+    let deleted = app.catalog.delete_user(&id, user.revision).await.map_err(|error| if_match.refusal(error))?;
+    if !deleted {
         return Err(last_administrator());
     }
     app.credentials.changed();
     Ok(StatusCode::NO_CONTENT)
+}
+
+fn gone() -> Problem {
+    Problem::not_found("the user")
 }
 
 fn last_administrator() -> Problem {

@@ -1,0 +1,213 @@
+//! Completes the API's description with what no single route says: pages of lists, patches, closed sets of words, what is read-only.
+
+use serde_json::Value;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{
+    ArrayBuilder, Components, Content, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
+};
+
+use super::access::Access;
+use super::api::{destinations::DestinationInput, jobs::JobInput, sources::SourceInput};
+use super::class::Class;
+use super::edit::Editable;
+use super::problem::CODES;
+use super::query::parameters;
+
+/// What carries a revision, and so an ETag.
+const REVISED: [&str; 5] = ["Destination", "Job", "Profile", "Source", "User"];
+
+/// Fields whose texts are of a closed set.
+const CLOSED: [(&str, &str, &[&str]); 4] = [
+    ("LogLine", "level", &["info", "warning", "error"]),
+    ("AuditEntry", "outcome", &["done", "refused"]),
+    ("Step", "result", &["passed", "failed", "skipped"]),
+    ("Problem", "code", &CODES),
+];
+
+/// Fields of answers that no request sets.
+const READ_ONLY: [(&str, &[&str]); 6] = [
+    ("Job", JobInput::READ_ONLY),
+    ("Source", SourceInput::READ_ONLY),
+    ("Destination", DestinationInput::READ_ONLY),
+    ("Profile", &["id", "canDecrypt", "exportedAt", "revision", "createdAt"]),
+    ("User", &["id", "revision", "createdAt"]),
+    ("ApiToken", &["id", "userId", "createdAt", "lastUsedAt"]),
+];
+
+/// Changes, each of which may have any of the fields of an input.
+const PATCHES: [(&str, &str); 3] =
+    [("JobInput", "JobPatch"), ("SourceInput", "SourcePatch"), ("DestinationInput", "DestinationPatch")];
+
+/// Completes the description. Settings and secrets are in it already.
+pub(crate) fn complete(api: &mut OpenApi) {
+    let components = api.components.get_or_insert_default();
+    name_list_items(components);
+    for (schema, field, words) in CLOSED {
+        if let Some(Schema::Object(field)) = property(components, schema, field) {
+            field.enum_values = Some(words.iter().map(|word| Value::from(*word)).collect());
+        }
+    }
+    for (schema, fields) in READ_ONLY {
+        for field in fields {
+            mark_read_only(components, schema, field);
+        }
+    }
+    for (input, patch) in PATCHES {
+        describe_patch(components, input, patch);
+    }
+    let items = api.paths.paths.values_mut();
+    let operations = items.flat_map(|item| {
+        [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
+    });
+    for operation in operations {
+        operation.responses.responses.values_mut().for_each(describe_tag);
+    }
+}
+
+fn object<'a>(components: &'a mut Components, schema: &str) -> Option<&'a mut Object> {
+    match components.schemas.get_mut(schema)? {
+        RefOr::T(Schema::Object(object)) => Some(object),
+        _ => None,
+    }
+}
+
+/// Returns the schema of a property that is no reference.
+fn property<'a>(components: &'a mut Components, schema: &str, field: &str) -> Option<&'a mut Schema> {
+    match object(components, schema)?.properties.get_mut(field)? {
+        RefOr::T(schema) => Some(schema),
+        RefOr::Ref(_) => None,
+    }
+}
+
+/// Lets the pages of lists refer to what they list, which is inlined otherwise, and would lack what is added here.
+fn name_list_items(components: &mut Components) {
+    let pages: Vec<String> = components.schemas.keys().filter(|name| name.starts_with("List_")).cloned().collect();
+    for page in pages {
+        let item = page.trim_start_matches("List_").to_owned();
+        if !components.schemas.contains_key(&item) {
+            continue;
+        }
+        if let Some(list) = object(components, &page) {
+            let items = ArrayBuilder::new().items(Ref::from_schema_name(&item)).description(Some("In order."));
+            list.properties.insert("items".to_owned(), items.into());
+        }
+    }
+}
+
+/// Marks a property as read-only. A reference cannot be marked; that of a time is replaced by what it refers to.
+fn mark_read_only(components: &mut Components, schema: &str, field: &str) {
+    let time = components.schemas.get("Time").cloned();
+    let Some(found) = object(components, schema).and_then(|object| object.properties.get_mut(field)) else { return };
+    if let RefOr::Ref(reference) = found
+        && reference.ref_location.ends_with("/Time")
+        && let Some(RefOr::T(Schema::Object(mut time))) = time
+    {
+        time.description = Some(reference.description.clone()).filter(|words| !words.is_empty());
+        *found = Schema::Object(time).into();
+    }
+    match found {
+        RefOr::T(Schema::Object(object)) => object.read_only = Some(true),
+        RefOr::T(Schema::OneOf(one_of)) => one_of.read_only = Some(true),
+        _ => {}
+    }
+}
+
+/// Makes the schema of a merge patch: all fields of the input, none of which is needed, and `null` for those that can be removed.
+fn describe_patch(components: &mut Components, input: &str, patch: &str) {
+    let Some(mut described) = object(components, input).cloned() else { return };
+    let description = object(components, patch).and_then(|object| object.description.clone());
+    described.description = description;
+    described.required.clear();
+    for property in described.properties.values_mut() {
+        if let RefOr::T(Schema::Object(property)) = property {
+            property.default = None;
+        }
+        // Of the settings, too, only some fields may come.
+        if let RefOr::Ref(reference) = property
+            && reference.ref_location.ends_with("Settings")
+        {
+            let words = "The settings that change, merged into those that there are.";
+            *property = ObjectBuilder::new()
+                .schema_type(SchemaType::from(Type::Object))
+                .description(Some(words))
+                .additional_properties(Some(utoipa::openapi::schema::AdditionalProperties::<Schema>::FreeForm(true)))
+                .into();
+        }
+    }
+    components.schemas.insert(patch.to_owned(), Schema::Object(described).into());
+}
+
+/// Adds the ETag to answers with what carries a revision.
+fn describe_tag(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else { return };
+    let is_revised = response.content.values().any(|content| {
+        let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content else { return false };
+        REVISED.iter().any(|name| schema.ref_location == format!("#/components/schemas/{name}"))
+    });
+    if is_revised {
+        let words = "The revision, for `If-Match`.";
+        let header = HeaderBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String).build()));
+        response.headers.insert("ETag".to_owned(), header.description(Some(words)).build().into());
+    }
+}
+
+/// Says of an operation how it can end.
+pub(crate) fn describe_answers(operation: &mut Operation, method: &str, path: &str, access: Access, class: Class) {
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && response.description.is_empty()
+        {
+            success(status).clone_into(&mut response.description);
+        }
+    }
+    let takes_body = operation.request_body.is_some();
+    let has_parameter = |name: &str| parameters(operation).any(|parameter| parameter.name == name);
+    let is_change = method != "get";
+    let is_elsewhere = matches!(
+        class,
+        Class::Source | Class::Storage | Class::Test | Class::Preview | Class::Verify | Class::Download
+    );
+    let possible = [
+        ("400", takes_body, "The request is malformed."),
+        (
+            "401",
+            access != Access::Public || class == Class::Password,
+            "The caller is not signed in, or the credentials are wrong.",
+        ),
+        (
+            "403",
+            access != Access::Public || is_change,
+            "The caller lacks the permission, or the request comes from a foreign page.",
+        ),
+        ("404", path.contains('{') || takes_body, "It does not exist."),
+        ("409", is_change, "It conflicts with the present state: a name that is taken, a run that is going on."),
+        ("412", has_parameter("If-Match"), "It was changed since the revision in `If-Match`."),
+        ("422", path.starts_with("/api/"), "A field or a query parameter is wrong, or not known; `errors` says which."),
+        ("424", is_elsewhere, "The database or the storage did not do what was asked."),
+        ("429", true, "Too many requests; `Retry-After` says when to try again."),
+        ("503", true, "The server cannot work at present; `Retry-After` says when to try again."),
+        ("default", true, "It was refused, or it failed; the answer says why and what to do."),
+    ];
+    for (status, is_possible, words) in possible {
+        if is_possible {
+            let responses = &mut operation.responses.responses;
+            responses.entry(status.to_owned()).or_insert_with(|| refusal(words).into());
+        }
+    }
+}
+
+fn success(status: &str) -> &'static str {
+    match status {
+        "201" => "Created.",
+        "202" => "Accepted: the work goes on after this answer.",
+        "204" => "Done.",
+        _ => "What was asked for.",
+    }
+}
+
+fn refusal(words: &str) -> Response {
+    let content = Content::builder().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
+    ResponseBuilder::new().description(words).content("application/problem+json", content).build()
+}
