@@ -56,7 +56,7 @@ impl Setting {
 
 #[tokio::test]
 async fn a_certificate_counts_for_its_name_and_if_its_authority_is_known() {
-    let (authority, other) = (Authority::new("Authority"), Authority::new("Authority"));
+    let (authority, other) = (Authority::new("Authority"), Authority::new("Other"));
     let setting = Setting::new(&authority.issue("localhost"), None);
     let (known, unknown) =
         (setting.file("known.crt", authority.certificate()), setting.file("other.crt", other.certificate()));
@@ -116,8 +116,10 @@ async fn a_client_shows_the_certificate_that_a_server_demands() {
     assert_eq!(setting.ask("localhost", &own).await.unwrap(), "true");
     let refused = setting.refused("localhost", "sslmode=require&sslrootcert=/nowhere").await;
     assert!(refused.contains("certificate"), "{refused}");
-    for (identity, name) in [(authority.issue("somebody"), "somebody"), (other.issue("app"), "foreign")] {
+    for (identity, name, words) in
+        [(authority.issue("somebody"), "somebody", "certificate"), (other.issue("app"), "foreign", "unknown ca")]
+    {
         let refused = setting.refused("localhost", &shown(&identity, name)).await;
-        assert!(refused.contains("certificate"), "{name}: {refused}");
+        assert!(refused.contains(words), "{name}: {refused}");
     }
 }

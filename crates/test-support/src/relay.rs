@@ -28,6 +28,8 @@ struct State {
     is_broken: bool,
     refuses: bool,
     delayed: Option<(TcpStream, Vec<u8>)>,
+    /// Both ends of every connection.
+    ends: Vec<TcpStream>,
 }
 
 #[derive(Debug, Clone)]
@@ -67,7 +69,7 @@ impl Relay {
         self.set(after, statement, fate, false);
     }
 
-    /// As [`Self::break_at`]; nobody can connect from then on, until [`Self::let_in`].
+    /// As [`Self::break_at`]; all other connections end with it, and nobody can connect from then on, until [`Self::let_in`].
     pub fn break_for_good_at(&self, after: &str, statement: &str, fate: Fate) {
         self.set(after, statement, fate, true);
     }
@@ -96,6 +98,7 @@ impl Relay {
     }
 
     fn relay(&self, client: TcpStream, server: TcpStream) {
+        self.state.lock().unwrap().ends.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
         // Set before a statement whose answer is to be lost is sent on.
         let is_muted = Arc::new(Mutex::new(None));
         let (relay, muted) = (self.clone(), Arc::clone(&is_muted));
@@ -154,6 +157,11 @@ impl Relay {
         let mut state = self.state.lock().unwrap();
         state.is_broken = true;
         state.refuses = rule.then_refuse;
+        if rule.then_refuse {
+            for end in state.ends.drain(..) {
+                let _ = end.shutdown(Shutdown::Both);
+            }
+        }
     }
 }
 

@@ -18,22 +18,22 @@ impl Target {
         execute(&self.source, &marks.set(name, name, Some(&mark))).await.map(drop)
     }
 
-    /// Returns the restored database, under the name that says what it is if it can have that.
+    /// Returns the restored database, under the name that says what it is if it can have that. `marked` is what
+    /// [`Self::mark_complete`] returned before.
     ///
     /// # Errors
-    /// If it can be told by neither its mark nor its name, so that the next restore would remove it.
-    pub(super) async fn keep(&self, new: &str, number: Number) -> Result<String, Error> {
+    /// If it can be told by neither its mark nor its name, so that the next restore would remove it. [`Kind::Uncertain`](crate::Kind::Uncertain)
+    /// if it is marked, and has one of two names.
+    pub(super) async fn keep(&self, new: &str, number: Number, marked: Result<(), Error>) -> Result<String, Error> {
         // Sessions that work in it are in the way of a name, but not of a mark.
-        let marked = self.mark_complete(new).await;
+        let marked = if marked.is_ok() { marked } else { self.mark_complete(new).await };
         let kept = number.name(&self.database, Purpose::Restored);
         let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(new), identifier(&kept));
         let sql = format!("{}; {sql}", end_sessions(&[new]));
-        let happened = self.is_renamed(new, &kept).await?;
+        let Ok(happened) = self.is_renamed(new, &kept).await else { return marked.map(|()| new.to_owned()) };
         match change::once(&self.source, &sql, &happened, &Unguarded).await {
             Ok(()) => Ok(kept),
-            Err(error @ QueryError::Unknown { .. }) => {
-                Err(error.into_error(&self.source, &sql).cure(format!("It is '{new}' or '{kept}'")))
-            }
+            Err(error @ QueryError::Unknown { .. }) => marked.and_then(|()| Err(error.into_error(&self.source, &sql))),
             Err(_) => marked.map(|()| new.to_owned()),
         }
     }

@@ -10,6 +10,7 @@ use super::super::passing::{Keeper, Number, Purpose};
 use super::super::probe;
 use super::PostgresRestore;
 use super::command::{self, Role};
+use super::swap::certain;
 use crate::error::{self, Error, Kind};
 use crate::{Contents as Found, OnError, RestoreOptions};
 
@@ -113,15 +114,23 @@ impl PostgresRestore {
                     return Err(error);
                 }
             },
-            Place::Beside(name) => match self.swap(&name).await {
-                Ok(said) => warnings.extend(said),
-                Err(error) if *error.kind() == Kind::Stopped => {
-                    self.undo().await?;
-                    return Err(error);
+            Place::Beside(name) => {
+                // Whatever becomes of the swap, no later restore removes it. Nothing was swapped if that fails.
+                let marked = self.target.mark_complete(&name).await.map_err(certain);
+                let swapped = match &marked {
+                    Ok(()) => self.swap(&name).await,
+                    Err(error) => Err(error.clone()),
+                };
+                match swapped {
+                    Ok(said) => warnings.extend(said),
+                    Err(error) if *error.kind() == Kind::Stopped => {
+                        self.undo().await?;
+                        return Err(error);
+                    }
+                    Err(error) if *error.kind() == Kind::Uncertain => return Err(error),
+                    Err(error) => return Err(self.keep(&name, marked, &error).await),
                 }
-                Err(error) if *error.kind() == Kind::Uncertain => return Err(error),
-                Err(error) => return Err(self.keep(&name, &error).await),
-            },
+            }
         }
         Ok(warnings)
     }
@@ -135,10 +144,18 @@ impl PostgresRestore {
         self.target.put_in_place(name, self.number, &*self.guard).await
     }
 
-    async fn keep(&self, name: &str, error: &Error) -> Error {
-        match self.target.keep(name, self.number).await {
+    async fn keep(&self, name: &str, marked: Result<(), Error>, error: &Error) -> Error {
+        match self.target.keep(name, self.number, marked).await {
             Ok(kept) => {
                 error::kept(&self.target.database, &kept, error)
+            }
+            Err(unknown) if *unknown.kind() == Kind::Uncertain => {
+                let database = &self.target.database;
+                let kept = self.number.name(database, Purpose::Restored);
+                Error::new(Kind::Uncertain, format!("'{database}' could not be replaced"), error.cause()).cure(format!(
+                    "The restored database is complete and kept as '{name}' or '{kept}', which no restore removes. Put it in its \
+                     place with dbackup restore --put-in-place"
+                ))
             }
             Err(unmarked) => Error::failed(format!("'{}' could not be replaced: {error}", self.target.database), format!("the restored database is complete, but could not be marked as that: {unmarked}")).cure(format!(
                     "Rename it before another restore removes it, as its owner or a superuser: ALTER DATABASE {} RENAME TO ...",

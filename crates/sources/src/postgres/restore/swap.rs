@@ -28,8 +28,8 @@ impl Target {
     /// Puts a complete database into its place. What was there is dropped.
     ///
     /// # Errors
-    /// [`Kind::Uncertain`] if it is not known whether that happened. `new` is marked as complete before: whatever happened, no later
-    /// restore removes it.
+    /// [`Kind::Uncertain`] if it is not known whether that happened. `new` is marked as complete ([`Self::mark_complete`]): whatever
+    /// happened, no later restore removes it.
     pub(super) async fn put_in_place(
         &self,
         new: &str,
@@ -37,8 +37,6 @@ impl Target {
         guard: &dyn Guard,
     ) -> Result<Vec<Warning>, Error> {
         let own = &self.database;
-        // Nothing was swapped yet, whatever became of the mark.
-        self.mark_complete(new).await.map_err(certain)?;
         if !self.has_database(own).await? {
             let placed = self.rename(&[Rename::unmarked(new, own)], guard).await;
             return placed.map(|()| Vec::new()).map_err(|error| self.unknown_swap(error, new, None));
