@@ -213,7 +213,7 @@ mod tests {
             assert_eq!((restored.unwrap(), told), (Restored::whole("shop"), events));
         }
         let (endless, _) =
-            told(&cancel, async |controls| super::commit(Box::<Target>::default(), "shop", controls).await).await;
+            told(&cancel, async |controls| commit(Box::<Target>::default(), "shop", controls).await).await;
         let error = endless.unwrap_err();
         assert!(error.may_have_changed() && error.to_string().starts_with("it is unknown whether"), "{error}");
     }
