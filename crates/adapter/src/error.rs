@@ -70,6 +70,8 @@ pub enum Kind {
         /// The passing name under which it is kept.
         name: String,
     },
+    /// Whether it happened is not known: the connection ended before the answer, and the other system could not be asked since.
+    Uncertain,
     /// Anything else.
     Failed,
 }
@@ -96,6 +98,7 @@ impl Kind {
             Self::HoldsData => "targetHoldsData",
             Self::Object => "objectFailed",
             Self::Kept { .. } => "kept",
+            Self::Uncertain => "outcomeUnknown",
             Self::Failed => "failed",
         }
     }

@@ -4,6 +4,7 @@
 //! the key, and what the dump is. At the end, before the last piece is handed on: age's last chunk, the compression's checksum, the
 //! storage's own hash where it has one, and both SHA-256 of the sidecar.
 
+mod ending;
 mod examine;
 
 use std::sync::Arc;
@@ -17,11 +18,12 @@ use pipeline::held;
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Interrupted, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode};
-use sources::{Guard, RestoreOptions, Restored, Source, WayOn};
+use sources::{Guard, Kind, RestoreOptions, Restored, Source, WayOn};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+pub use self::ending::RestoreEvent;
 pub use self::examine::{Examined, examine, open_examined, verify};
 use self::examine::{altered, equal};
 use crate::checks::Checks;
@@ -90,7 +92,7 @@ pub enum OpenError {
         path: String,
     },
     /// It failed, and something remains of it.
-    #[error("{cause}. Besides, {leftover}")]
+    #[error("{}. Besides, {leftover}", cause.without_promise())]
     Leftover {
         /// Why it failed.
         cause: Box<OpenError>,
@@ -116,6 +118,25 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Returns whether the target may have been changed all the same: something remains, or the outcome is not known.
+    pub fn may_have_changed(&self) -> bool {
+        match self {
+            Self::Source(error) => *error.kind() == Kind::Uncertain,
+            Self::Leftover { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Returns the words, without the promise that nothing was changed.
+    fn without_promise(&self) -> String {
+        match self {
+            Self::Cancelled => "cancelled".to_owned(),
+            Self::Stalled { place, stalled } => format!("the restore has stalled at {place}: {stalled}"),
+            Self::Source(error) if *error.kind() == Kind::Stopped => error.what().to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     /// Returns how to go on, where an option of the restore decides that.
     pub fn way_on(&self) -> Option<WayOn<'_>> {
         match self {
@@ -258,7 +279,7 @@ pub struct RestoreReport {
 pub struct Controls<'a> {
     /// Counts bytes.
     pub progress: &'a Progress,
-    /// Stops it, until the target changes.
+    /// Stops it, until the target changes. One that comes later waits for what becomes of the restore.
     pub cancel: &'a CancellationToken,
     /// Asked right before the target changes.
     pub guard: Arc<dyn Guard>,
@@ -266,18 +287,6 @@ pub struct Controls<'a> {
     pub stall_timeout: Duration,
     /// Told what happens.
     pub on_event: &'a (dyn Fn(RestoreEvent) + Sync),
-}
-
-/// What happens during a restore, as it happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RestoreEvent {
-    /// The target has done nothing for a while.
-    Silent {
-        /// For how long.
-        since: Duration,
-        /// After how long the restore fails.
-        limit: Duration,
-    },
 }
 
 /// What is the same for all pieces of a restore.
@@ -298,7 +307,8 @@ impl Loading<'_> {
     }
 }
 
-/// Restores a backup into the database that `target` names. Whatever fails, the target stays as it was.
+/// Restores a backup into the database that `target` names. Whatever fails, the target stays as it was, unless the error says otherwise
+/// ([`OpenError::may_have_changed`]).
 ///
 /// # Errors
 /// See [`OpenError`].
@@ -321,13 +331,13 @@ pub async fn restore(
     };
     restoring.guard(Wanted::new(cancel, guard));
     let loading = Loading { target: target.name(), format, limit: *stall_timeout, on_event: *on_event };
-    let loaded = tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(OpenError::Cancelled),
-        loaded = load(request, &mut *restoring, &loading, progress) => loaded,
-    };
-    match loaded {
-        Ok((decoded, checks)) => Ok(RestoreReport { restored: restoring.commit().await?, decoded, checks }),
+    let activity = restoring.activity();
+    let loaded = load(request, &mut *restoring, &loading, progress);
+    match ending::unless_cancelled(loaded, &*activity, controls).await {
+        Ok((decoded, checks)) => {
+            let restored = ending::commit(restoring, &loading.target, controls).await?;
+            Ok(RestoreReport { restored, decoded, checks })
+        }
         Err(cause) => match restoring.abort().await {
             Ok(()) => Err(cause),
             Err(leftover) => Err(OpenError::Leftover { cause: Box::new(cause), leftover }),

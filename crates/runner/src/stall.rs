@@ -7,7 +7,7 @@ use tokio::time::timeout;
 /// How long a database or a storage may give or take nothing, unless somebody says otherwise.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 /// After this much silence a run says so.
-const NOTICE: Duration = Duration::from_secs(60);
+pub(crate) const NOTICE: Duration = Duration::from_secs(60);
 /// Storages have limits of their own, whose words say more: theirs come first.
 const GRACE: Duration = Duration::from_secs(60);
 

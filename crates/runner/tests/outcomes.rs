@@ -321,7 +321,7 @@ async fn a_target_that_hangs_after_the_last_byte_is_told_and_fails_the_restore()
     let source = Made { target_hangs: true, ..Made::default() };
     let (progress, cancel, told) = (Progress::default(), CancellationToken::new(), AtomicUsize::new(0));
     let on_event = |event: RestoreEvent| {
-        let RestoreEvent::Silent { limit, .. } = event;
+        let RestoreEvent::Silent { limit, .. } = event else { panic!("{event:?}") };
         assert_eq!(limit, STALL_TIMEOUT);
         told.fetch_add(1, Ordering::Relaxed);
     };

@@ -78,6 +78,15 @@ impl Failure {
         }
     }
 
+    /// Returns whether the target of a restore may have been changed all the same.
+    pub(crate) fn may_have_changed(&self) -> bool {
+        match self {
+            Self::Source(error) => *error.kind() == Kind::Uncertain,
+            Self::Open(error) => error.may_have_changed(),
+            _ => false,
+        }
+    }
+
     /// Returns the failure with the way to go on.
     pub(crate) fn with_way_on(&self) -> String {
         let words = self.to_string();

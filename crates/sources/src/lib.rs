@@ -226,7 +226,8 @@ pub trait Restore: Send {
     /// Takes the next bytes of the dump.
     async fn write(&mut self, piece: Bytes) -> Result<(), Error>;
 
-    /// Everything was written: waits until it has been loaded and checked, which can take long. The target is as it was.
+    /// Everything was written: waits until it has been loaded and checked, which can take long. The target is as it was, unless it
+    /// commits by itself ([`Activity::is_committing`]).
     async fn finish(&mut self) -> Result<(), Error>;
 
     /// Returns how to look whether a [`Self::finish`] that takes long gets on. Where that cannot be told, it does.
@@ -234,7 +235,8 @@ pub trait Restore: Send {
         Box::new(AlwaysActive)
     }
 
-    /// Puts the finished database in its place, which is short. [`Kind::Kept`] if that fails after everything was loaded.
+    /// Puts the finished database in its place, which is short. [`Kind::Kept`] if that fails after everything was loaded;
+    /// [`Kind::Uncertain`] if the target does not tell any more whether it happened.
     async fn commit(self: Box<Self>) -> Result<Restored, Error>;
 
     /// Gives up before or after `finish`, and waits until nothing is left of it; what is left nevertheless is the error.
@@ -246,6 +248,12 @@ pub trait Restore: Send {
 pub trait Activity: Send + Sync {
     /// Returns whether something works, rather than waits for a lock, or is gone.
     async fn is_active(&self) -> bool;
+
+    /// Returns whether [`Restore::finish`] has let the target commit, so that the restore may be complete already. It is not given up any
+    /// more then: it completes within a limit of its own, and knows what became of the restore.
+    fn is_committing(&self) -> bool {
+        false
+    }
 }
 
 struct AlwaysActive;

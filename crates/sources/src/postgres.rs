@@ -5,6 +5,7 @@
 //! success and the archive's own structure is complete ([`archive`]).
 
 mod archive;
+mod change;
 mod config;
 mod connection;
 mod contents;
@@ -25,6 +26,7 @@ mod probe;
 mod psql;
 mod psql_session;
 mod query;
+mod query_error;
 mod reach;
 mod restore;
 mod review;

@@ -93,6 +93,64 @@ async fn a_restore_that_is_cancelled_while_its_target_is_locked_changes_nothing(
     assert_eq!(locked.server.sql("postgres", left).trim(), "0", "the loaded database is dropped");
 }
 
+/// A guard whose catalog goes away while the target is locked.
+struct Away {
+    server: PostgresServer,
+    has_gone: AtomicBool,
+    is_back: AtomicBool,
+    back: tokio::sync::Notify,
+}
+
+impl Away {
+    fn is_locked(&self) -> bool {
+        let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'object' AND classid = 'pg_database'::regclass AND granted \
+                   AND mode = 'AccessExclusiveLock'";
+        self.server.sql("postgres", sql).trim() != "0"
+    }
+}
+
+#[async_trait]
+impl Guard for Away {
+    async fn check(&self) -> Result<(), Error> {
+        if !self.has_gone.load(Ordering::Relaxed) && self.is_locked() {
+            self.has_gone.store(true, Ordering::Relaxed);
+            std::future::pending::<()>().await;
+        }
+        if self.has_gone.load(Ordering::Relaxed) && !self.is_back.load(Ordering::Relaxed) {
+            self.back.notified().await;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_does_not_answer_lets_the_target_go_and_is_asked_again() {
+    let server = PostgresServer::start(PostgresVersion::Debian);
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql("shop", "CREATE TABLE t (x int); INSERT INTO t VALUES (1)");
+    let bytes = dump(&server.address("shop"), "shop").await;
+    server.sql("shop", "UPDATE t SET x = 2");
+    let mut restore = common::source(&server.address("shop")).restore(overwrite()).await.unwrap();
+    let away = Arc::new(Away {
+        server,
+        has_gone: AtomicBool::default(),
+        is_back: AtomicBool::default(),
+        back: tokio::sync::Notify::new(),
+    });
+    restore.guard(Arc::clone(&away) as Arc<dyn Guard>);
+    restore.write(Bytes::from(bytes)).await.unwrap();
+    restore.finish().await.unwrap();
+    let committing = tokio::spawn(restore.commit());
+    wait_until("the catalog is away", || away.has_gone.load(Ordering::Relaxed));
+    wait_until("the target is let go", || !away.is_locked());
+    assert_eq!(away.server.sql("shop", "SELECT x FROM t").trim(), "2", "everybody can log in, to what was there");
+    assert!(!committing.is_finished(), "it waits for the catalog");
+    away.is_back.store(true, Ordering::Relaxed);
+    away.back.notify_one();
+    committing.await.unwrap().unwrap();
+    assert_eq!(away.server.sql("shop", "SELECT x FROM t").trim(), "1");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_that_is_dropped_while_its_target_is_locked_changes_nothing() {
     let mut locked = Locked::start().await;
@@ -162,4 +220,36 @@ async fn a_database_that_is_filled_directly_changes_only_once_the_guard_has_pass
         let event_triggers = "SELECT count(*) FROM pg_event_trigger";
         assert_eq!(server.sql("empty", event_triggers).trim(), "0", "the gate leaves nothing behind");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_filled_directly_says_from_when_on_it_may_be_complete() {
+    let server = PostgresServer::start(PostgresVersion::Debian);
+    server.sql("postgres", "CREATE ROLE app LOGIN PASSWORD 'secret'");
+    server.sql("postgres", "CREATE DATABASE shop");
+    server.sql("postgres", "CREATE DATABASE empty OWNER app");
+    server.sql("shop", "CREATE TABLE t AS SELECT 1 AS x");
+    let bytes = dump(&server.address("shop"), "shop").await;
+    let mut restore = common::source(&server.address_as("app", "empty")).restore(common::no_owner()).await.unwrap();
+    let activity = restore.activity();
+    restore.write(Bytes::from(bytes)).await.unwrap();
+    assert!(!activity.is_committing());
+    // A standby that is not there holds every commit up.
+    server.sql("postgres", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    server.sql("postgres", "SELECT pg_reload_conf()");
+    wait_until("commits wait", || server.sql("postgres", "SHOW synchronous_standby_names").trim() == "nobody");
+    let finishing = tokio::spawn(async move {
+        let finished = restore.finish().await;
+        (restore, finished)
+    });
+    let held_up = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'app'";
+    wait_until("its commit waits", || server.sql("postgres", held_up).trim() == "1");
+    assert!(activity.is_committing() && activity.is_active().await, "it is not given up any more");
+    server.sql("postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    server.sql("postgres", "SELECT pg_reload_conf()");
+    let (restore, finished) = finishing.await.unwrap();
+    finished.unwrap();
+    assert!(!activity.is_committing());
+    restore.commit().await.unwrap();
+    assert_eq!(server.sql("empty", "SELECT x FROM t").trim(), "1");
 }

@@ -1,9 +1,11 @@
 //! Real servers and tools for the tests of the other crates. A failure to set one up panics with what to do.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod authority;
 mod mount;
 mod postgres;
 mod random;
+mod relay;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,9 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
+pub use authority::{Authority, Identity};
 pub use mount::Mount;
 pub use postgres::{PostgresServer, PostgresVersion};
 pub use random::Random;
+pub use relay::{Fate, Relay};
 
 /// The folder into which `scripts/install-test-tools` puts what is not a Debian package.
 pub fn tools() -> PathBuf {

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::TempDir;
 
-use crate::{run, tools, wait_until};
+use crate::{Identity, run, tools, wait_until};
 
 /// A server's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,18 +198,37 @@ impl PostgresServer {
     /// From now on it offers TLS, with a certificate for `localhost` that nobody vouches for. Returns its file.
     pub fn offer_tls(&self) -> PathBuf {
         let pair = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let data = self.folder.path().join("data");
-        for (name, pem) in [("server.crt", pair.cert.pem()), ("server.key", pair.signing_key.serialize_pem())] {
-            fs::write(data.join(name), pem).unwrap();
-            fs::set_permissions(data.join(name), fs::Permissions::from_mode(0o600)).unwrap();
-            if getuid().is_root() {
-                run(Command::new("chown").arg("postgres").arg(data.join(name)));
-            }
-        }
+        self.offer_tls_as(&Identity { certificate: pair.cert.pem(), key: pair.signing_key.serialize_pem() })
+    }
+
+    /// From now on it offers TLS. Returns the file of its certificate.
+    pub fn offer_tls_as(&self, identity: &Identity) -> PathBuf {
+        let file = self.write_private("server.crt", &identity.certificate);
+        self.write_private("server.key", &identity.key);
         self.sql("postgres", "ALTER SYSTEM SET ssl = on");
         self.sql("postgres", "SELECT pg_reload_conf()");
         wait_until("PostgreSQL offers TLS", || self.sql("postgres", "SHOW ssl").trim() == "on");
-        data.join("server.crt")
+        file
+    }
+
+    /// From now on a role needs a certificate of an authority (PEM) to log in. Before [`Self::offer_tls_as`], which makes it hold.
+    pub fn demand_certificate(&self, role: &str, authority: &str) {
+        self.write_private("clients.crt", authority);
+        self.sql("postgres", "ALTER SYSTEM SET ssl_ca_file = 'clients.crt'");
+        let rules = self.folder.path().join("data/pg_hba.conf");
+        let before = fs::read_to_string(&rules).unwrap();
+        fs::write(&rules, format!("hostssl all {role} 127.0.0.1/32 cert\n{before}")).unwrap();
+    }
+
+    /// Writes a file in the data folder that only the server can read. Returns its path.
+    fn write_private(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.folder.path().join("data").join(name);
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        if getuid().is_root() {
+            run(Command::new("chown").arg("postgres").arg(&file));
+        }
+        file
     }
 
     /// Ends it the hard way, as a crash would.

@@ -61,12 +61,10 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     let display = ProgressDisplay::restore(&progress, arguments.json);
     let (guard, stall_timeout) = (Arc::new(Unguarded), arguments.stall.timeout());
     let on_event = |event: RestoreEvent| {
-        let RestoreEvent::Silent { since, limit } = event;
-        let (since, limit) = (in_words(since), in_words(limit));
         if arguments.json {
-            output::json(&json!({"event": "silent", "since": since, "limit": limit}));
+            output::json(&event_object(event));
         } else {
-            output::note(&format!("The target has done nothing for {since}; after {limit} the restore fails"));
+            output::note(&event.to_string());
         }
     };
     let controls = Controls { progress: &progress, cancel: &cancel, guard, stall_timeout, on_event: &on_event };
@@ -90,6 +88,18 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         output::note(&checks.to_string());
     }
     Ok(state_of(&restored).into())
+}
+
+fn event_object(event: RestoreEvent) -> Value {
+    match event {
+        RestoreEvent::Silent { since, limit } => {
+            json!({"event": "silent", "since": in_words(since), "limit": in_words(limit)})
+        }
+        RestoreEvent::Committing { since, limit } => {
+            json!({"event": "committing", "since": in_words(since), "limit": in_words(limit)})
+        }
+        RestoreEvent::Settling => json!({"event": "settling"}),
+    }
 }
 
 /// Names the option that confirms it.

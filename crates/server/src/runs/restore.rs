@@ -123,10 +123,8 @@ impl App {
             runner::restore(open, target, options, &Controls { on_event: &on_event, ..controls }).await
         };
         let storing = async {
-            while let Some(RestoreEvent::Silent { since, limit }) = events.recv().await {
-                let (since, limit) = (runner::in_words(since), runner::in_words(limit));
-                let words = format!("the target has done nothing for {since}; after {limit} the restore fails");
-                self.log(&run.id, Level::Warning, &words).await;
+            while let Some(event) = events.recv().await {
+                self.log(&run.id, Level::Warning, &event.to_string()).await;
             }
         };
         tokio::join!(restoring, storing).0
@@ -220,7 +218,8 @@ fn outcome_of(restored: &Restored) -> Outcome {
 
 /// The outcome of a restore that failed. What goes on from here is in its result.
 fn failed(failure: &Failure) -> Outcome {
-    let outcome = Outcome::failed(failure.with_way_on());
+    // A stop is not told in its place: the stop did not leave everything as it was.
+    let outcome = Outcome { committed: failure.may_have_changed(), ..Outcome::failed(failure.with_way_on()) };
     let result = match failure.way_on() {
         Some(WayOn::PutInPlace(kept)) => RestoreResult { kept: Some(kept.to_owned()), ..RestoreResult::default() },
         Some(WayOn::ContinueOnError) => {
@@ -228,7 +227,7 @@ fn failed(failure: &Failure) -> Outcome {
         }
         Some(WayOn::Overwrite) | None => return outcome,
     };
-    let committed = result.kept.is_some();
+    let committed = outcome.committed || result.kept.is_some();
     Outcome { result: Some(RunResult::Restore(result)), committed, ..outcome }
 }
 
@@ -288,6 +287,21 @@ mod tests {
         assert!(outcome.committed);
         assert_eq!(restore_result(&outcome).kept.as_deref(), Some("shop__x"));
         assert!(outcome.error.unwrap().ends_with("choose \u{201c}Try the swap again\u{201d}"));
+    }
+
+    #[test]
+    fn a_restore_whose_outcome_is_unknown_is_not_told_as_cancelled() {
+        let unknown =
+            sources::Error::new(sources::Kind::Uncertain, "it is unknown whether it is complete", "no answer");
+        let leftover = sources::Error::failed("'shop' is partly filled now", "it was filled directly");
+        for failure in [
+            Failure::Source(unknown.clone()),
+            OpenError::Source(unknown).into(),
+            OpenError::Leftover { cause: Box::new(OpenError::Cancelled), leftover }.into(),
+        ] {
+            assert!(failed(&failure).committed, "{failure}");
+        }
+        assert!(!failed(&OpenError::Cancelled.into()).committed);
     }
 
     #[test]

@@ -10,7 +10,12 @@ use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Client, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::query::{CHANGE_SETTINGS, Encoding, MAX_ANSWER, QueryError, Rows, STATEMENT_TIMEOUT, SqlError};
+use super::change::{Extent, Work};
+use super::query::{
+    self, CHANGE_SETTINGS, CHANGE_TIMEOUT, COMMIT_TIMEOUT, Encoding, MAX_ANSWER, QUESTION_TIMEOUT, Rows,
+    STATEMENT_TIMEOUT,
+};
+use super::query_error::{QueryError, SqlError};
 use crate::guard::Guard;
 
 /// Maximum time to tell a server that nobody waits for a statement any more.
@@ -52,32 +57,52 @@ impl Connection {
         rows
     }
 
-    /// Runs statements in one transaction, asks the guard, and commits. `alone` is a statement that takes no transaction, before which
-    /// the guard is asked.
-    pub(super) async fn change(&mut self, sql: &str, alone: bool, guard: &dyn Guard) -> Result<(), QueryError> {
-        self.batch(CHANGE_SETTINGS).await?;
-        if alone {
-            guard.check().await.map_err(QueryError::Stopped)?;
-            return self.batch(sql).await;
+    /// Runs statements in one transaction, asks the guard, and commits.
+    pub(super) async fn change(&mut self, sql: &str, guard: &dyn Guard) -> Result<(), QueryError> {
+        self.batch(CHANGE_SETTINGS, QUESTION_TIMEOUT).await?;
+        self.batch("BEGIN", QUESTION_TIMEOUT).await?;
+        self.batch(sql, CHANGE_TIMEOUT).await?;
+        let work = self.work(Extent::Transaction).await?;
+        if let Err(error) = query::confirm(guard).await {
+            // A server that learns late of the connection's end would hold the locks until then.
+            let _ = self.batch("ROLLBACK", QUESTION_TIMEOUT).await;
+            return Err(error);
         }
-        self.batch("BEGIN").await?;
-        self.batch(sql).await?;
-        // Dropped with a refusal, the connection ends without the commit.
-        guard.check().await.map_err(QueryError::Stopped)?;
-        self.batch("COMMIT").await
+        self.last("COMMIT", COMMIT_TIMEOUT, work).await
     }
 
-    async fn batch(&mut self, sql: &str) -> Result<(), QueryError> {
+    /// Asks the guard, and runs a statement that takes no transaction.
+    pub(super) async fn change_alone(&mut self, sql: &str, guard: &dyn Guard) -> Result<(), QueryError> {
+        self.batch(CHANGE_SETTINGS, QUESTION_TIMEOUT).await?;
+        let work = self.work(Extent::Session).await?;
+        guard.check().await.map_err(QueryError::Stopped)?;
+        self.last(sql, CHANGE_TIMEOUT, work).await
+    }
+
+    /// Runs the statement after which the change has happened.
+    async fn last(&mut self, sql: &str, limit: Duration, work: Work) -> Result<(), QueryError> {
+        self.batch(sql, limit).await.map_err(|error| error.of_last(work))
+    }
+
+    async fn work(&mut self, extent: Extent) -> Result<Work, QueryError> {
+        let answer = self.value(&extent.question()).await?.unwrap_or_default();
+        Work::parse(&answer, extent).ok_or_else(|| QueryError::ended("the server does not list this session"))
+    }
+
+    async fn batch(&mut self, sql: &str, limit: Duration) -> Result<(), QueryError> {
         self.is_busy = true;
-        let done = self.socket.drive(self.client.batch_execute(sql)).await;
+        let running = self.socket.drive(self.client.batch_execute(sql));
+        // One that is given up leaves the session busy: its end cancels the statement.
+        let done = query::within(limit, async { Ok(running.await) }).await?;
         self.is_busy = false;
         done.map_err(|error| failure(&error))
     }
 
-    /// Runs a statement that may wait for as long as it needs, and returns the first field of its first row as text.
+    /// Runs a statement of a moment, and returns the first field of its first row as text.
     pub(super) async fn value(&mut self, sql: &str) -> Result<Option<String>, QueryError> {
         self.is_busy = true;
-        let messages = self.socket.drive(self.client.simple_query(sql)).await;
+        let running = self.socket.drive(self.client.simple_query(sql));
+        let messages = query::within(QUESTION_TIMEOUT, async { Ok(running.await) }).await?;
         self.is_busy = false;
         Ok(messages.map_err(|error| failure(&error))?.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
@@ -128,7 +153,7 @@ async fn rows(client: &Client, sql: &str) -> Result<Rows, QueryError> {
         let fields = fields.map_err(|error| failure(&error))?;
         size += fields.iter().map(Vec::len).sum::<usize>();
         if size as u64 > MAX_ANSWER {
-            return Err(QueryError::lost(format!("the answer has more than {MAX_ANSWER} bytes")));
+            return Err(QueryError::ended(format!("the answer has more than {MAX_ANSWER} bytes")));
         }
         answer.push(fields);
     }
@@ -196,5 +221,5 @@ fn failure(error: &tokio_postgres::Error) -> QueryError {
         });
     }
     let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})")).unwrap_or_default();
-    QueryError::lost(format!("server closed the connection unexpectedly: {error}{cause}"))
+    QueryError::ended(format!("server closed the connection unexpectedly: {error}{cause}"))
 }

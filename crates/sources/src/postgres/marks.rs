@@ -33,6 +33,17 @@ impl Mark {
         }
     }
 
+    /// Returns a question that has a row if a database carries this mark, or with `is_there` off, if it does not.
+    pub(super) fn question(&self, database: &str, is_there: bool) -> String {
+        format!(
+            "SELECT 1 FROM pg_catalog.pg_database WHERE datname = {} AND right(coalesce(shobj_description(oid, 'pg_database'), ''), \
+             length({mark})) {} {mark}",
+            literal(database),
+            if is_there { "=" } else { "<>" },
+            mark = literal(&self.write())
+        )
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let text = text.strip_suffix(']')?;
         let of = |words: &str| text.strip_prefix(words).map(str::to_owned);

@@ -1,10 +1,12 @@
 //! Asking a PostgreSQL server: its version, what a database holds, and SQL in general.
 
 use super::Postgres;
+use super::change;
 use super::cures::{self, Operation};
-use super::query::{self, Encoding, QueryError, Rows};
+use super::query::{self, Encoding, Request, Rows};
+use super::query_error::{QueryError, doing};
 use crate::error::Error;
-use crate::guard::{Guard, Unguarded};
+use crate::guard::Guard;
 
 /// Databases that servers have, for questions about others.
 const MAINTENANCE: [&str; 2] = ["postgres", "template1"];
@@ -51,40 +53,32 @@ fn version_of(rows: &[Vec<String>]) -> Result<Server, Error> {
     Server::parse(number, version)
 }
 
-/// Runs SQL in one transaction, outside of any database in particular.
+/// Runs SQL in one transaction, outside of any database in particular. If the answer is lost, it runs again: not for what must not
+/// happen twice ([`change::once`]).
 pub(super) async fn execute(source: &Postgres, sql: &str) -> Result<Vec<Vec<String>>, Error> {
     execute_raw(source, sql).await.map(readable)
 }
 
-/// As [`execute`]; committed only after the guard has passed it.
-pub(super) async fn execute_guarded(
-    source: &Postgres,
-    sql: &str,
-    guard: &dyn Guard,
-) -> Result<Vec<Vec<String>>, Error> {
-    through_any(source, sql, guard).await.map(readable)
-}
-
-/// Runs SQL in one transaction, outside of any database in particular.
+/// As [`execute`], with the bytes as they are stored.
 pub(super) async fn execute_raw(source: &Postgres, sql: &str) -> Result<Rows, Error> {
-    through_any(source, sql, &Unguarded).await
+    change::repeatable(source, sql).await.map_err(|error| error.into_error(source, sql))
 }
 
 /// Runs SQL through the first database that lets the role in: `postgres`, `template1`, and last the one that the address names.
-async fn through_any(source: &Postgres, sql: &str, guard: &dyn Guard) -> Result<Rows, Error> {
+pub(super) async fn through_any(source: &Postgres, sql: &str, guard: &dyn Guard) -> Result<Rows, QueryError> {
     let mut refusals = Vec::new();
     for database in entries(source) {
-        match query::ask_guarded(source, &database, sql, Encoding::AsStored, guard).await {
+        match query::answer(Request { source, database: &database, sql, encoding: Encoding::AsStored, guard }).await {
             Ok(rows) => {
                 // Only a hint: whichever answers first is remembered.
                 let _ = source.entry.set(database);
                 return Ok(rows);
             }
             Err(error) if error.is_refused_database() => refusals.push((database, error)),
-            Err(error) => return Err(error.into_error(source, sql)),
+            Err(error) => return Err(error),
         }
     }
-    Err(no_entry(source, sql, refusals))
+    Err(QueryError::Tool(no_entry(source, sql, refusals)))
 }
 
 fn entries(source: &Postgres) -> Vec<String> {
@@ -104,7 +98,7 @@ fn entries(source: &Postgres) -> Vec<String> {
 fn no_entry(source: &Postgres, sql: &str, refusals: Vec<(String, QueryError)>) -> Error {
     let present = refusals.into_iter().rev().find(|(_, error)| !error.is_absent_database());
     let Some((_, QueryError::Connect { words, sqlstate })) = present else {
-        return Error::failed(query::doing(source, sql), "there is no database to ask through (postgres or template1)")
+        return Error::failed(doing(source, sql), "there is no database to ask through (postgres or template1)")
             .cure("Create one (CREATE DATABASE postgres), or name a database that exists");
     };
     let cure = source.cure(Operation::Ask, &words).unwrap_or_else(|| source.with_role(cures::ENTRY));

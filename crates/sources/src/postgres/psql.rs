@@ -5,12 +5,15 @@ use pipeline::process::{Command, EXIT_PATIENCE, Input, Output, Process, ProcessE
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 
 use super::Postgres;
+use super::change::{Extent, Work};
 use super::cures::Operation;
 use super::query::{
-    CHANGE_SETTINGS, Encoding, MAX_ANSWER, QueryError, Rows, STATEMENT_TIMEOUT, SqlError, doing, is_question,
+    self, CHANGE_SETTINGS, CHANGE_TIMEOUT, COMMIT_TIMEOUT, Encoding, MAX_ANSWER, Request, Rows, STATEMENT_TIMEOUT,
+    is_question, takes_no_transaction,
 };
+use super::query_error::{QueryError, SqlError, doing};
 use super::tools::Tool;
-use crate::error::{self, Error};
+use crate::error;
 use crate::guard::Guard;
 
 /// The row after which only the commit is left.
@@ -28,31 +31,22 @@ const REFUSALS: [(&str, &str); 4] = [
     (":  ", UNKNOWN),
 ];
 
-/// Runs SQL through `database`. Several statements are one transaction, which this process commits after the guard has passed it:
-/// whatever happens to it before, psql ends without the commit.
-pub(super) async fn ask(
-    source: &Postgres,
-    database: &str,
-    sql: &str,
-    encoding: Encoding,
-    guard: &dyn Guard,
-) -> Result<Rows, QueryError> {
-    match ask_in(source, database, sql, encoding, guard).await {
+/// Runs SQL. Several statements are one transaction, which this process commits after the guard has passed it: whatever happens to it
+/// before, psql ends without the commit.
+pub(super) async fn ask(request: Request<'_>) -> Result<Rows, QueryError> {
+    match ask_once(request).await {
         // Nothing converts MULE_INTERNAL to UTF-8: the server refuses the connection.
-        Err(QueryError::Connect { sqlstate: Some(code), .. }) if encoding == Encoding::Readable && code == UNKNOWN => {
-            ask_in(source, database, sql, Encoding::AsStored, guard).await
+        Err(QueryError::Connect { sqlstate: Some(code), .. })
+            if request.encoding == Encoding::Readable && code == UNKNOWN =>
+        {
+            ask_once(Request { encoding: Encoding::AsStored, ..request }).await
         }
         answer => answer,
     }
 }
 
-async fn ask_in(
-    source: &Postgres,
-    database: &str,
-    sql: &str,
-    encoding: Encoding,
-    guard: &dyn Guard,
-) -> Result<Rows, QueryError> {
+async fn ask_once(request: Request<'_>) -> Result<Rows, QueryError> {
+    let Request { source, database, sql, encoding, guard } = request;
     let psql = Tool::find_any("psql").await.map_err(QueryError::Tool)?;
     let mut command = psql.command(source).arguments([
         "--no-psqlrc",
@@ -69,14 +63,11 @@ async fn ask_in(
     ]);
     command.environment.push(("PGCLIENTENCODING".into(), encoding.name().into()));
     let output = if is_question(sql) {
-        run(&command, sql).await.map_err(Ended::Tool)
+        run(&command, sql).await.map_err(|error| failure(source, sql, &error))
     } else {
-        change(&command, sql, guard).await
+        change(&command, source, sql, guard).await
     };
-    output.map(|bytes| parse_csv(&bytes)).map_err(|ended| match ended {
-        Ended::Tool(error) => failure(source, sql, &error),
-        Ended::Stopped(error) => QueryError::Stopped(error),
-    })
+    output.map(|bytes| parse_csv(&bytes))
 }
 
 impl SqlError {
@@ -112,18 +103,6 @@ fn is_field(line: &str) -> bool {
     ["DETAIL", "HINT", "QUERY", "CONTEXT", "LOCATION"].contains(&label) || label.starts_with("LINE ")
 }
 
-/// How psql ended without an answer.
-enum Ended {
-    Tool(ProcessError),
-    Stopped(Error),
-}
-
-impl From<ProcessError> for Ended {
-    fn from(error: ProcessError) -> Self {
-        Self::Tool(error)
-    }
-}
-
 /// Runs one statement that only reads.
 async fn run(command: &Command, sql: &str) -> Result<Vec<u8>, ProcessError> {
     let (process, stdin, stdout) = command.start()?;
@@ -139,26 +118,55 @@ async fn run(command: &Command, sql: &str) -> Result<Vec<u8>, ProcessError> {
 }
 
 /// Runs statements up to their commit, asks the guard, and commits.
-async fn change(command: &Command, sql: &str, guard: &dyn Guard) -> Result<Vec<u8>, Ended> {
-    let (process, stdin, stdout) = command.start()?;
+async fn change(command: &Command, source: &Postgres, sql: &str, guard: &dyn Guard) -> Result<Vec<u8>, QueryError> {
+    let failed = |error: &ProcessError| failure(source, sql, error);
+    let (process, stdin, stdout) = command.start().map_err(|error| failed(&error))?;
     let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else {
-        return Err(unusable(&process, "it has no pipes".to_owned()).into());
+        return Err(failed(&unusable(&process, "it has no pipes".to_owned())));
     };
-    let script = format!("{CHANGE_SETTINGS}\n\\g /dev/null\nCOMMIT;\n{sql}\n;\nSELECT '{READY}';\n");
+    let who = Extent::Session.question();
+    let script = format!("{CHANGE_SETTINGS}\n\\g /dev/null\n{who};\nCOMMIT;\n{sql}\n;\nSELECT '{READY}';\n");
     let mut stdout = BufReader::new(stdout.take(MAX_ANSWER + 1));
-    let (_, rows) = tokio::join!(stdin.write_all(script.as_bytes()), read_until_ready(&mut stdout));
-    if let Some(rows) = rows {
-        // Dropped with a refusal, psql is killed before it is told to commit.
-        guard.check().await.map_err(Ended::Stopped)?;
-        let committed = feed(Some(stdin), "COMMIT;\n").await;
-        process.finish(Some(EXIT_PATIENCE)).await?;
-        return if committed { Ok(rows) } else { Err(broken_off("psql", "it did not take the commit").into()) };
-    }
-    drop(stdin);
-    match process.finish(Some(EXIT_PATIENCE)).await {
-        Ok(_) => Err(broken_off("psql", "it ended before the commit").into()),
-        Err(error) => Err(error.into()),
-    }
+    let mut work = None;
+    let reading = async {
+        let written = stdin.write_all(script.as_bytes());
+        let read = async {
+            work = read_line(&mut stdout).await.and_then(|line| Work::parse(&line, Extent::Session));
+            read_until_ready(&mut stdout).await
+        };
+        Ok(tokio::join!(written, read).1)
+    };
+    let rows = query::within(CHANGE_TIMEOUT, reading).await;
+    let of_last = |error: QueryError| match work {
+        Some(work) => error.of_last(work),
+        None => error,
+    };
+    let error = match rows {
+        Ok(Some(rows)) => {
+            // Dropped with a refusal, psql is killed before it is told to commit.
+            query::confirm(guard).await?;
+            let committed = feed(Some(stdin), "COMMIT;\n").await;
+            return match process.finish(Some(COMMIT_TIMEOUT)).await {
+                Ok(_) if committed => Ok(rows),
+                Ok(_) => Err(of_last(failed(&broken_off("it did not take the commit")))),
+                Err(error) => Err(of_last(failed(&error))),
+            };
+        }
+        Ok(None) => {
+            drop(stdin);
+            let ended = process.finish(Some(EXIT_PATIENCE)).await;
+            failed(&ended.map_or_else(|error| error, |_| broken_off("it ended before the commit")))
+        }
+        Err(error) => error,
+    };
+    // Nothing was committed, unless the statement does that by itself.
+    Err(if takes_no_transaction(sql) { of_last(error) } else { error })
+}
+
+async fn read_line(stdout: &mut (impl AsyncBufRead + Unpin)) -> Option<String> {
+    let mut line = String::new();
+    stdout.read_line(&mut line).await.ok()?;
+    Some(line.trim_end().to_owned())
 }
 
 /// Returns the rows before the one that says that only the commit is left; `None` if it does not come.
@@ -190,8 +198,8 @@ async fn read(stdout: Option<Output>) -> Result<Vec<u8>, String> {
     if output.len() as u64 <= MAX_ANSWER { Ok(output) } else { Err(format!("more than {MAX_ANSWER} bytes")) }
 }
 
-fn broken_off(name: &str, why: &str) -> ProcessError {
-    ProcessError::Failed { name: name.to_owned(), status: "broken off".to_owned(), stderr: why.to_owned() }
+fn broken_off(why: &str) -> ProcessError {
+    ProcessError::Failed { name: "psql".to_owned(), status: "broken off".to_owned(), stderr: why.to_owned() }
 }
 
 fn unusable(_killed_when_dropped: &Process, why: String) -> ProcessError {

@@ -6,21 +6,24 @@ use std::time::Duration;
 
 use super::Postgres;
 use super::connection::Connection;
-use super::cures::{self, Operation};
 use super::login::{Login, Refused};
+use super::query_error::QueryError;
 use super::tools::Tool;
 use super::{psql, sql};
-use crate::error::{Error, Kind};
 use crate::guard::{Guard, Unguarded};
 
 /// Maximum size of an answer in bytes.
 pub(super) const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 /// Maximum time for a statement that only reads, as PostgreSQL writes it.
 pub(super) const STATEMENT_TIMEOUT: &str = "30s";
-/// Maximum time for a question with its connection.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(90);
+/// Maximum time for a question with its connection, and for each statement of a session that is over in a moment.
+pub(super) const QUESTION_TIMEOUT: Duration = Duration::from_secs(90);
 /// Maximum time for statements that change something: creating or dropping a large database takes its time.
-const CHANGE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+pub(super) const CHANGE_TIMEOUT: Duration = Duration::from_secs(2 * 60 * 60);
+/// Maximum time for a COMMIT: a busy disk, or a standby that has to confirm it.
+pub(super) const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+/// Maximum time for the guard of a change that holds its locks. Everybody who connects to a database that is being renamed waits.
+pub(super) const GUARD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The settings of a session that changes something: it waits for no lock for long, since everybody else who connects would wait behind
 /// it; the server notices that its client has gone (PostgreSQL 14 and later); settings of the role or the database do not bar a change
 /// that was asked for; and names travel as they are stored.
@@ -68,154 +71,59 @@ impl std::fmt::Debug for Lines {
     }
 }
 
-/// An error that the server reported for a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SqlError {
-    /// Its class and kind, five characters (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
-    pub(super) sqlstate: String,
-    /// What happened, in the server's language.
-    pub(super) message: String,
-}
-
-/// Why a question has no answer.
-#[derive(Debug)]
-pub(super) enum QueryError {
-    /// There is no session.
-    Connect {
-        /// The server's words or the network's, in libpq's form.
-        words: String,
-        /// The server's code, if it was the server.
-        sqlstate: Option<String>,
-    },
-    /// The server refused a statement.
-    Sql(SqlError),
-    /// It was stopped before its commit.
-    Stopped(Error),
-    /// psql could not be run, or broke off.
-    Tool(Error),
-}
-
-impl QueryError {
-    /// Creates the error of a session that ended.
-    pub(super) fn lost(words: impl Into<String>) -> Self {
-        Self::Connect { words: words.into(), sqlstate: None }
-    }
-
-    fn sqlstate(&self) -> Option<&str> {
-        match self {
-            Self::Connect { sqlstate, .. } => sqlstate.as_deref(),
-            Self::Sql(error) => Some(&error.sqlstate),
-            Self::Stopped(_) | Self::Tool(_) => None,
-        }
-    }
-
-    /// Returns whether the server answered and refused this database (or knows none of that name), so that another may serve.
-    pub(super) fn is_refused_database(&self) -> bool {
-        matches!(self, Self::Connect { sqlstate: Some(sqlstate), .. } if sqlstate != "28P01")
-    }
-
-    /// Returns the words with which the server's access rules refuse a database. (A role that may not log in has the same SQLSTATE.)
-    pub(super) fn refused_by_rules(&self) -> Option<&str> {
-        match self {
-            Self::Connect { words, sqlstate: Some(sqlstate) }
-                if sqlstate == "28000" && words.contains("pg_hba.conf") =>
-            {
-                Some(words)
-            }
-            _ => None,
-        }
-    }
-
-    /// Returns whether the server says that it has no such database.
-    pub(super) fn is_absent_database(&self) -> bool {
-        matches!(self, Self::Connect { sqlstate: Some(sqlstate), .. } if sqlstate == "3D000")
-    }
-
-    /// Returns whether the session is over, rather than the statement refused.
-    fn is_end_of_session(&self) -> bool {
-        match self {
-            Self::Connect { .. } => true,
-            Self::Sql(error) => error.sqlstate.starts_with("57P"),
-            Self::Stopped(_) | Self::Tool(_) => false,
-        }
-    }
-
-    /// The error for the caller of `sql`, with its cure.
-    pub(super) fn into_error(self, source: &Postgres, sql: &str) -> Error {
-        self.into_error_of(source, Operation::Ask, &doing(source, sql))
-    }
-
-    /// The error of an act, with its cure.
-    pub(super) fn into_error_of(self, source: &Postgres, operation: Operation, what: &str) -> Error {
-        let (kind, sqlstate) = (kind_of(&self), self.sqlstate().map(str::to_owned));
-        let cause = match self {
-            Self::Tool(error) | Self::Stopped(error) => return error,
-            Self::Connect { words, .. } => words,
-            Self::Sql(SqlError { sqlstate, message }) => format!("{message} (SQLSTATE {sqlstate})"),
-        };
-        let cure = source.cure(operation, &cause).or_else(|| cures::by_code(sqlstate.as_deref()?));
-        let error = Error::new(kind, what, cause).maybe_cure(cure);
-        match sqlstate {
-            Some(sqlstate) => error.native_code(sqlstate),
-            None => error,
-        }
-    }
-}
-
-/// Returns the kind of an error, by the class of its SQLSTATE.
-fn kind_of(error: &QueryError) -> Kind {
-    let Some(sqlstate) = error.sqlstate() else {
-        return if matches!(error, QueryError::Connect { .. }) { Kind::Unavailable } else { Kind::Failed };
-    };
-    match (&sqlstate[..sqlstate.len().min(2)], sqlstate) {
-        ("28", _) | (_, "42501") => Kind::Denied,
-        (_, "3D000") => Kind::NotFound,
-        (_, "53100") => Kind::Full,
-        ("08" | "53" | "57", _) => Kind::Unavailable,
-        _ => Kind::Failed,
-    }
-}
-
-/// What failed: a question, or the statement that begins the SQL.
-pub(super) fn doing(source: &Postgres, sql: &str) -> String {
-    if is_question(sql) || sql.trim_start().starts_with("SELECT") {
-        return format!("could not ask {}", source.address());
-    }
-    let statement: Vec<&str> = sql.split_whitespace().take(2).collect();
-    format!("{} failed at {}", statement.join(" "), source.address())
+/// SQL for one database of a server.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// The server.
+    pub(super) source: &'a Postgres,
+    /// The database that is connected to.
+    pub(super) database: &'a str,
+    /// The SQL. Several statements are one transaction.
+    pub(super) sql: &'a str,
+    /// How names and texts travel.
+    pub(super) encoding: Encoding,
+    /// Asked before a change is committed.
+    pub(super) guard: &'a dyn Guard,
 }
 
 /// Runs SQL through `database`. Several statements are one transaction.
 pub(super) async fn ask(source: &Postgres, database: &str, sql: &str, encoding: Encoding) -> Result<Rows, QueryError> {
-    ask_guarded(source, database, sql, encoding, &Unguarded).await
+    answer(Request { source, database, sql, encoding, guard: &Unguarded }).await
 }
 
-/// As [`ask`]. What changes something is committed only after the guard has passed it, and by this process.
-pub(super) async fn ask_guarded(
-    source: &Postgres,
-    database: &str,
-    sql: &str,
-    encoding: Encoding,
-    guard: &dyn Guard,
-) -> Result<Rows, QueryError> {
-    let limit = if is_question(sql) { QUESTION_TIMEOUT } else { CHANGE_TIMEOUT };
-    let answered = tokio::time::timeout(limit, ask_in_time(source, database, sql, encoding, guard)).await;
-    let mut rows = answered.unwrap_or_else(|_| {
-        Err(QueryError::lost(format!("timeout expired: no answer from the server within {} s", limit.as_secs())))
-    })?;
+/// Runs SQL. What changes something is committed only after the guard has passed it, and by this process.
+pub(super) async fn answer(request: Request<'_>) -> Result<Rows, QueryError> {
+    let mut rows = if is_question(request.sql) {
+        within(QUESTION_TIMEOUT, question(request)).await?
+    } else {
+        change(request).await?
+    };
     // Functions that return nothing leave empty fields.
     rows.retain(|row| row.len() > 1 || row.iter().any(|field| !field.is_empty()));
     Ok(rows)
 }
 
-async fn ask_in_time(
-    source: &Postgres,
-    database: &str,
-    sql: &str,
-    encoding: Encoding,
-    guard: &dyn Guard,
-) -> Result<Rows, QueryError> {
-    if let Some(mut connection) = take_idle(source, database).filter(|_| is_question(sql)) {
+/// Limits a statement: a server that does not answer in time counts as a session that ended.
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, QueryError>>,
+) -> Result<T, QueryError> {
+    let expired =
+        || QueryError::ended(format!("timeout expired: no answer from the server within {} s", limit.as_secs()));
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(expired()))
+}
+
+/// Asks the guard of a change that holds its locks, for a short time: others wait for them.
+pub(super) async fn confirm(guard: &dyn Guard) -> Result<(), QueryError> {
+    match tokio::time::timeout(GUARD_TIMEOUT, guard.check()).await {
+        Ok(checked) => checked.map_err(QueryError::Stopped),
+        Err(_) => Err(QueryError::Unconfirmed),
+    }
+}
+
+async fn question(request: Request<'_>) -> Result<Rows, QueryError> {
+    let Request { source, database, sql, encoding, .. } = request;
+    if let Some(mut connection) = take_idle(source, database) {
         match connection.question(sql, encoding).await {
             // The server or a firewall has ended it meanwhile.
             Err(error) if error.is_end_of_session() => {}
@@ -225,15 +133,20 @@ async fn ask_in_time(
             }
         }
     }
-    let Some(mut connection) = connect(source, database).await? else {
-        return psql::ask(source, database, sql, encoding, guard).await;
-    };
-    if !is_question(sql) {
-        return connection.change(sql, takes_no_transaction(sql), guard).await.map(|()| Rows::new());
-    }
+    let Some(mut connection) = connect(source, database).await? else { return psql::ask(request).await };
     let answer = connection.question(sql, encoding).await;
     keep_idle(source, database, connection, &answer);
     answer
+}
+
+async fn change(request: Request<'_>) -> Result<Rows, QueryError> {
+    let Request { source, database, sql, guard, .. } = request;
+    match within(QUESTION_TIMEOUT, connect(source, database)).await? {
+        Some(mut connection) if takes_no_transaction(sql) => connection.change_alone(sql, guard).await,
+        Some(mut connection) => connection.change(sql, guard).await,
+        None => return psql::ask(request).await,
+    }
+    .map(|()| Rows::new())
 }
 
 /// Connects by the driver. `None` leaves it to libpq.
@@ -245,7 +158,7 @@ pub(super) async fn connect(source: &Postgres, database: &str) -> Result<Option<
         Ok(connection) => Ok(Some(connection)),
         Err(Refused::Said { words, sqlstate }) => Err(QueryError::Connect { words, sqlstate }),
         // Without psql, the driver's words are better than none.
-        Err(Refused::LeftToLibpq(words)) if Tool::find_any("psql").await.is_err() => Err(QueryError::lost(words)),
+        Err(Refused::LeftToLibpq(words)) if Tool::find_any("psql").await.is_err() => Err(QueryError::ended(words)),
         Err(Refused::LeftToLibpq(_)) => {
             lines.needs_libpq.store(true, Ordering::Relaxed);
             Ok(None)
@@ -271,7 +184,7 @@ pub(super) fn is_question(sql: &str) -> bool {
 }
 
 /// Returns whether SQL is a statement that takes no transaction.
-fn takes_no_transaction(sql: &str) -> bool {
+pub(super) fn takes_no_transaction(sql: &str) -> bool {
     let words: Vec<String> = sql.split_whitespace().take(2).map(str::to_ascii_uppercase).collect();
     let is_alone = !sql::tokens(sql).any(|token| token == ";");
     is_alone
@@ -298,16 +211,5 @@ mod tests {
         for other in ["ALTER DATABASE a RENAME TO b", "CREATE TABLE t (a int)", "DROP DATABASE x; SELECT 1", ""] {
             assert!(!takes_no_transaction(other), "{other}");
         }
-    }
-
-    #[test]
-    fn what_a_program_decides_by_follows_from_the_sqlstate() {
-        let sql = |sqlstate: &str| QueryError::Sql(SqlError { sqlstate: sqlstate.to_owned(), message: String::new() });
-        for (sqlstate, kind) in
-            [("42501", Kind::Denied), ("53100", Kind::Full), ("53300", Kind::Unavailable), ("42P01", Kind::Failed)]
-        {
-            assert_eq!(kind_of(&sql(sqlstate)), kind);
-        }
-        assert_eq!(kind_of(&QueryError::lost("Connection refused")), Kind::Unavailable);
     }
 }

@@ -11,38 +11,37 @@ mod command;
 mod create;
 mod failed;
 mod gate;
+mod kept;
+mod load;
 mod occupants;
+mod place;
 mod swap;
 mod target;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Warning;
-use pipeline::process::{EXIT_PATIENCE, Input, KeptLines, Process, ProcessError};
+use pipeline::process::{Input, Process};
 use tokio::io::AsyncWriteExt;
 
 use self::command::Role;
 use self::gate::Gate;
 pub(super) use self::occupants::Occupant;
+use self::place::{Place, choose_place};
 pub(super) use self::target::Target;
 use super::Postgres;
 use super::archive::ArchiveReader;
 use super::contents;
 use super::cures::Operation;
-use super::definition::Definition;
-use super::disposal::drop_unfinished;
 use super::list_file::ListFile;
-use super::passing::{self, Keeper, Number, Purpose};
+use super::passing::{self, Keeper, Number};
 use super::probe;
-use super::tools::Tool;
 use crate::error::{self, Error, Kind};
 use crate::guard::{Guard, Unguarded};
-use crate::{Activity, Contents as Found, FailedObject, OnError, Restore, RestoreOptions, Restored};
-
-/// Lines of pg_restore's stderr that are read for failed objects: several for each.
-const STDERR_LINES: usize = 20_000;
+use crate::{Activity, Contents as Found, FailedObject, Restore, RestoreOptions, Restored};
 
 /// A restore that waits for the table of contents, then feeds pg_restore.
 pub(super) struct PostgresRestore {
@@ -58,19 +57,10 @@ pub(super) struct PostgresRestore {
     keeper: Option<Keeper>,
     guard: Arc<dyn Guard>,
     running: Option<Running>,
+    /// From when the gate opens until it is known what became of the commit.
+    is_committing: Arc<AtomicBool>,
     warnings: Vec<Warning>,
     failed_objects: Vec<FailedObject>,
-}
-
-/// Where the dump goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
-    /// A new database of this name, which gets the target's name at the end.
-    Beside(String),
-    /// A new database that has the target's name from the start. What was there has this name meanwhile.
-    OwnName { aside: Option<String> },
-    /// The target, which is empty.
-    Direct { one_transaction: bool },
 }
 
 struct Running {
@@ -110,6 +100,7 @@ impl PostgresRestore {
             keeper: None,
             guard: Arc::new(Unguarded),
             running: None,
+            is_committing: Arc::default(),
             warnings,
             failed_objects: Vec::new(),
         })
@@ -122,240 +113,12 @@ impl PostgresRestore {
         }
     }
 
-    async fn start_tool(&mut self) -> Result<Running, Error> {
-        let tool = Tool::find("pg_restore", self.target.server_major, self.archive.oldest_reader()).await?;
-        self.make_place().await?;
-        let (source, database) = (&self.target.source, self.loaded_into());
-        let mut command =
-            tool.command(source).arguments(["--no-password", &format!("--dbname={}", source.conninfo(database))]);
-        if self.options.on_error == OnError::Stop {
-            command = command.arguments(["--exit-on-error"]);
-        } else {
-            // Only a talkative pg_restore names the object that an error is about.
-            command = command.arguments(["--verbose"]);
-            command.stderr = KeptLines { most: STDERR_LINES, wanted: failed::is_wanted };
-        }
-        if self.options.no_owner {
-            command = command.arguments(["--no-owner", "--no-privileges"]);
-        }
-        let mut gate = None;
-        if self.place == (Place::Direct { one_transaction: true }) {
-            command = command.arguments(["--single-transaction"]);
-            gate = Some(Gate::close(source, database, self.number).await?);
-        }
-        let addition = gate.as_ref().map(|gate| gate.addition(&self.archive));
-        let tablespaces = command::missing_tablespaces(source, database, self.archive.contents()).await?;
-        if tablespaces.is_some() {
-            command = command.arguments(["--no-tablespaces"]);
-        }
-        let selected = command::selected_entries(source, database, self.role, self.archive.contents()).await?;
-        let mut warnings: Vec<Warning> = tablespaces.into_iter().collect();
-        let mut list = None;
-        if let Some((mut entries, left_out)) = selected {
-            entries.extend(addition.iter().map(|addition| format!("{};\n", addition.id)));
-            let file = ListFile::of(&entries).map_err(|error| Error::failed(self.what(), error))?;
-            command = command.arguments([format!("--use-list={}", file.path())]);
-            warnings.extend(left_out);
-            list = Some(file);
-        }
-        command::allow_writing(&mut command, source, database).await?;
-        let started = command.start().map_err(|error| error::of_tool(self.what(), &error, |words| self.cure(words)))?;
-        self.warnings.extend(warnings);
-        if let Some(addition) = addition {
-            self.head = gate::add(std::mem::take(&mut self.head), &addition);
-        }
-        match started {
-            (process, Some(input), _) => Ok(Running { process, input, gate, _list: list }),
-            _ => Err(Error::failed(self.what(), "pg_restore has no input")),
-        }
-    }
-
-    /// Creates the database that is loaded into, unless it is the target itself.
-    async fn make_place(&mut self) -> Result<(), Error> {
-        match self.place.clone() {
-            Place::Direct { .. } => {
-                // Without one transaction, what is loaded stays: nothing begins that is not wanted any more.
-                self.guard.check().await?;
-                let fits =
-                    command::fits_one_transaction(&self.target.source, &self.target.database, self.archive.contents());
-                let one_transaction = self.options.on_error == OnError::Stop && fits.await?;
-                self.place = Place::Direct { one_transaction };
-            }
-            Place::Beside(name) => {
-                self.keeper = Some(Keeper::hold(&self.target.source, self.number).await?);
-                self.create(&name).await?;
-            }
-            Place::OwnName { aside } => {
-                self.keeper = Some(Keeper::hold(&self.target.source, self.number).await?);
-                let new = self.number.name(&self.target.database, Purpose::Restore);
-                self.create(&new).await?;
-                self.target.take_place(&new, aside.as_deref(), self.number, &*self.guard).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn create(&mut self, name: &str) -> Result<(), Error> {
-        let warnings = self.target.create(name, &Definition::of(self.archive.contents())).await?;
-        self.warnings.extend(warnings);
-        Ok(())
-    }
-
     fn what(&self) -> String {
         format!("could not restore database '{}'", self.target.database)
     }
 
     fn cure(&self, words: &str) -> Option<String> {
         self.target.source.cure(Operation::Restore, words)
-    }
-
-    /// Judges pg_restore's end. With [`OnError::Continue`], objects may have failed as long as it went through everything.
-    fn judge(&mut self, ended: Result<Option<String>, ProcessError>) -> Result<(), Error> {
-        match ended {
-            Ok(_) => Ok(()),
-            Err(ProcessError::Failed { stderr, .. })
-                if self.options.on_error == OnError::Continue && failed::went_through(&stderr) =>
-            {
-                self.failed_objects = failed::objects(&stderr, self.archive.contents(), &|words| self.cure(words));
-                Ok(())
-            }
-            Err(error) => Err(error::of_restore_tool(self.what(), &error, |words| self.cure(words))),
-        }
-    }
-
-    /// Gives the loaded database its place. The error comes with everything kept.
-    async fn put_in_place(&mut self) -> Result<Vec<Warning>, Error> {
-        let definition = Definition::of(self.archive.contents());
-        let loaded = self.loaded_into().to_owned();
-        let exists = self.found != Found::Absent;
-        let mut warnings = self.target.dress(&loaded, &definition, self.options.no_owner, exists, &*self.guard).await;
-        let place = self.place.clone();
-        if !matches!(place, Place::OwnName { .. }) {
-            warnings.extend(self.target.remark(&loaded, &definition, &*self.guard).await);
-        }
-        match place {
-            Place::Direct { .. } => {
-                // It is loaded, whatever this finds.
-                let differences = self.target.differences(&definition).await.unwrap_or_else(|error| {
-                    vec![Warning::new("locale", format!("the database's locale could not be compared: {error}"))]
-                });
-                warnings.extend(differences);
-            }
-            Place::OwnName { aside } => match self.target.keep_place(aside.as_deref(), &*self.guard).await {
-                Ok(said) => {
-                    warnings.extend(said);
-                    warnings.extend(self.target.remark(&loaded, &definition, &*self.guard).await);
-                }
-                Err(error) => {
-                    self.undo().await?;
-                    return Err(error);
-                }
-            },
-            Place::Beside(name) => match self.swap(&name).await {
-                Ok(said) => warnings.extend(said),
-                Err(error) if *error.kind() == Kind::Stopped => {
-                    self.undo().await?;
-                    return Err(error);
-                }
-                Err(error) => return Err(self.keep(&name, &error).await),
-            },
-        }
-        Ok(warnings)
-    }
-
-    async fn swap(&self, name: &str) -> Result<Vec<Warning>, Error> {
-        // It may have been filled meanwhile.
-        let found = contents::contents(&self.target.source, &self.target.database).await?;
-        if found == Found::Data && !self.options.overwrite {
-            return Err(Error::holds_data(format!("database '{}'", self.target.database)));
-        }
-        self.target.put_in_place(name, self.number, &*self.guard).await
-    }
-
-    async fn keep(&self, name: &str, error: &Error) -> Error {
-        match self.target.keep(name, self.number).await {
-            Ok(kept) => {
-                error::kept(&self.target.database, &kept, error)
-            }
-            Err(unmarked) => Error::failed(format!("'{}' could not be replaced: {error}", self.target.database), format!("the restored database is complete, but could not be marked as that: {unmarked}")).cure(format!(
-                    "Rename it before another restore removes it, as its owner or a superuser: ALTER DATABASE {} RENAME TO ...",
-                    probe::identifier(name)
-                )),
-        }
-    }
-
-    async fn undo(&self) -> Result<(), Error> {
-        let (source, database) = (&self.target.source, &self.target.database);
-        match &self.place {
-            Place::Direct { one_transaction: true } => Ok(()),
-            Place::Direct { one_transaction: false } => {
-                if self.archive.contents().entries.is_empty() {
-                    return Ok(());
-                }
-                Err(Error::failed(
-                    format!("database '{database}' was empty and is partly filled now"),
-                    "it was filled directly, and not in one transaction",
-                )
-                .cure("Empty it (DROP OWNED, or drop and create it), then restore again"))
-            }
-            Place::Beside(name) => drop_unfinished(source, name)
-                .await
-                .map_err(|error| Error::failed(format!("could not drop the unfinished database '{name}'"), error)),
-            Place::OwnName { .. } => match self.target.bring_back(self.number).await? {
-                true => Ok(()),
-                false => Err(Error::failed(
-                    format!("could not bring back '{database}'"),
-                    format!(
-                        "there is another '{database}' now; what it was before is '{}'",
-                        self.number.name(database, Purpose::Aside)
-                    ),
-                )),
-            },
-        }
-    }
-}
-
-/// Waits for the end of a pg_restore that has to pass a gate before its commit, and a guard with it.
-async fn through(
-    gate: Gate,
-    guard: &dyn Guard,
-    ended: impl Future<Output = Result<Option<String>, ProcessError>>,
-) -> Result<Result<Option<String>, ProcessError>, Error> {
-    let mut ended = std::pin::pin!(ended);
-    let gate = tokio::select! {
-        // It has failed before.
-        ended = &mut ended => return Ok(ended),
-        reached = gate.reached() => reached?,
-    };
-    guard.check().await?;
-    let _until_it_has_committed = gate.open().await?;
-    Ok(ended.await)
-}
-
-fn choose_place(
-    source: &Postgres,
-    found: Found,
-    options: RestoreOptions,
-    role: Role,
-    number: Number,
-) -> Result<Place, Error> {
-    let database = &*source.named_database()?;
-    match (found, role.can_create_databases) {
-        (Found::Empty, can_create) if options.in_place || !can_create || !role.owns_target => {
-            Ok(Place::Direct { one_transaction: true })
-        }
-        (_, false) => Err(Error::failed(format!("could not restore database '{database}'"), "this role may not create databases, and only an empty database can be filled without that"
-                ).cure("Give the role CREATEDB (ALTER ROLE ... CREATEDB), or restore into an existing empty database"
-                    )),
-        (_, true) if !role.owns_target => Err(Error::failed(format!("could not restore database '{database}'"), "the database belongs to another role, and only its owner can replace it").cure(source.with_role(&format!(
-                "Restore as its owner or a superuser, or under another name; or run as a superuser: ALTER DATABASE {} OWNER TO <role>",
-                probe::identifier(database)
-            )))),
-        (_, true) if options.in_place => {
-            let aside = (found != Found::Absent).then(|| number.name(database, Purpose::Aside));
-            Ok(Place::OwnName { aside })
-        }
-        (_, true) => Ok(Place::Beside(number.name(database, Purpose::Restore))),
     }
 }
 
@@ -386,7 +149,7 @@ impl Restore for PostgresRestore {
 
     fn activity(&self) -> Box<dyn Activity> {
         let (source, database) = (self.target.source.clone(), self.loaded_into().to_owned());
-        Box::new(activity::Sessions { source, database })
+        Box::new(activity::Sessions { source, database, is_committing: Arc::clone(&self.is_committing) })
     }
 
     async fn finish(&mut self) -> Result<(), Error> {
@@ -397,11 +160,13 @@ impl Restore for PostgresRestore {
         drop(input);
         // Dropped with a refusal, pg_restore is killed.
         let ended = process.finish(None);
-        let ended = match gate {
-            Some(gate) => through(gate, &*self.guard, ended).await?,
-            None => ended.await,
-        };
-        self.judge(ended)
+        match gate {
+            Some(gate) => self.through(gate, ended).await,
+            None => {
+                let ended = ended.await;
+                self.judge(ended)
+            }
+        }
     }
 
     async fn commit(mut self: Box<Self>) -> Result<Restored, Error> {
@@ -419,22 +184,10 @@ impl Restore for PostgresRestore {
             drop(process);
             drop(input);
         }
+        if self.is_committing.load(Ordering::Relaxed) {
+            return Err(self.unknown("the restore was given up while the server was committing it"));
+        }
         self.undo().await
-    }
-}
-
-impl PostgresRestore {
-    /// pg_restore has closed its input: its own words say why.
-    async fn failure_of_tool(&mut self) -> Error {
-        let Some(Running { process, input, .. }) = self.running.take() else {
-            return Error::failed(self.what(), "pg_restore is gone");
-        };
-        let failure = match process.finish(Some(EXIT_PATIENCE)).await {
-            Ok(_) => Error::failed(self.what(), "pg_restore stopped reading before the dump's end"),
-            Err(error) => error::of_restore_tool(self.what(), &error, |words| self.cure(words)),
-        };
-        drop(input);
-        failure
     }
 }
 
@@ -445,6 +198,9 @@ pub(super) async fn put_in_place(source: Postgres, kept: &str, guard: &dyn Guard
     let target = Target { source, database, server_major };
     let number = target.kept(kept).await?;
     let placed = target.put_in_place(kept, number, guard).await;
-    let warnings = placed.map_err(|error| error::kept(&target.database, kept, &error))?;
+    let warnings = placed.map_err(|error| match error.kind() {
+        Kind::Uncertain => error,
+        _ => error::kept(&target.database, kept, &error),
+    })?;
     Ok(Restored { warnings, ..Restored::whole(target.source.address()) })
 }

@@ -4,7 +4,8 @@ use super::Postgres;
 use super::connection::Connection;
 use super::cures::Operation;
 use super::psql_session::PsqlSession;
-use super::query::{self, QueryError};
+use super::query::{self, QUESTION_TIMEOUT};
+use super::query_error::QueryError;
 use crate::error::Error;
 
 /// A parameter that is unknown before PostgreSQL 14: without it, such a server has no limit either.
@@ -26,10 +27,10 @@ enum Line {
 }
 
 impl Session {
-    /// Opens a session; `what` fails with it.
+    /// Opens a session, within [`QUESTION_TIMEOUT`]; `what` fails with it.
     pub(super) async fn open(source: &Postgres, database: &str, what: String) -> Result<Self, Error> {
-        let connected = query::connect(source, database).await.map_err(|error| failed(source, &what, error))?;
-        let line = match connected {
+        let connecting = query::within(QUESTION_TIMEOUT, query::connect(source, database));
+        let line = match connecting.await.map_err(|error| failed(source, &what, error))? {
             Some(mut connection) => {
                 let set = connection.value(NO_IDLE_LIMIT).await;
                 set.map_err(|error| failed(source, &what, error))?;
@@ -40,19 +41,23 @@ impl Session {
         Ok(Self { source: source.clone(), what, line })
     }
 
-    /// Asks for one row of one field.
+    /// Asks for one row of one field, within [`QUESTION_TIMEOUT`].
     pub(super) async fn ask(mut self, sql: &str) -> Result<(Self, String), Error> {
         let value = self.value(sql).await?;
         Ok((self, value))
     }
 
     async fn value(&mut self, sql: &str) -> Result<String, Error> {
-        match &mut self.line {
+        let Self { source, what, line } = self;
+        match line {
             Line::Driver(connection) => {
                 let value = connection.value(sql).await;
-                value.map(Option::unwrap_or_default).map_err(|error| failed(&self.source, &self.what, error))
+                value.map(Option::unwrap_or_default).map_err(|error| failed(source, what, error))
             }
-            Line::Psql(session) => session.ask(&self.source, &self.what, sql).await,
+            Line::Psql(session) => {
+                let asking = async { Ok(session.ask(source, what, sql).await) };
+                query::within(QUESTION_TIMEOUT, asking).await.map_err(|error| failed(source, what, error))?
+            }
         }
     }
 }

@@ -68,7 +68,7 @@ fn verifier(
         return if needs_file {
             Err("no root certificate".to_owned())
         } else {
-            Ok(Arc::new(Unverified(Arc::clone(provider))))
+            Ok(Arc::new(Lenient { provider: Arc::clone(provider), chain: None }))
         };
     };
     let mut roots = RootCertStore::empty();
@@ -78,7 +78,8 @@ fn verifier(
     let full = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     let full = full.build().map_err(|error| error.to_string())?;
     // With a root certificate, libpq checks the chain in every mode.
-    Ok(if mode == "verify-full" { full } else { Arc::new(AnyName(full)) })
+    let lenient = |chain| Lenient { provider: Arc::clone(provider), chain: Some(chain) };
+    Ok(if mode == "verify-full" { full } else { Arc::new(lenient(full)) })
 }
 
 /// Returns the client's certificate and key, if there are any.
@@ -99,11 +100,16 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     certificates.map_err(|error| error.to_string())
 }
 
-/// Checks the chain of a certificate, whatever name it is for: `verify-ca`.
+/// Checks less of a server than rustls would: that it has the key of its certificate, and the certificate's chain if there is somebody
+/// to vouch for it, but not its name.
 #[derive(Debug)]
-struct AnyName(Arc<WebPkiServerVerifier>);
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    /// Checks the chain, as `verify-ca` does. `None` takes any certificate, as `prefer` and `require` without a root certificate do.
+    chain: Option<Arc<WebPkiServerVerifier>>,
+}
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for Lenient {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -112,8 +118,9 @@ impl ServerCertVerifier for AnyName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         // The name is checked after the chain.
-        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),
@@ -127,46 +134,7 @@ impl ServerCertVerifier for AnyName {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls12_signature(message, certificate, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.verify_tls13_signature(message, certificate, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_verify_schemes()
-    }
-}
-
-/// Takes any certificate, as `prefer` and `require` without a root certificate do: what travels is encrypted, for whomever.
-#[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unverified {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
     }
 
@@ -176,11 +144,11 @@ impl ServerCertVerifier for Unverified {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

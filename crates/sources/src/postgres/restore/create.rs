@@ -2,13 +2,14 @@
 
 use domain::Warning;
 
+use super::super::change;
 use super::super::definition::{Definition, Locale};
 use super::super::likeness;
 use super::super::probe::{execute, identifier, query};
 use super::super::tablespaces;
-use super::target::Target;
+use super::target::{Target, has_database};
 use crate::error::Error;
-use crate::guard::Guard;
+use crate::guard::{Guard, Unguarded};
 
 /// Maximum number of batches in which the properties of a database are set: enough to find dozens that fail.
 const MAX_BATCHES: u32 = 500;
@@ -31,8 +32,11 @@ impl Target {
         let mut refused = None;
         for locale in Locale::ALL {
             let options = definition.create_options(locale, self.server_major, has_tablespace);
-            match execute(&self.source, &format!("CREATE DATABASE {} {options}", identifier(name))).await {
-                Ok(_) => {
+            let sql = format!("CREATE DATABASE {} {options}", identifier(name));
+            // Nobody else creates a database of that name.
+            let created = change::once(&self.source, &sql, &has_database(name), &Unguarded).await;
+            match created.map_err(|error| error.into_error(&self.source, &sql)) {
+                Ok(()) => {
                     warnings.extend(refused.map(|error| locale_warning(definition, locale, &error)));
                     return Ok(warnings);
                 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::super::Postgres;
 use super::super::archive::{Addition, ArchiveReader};
+use super::super::change::{Extent, Work};
 use super::super::passing::Number;
 use super::super::session::Session;
 use crate::error::Error;
@@ -41,17 +42,19 @@ impl Gate {
         archive.addition(&stop(self.number))
     }
 
-    /// Waits until pg_restore has done everything but commit.
-    pub(super) async fn reached(mut self) -> Result<Self, Error> {
+    /// Waits until pg_restore has done everything but commit. Returns its transaction, too.
+    pub(super) async fn reached(mut self) -> Result<(Self, Work), Error> {
         let sql = format!(
-            "SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted AND {}",
+            "SELECT coalesce(min({}), '') FROM pg_catalog.pg_stat_activity WHERE pid IN \
+             (SELECT l.pid FROM pg_catalog.pg_locks l WHERE NOT granted AND {})",
+            Extent::Transaction.columns(),
             is_lock(GATE_CLASS, self.number)
         );
         loop {
             let (session, waiting) = self.session.ask(&sql).await?;
             self.session = session;
-            if waiting != "0" {
-                return Ok(self);
+            if let Some(work) = Work::parse(&waiting, Extent::Transaction) {
+                return Ok((self, work));
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
         }

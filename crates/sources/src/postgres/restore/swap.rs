@@ -1,16 +1,18 @@
-//! Marking and renaming databases: a restored one takes its place, is kept, or what was there is brought back.
+//! Marking and renaming databases: a restored one takes its place, or what was there is brought back.
 
 use std::time::Duration;
 
 use domain::Warning;
 
+use super::super::change;
 use super::super::disposal;
 use super::super::marks::{Mark, Marks};
 use super::super::passing::{Number, Purpose};
-use super::super::probe::{execute, execute_guarded, identifier};
+use super::super::probe::{execute, identifier, literal};
+use super::super::query_error::{QueryError, doing};
 use super::occupants::end_sessions;
 use super::target::Target;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::guard::{Guard, Unguarded};
 
 /// Attempts of a swap: sessions that reconnect at once, or that hold a lock, can thwart one.
@@ -23,14 +25,11 @@ const SWAP_PAUSE: Duration = Duration::from_secs(1);
 const IN_THE_WAY: [&str; 2] = ["55006", "55P03"];
 
 impl Target {
-    /// Notes on a restored database that it is complete, so that no later restore removes it.
-    async fn mark_complete(&self, name: &str) -> Result<(), Error> {
-        let marks = Marks::read(&self.source).await?;
-        let mark = Mark::Complete(self.database.clone());
-        execute(&self.source, &marks.set(name, name, Some(&mark))).await.map(drop)
-    }
-
     /// Puts a complete database into its place. What was there is dropped.
+    ///
+    /// # Errors
+    /// [`Kind::Uncertain`] if it is not known whether that happened. `new` is marked as complete ([`Self::mark_complete`]): whatever
+    /// happened, no later restore removes it.
     pub(super) async fn put_in_place(
         &self,
         new: &str,
@@ -39,13 +38,35 @@ impl Target {
     ) -> Result<Vec<Warning>, Error> {
         let own = &self.database;
         if !self.has_database(own).await? {
-            self.rename(&[Rename::unmarked(new, own)], guard).await?;
-            return Ok(Vec::new());
+            let placed = self.rename(&[Rename::unmarked(new, own)], guard).await;
+            return placed.map(|()| Vec::new()).map_err(|error| self.unknown_swap(error, new, None));
         }
         let replaced = number.name(own, Purpose::Replaced);
         let renames = [Rename { from: own, to: &replaced, mark: Some(Mark::Replaced) }, Rename::unmarked(new, own)];
-        self.rename(&renames, guard).await?;
+        let swapped = self.rename(&renames, guard).await;
+        swapped.map_err(|error| self.unknown_swap(error, new, Some(&replaced)))?;
         Ok(disposal::drop_replaced(&self.source, &replaced).await)
+    }
+
+    /// Says what to look for after a swap whose outcome is not known.
+    fn unknown_swap(&self, error: Error, new: &str, replaced: Option<&str>) -> Error {
+        let own = &self.database;
+        let then = match replaced {
+            Some(replaced) => format!(
+                "'{own}' is the restored database, and what it replaced is '{replaced}' until the next restore there removes it"
+            ),
+            None => format!("'{own}' is the restored database"),
+        };
+        unknown(error, || {
+            (
+                format!("it is unknown whether the restored database has become '{own}'"),
+                format!(
+                    "List the databases there. If there is no '{new}', {then}. If there is a '{new}', nothing was replaced: it is \
+                     the restored database, complete, and no restore removes it. Put it in its place with dbackup restore \
+                     --put-in-place '{new}'"
+                ),
+            )
+        })
     }
 
     /// Gives a new, empty database the target's name, for a restore that loads under it. What is there is moved `aside`.
@@ -68,17 +89,45 @@ impl Target {
     }
 
     /// Ends a restore that loaded under the target's name. What was moved aside is dropped.
-    pub(super) async fn keep_place(&self, aside: Option<&str>, guard: &dyn Guard) -> Result<Vec<Warning>, Error> {
+    ///
+    /// # Errors
+    /// [`Kind::Uncertain`] if it is not known whether that happened.
+    pub(super) async fn keep_place(
+        &self,
+        number: Number,
+        aside: Option<&str>,
+        guard: &dyn Guard,
+    ) -> Result<Vec<Warning>, Error> {
+        let (own, loading) = (&self.database, Mark::Loading(number));
         let marks = Marks::read(&self.source).await?;
-        let unmark = marks.set(&self.database, &self.database, None);
-        let Some(aside) = aside else {
-            execute_guarded(&self.source, &unmark, guard).await?;
-            return Ok(Vec::new());
-        };
+        let mut sql = marks.set(own, own, None);
         // Only marks change: a rename would fail at whoever is connected to what was moved aside.
-        let replaced = marks.set(aside, aside, Some(&Mark::Replaced));
-        execute_guarded(&self.source, &format!("{unmark}; {replaced}"), guard).await?;
-        Ok(disposal::drop_replaced(&self.source, aside).await)
+        if let Some(aside) = aside {
+            sql = format!("{sql}; {}", marks.set(aside, aside, Some(&Mark::Replaced)));
+        }
+        let names: Vec<&str> = [own.as_str()].into_iter().chain(aside).collect();
+        let kept = self.change_in_tries(&sql, &loading.question(own, false), &names, guard).await;
+        kept.map_err(|error| {
+            unknown(error, || {
+                let otherwise = match aside {
+                    Some(aside) => format!(
+                        "'{own}' as it was before is '{aside}', and the next restore there gives it its name back"
+                    ),
+                    None => format!("restore again into '{own}', and replace it"),
+                };
+                (
+                    format!("it is unknown whether the restored database stays as '{own}'"),
+                    format!(
+                        "Look at the comment of database '{own}'. If it does not end with [dbackup is restoring it: {number}], the \
+                         restore is complete. If it does, {otherwise}"
+                    ),
+                )
+            })
+        })?;
+        match aside {
+            Some(aside) => Ok(disposal::drop_replaced(&self.source, aside).await),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Undoes [`Self::take_place`], however far it came, and drops what was loaded. Returns `false`, and does nothing, if the database of
@@ -109,9 +158,14 @@ impl Target {
         if has_aside {
             renames.push(Rename::unmarked(aside, own));
         }
-        let failed = |error| {
-            let kept = if has_aside { format!(", which is kept as '{aside}'") } else { String::new() };
-            Error::failed(format!("could not bring back '{own}'{kept}"), error)
+        let failed = |error: Error| {
+            let kept = match error.kind() {
+                Kind::Uncertain => format!(", which is '{aside}' unless it has its name already"),
+                _ => format!(", which is kept as '{aside}'"),
+            };
+            let kept = if has_aside { kept } else { String::new() };
+            let what = format!("could not bring back '{own}'{kept}");
+            Error::new(error.kind().clone(), what, error).cure("The next restore there tries it again")
         };
         if !renames.is_empty() {
             self.rename(&renames, &Unguarded).await.map_err(failed)?;
@@ -125,63 +179,58 @@ impl Target {
     }
 
     /// Ends the sessions of databases and renames them, in one transaction: there is no moment without a database of the target's name.
-    /// Sessions that come back at once, and locks, make it fail as a whole, and it is tried again after a pause.
     async fn rename(&self, renames: &[Rename<'_>], guard: &dyn Guard) -> Result<(), Error> {
         let marks = Marks::read(&self.source).await?;
         let names: Vec<&str> = renames.iter().map(|rename| rename.from).collect();
         let sql = rename_sql(&marks, renames).join("; ");
         let sql = format!("{}; SET LOCAL lock_timeout = '{SWAP_LOCK_TIMEOUT}'; {sql}", end_sessions(&names));
-        for attempt in 1..=SWAP_ATTEMPTS {
+        let happened = match renames.first() {
+            Some(rename) => self.is_renamed(rename.from, rename.to).await?,
+            None => return Ok(()),
+        };
+        self.change_in_tries(&sql, &happened, &names, guard).await
+    }
+
+    /// Returns a question that has a row once a database has another name: its OID stays.
+    pub(super) async fn is_renamed(&self, from: &str, to: &str) -> Result<String, Error> {
+        let oid = format!("SELECT oid FROM pg_catalog.pg_database WHERE datname = {}", literal(from));
+        let oid = execute(&self.source, &oid).await?.into_iter().flatten().next().unwrap_or_else(|| "0".to_owned());
+        Ok(format!("SELECT 1 FROM pg_catalog.pg_database WHERE oid = {oid} AND datname = {}", literal(to)))
+    }
+
+    /// Changes names or marks of databases. Sessions that come back at once, locks, and a guard that does not answer make it fail as a
+    /// whole, and it is tried again after a pause, in which nothing is locked. The guard is asked before each try, for as long as it takes.
+    async fn change_in_tries(&self, sql: &str, happened: &str, names: &[&str], guard: &dyn Guard) -> Result<(), Error> {
+        for tries_left in (0..SWAP_ATTEMPTS).rev() {
             guard.check().await?;
-            match execute_guarded(&self.source, &sql, guard).await {
-                Err(error) if error.native_code_text().is_some_and(|code| IN_THE_WAY.contains(&code)) => {
-                    if attempt == SWAP_ATTEMPTS {
-                        return Err(self.in_the_way(error.what().to_owned(), &names).await);
-                    }
-                    tokio::time::sleep(SWAP_PAUSE).await;
+            let Err(error) = change::once(&self.source, sql, happened, guard).await else { break };
+            let is_in_the_way = error.sqlstate().is_some_and(|code| IN_THE_WAY.contains(&code));
+            match error {
+                _ if is_in_the_way && tries_left == 0 => {
+                    return Err(self.in_the_way(doing(&self.source, sql), names).await);
                 }
-                result => return result.map(drop),
+                QueryError::Unconfirmed if tries_left > 0 => {}
+                _ if is_in_the_way => {}
+                error => return Err(error.into_error(&self.source, sql)),
             }
+            tokio::time::sleep(SWAP_PAUSE).await;
         }
         Ok(())
     }
+}
 
-    /// Returns the restored database, under the name that says what it is if it can have that.
-    ///
-    /// # Errors
-    /// If it can be told by neither its mark nor its name, so that the next restore would remove it.
-    pub(super) async fn keep(&self, new: &str, number: Number) -> Result<String, Error> {
-        // Sessions that work in it are in the way of a name, but not of a mark.
-        let marked = self.mark_complete(new).await;
-        let kept = number.name(&self.database, Purpose::Restored);
-        let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(new), identifier(&kept));
-        match execute(&self.source, &format!("{}; {sql}", end_sessions(&[new]))).await {
-            Ok(_) => Ok(kept),
-            Err(_) => marked.map(|()| new.to_owned()),
-        }
-    }
+/// Makes an error one of which the caller knows the outcome, or finds it out.
+pub(super) fn certain(error: Error) -> Error {
+    if *error.kind() == Kind::Uncertain { error.with_kind(Kind::Unavailable) } else { error }
+}
 
-    /// Returns the number of a complete database that waits for the target's place.
-    ///
-    /// # Errors
-    /// [`Kind::Invalid`](crate::Kind::Invalid) for any other database.
-    pub(super) async fn kept(&self, kept: &str) -> Result<Number, Error> {
-        let refuse = |why: &str| Err(Error::invalid(format!("'{kept}' {why}")));
-        if !self.has_database(kept).await? {
-            return refuse("is no database of this server");
-        }
-        let mark = Marks::read(&self.source).await?.of(kept);
-        let name = kept.rsplit_once("__dbackup_restored_").map(|(name, _)| name);
-        match (Number::of_name(kept), mark, name) {
-            (Some(number), Some(Mark::Complete(database)), _) if database == self.database => Ok(number),
-            (Some(_), Some(Mark::Complete(database)), _) => {
-                refuse(&format!("was restored for '{database}': name that as the target"))
-            }
-            // As the versions before marks kept them.
-            (Some(number), None, Some(name)) if self.database.starts_with(name) => Ok(number),
-            _ => refuse("is not a complete database that a restore has kept"),
-        }
+/// Gives an error whose outcome is not known the words for what to look for.
+fn unknown(error: Error, words: impl FnOnce() -> (String, String)) -> Error {
+    if *error.kind() != Kind::Uncertain {
+        return error;
     }
+    let (what, cure) = words();
+    error.with_what(what).cure(cure)
 }
 
 /// A database that gets another name, and with it a mark or none.

@@ -20,7 +20,11 @@ impl Target {
 
     /// Returns whether the server has a database of that name.
     pub(super) async fn has_database(&self, name: &str) -> Result<bool, Error> {
-        let sql = format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(name));
-        Ok(!execute(&self.source, &sql).await?.is_empty())
+        Ok(!execute(&self.source, &has_database(name)).await?.is_empty())
     }
+}
+
+/// Returns a question that has a row if the server has a database of that name.
+pub(super) fn has_database(name: &str) -> String {
+    format!("SELECT 1 FROM pg_catalog.pg_database WHERE datname = {}", literal(name))
 }
