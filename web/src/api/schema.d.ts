@@ -417,7 +417,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, bytes, the `result` if it has grown), `log` (`runId` has more of it) and
+         * What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, a `RunProgress`, the `result` if it has grown), `log` (`runId` has more of it) and
          *     `missed` (the reader was too slow: read again what is shown). Nothing is repeated; what counts is read from the other addresses.
          */
         get: operations["get_events"];
@@ -1422,6 +1422,22 @@ export interface components {
             /** @description App Secret of Dropbox. Next to the App Key. Stored encrypted. Never shown again. */
             appSecret?: components["schemas"]["SecretField"];
         };
+        /** @description How far a destination is. */
+        DestinationProgress: {
+            /** @description The destination's id. */
+            id: string;
+            /** @description Its name at the time. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Bytes that the storage has acknowledged: of copies that are complete, and of the one in progress.
+             */
+            acknowledgedBytes: number;
+            /** @description Where its copy of the database in progress stands. */
+            state: components["schemas"]["DestinationState"];
+            /** @description Why the copy failed, in short. */
+            error?: string | null;
+        };
         /** @description Where backups are stored. */
         DestinationSettings: components["schemas"]["DestinationSettingsDropbox"] | components["schemas"]["DestinationSettingsFolder"];
         /**
@@ -1484,6 +1500,11 @@ export interface components {
             /** @description The day on which it is full at the present rate; absent if it does not fill, or that cannot be said. */
             fullOn?: string | null;
         };
+        /**
+         * @description Where a destination's copy of the database in progress stands.
+         * @enum {string}
+         */
+        DestinationState: "waiting" | "uploading" | "verifying" | "committed" | "failed";
         /** @description A link that works once. */
         DownloadBegun: {
             /** @description Relative to this server. */
@@ -1800,19 +1821,21 @@ export interface components {
                 cancelRequested: boolean;
                 /**
                  * Format: int64
-                 * @description Bytes out of the database, or into it.
+                 * @description Bytes read from the database, or taken by the target of a restore.
                  */
                 dumpedBytes: number;
                 /**
                  * Format: int64
-                 * @description Bytes after compression and encryption.
+                 * @description Bytes after compression and encryption; of a copy, bytes read from its source.
                  */
                 storedBytes: number;
                 /**
                  * Format: int64
-                 * @description Bytes that the destinations have taken, or that were read.
+                 * @description Bytes that the slowest destination that still takes part has acknowledged; of a restore, bytes that were read.
                  */
                 sentBytes: number;
+                /** @description How far each destination of a backup or a copy is. */
+                destinations: components["schemas"]["DestinationProgress"][];
                 /** @description Why it did not succeed, or not in full. */
                 error?: string | null;
                 /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
@@ -2141,19 +2164,21 @@ export interface components {
             cancelRequested: boolean;
             /**
              * Format: int64
-             * @description Bytes out of the database, or into it.
+             * @description Bytes read from the database, or taken by the target of a restore.
              */
             dumpedBytes: number;
             /**
              * Format: int64
-             * @description Bytes after compression and encryption.
+             * @description Bytes after compression and encryption; of a copy, bytes read from its source.
              */
             storedBytes: number;
             /**
              * Format: int64
-             * @description Bytes that the destinations have taken, or that were read.
+             * @description Bytes that the slowest destination that still takes part has acknowledged; of a restore, bytes that were read.
              */
             sentBytes: number;
+            /** @description How far each destination of a backup or a copy is. */
+            destinations: components["schemas"]["DestinationProgress"][];
             /** @description Why it did not succeed, or not in full. */
             error?: string | null;
             /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */

@@ -51,9 +51,10 @@ async fn fetch_stored(
     let (examined, mut download) = runner::restore::open_examined(destination, path).await?;
     let mut digester = Digester::default();
     while let Some(piece) = download.next().await? {
-        progress.add_sent(piece.len());
+        progress.add_read(piece.len());
         digester.update(&piece);
         target.write(&piece)?;
+        progress.add_dumped(piece.len());
     }
     let found = digester.finish();
     let checks = examined.compare(path, &found.sha256)?;
@@ -68,6 +69,7 @@ async fn fetch_dump(
     let mut opened = runner::open(request, progress).await?;
     while let Ok(Some(piece)) = opened.pieces.receive().await {
         target.write(&piece)?;
+        progress.add_dumped(piece.len());
     }
     let (decoded, checks) = opened.finish_checked().await?;
     Ok((decoded.plain.size, checks))

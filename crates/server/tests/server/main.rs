@@ -14,6 +14,7 @@ mod interruptions;
 mod limits;
 mod outages;
 mod places;
+mod progress;
 mod proxies;
 mod requests;
 mod routes;
