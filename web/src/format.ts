@@ -15,6 +15,11 @@ export function size(bytes: number): string {
   return `${unit === 0 ? whole.format(value) : tenths.format(value)} ${UNITS[unit]}`;
 }
 
+const hundredths = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 0 });
+
+/** A share of 1: "42%". Nothing is said to be complete that is not. */
+export const percent = (share: number): string => hundredths.format(share < 1 ? Math.min(share, 0.99) : 1);
+
 export const count = (value: number): string => whole.format(value);
 
 /** "1 job", "12 jobs". */

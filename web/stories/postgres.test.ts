@@ -94,6 +94,8 @@ test('a run that goes on tells its stages and its speed, database by database, a
   await page.getByText('of 3 databases through').or(page.getByText('of 4 databases through')).waitFor();
   await page.getByText('Waiting for its turn').first().waitFor();
   await page.getByText(/ read → .* compressed and encrypted → .* sent/).waitFor();
+  const bar = page.getByRole('progressbar', { name: 'Offsite' });
+  expect(await bar.getAttribute('aria-valuetext')).toMatch(/(waiting|uploading|verifying|verified)$/);
   await page.getByText(/(Being dumped and sent|Dumped, being proved)/).waitFor();
   await world.look('run, going');
   await page.getByText(/^1 of /).waitFor({ timeout: 30_000 });

@@ -49,7 +49,8 @@ macro_rules! destination_conformance {
                 a_companion_comes_with_its_file_and_never_without
                 only_what_arrived_is_sealed_and_only_what_was_sealed_is_published
                 a_closed_gate_publishes_nothing
-                an_interrupted_upload_goes_on_or_says_that_it_cannot,
+                an_interrupted_upload_goes_on_or_says_that_it_cannot
+                what_is_acknowledged_is_never_more_than_was_written_and_all_of_it_once_published,
             reading: a_proof_says_what_is_there_and_how_that_is_known
                 whether_a_file_is_there_is_known_without_reading_it
                 a_listing_comes_in_pages_that_are_all_there_is

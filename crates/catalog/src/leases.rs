@@ -5,7 +5,7 @@
 //! watching server measures that with a monotonic clock, so it does not depend on wall clocks.
 
 use domain::outcome::RunStatus;
-use domain::run::RunResult;
+use domain::run::{RunProgress, RunResult};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -47,8 +47,9 @@ pub struct RunEnd {
     pub error: Option<String>,
     /// See [`Run::result`]; `None` keeps the one that was recorded last.
     pub result: Option<RunResult>,
-    /// Bytes: dumped, stored, sent.
-    pub bytes: [i64; 3],
+    /// How far it was.
+    #[serde(default)]
+    pub progress: RunProgress,
 }
 
 /// How an abandoned run ends.
@@ -97,7 +98,7 @@ impl Catalog {
         sql::one(&self.db, &text, values![worker, now, milliseconds_of(lease)]).await
     }
 
-    /// Renews the lease and records progress: bytes (dumped, stored, sent) and, if it has changed, the result so far. Returns
+    /// Renews the lease and records progress and, if it has changed, the result so far. Returns
     /// whether cancellation was requested, or `None` if another worker owns the run.
     ///
     /// # Errors
@@ -107,17 +108,17 @@ impl Catalog {
         id: &str,
         fence: i64,
         lease: SignedDuration,
-        bytes: [i64; 3],
+        progress: &RunProgress,
         result: Option<&RunResult>,
     ) -> Result<Option<bool>, Error> {
         let clock = self.db.clock();
         let text = format!(
             "UPDATE runs SET lease_until = {clock} + $3, dumped_bytes = $4, stored_bytes = $5, sent_bytes = $6, \
-             result = COALESCE($7, result) WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested"
+             destinations = $7, result = COALESCE($8, result) WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested"
         );
-        let [dumped, stored, sent] = bytes;
-        let result = result.map(json).transpose()?;
-        let values = values![id, fence, milliseconds_of(lease), dumped, stored, sent, result];
+        let [dumped, stored, sent] = bytes_of(progress);
+        let (destinations, result) = (json(&progress.destinations)?, result.map(json).transpose()?);
+        let values = values![id, fence, milliseconds_of(lease), dumped, stored, sent, destinations, result];
         sql::value(&self.db, &text, values).await
     }
 
@@ -142,9 +143,9 @@ impl Catalog {
     async fn finish(&self, id: &str, fence: i64, which: &str, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
         let text = format!(
             "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
-             stored_bytes = $8, sent_bytes = $9, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
+             stored_bytes = $8, sent_bytes = $9, destinations = $10, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
         );
-        let [dumped, stored, sent] = end.bytes;
+        let [dumped, stored, sent] = bytes_of(&end.progress);
         let values = values![
             id,
             fence,
@@ -154,7 +155,8 @@ impl Catalog {
             at,
             dumped,
             stored,
-            sent
+            sent,
+            json(&end.progress.destinations)?
         ];
         Ok(sql::run(&self.db, &text, values).await? > 0)
     }
@@ -219,6 +221,12 @@ impl Catalog {
         let text = "SELECT fence FROM runs WHERE id = $1 AND fence = $2 AND state = 'running' AND NOT cancel_requested";
         Ok(sql::value::<i64>(&self.db, text, values![id, fence]).await?.is_some())
     }
+}
+
+/// Returns the columns of the bytes: dumped, stored, sent.
+fn bytes_of(progress: &RunProgress) -> [i64; 3] {
+    let RunProgress { dumped_bytes, stored_bytes, sent_bytes, .. } = *progress;
+    [dumped_bytes, stored_bytes, sent_bytes].map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
 fn milliseconds_of(lease: SignedDuration) -> i64 {

@@ -1,7 +1,7 @@
 //! Runs: each backup, restore and copy, as it is queued and listed. `leases.rs` has what workers do with them.
 
 use domain::outcome::RunStatus;
-use domain::run::{Cause, RunKind, RunResult, RunSpec};
+use domain::run::{Cause, DestinationProgress, RunKind, RunResult, RunSpec};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
@@ -38,8 +38,10 @@ pub struct Run {
     pub dumped_bytes: i64,
     /// Bytes after compression and encryption.
     pub stored_bytes: i64,
-    /// Bytes written to all destinations, or read from one.
+    /// Bytes that the slowest destination has acknowledged, or that were read from one.
     pub sent_bytes: i64,
+    /// How far each destination is.
+    pub destinations: Vec<DestinationProgress>,
     /// Why it did not succeed.
     pub error: Option<String>,
     /// The result, so far if the run has not ended.
@@ -94,6 +96,7 @@ record!(Run, "runs", {
     dumped_bytes,
     stored_bytes,
     sent_bytes,
+    destinations,
     error,
     result,
     created_at,

@@ -1,5 +1,6 @@
 //! What a person or a script sees. Results go to standard output; notes, errors and progress to standard error.
 
+mod live;
 mod progress;
 mod remarks;
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-pub(crate) use progress::ProgressDisplay;
+pub(crate) use progress::{Direction, ProgressDisplay, RemoteProgress};
 
 /// The first error of standard output.
 static FAILURE: Mutex<Option<std::io::Error>> = Mutex::new(None);
@@ -40,9 +41,7 @@ pub(crate) fn json(object: &Value) {
 
 /// A remark, in which nothing acts on a terminal. A standard error that nobody reads delays it by a second once, and stops nothing.
 pub(crate) fn note(text: &str) {
-    // A live progress line may stand there.
-    let clear = if is_watched() { "\r\x1b[K" } else { "" };
-    remarks::write(format!("{clear}{}\n", lines(text)));
+    live::write_above(&lines(text));
 }
 
 /// What went wrong.

@@ -6,7 +6,7 @@ use adapter::destination::{Destination, Expected, How, put};
 use adapter::{Authorization, Error, Kind};
 use bytes::Bytes;
 use dropbox::{Client, Endpoints, Settings};
-use dropbox_emulator::{Config, Emulator};
+use dropbox_emulator::{Config, Emulator, Fault, FaultKind};
 
 async fn folder() -> Subject {
     let folder = tempfile::tempdir().unwrap();
@@ -60,6 +60,18 @@ async fn a_missing_base_folder_is_not_made() {
     assert!(destination.list("").await.is_err());
     let error = destination.create("job/x").await.err().unwrap().to_string();
     assert!(error.contains("mount the disk"), "{error}");
+}
+
+#[tokio::test]
+async fn what_waits_in_the_memory_of_an_upload_is_not_acknowledged() {
+    let emulator = Emulator::start(Config::default()).await.unwrap();
+    let destination = destinations::parse("dropbox:/b", |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    emulator.control().inject(Fault::next("upload_session/append_v2", FaultKind::StalledAnswer).times(1000));
+    let mut upload = destination.create("job/x").await.unwrap();
+    let acknowledged = upload.acknowledged();
+    // Taken by the client, which sends it meanwhile.
+    upload.write(Bytes::from(vec![7; 20_000_000])).await.unwrap();
+    assert_eq!(acknowledged.get(), 0, "Dropbox has answered nothing");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What a run is to do, and what it came to. All of it is data: it is stored, sent to browsers, and can go to another machine.
 
+mod progress;
 mod result;
 mod spec;
 
@@ -7,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use progress::{DestinationProgress, DestinationState, RunProgress};
 pub use result::{
     BackupResult, CopiedTo, CopyResult, DatabaseResult, FailedObject, MissingCopy, RestoreResult, RetryOption,
     RunResult, Stage, StoredCopy,

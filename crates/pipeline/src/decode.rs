@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 
 use crate::digest::{Digested, Digester};
 use crate::keys::Identity;
-use crate::progress::Progress;
 use crate::stream::{Interrupted, PIECE_SIZE, Receiver, Sender};
 
 const AGE_MAGIC: &[u8] = b"age-encryption.org/";
@@ -78,7 +77,6 @@ pub fn decode<E: Send + 'static>(
     keys: Keys,
     input: Receiver,
     output: Sender,
-    progress: Progress,
     verify: impl FnOnce(&Decoded) -> Result<(), E> + Send + 'static,
 ) -> JoinHandle<Result<Result<Decoded, E>, DecodeError>> {
     tokio::task::spawn_blocking(move || {
@@ -95,7 +93,6 @@ pub fn decode<E: Send + 'static>(
                     break;
                 }
                 plain.update(&piece);
-                progress.add_dumped(piece.len());
                 let ready = std::mem::replace(&mut held, piece);
                 if !ready.is_empty() {
                     output.blocking_send(ready)?;

@@ -1,13 +1,12 @@
 //! One stream to several readers. A reader that goes away does not stop the others; the slowest sets the pace.
 
-use crate::progress::Progress;
 use crate::stream::{Interrupted, Receiver, Sender};
 
 /// Copies `input` to every output until its end. An interrupted input interrupts every output.
 ///
 /// # Errors
 /// If the input was interrupted, or every reader is gone.
-pub async fn fan_out(mut input: Receiver, outputs: Vec<Sender>, progress: &Progress) -> Result<(), Interrupted> {
+pub async fn fan_out(mut input: Receiver, outputs: Vec<Sender>) -> Result<(), Interrupted> {
     let mut outputs: Vec<Option<Sender>> = outputs.into_iter().map(Some).collect();
     while let Some(piece) = input.receive().await? {
         for output in &mut outputs {
@@ -20,7 +19,6 @@ pub async fn fan_out(mut input: Receiver, outputs: Vec<Sender>, progress: &Progr
         if outputs.iter().all(Option::is_none) {
             return Err(Interrupted);
         }
-        progress.add_sent(piece.len());
     }
     for sender in outputs.into_iter().flatten() {
         // A reader that left this late has an error of its own to tell.
@@ -50,17 +48,16 @@ mod tests {
         let (left_sender, left) = stream::channel();
         let (gone_sender, gone) = stream::channel();
         drop(gone);
-        let (progress, outputs) = (Progress::default(), vec![gone_sender, left_sender]);
+        let outputs = vec![gone_sender, left_sender];
         let feed = async {
             for _ in 0..20 {
                 sender.send(Bytes::from_static(b"abc")).await.unwrap();
             }
             sender.end().await.unwrap();
         };
-        let ((), copied, collected) = tokio::join!(feed, fan_out(input, outputs, &progress), collect(left));
+        let ((), copied, collected) = tokio::join!(feed, fan_out(input, outputs), collect(left));
         assert_eq!(copied, Ok(()));
         assert_eq!(collected.unwrap(), b"abc".repeat(20));
-        assert_eq!(progress.snapshot().sent, 60);
     }
 
     #[tokio::test]
@@ -69,8 +66,7 @@ mod tests {
         let (output, reader) = stream::channel();
         sender.send(Bytes::from_static(b"abc")).await.unwrap();
         drop(sender);
-        let progress = Progress::default();
-        let (copied, collected) = tokio::join!(fan_out(input, vec![output], &progress), collect(reader));
+        let (copied, collected) = tokio::join!(fan_out(input, vec![output]), collect(reader));
         assert_eq!(copied, Err(Interrupted));
         assert_eq!(collected, Err(Interrupted));
     }

@@ -26,4 +26,4 @@ pub use digest::{Digested, Digester};
 pub use encode::{EncodeError, Encoded, encode};
 pub use fan_out::fan_out;
 pub use private_file::PrivateFile;
-pub use progress::Progress;
+pub use progress::{Counter, Progress};

@@ -44,10 +44,7 @@ async fn collect(mut receiver: stream::Receiver) -> (Vec<u8>, bool) {
 
 async fn run_decode(stored: &[u8], identities: Vec<Identity>) -> (Result<Decoded, DecodeError>, Vec<u8>, bool) {
     let ((sender, input), (output, plain)) = (stream::channel(), stream::channel());
-    let decoding =
-        decode::<Infallible>(Keys { identities, must_be_encrypted: false }, input, output, Progress::default(), |_| {
-            Ok(())
-        });
+    let decoding = decode::<Infallible>(Keys { identities, must_be_encrypted: false }, input, output, |_| Ok(()));
     let stored = Bytes::copy_from_slice(stored);
     tokio::spawn(async move {
         for piece in stored.chunks(70_001) {
@@ -123,7 +120,7 @@ async fn a_key_that_does_not_fit_says_so_before_any_byte() {
 async fn plain_data_does_not_pass_for_an_encrypted_backup() {
     let ((sender, input), (output, plain)) = (stream::channel(), stream::channel());
     let keys = Keys { identities: vec![Identity::generate()], must_be_encrypted: true };
-    let decoding = decode::<Infallible>(keys, input, output, Progress::default(), |_| Ok(()));
+    let decoding = decode::<Infallible>(keys, input, output, |_| Ok(()));
     sender.send(Bytes::from_static(b"SQLite format 3\0planted")).await.unwrap();
     assert_eq!(collect(plain).await, (vec![], false));
     assert!(matches!(decoding.await.unwrap(), Err(DecodeError::NotEncrypted)));
@@ -133,7 +130,7 @@ async fn plain_data_does_not_pass_for_an_encrypted_backup() {
 async fn a_refusal_at_the_end_holds_the_last_piece_back() {
     let (_, stored) = run_encode(b"short", Compression::None, vec![]).await;
     let ((sender, input), (output, plain)) = (stream::channel(), stream::channel());
-    let decoding = decode(Keys::default(), input, output, Progress::default(), |_| Err("no"));
+    let decoding = decode(Keys::default(), input, output, |_| Err("no"));
     sender.send(stored.into()).await.unwrap();
     sender.end().await.unwrap();
     assert_eq!(collect(plain).await, (vec![], false));

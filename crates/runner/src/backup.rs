@@ -39,7 +39,7 @@ pub struct BackupRequest<'a> {
     /// The host name of this machine, kept in the sidecar.
     pub host: Option<String>,
     /// Where it goes.
-    pub destinations: Vec<Arc<dyn Destination>>,
+    pub destinations: Vec<NamedDestination>,
     /// The job's name, which is its folder.
     pub job: String,
     /// How it is compressed.
@@ -62,6 +62,24 @@ pub struct BackupRequest<'a> {
     pub signer: Option<Arc<Signer>>,
 }
 
+/// A destination as those know it who asked for the run.
+#[derive(Clone)]
+pub struct NamedDestination {
+    /// Its id; on the command line, its address.
+    pub id: String,
+    /// What the user calls it.
+    pub name: String,
+    /// The place itself.
+    pub destination: Arc<dyn Destination>,
+}
+
+/// A destination that has no other name than its address.
+impl From<Arc<dyn Destination>> for NamedDestination {
+    fn from(destination: Arc<dyn Destination>) -> Self {
+        Self { id: destination.name(), name: destination.name(), destination }
+    }
+}
+
 /// Backs up every database of the request, one after another. `cancel` stops the run at any time before a database's copies
 /// are published, which is short and is finished, so that no half of a pair is left.
 pub async fn back_up(
@@ -70,14 +88,20 @@ pub async fn back_up(
     cancel: &CancellationToken,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> RunReport {
+    progress.set_destinations(request.destinations.iter().map(|place| (place.id.clone(), place.name.clone())));
     let mut places: Vec<Place<'_>> =
         request.destinations.iter().map(|destination| Place::new(destination, request.stall_timeout)).collect();
     let mut databases = Vec::with_capacity(request.databases.len());
     for database in &request.databases {
         on_event(Event::Started { database });
-        let report = match copy_database(request, database, &mut places, progress, cancel, on_event).await {
+        progress.begin_database();
+        let turn = Turn { request, database, progress, on_event };
+        let report = match turn.copy(&mut places, cancel).await {
             Ok(report) => report,
             Err(failure) => {
+                for index in 0..places.len() {
+                    progress.failed(index, &failure.to_string());
+                }
                 on_event(Event::Failed { database, failure: &failure });
                 let (copies, warnings) = (Vec::new(), Vec::new());
                 DatabaseReport { database: database.clone(), failure: Some(failure), warnings, copies }
@@ -100,51 +124,114 @@ pub async fn back_up(
     RunReport { run_id: request.run_id.clone(), state: RunState::of(whole, warned), warnings, databases }
 }
 
-async fn copy_database(
-    request: &BackupRequest<'_>,
-    database: &str,
-    places: &mut [Place<'_>],
-    progress: &Progress,
-    cancel: &CancellationToken,
-    on_event: &(dyn Fn(Event<'_>) + Sync),
-) -> Result<DatabaseReport, Failure> {
-    let streamed = tokio::select! {
-        biased;
-        () = cancel.cancelled() => return Err(Failure::Cancelled),
-        streamed = dump_to_all(request, database, places, progress, on_event) => streamed?,
-    };
-    if let Some(dump) = &streamed.dump {
-        on_event(Event::Dumped { database, size: dump.encoded.plain.size });
-        for warning in &dump.warnings {
-            on_event(Event::Warned { database, warning });
-        }
-    }
-    let dump = streamed.dump.as_ref();
-    let publishing = places.iter_mut().zip(streamed.uploads).enumerate().map(|(index, (place, upload))| async move {
-        let result = match (upload, dump) {
-            (Ok(upload), Some(dump)) => {
-                let destination = place.destination.name();
-                let tell = || on_event(Event::Settling { database, index, destination: destination.clone() });
-                publish(request, database, dump, place, upload, (cancel, &tell)).await
-            }
-            (Ok(_), None) => Err(Failure::NoDump),
-            (Err(failure), _) => Err(failure),
+/// One database of a run, and who is told of it.
+struct Turn<'a> {
+    request: &'a BackupRequest<'a>,
+    database: &'a str,
+    progress: &'a Progress,
+    on_event: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Turn<'_> {
+    async fn copy(&self, places: &mut [Place<'_>], cancel: &CancellationToken) -> Result<DatabaseReport, Failure> {
+        let Self { request, database, progress, on_event } = *self;
+        let streamed = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(Failure::Cancelled),
+            streamed = self.dump_to_all(places) => streamed?,
         };
-        let copy = CopyReport { index, destination: place.destination.name(), result };
-        on_event(Event::Copied { database, copy: &copy });
-        copy
-    });
-    let copies = join_all(publishing).await;
-    let mut warnings = streamed.foreseen;
-    warnings.extend(streamed.dump.into_iter().flat_map(|dump| dump.warnings));
-    for copy in &copies {
-        let weak = copy.result.as_ref().ok().and_then(|stored| weakly_proved(stored.proved, &copy.destination));
-        if let Some(warning) = weak {
-            on_event(Event::Warned { database, warning: &warning });
-            warnings.push(warning);
+        if let Some(dump) = &streamed.dump {
+            on_event(Event::Dumped { database, size: dump.encoded.plain.size });
+            for warning in &dump.warnings {
+                on_event(Event::Warned { database, warning });
+            }
+        }
+        let dump = streamed.dump.as_ref();
+        let publishing =
+            places.iter_mut().zip(streamed.uploads).enumerate().map(|(index, (place, upload))| async move {
+                let (destination_id, destination) = (place.id.to_owned(), place.name.to_owned());
+                let result = match (upload, dump) {
+                    (Ok(upload), Some(dump)) => {
+                        let tell = || on_event(Event::Settling { database, destination: &destination });
+                        publish(request, database, dump, place, upload, (cancel, &tell)).await
+                    }
+                    (Ok(_), None) => Err(Failure::NoDump),
+                    (Err(failure), _) => Err(failure),
+                };
+                let copy = CopyReport { destination_id, destination, result };
+                match &copy.result {
+                    Ok(stored) => {
+                        progress.committed(index);
+                        on_event(Event::Copied { database, copy: &copy, stored });
+                    }
+                    Err(failure) => self.drop_out(index, failure),
+                }
+                copy
+            });
+        let copies = join_all(publishing).await;
+        let mut warnings = streamed.foreseen;
+        warnings.extend(streamed.dump.into_iter().flat_map(|dump| dump.warnings));
+        for copy in &copies {
+            let weak = copy.result.as_ref().ok().and_then(|stored| weakly_proved(stored.proved, &copy.destination));
+            if let Some(warning) = weak {
+                on_event(Event::Warned { database, warning: &warning });
+                warnings.push(warning);
+            }
+        }
+        Ok(DatabaseReport { database: database.to_owned(), failure: None, warnings, copies })
+    }
+
+    /// Tells that a destination gets no copy of this database, once.
+    fn drop_out(&self, index: usize, failure: &Failure) {
+        let Some(place) = self.request.destinations.get(index) else { return };
+        if self.progress.failed(index, &failure.to_string()) {
+            (self.on_event)(Event::DroppedOut { database: self.database, place, failure });
         }
     }
-    Ok(DatabaseReport { database: database.to_owned(), failure: None, warnings, copies })
+
+    async fn dump_to_all(&self, places: &mut [Place<'_>]) -> Result<Streamed, Failure> {
+        let Self { request, database, progress, on_event } = *self;
+        let prepared = join_all(places.iter_mut().map(|place| place.prepare(request, database))).await;
+        let (mut failures, mut uploads, mut foreseen) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, (place, outcome)) in places.iter().zip(prepared).enumerate() {
+            let foreseeing = match &outcome {
+                Ok(_) => place.foresee(request, database, on_event).await,
+                Err(_) => Ok(None),
+            };
+            failures.push(match outcome.and_then(|upload| Ok((upload, foreseeing?))) {
+                Ok((upload, warning)) => {
+                    foreseen.extend(warning);
+                    uploads.push((index, upload));
+                    None
+                }
+                Err(failure) => {
+                    self.drop_out(index, &failure);
+                    Some(failure)
+                }
+            });
+        }
+        if uploads.is_empty() {
+            let uploads = failures.into_iter().flatten().map(Err).collect();
+            return Ok(Streamed { dump: None, foreseen, uploads });
+        }
+        let dump = request.source.dump(database, request.dump_options).await?;
+        let versions = dump.versions();
+        let limit = request.stall_timeout;
+        let on_silence = |since| on_event(Event::Silent { database, since, limit });
+        let stall = stream::Stall { limit, on_silence: &on_silence };
+        let sinks = stream::Sinks { uploads, on_failure: &|index, failure| self.drop_out(index, failure) };
+        let encoding = (request.compression, request.recipients.clone());
+        let stream = stream::run(dump, encoding, sinks, progress, &stall).await?;
+        let mut streamed = stream.uploads.into_iter();
+        let uploads = failures.into_iter().map(|failure| match failure {
+            Some(failure) => Err(failure),
+            // As many as were handed over.
+            None => streamed.next().unwrap_or(Err(Failure::NoDump)),
+        });
+        let uploads = uploads.collect();
+        let dump = stream.encoded.map(|encoded| ProvedDump { versions, warnings: stream.warnings, encoded });
+        Ok(Streamed { dump, foreseen, uploads })
+    }
 }
 
 /// What each destination has of a dump, still invisible.
@@ -162,50 +249,6 @@ struct ProvedDump {
     versions: Versions,
     warnings: Vec<Warning>,
     encoded: Encoded,
-}
-
-async fn dump_to_all(
-    request: &BackupRequest<'_>,
-    database: &str,
-    places: &mut [Place<'_>],
-    progress: &Progress,
-    on_event: &(dyn Fn(Event<'_>) + Sync),
-) -> Result<Streamed, Failure> {
-    let prepared = join_all(places.iter_mut().map(|place| place.prepare(request, database))).await;
-    let (mut failures, mut uploads, mut foreseen) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, outcome) in places.iter().zip(prepared) {
-        let foreseeing = match &outcome {
-            Ok(_) => place.foresee(request, database, on_event).await,
-            Err(_) => Ok(None),
-        };
-        failures.push(match outcome.and_then(|upload| Ok((upload, foreseeing?))) {
-            Ok((upload, warning)) => {
-                foreseen.extend(warning);
-                uploads.push(upload);
-                None
-            }
-            Err(failure) => Some(failure),
-        });
-    }
-    if uploads.is_empty() {
-        let uploads = failures.into_iter().flatten().map(Err).collect();
-        return Ok(Streamed { dump: None, foreseen, uploads });
-    }
-    let dump = request.source.dump(database, request.dump_options).await?;
-    let versions = dump.versions();
-    let limit = request.stall_timeout;
-    let on_silence = |since| on_event(Event::Silent { database, since, limit });
-    let stall = stream::Stall { limit, on_silence: &on_silence };
-    let stream = stream::run(dump, request.compression, request.recipients.clone(), uploads, progress, &stall).await?;
-    let mut streamed = stream.uploads.into_iter();
-    let uploads = failures.into_iter().map(|failure| match failure {
-        Some(failure) => Err(failure),
-        // As many as were handed over.
-        None => streamed.next().map_or(Err(Failure::NoDump), |upload| upload.map_err(Failure::Destination)),
-    });
-    let uploads = uploads.collect();
-    let dump = stream.encoded.map(|encoded| ProvedDump { versions, warnings: stream.warnings, encoded });
-    Ok(Streamed { dump, foreseen, uploads })
 }
 
 /// A new run's id: a UUID of version 7, which sorts by the run's start.

@@ -25,6 +25,9 @@ use crate::wanted::{Wanted, settled};
 const CHECKPOINT_EVERY: u64 = 8 * 1024 * 1024;
 const CHECKPOINT_FRACTION: u64 = 64;
 
+/// The position of a copy's only destination in its progress.
+const TO: usize = 0;
+
 /// What to copy.
 pub struct CopyRequest<'a> {
     /// Where it is.
@@ -33,6 +36,8 @@ pub struct CopyRequest<'a> {
     pub path: &'a str,
     /// Where it goes.
     pub destination: &'a dyn Destination,
+    /// The id and the name of that destination, as the run's progress shows them.
+    pub shown_as: (String, String),
     /// The last state of an interrupted copy.
     pub checkpoint: Option<Checkpoint>,
     /// Signs a sidecar of its own again that is completed.
@@ -125,6 +130,7 @@ pub async fn copy(
     progress: &Progress,
     on_event: &(dyn Fn(CopyEvent<'_>) + Sync),
 ) -> Result<Copied, CopyError> {
+    progress.set_destinations([request.shown_as.clone()]);
     let copying = Copying {
         source: Limited::new(request.source, request.stall_timeout),
         destination: Limited::new(request.destination, request.stall_timeout),
@@ -132,15 +138,14 @@ pub async fn copy(
         progress,
         on_event,
     };
-    if let Some(checkpoint) = &request.checkpoint {
-        match copying.attempt(Some(checkpoint)).await {
-            Err(CopyError::Destination(cause)) if *cause.kind() == Kind::NotResumable => {
-                on_event(CopyEvent::Restarted { cause: &cause });
-            }
-            result => return result,
+    let copied = copying.resumed_or_new().await;
+    match &copied {
+        Ok(_) => progress.committed(TO),
+        Err(error) => {
+            progress.failed(TO, &error.to_string());
         }
     }
-    copying.attempt(None).await
+    copied
 }
 
 struct Copying<'a> {
@@ -152,6 +157,20 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
+    async fn resumed_or_new(&self) -> Result<Copied, CopyError> {
+        if let Some(checkpoint) = &self.request.checkpoint {
+            match self.attempt(Some(checkpoint)).await {
+                Err(CopyError::Destination(cause)) if *cause.kind() == Kind::NotResumable => {
+                    (self.on_event)(CopyEvent::Restarted { cause: &cause });
+                    // What was read to be compared is read again.
+                    self.progress.begin_database();
+                }
+                result => return result,
+            }
+        }
+        self.attempt(None).await
+    }
+
     async fn attempt(&self, checkpoint: Option<&Checkpoint>) -> Result<Copied, CopyError> {
         let CopyRequest { path, cancel, guard, .. } = self.request;
         let prepared = tokio::select! {
@@ -241,7 +260,9 @@ impl Transfer<'_> {
         if checkpoint.is_some() {
             (self.on_event)(CopyEvent::Resumed);
         }
+        self.progress.uploading(TO, upload.acknowledged());
         let read = self.stream(&mut *upload).await?;
+        self.progress.verifying(TO);
         let sealed = upload.seal(&read).await.map_err(to)?;
         self.keep(&*upload);
         let checks = self.compare(&read, &sealed)?;
@@ -261,8 +282,8 @@ impl Transfer<'_> {
         while let Some(piece) = download.next().await.map_err(from)? {
             digester.iter_mut().for_each(|digester| digester.update(&piece));
             let length = piece.len();
+            self.progress.add_stored(length);
             upload.write(piece).await.map_err(to)?;
-            self.progress.add_sent(length);
             size += length as u64;
             if size - kept >= CHECKPOINT_EVERY.max(size / CHECKPOINT_FRACTION) {
                 self.keep(upload);

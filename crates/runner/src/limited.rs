@@ -12,6 +12,7 @@ use adapter::{Error, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::probe::Step;
+use pipeline::Counter;
 
 use crate::stall;
 
@@ -191,6 +192,10 @@ async fn settled<T>(
 impl Upload for LimitedUpload {
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
         within(self.limit, || format!("could not write to {}", self.place), self.upload.write(piece)).await
+    }
+
+    fn acknowledged(&self) -> Counter {
+        self.upload.acknowledged()
     }
 
     fn checkpoint(&self) -> Option<Checkpoint> {

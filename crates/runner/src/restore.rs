@@ -198,7 +198,7 @@ async fn open_within(
     let keys = Keys { identities, must_be_encrypted };
     let damaged =
         sidecar.sidecar().is_some_and(|sidecar| sidecar.warnings.iter().any(|warning| warning.code == "damaged"));
-    let decoding = decode(keys, decoder_input, decoder_output, progress.clone(), move |decoded| {
+    let decoding = decode(keys, decoder_input, decoder_output, move |decoded| {
         let _held = place;
         compare(&owned_path, &sidecar, decoded)
     });
@@ -245,7 +245,7 @@ fn compare(path: &str, sidecar: &SidecarState, decoded: &Decoded) -> Result<(), 
 /// Moves the stored bytes into the stages; says that they ended only after the destination has checked them.
 async fn read(mut download: Box<dyn Download>, stored: Sender, progress: Progress) -> Result<(), adapter::Error> {
     while let Some(piece) = download.next().await? {
-        progress.add_sent(piece.len());
+        progress.add_read(piece.len());
         if stored.send(piece).await.is_err() {
             return Ok(());
         }
@@ -357,7 +357,7 @@ async fn load(
     if opened.damaged {
         restoring.accept_damage();
     }
-    match feed(&mut opened, restoring, loading, path).await {
+    match feed(&mut opened, restoring, loading, progress, path).await {
         Ok(()) => {
             let checked = opened.finish_checked().await?;
             finish(restoring, loading).await?;
@@ -392,6 +392,7 @@ async fn feed(
     opened: &mut OpenedBackup,
     restoring: &mut dyn sources::Restore,
     loading: &Loading<'_>,
+    progress: &Progress,
     path: &str,
 ) -> Result<(), Fed> {
     let mut taken = 0_u64;
@@ -405,10 +406,12 @@ async fn feed(
             let found = format!("more than {promised}");
             return Err(Fed::Refused(altered(path, "size of the dump in bytes", &promised.to_string(), found)));
         }
+        let length = piece.len();
         let on_silence = |since| loading.tell_silence(since);
         let written = stall::of_database(loading.limit, restoring.write(piece), &on_silence).await;
         let written = written.map_err(|stalled| loading.stalled(stalled));
         written.and_then(|written| written.map_err(OpenError::from)).map_err(Fed::Refused)?;
+        progress.add_dumped(length);
     }
     if taken == 0 { Err(Fed::Refused(wrong_format(path, None, loading.format))) } else { Ok(()) }
 }

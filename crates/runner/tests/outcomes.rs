@@ -226,7 +226,7 @@ fn request<'a>(source: &'a Made, folder: &Folder, left_out: Vec<Warning>, acknow
         acknowledged: acknowledged.iter().map(|&entry| entry.to_owned()).collect(),
         dump_options: DumpOptions::default(),
         host: None,
-        destinations: vec![Arc::clone(&folder.destination)],
+        destinations: vec![Arc::clone(&folder.destination).into()],
         job: "shop".to_owned(),
         compression: Compression::None,
         recipients: Vec::new(),
@@ -432,7 +432,8 @@ async fn a_kept_database_says_how_to_put_it_in_place() {
 /// Backs up to a storage that can do almost nothing.
 async fn backed_up_to(meager: &Meager, source: &Made, guard: Arc<dyn Guard>) -> RunReport {
     let folder = folder();
-    let destinations: Vec<Arc<dyn Destination>> = vec![Arc::new(meager.clone())];
+    let meager: Arc<dyn Destination> = Arc::new(meager.clone());
+    let destinations = vec![meager.into()];
     let request = BackupRequest { destinations, guard, ..request(source, &folder, Vec::new(), &[]) };
     back_up(&request, &Progress::default(), &CancellationToken::new(), &|_| ()).await
 }
@@ -452,6 +453,8 @@ async fn a_storage_that_can_do_almost_nothing_takes_a_backup_and_gives_it_back()
         Controls { progress: &progress, cancel: &cancel, guard, stall_timeout: STALL_TIMEOUT, on_event: &|_| () };
     restore(request, &source, RestoreOptions::default(), &controls).await.unwrap();
     assert_eq!(source.restored.lock().unwrap().len(), DUMP_LEN);
+    let now = progress.snapshot();
+    assert_eq!((now.dumped_bytes, now.sent_bytes), (DUMP_LEN as u64, DUMP_LEN as u64), "read, and taken by the target");
     // The next one finds the name taken before it uploads.
     let report = backed_up_to(&meager, &source, Arc::new(Unguarded)).await;
     assert_eq!(report.state, RunState::SucceededWithWarnings);

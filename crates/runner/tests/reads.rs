@@ -122,6 +122,7 @@ async fn copied(source: &dyn Destination, destination: &dyn Destination) -> Resu
         source,
         path: PATH,
         destination,
+        shown_as: ("to".to_owned(), "to".to_owned()),
         checkpoint: None,
         signer: None,
         cancel: &cancel,

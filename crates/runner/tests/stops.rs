@@ -12,7 +12,7 @@ use adapter::{Error, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::probe::Step;
-use pipeline::Progress;
+use pipeline::{Counter, Progress};
 use runner::{Copied, CopyError, CopyRequest, Limited, OpenRequest, STALL_TIMEOUT, copy, open};
 use sources::{Guard, Unguarded};
 use tempfile::TempDir;
@@ -115,6 +115,10 @@ impl Upload for MadeUpload {
         self.upload.write(piece).await
     }
 
+    fn acknowledged(&self) -> Counter {
+        self.upload.acknowledged()
+    }
+
     fn guard(&mut self, gate: Arc<dyn Gate>) {
         self.upload.guard(gate);
     }
@@ -200,6 +204,7 @@ async fn copied(
         source,
         path: PATH,
         destination,
+        shown_as: ("to".to_owned(), "to".to_owned()),
         checkpoint: None,
         signer: None,
         cancel,

@@ -7,7 +7,11 @@ import { api, type Run } from './client';
 
 export type LiveEvent =
   | { type: 'state'; run: Run }
-  | { type: 'progress'; runId: string; news: Pick<Run, 'dumpedBytes' | 'storedBytes' | 'sentBytes' | 'result'> }
+  | {
+      type: 'progress';
+      runId: string;
+      news: Pick<Run, 'dumpedBytes' | 'storedBytes' | 'sentBytes' | 'destinations' | 'result'>;
+    }
   | { type: 'log'; runId: string }
   /** Something may have been missed: read again what is shown. */
   | { type: 'missed' };

@@ -161,40 +161,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/configuration": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Makes the server what a configuration says: all of it, or nothing. Of two requests at once, the second waits. */
-        post: operations["post_configuration"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/configuration/plan": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Checks a configuration and compares it with what the server has. Changes nothing. */
-        post: operations["post_configuration_plan"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/copies": {
         parameters: {
             query?: never;
@@ -256,18 +222,14 @@ export interface paths {
         };
         /** One of them, as it was when last checked. */
         get: operations["get_destinations_id"];
-        /**
-         * Replaces one. Read-only fields are ignored, and secrets that are absent stay. Another app needs another authorization.
-         * @description 422 if a stored secret would be used for another app, and is not entered again; that needs the permission `administer`.
-         */
+        /** Changes one. Another app needs another authorization. */
         put: operations["put_destinations_id"];
         post?: never;
         /** Removes one that no job uses. The backups there stay. */
         delete: operations["delete_destinations_id"];
         options?: never;
         head?: never;
-        /** Changes some fields of one, by a merge patch (RFC 7396). As for a replacement, a stored secret may have to be entered again. */
-        patch: operations["patch_destinations_id"];
+        patch?: never;
         trace?: never;
     };
     "/api/destinations/{id}/backups": {
@@ -455,7 +417,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, bytes, the `result` if it has grown), `log` (`runId` has more of it) and
+         * What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, a `RunProgress`, the `result` if it has grown), `log` (`runId` has more of it) and
          *     `missed` (the reader was too slow: read again what is shown). Nothing is repeated; what counts is read from the other addresses.
          */
         get: operations["get_events"];
@@ -494,15 +456,14 @@ export interface paths {
         };
         /** One of them. */
         get: operations["get_jobs_id"];
-        /** Replaces one. Read-only fields are ignored. A run that is going on is not concerned. */
+        /** Changes one. A run that is going on is not concerned. */
         put: operations["put_jobs_id"];
         post?: never;
         /** Removes one. Its runs and its backups stay. */
         delete: operations["delete_jobs_id"];
         options?: never;
         head?: never;
-        /** Changes some fields of one, by a merge patch (RFC 7396): `{"enabled": false}` pauses it. A run that is going on is not concerned. */
-        patch: operations["patch_jobs_id"];
+        patch?: never;
         trace?: never;
     };
     "/api/jobs/{id}/acknowledge": {
@@ -531,7 +492,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Runs it now. 409 `alreadyRunning` with the `runId` if it runs already. */
+        /** Runs it now. */
         post: operations["post_jobs_id_run"];
         delete?: never;
         options?: never;
@@ -918,18 +879,14 @@ export interface paths {
         };
         /** One of them. */
         get: operations["get_sources_id"];
-        /**
-         * Replaces one. Read-only fields are ignored, and secrets that are absent stay.
-         * @description 422 if a stored secret would be sent to another place, and is not entered again; that needs the permission `administer`.
-         */
+        /** Changes one. */
         put: operations["put_sources_id"];
         post?: never;
         /** Removes one that no job uses. */
         delete: operations["delete_sources_id"];
         options?: never;
         head?: never;
-        /** Changes some fields of one, by a merge patch (RFC 7396). As for a replacement, a stored secret may have to be entered again. */
-        patch: operations["patch_sources_id"];
+        patch?: never;
         trace?: never;
     };
     "/api/sources/{id}/databases": {
@@ -1078,7 +1035,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Numbers for Prometheus: in its text format of version 0.0.4, or as OpenMetrics if `Accept` names that. */
+        /** Numbers for Prometheus, as OpenMetrics. */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
@@ -1121,11 +1078,6 @@ export interface components {
             /** @description The warning's code, or `code:subject`. */
             warning: string;
         };
-        /**
-         * @description What is done with an item.
-         * @enum {string}
-         */
-        Action: "create" | "update" | "keep" | "delete";
         /** @description A kind of source or destination. */
         Adapter: {
             /** @description The `type` of its settings. */
@@ -1221,18 +1173,14 @@ export interface components {
         };
         /** @description A token, without the token itself. */
         ApiToken: {
-            readonly id: string;
+            id: string;
             /** @description On whose behalf it acts. */
-            readonly userId: string;
+            userId: string;
             name: string;
             scopes: components["schemas"]["Permission"][];
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly createdAt: string;
+            createdAt: components["schemas"]["Time"];
             expiresAt?: components["schemas"]["Time"] | null;
-            readonly lastUsedAt?: components["schemas"]["Time"] | null;
+            lastUsedAt?: components["schemas"]["Time"] | null;
         };
         /** @description An entry of the audit log. */
         AuditEntry: {
@@ -1246,11 +1194,8 @@ export interface components {
             action: string;
             /** @description The address that was asked. */
             object: string;
-            /**
-             * @description `done` or `refused`.
-             * @enum {string}
-             */
-            outcome: "done" | "refused";
+            /** @description `done` or `refused`. */
+            outcome: string;
             /** @description Why it was refused, or what else is worth knowing. */
             detail: string;
         };
@@ -1370,22 +1315,11 @@ export interface components {
              */
             size: number;
         };
-        /** Format: binary */
-        Binary: string;
         /**
          * @description What caused a run.
          * @enum {string}
          */
         Cause: "manual" | "api" | "schedule" | "retry";
-        /** @description What is done with one item. */
-        Change: {
-            /** @description `sources`, `destinations`, `profiles` or `jobs`. */
-            kind: string;
-            name: string;
-            action: components["schemas"]["Action"];
-            /** @description Field by field, without secrets. */
-            fields: components["schemas"]["FieldChange"][];
-        };
         /** @description A destination that could be saved. */
         CheckedDestination: {
             name: string;
@@ -1401,36 +1335,6 @@ export interface components {
             code: string;
             /** @description From the answer that began it. */
             state: string;
-        };
-        /**
-         * @description A configuration. An entry is the whole desired state of an item, by its name; fields that it leaves out have their defaults, and
-         *     secrets that it leaves out are removed.
-         */
-        ConfigurationInput: {
-            /** @description As for `POST /api/sources`, and `renamedFrom`: the name before. */
-            sources?: Record<string, never>[];
-            /** @description As for `POST /api/destinations`, and `renamedFrom`. */
-            destinations?: Record<string, never>[];
-            /** @description As for `POST /api/profiles`, and `renamedFrom`. */
-            profiles?: Record<string, never>[];
-            /** @description As for `POST /api/jobs`, and `renamedFrom`; with the names of `source`, `destinations` and `profile`. */
-            jobs?: Record<string, never>[];
-            /** @description Remove what was applied under the same label and is in no entry. Backups are kept. */
-            prune?: boolean;
-            /**
-             * @description The label of this configuration. Items belong to the configuration that has named them first.
-             * @default dbackup apply
-             */
-            managedBy: string;
-        };
-        /** @description What changes, or would change. */
-        ConfigurationPlan: {
-            /** @description Whether anything is created, updated or deleted. */
-            hasChanges: boolean;
-            /** @description An item each: entries in their order, then what is pruned. */
-            changes: components["schemas"]["Change"][];
-            /** @description What is right, and may not be meant. */
-            warnings: string[];
         };
         /** @description Whether another account may take the place of the one before. */
         ConfirmationInput: {
@@ -1496,27 +1400,14 @@ export interface components {
         };
         /** @description A destination. */
         Destination: {
-            readonly id: string;
+            id: string;
             name: string;
             settings: components["schemas"]["DestinationSettings"];
             /** @description In short: `dropbox:/backups`. */
-            readonly address: string;
+            address: string;
             authorization: components["schemas"]["Authorization"];
-            /**
-             * Format: int64
-             * @description Counts the changes that users make, from 1. It is also the `ETag`.
-             */
-            readonly revision: number;
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly createdAt: string;
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly updatedAt: string;
+            createdAt: components["schemas"]["Time"];
+            updatedAt: components["schemas"]["Time"];
             /** @description Whether the App Key of Dropbox is kept. */
             readonly appKeySet?: boolean;
             /** @description Whether the App Secret of Dropbox is kept. */
@@ -1530,20 +1421,22 @@ export interface components {
             appKey?: components["schemas"]["SecretField"];
             /** @description App Secret of Dropbox. Next to the App Key. Stored encrypted. Never shown again. */
             appSecret?: components["schemas"]["SecretField"];
-            /** @description A refresh token of Dropbox, instead of authorizing in a browser: whose account it is for is asked first. */
-            refreshToken?: components["schemas"]["SecretField"];
         };
-        /** @description The fields of a destination that change; those that are absent stay, those that are `null` are removed. */
-        DestinationPatch: {
-            name?: string;
-            /** @description The settings that change, merged into those that there are. */
-            settings?: {
-                [key: string]: unknown;
-            };
-            /** @description App Key of Dropbox. On the Settings tab of your app in the Dropbox App Console. */
-            appKey?: components["schemas"]["SecretField"];
-            /** @description App Secret of Dropbox. Next to the App Key. Stored encrypted. Never shown again. */
-            appSecret?: components["schemas"]["SecretField"];
+        /** @description How far a destination is. */
+        DestinationProgress: {
+            /** @description The destination's id. */
+            id: string;
+            /** @description Its name at the time. */
+            name: string;
+            /**
+             * Format: int64
+             * @description Bytes that the storage has acknowledged: of copies that are complete, and of the one in progress.
+             */
+            acknowledgedBytes: number;
+            /** @description Where its copy of the database in progress stands. */
+            state: components["schemas"]["DestinationState"];
+            /** @description Why the copy failed, in short. */
+            error?: string | null;
         };
         /** @description Where backups are stored. */
         DestinationSettings: components["schemas"]["DestinationSettingsDropbox"] | components["schemas"]["DestinationSettingsFolder"];
@@ -1607,6 +1500,11 @@ export interface components {
             /** @description The day on which it is full at the present rate; absent if it does not fill, or that cannot be said. */
             fullOn?: string | null;
         };
+        /**
+         * @description Where a destination's copy of the database in progress stands.
+         * @enum {string}
+         */
+        DestinationState: "waiting" | "uploading" | "verifying" | "committed" | "failed";
         /** @description A link that works once. */
         DownloadBegun: {
             /** @description Relative to this server. */
@@ -1636,21 +1534,6 @@ export interface components {
             error: string;
             /** @description What to do about it. */
             cure?: string | null;
-        };
-        /**
-         * @description How a field changes.
-         * @enum {string}
-         */
-        FieldAction: "set" | "changed" | "removed";
-        /** @description A field that changes. */
-        FieldChange: {
-            /** @description Its path in the entry: `settings.host`. */
-            field: string;
-            action: components["schemas"]["FieldAction"];
-            /** @description Its value. Absent for secrets, and where there is none. */
-            before?: Record<string, never> | null;
-            /** @description Its new value. Absent for secrets, and where there is none. */
-            after?: Record<string, never> | null;
         };
         /** @description What is wrong with one field. */
         FieldError: {
@@ -1690,7 +1573,7 @@ export interface components {
         };
         /** @description A job. */
         Job: {
-            readonly id: string;
+            id: string;
             name: string;
             sourceId: string;
             /** @description Absent: all that the source has at the time. */
@@ -1701,7 +1584,7 @@ export interface components {
             profileId?: string | null;
             schedule?: components["schemas"]["ScheduleInput"] | null;
             /** @description Why the job does not run by its schedule, which this version of dbackup cannot read. */
-            readonly scheduleError?: string | null;
+            scheduleError?: string | null;
             /** Format: int64 */
             timeoutSeconds?: number | null;
             enabled: boolean;
@@ -1709,23 +1592,10 @@ export interface components {
             acknowledgedWarnings: string[];
             /** @description Whether a database with damaged pages is backed up nevertheless, with a warning (SQLite). */
             allowDamaged: boolean;
-            readonly nextRunAt?: components["schemas"]["Time"] | null;
-            readonly lastRun?: components["schemas"]["Run"] | null;
-            /**
-             * Format: int64
-             * @description Counts the changes that users make, from 1. It is also the `ETag`.
-             */
-            readonly revision: number;
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly createdAt: string;
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly updatedAt: string;
+            nextRunAt?: components["schemas"]["Time"] | null;
+            lastRun?: components["schemas"]["Run"] | null;
+            createdAt: components["schemas"]["Time"];
+            updatedAt: components["schemas"]["Time"];
         };
         /** @description A job's day. */
         JobDay: {
@@ -1796,31 +1666,6 @@ export interface components {
             /** @description Back up a database with damaged pages nevertheless, with a warning (SQLite). */
             allowDamaged?: boolean;
         };
-        /** @description The fields of a job that change; those that are absent stay, those that are `null` are removed. */
-        JobPatch: {
-            /** @description Also the name of its folder at the destinations. */
-            name?: string;
-            sourceId?: string;
-            /** @description Which databases; absent: all that the source has at the time. */
-            databases?: string[] | null;
-            destinationIds?: string[];
-            /** @description `zstd`, `gzip` or `none`, with a level of 1 to 9: `zstd:3`. */
-            compression?: string;
-            /** @description To whom it is encrypted; absent: to nobody. */
-            profileId?: string | null;
-            schedule?: components["schemas"]["ScheduleInput"] | null;
-            /**
-             * Format: int64
-             * @description After so long a run is stopped; absent: never.
-             */
-            timeoutSeconds?: number | null;
-            /** @description Whether the schedule counts. */
-            enabled?: boolean;
-            /** @description Warnings that do not make a run one with warnings: codes, or `code:subject`. Absent: as they are. */
-            acknowledgedWarnings?: string[] | null;
-            /** @description Back up a database with damaged pages nevertheless, with a warning (SQLite). */
-            allowDamaged?: boolean;
-        };
         /** @description How a job stands. */
         JobStanding: {
             jobId: string;
@@ -1851,14 +1696,38 @@ export interface components {
         /** @description A page of a list. */
         List_ApiToken: {
             /** @description In order. */
-            items: components["schemas"]["ApiToken"][];
+            items: {
+                id: string;
+                /** @description On whose behalf it acts. */
+                userId: string;
+                name: string;
+                scopes: components["schemas"]["Permission"][];
+                createdAt: components["schemas"]["Time"];
+                expiresAt?: components["schemas"]["Time"] | null;
+                lastUsedAt?: components["schemas"]["Time"] | null;
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
         List_AuditEntry: {
             /** @description In order. */
-            items: components["schemas"]["AuditEntry"][];
+            items: {
+                id: string;
+                at: components["schemas"]["Time"];
+                /** @description Who: `user anna`, `token ci of anna`, `nobody`. */
+                actor: string;
+                /** @description From where. */
+                address: string;
+                /** @description The method. */
+                action: string;
+                /** @description The address that was asked. */
+                object: string;
+                /** @description `done` or `refused`. */
+                outcome: string;
+                /** @description Why it was refused, or what else is worth knowing. */
+                detail: string;
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -1872,35 +1741,127 @@ export interface components {
         /** @description A page of a list. */
         List_Job: {
             /** @description In order. */
-            items: components["schemas"]["Job"][];
+            items: {
+                id: string;
+                name: string;
+                sourceId: string;
+                /** @description Absent: all that the source has at the time. */
+                databases?: string[] | null;
+                destinationIds: string[];
+                /** @description `zstd:3`, `gzip:6`, `none`. */
+                compression: string;
+                profileId?: string | null;
+                schedule?: components["schemas"]["ScheduleInput"] | null;
+                /** @description Why the job does not run by its schedule, which this version of dbackup cannot read. */
+                scheduleError?: string | null;
+                /** Format: int64 */
+                timeoutSeconds?: number | null;
+                enabled: boolean;
+                /** @description Warnings that do not make a run one with warnings: codes, or `code:subject`. */
+                acknowledgedWarnings: string[];
+                /** @description Whether a database with damaged pages is backed up nevertheless, with a warning (SQLite). */
+                allowDamaged: boolean;
+                nextRunAt?: components["schemas"]["Time"] | null;
+                lastRun?: components["schemas"]["Run"] | null;
+                createdAt: components["schemas"]["Time"];
+                updatedAt: components["schemas"]["Time"];
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
         List_LogLine: {
             /** @description In order. */
-            items: components["schemas"]["LogLine"][];
+            items: {
+                /**
+                 * Format: int64
+                 * @description From 1, without gaps.
+                 */
+                number: number;
+                at: components["schemas"]["Time"];
+                /** @description `info`, `warning` or `error`. */
+                level: string;
+                message: string;
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
         List_Profile: {
             /** @description In order. */
-            items: components["schemas"]["Profile"][];
+            items: {
+                id: string;
+                name: string;
+                /** @description age public keys. */
+                recipients: string[];
+                /** @description Whether this server can open what it encrypts. */
+                canDecrypt: boolean;
+                exportedAt?: components["schemas"]["Time"] | null;
+                createdAt: components["schemas"]["Time"];
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
         List_Run: {
             /** @description In order. */
-            items: components["schemas"]["Run"][];
+            items: {
+                id: string;
+                kind: components["schemas"]["RunKind"];
+                /** @description Absent for a restore and a copy, or if the job was deleted. */
+                jobId?: string | null;
+                /** @description The job's name, or what is restored or copied. */
+                title: string;
+                cause: components["schemas"]["Cause"];
+                slot?: components["schemas"]["Time"] | null;
+                state: components["schemas"]["RunStatus"];
+                /** Format: int64 */
+                attempt: number;
+                /** @description Somebody wants it to stop. */
+                cancelRequested: boolean;
+                /**
+                 * Format: int64
+                 * @description Bytes read from the database, or taken by the target of a restore.
+                 */
+                dumpedBytes: number;
+                /**
+                 * Format: int64
+                 * @description Bytes after compression and encryption; of a copy, bytes read from its source.
+                 */
+                storedBytes: number;
+                /**
+                 * Format: int64
+                 * @description Bytes that the slowest destination that still takes part has acknowledged; of a restore, bytes that were read.
+                 */
+                sentBytes: number;
+                /** @description How far each destination of a backup or a copy is. */
+                destinations: components["schemas"]["DestinationProgress"][];
+                /** @description Why it did not succeed, or not in full. */
+                error?: string | null;
+                /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
+                request?: Record<string, never> | null;
+                result?: components["schemas"]["RunResult"] | null;
+                createdAt: components["schemas"]["Time"];
+                startedAt?: components["schemas"]["Time"] | null;
+                finishedAt?: components["schemas"]["Time"] | null;
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
         List_SessionInfo: {
             /** @description In order. */
-            items: components["schemas"]["SessionInfo"][];
+            items: {
+                id: string;
+                /** @description Whether it is the one that asks. */
+                current: boolean;
+                /** @description Where the sign-in came from. */
+                address: string;
+                /** @description What the browser calls itself. */
+                userAgent: string;
+                createdAt: components["schemas"]["Time"];
+                lastSeenAt: components["schemas"]["Time"];
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -1914,21 +1875,82 @@ export interface components {
         /** @description A page of a list. */
         List_StoredBackup: {
             /** @description In order. */
-            items: components["schemas"]["StoredBackup"][];
+            items: {
+                /** @description The copy's id. */
+                id: string;
+                /** @description The backup's id, which its copies at other destinations share. */
+                backupId: string;
+                destinationId: string;
+                /** @description The destination's name. */
+                destination: string;
+                /** @description Relative to the destination's folder. */
+                path: string;
+                state: components["schemas"]["CopyState"];
+                /** @description When the state last changed. */
+                stateAt: components["schemas"]["Time"];
+                /** @description The job's name. */
+                job: string;
+                /** @description As its sidecar says: the job may be another server's, or deleted. */
+                jobId?: string | null;
+                runId?: string | null;
+                /** @description The source's address, without its password. */
+                source?: string | null;
+                /** @description `PostgreSQL`, `SQLite`. */
+                engine: string;
+                /** @description Absent for engines with one database per source. */
+                database?: string | null;
+                /** @description When its run started. */
+                time: components["schemas"]["Time"];
+                /**
+                 * Format: int64
+                 * @description Bytes of the file.
+                 */
+                size: number;
+                /**
+                 * Format: int64
+                 * @description Bytes of the dump, as its sidecar says.
+                 */
+                dumpedSize?: number | null;
+                /** @description Of the file, by algorithm, as its sidecar says. */
+                hashes?: {
+                    [key: string]: string;
+                };
+                /** @description Of the dump, by algorithm, as its sidecar says. */
+                dumpHashes?: {
+                    [key: string]: string;
+                };
+                /** @description `zst`, `gz`; absent if it is not compressed. */
+                compression?: string | null;
+                encrypted: boolean;
+                /** @description The public keys that it is encrypted to, as its sidecar says. */
+                encryptedTo?: string[];
+                /** @description What it lacks, and what could not be checked. */
+                warnings?: Record<string, never>[];
+                sidecar: components["schemas"]["SidecarKnown"];
+                signature?: components["schemas"]["SignatureState"] | null;
+                firstSeenAt: components["schemas"]["Time"];
+                lastSeenAt: components["schemas"]["Time"];
+                verified?: components["schemas"]["LastVerification"] | null;
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
         List_Time: {
             /** @description In order. */
-            items: components["schemas"]["Time"][];
+            items: string[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
         List_User: {
             /** @description In order. */
-            items: components["schemas"]["User"][];
+            items: {
+                id: string;
+                name: string;
+                role: components["schemas"]["Role"];
+                createdAt: components["schemas"]["Time"];
+            }[];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -1945,11 +1967,8 @@ export interface components {
              */
             number: number;
             at: components["schemas"]["Time"];
-            /**
-             * @description `info`, `warning` or `error`.
-             * @enum {string}
-             */
-            level: "info" | "warning" | "error";
+            /** @description `info`, `warning` or `error`. */
+            level: string;
             message: string;
         };
         /** @description A copy that is missing. */
@@ -2014,37 +2033,23 @@ export interface components {
              * @description The HTTP status.
              */
             status: number;
-            /**
-             * @description A word for programs.
-             * @enum {string}
-             */
-            code: "accountChanged" | "alreadyRunning" | "altered" | "appNotRecognized" | "authorizationFailed" | "authorizationRequired" | "badRequest" | "bodyTooLarge" | "bodyTooSlow" | "busy" | "cannotOpen" | "changed" | "confirm" | "conflict" | "destinationFailed" | "destinationFull" | "diskFull" | "exported" | "failed" | "forbidden" | "inUse" | "internal" | "invalid" | "keyChanged" | "lastAdministrator" | "locked" | "methodNotAllowed" | "nameTaken" | "needsHttps" | "noIdentity" | "notExported" | "notFound" | "notRevoked" | "outdated" | "pathUnusable" | "reauthorizationRequired" | "sourceFailed" | "stopped" | "taken" | "targetHoldsData" | "tooManyQueued" | "tooManyRequests" | "tooManyTokens" | "tookTooLong" | "unauthorized" | "unavailable" | "unencrypted" | "unknownHost" | "unsupportedMediaType";
+            /** @description A word for programs. */
+            code: string;
             /** @description What failed, why, and what to do about it. */
             detail: string;
             /** @description Per field, where fields are to blame. */
             errors?: components["schemas"]["FieldError"][];
-            /** @description The run that is in the way. */
-            runId?: string | null;
         };
         /** @description An encryption profile. */
         Profile: {
-            readonly id: string;
+            id: string;
             name: string;
             /** @description age public keys. */
             recipients: string[];
             /** @description Whether this server can open what it encrypts. */
-            readonly canDecrypt: boolean;
-            readonly exportedAt?: components["schemas"]["Time"] | null;
-            /**
-             * Format: int64
-             * @description Counts the changes that users make, from 1. It is also the `ETag`.
-             */
-            readonly revision: number;
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly createdAt: string;
+            canDecrypt: boolean;
+            exportedAt?: components["schemas"]["Time"] | null;
+            createdAt: components["schemas"]["Time"];
         };
         /** @description Another name for a profile. */
         ProfileChange: {
@@ -2159,19 +2164,21 @@ export interface components {
             cancelRequested: boolean;
             /**
              * Format: int64
-             * @description Bytes out of the database, or into it.
+             * @description Bytes read from the database, or taken by the target of a restore.
              */
             dumpedBytes: number;
             /**
              * Format: int64
-             * @description Bytes after compression and encryption.
+             * @description Bytes after compression and encryption; of a copy, bytes read from its source.
              */
             storedBytes: number;
             /**
              * Format: int64
-             * @description Bytes that the destinations have taken, or that were read.
+             * @description Bytes that the slowest destination that still takes part has acknowledged; of a restore, bytes that were read.
              */
             sentBytes: number;
+            /** @description How far each destination of a backup or a copy is. */
+            destinations: components["schemas"]["DestinationProgress"][];
             /** @description Why it did not succeed, or not in full. */
             error?: string | null;
             /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
@@ -2305,28 +2312,15 @@ export interface components {
         };
         /** @description A source. */
         Source: {
-            readonly id: string;
+            id: string;
             name: string;
             settings: components["schemas"]["SourceSettings"];
             /** @description In short, without secrets: `postgres://dbackup@db/shop`. */
-            readonly address: string;
+            address: string;
             /** @description What operators may restore into it. */
             restoreTarget: components["schemas"]["RestoreTarget"];
-            /**
-             * Format: int64
-             * @description Counts the changes that users make, from 1. It is also the `ETag`.
-             */
-            readonly revision: number;
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly createdAt: string;
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly updatedAt: string;
+            createdAt: components["schemas"]["Time"];
+            updatedAt: components["schemas"]["Time"];
             /** @description Whether the Password of PostgreSQL is kept. */
             readonly passwordSet?: boolean;
         };
@@ -2334,17 +2328,6 @@ export interface components {
         SourceInput: {
             name: string;
             settings: components["schemas"]["SourceSettings"];
-            restoreTarget?: components["schemas"]["RestoreTarget"] | null;
-            /** @description Password of PostgreSQL. Stored encrypted. Never shown again. */
-            password?: components["schemas"]["SecretField"];
-        };
-        /** @description The fields of a source that change; those that are absent stay, those that are `null` are removed. */
-        SourcePatch: {
-            name?: string;
-            /** @description The settings that change, merged into those that there are. */
-            settings?: {
-                [key: string]: unknown;
-            };
             restoreTarget?: components["schemas"]["RestoreTarget"] | null;
             /** @description Password of PostgreSQL. Stored encrypted. Never shown again. */
             password?: components["schemas"]["SecretField"];
@@ -2448,11 +2431,8 @@ export interface components {
         Step: {
             /** @description What was tried: `token`, `account`, `write`, ... */
             name: string;
-            /**
-             * @description `passed`, `failed` or `skipped`.
-             * @enum {string}
-             */
-            result: "passed" | "failed" | "skipped";
+            /** @description `passed`, `failed` or `skipped`. */
+            result: string;
             /** @description What was found. */
             detail?: string | null;
             /** @description Why it failed, and what to do. */
@@ -2549,10 +2529,7 @@ export interface components {
          * @enum {string}
          */
         TargetContents: "absent" | "empty" | "data";
-        /**
-         * Format: date-time
-         * @example 2026-01-15T12:00:00.000Z
-         */
+        /** Format: date-time */
         Time: string;
         /** @description A token that is wanted. */
         TokenInput: {
@@ -2578,19 +2555,10 @@ export interface components {
         };
         /** @description Somebody who may sign in. */
         User: {
-            readonly id: string;
+            id: string;
             name: string;
             role: components["schemas"]["Role"];
-            /**
-             * Format: int64
-             * @description Counts the changes of role and password, from 1. It is also the `ETag`.
-             */
-            readonly revision: number;
-            /**
-             * Format: date-time
-             * @example 2026-01-15T12:00:00.000Z
-             */
-            readonly createdAt: string;
+            createdAt: components["schemas"]["Time"];
         };
         /** @description What is changed; what is absent stays. */
         UserChange: {
@@ -2656,7 +2624,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2665,52 +2632,7 @@ export interface operations {
                     "application/json": components["schemas"]["AdapterList"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2733,7 +2655,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2742,52 +2663,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuthorizationProgress"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2811,7 +2687,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -2820,79 +2695,7 @@ export interface operations {
                     "application/json": components["schemas"]["AuthorizationBegun"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2925,34 +2728,7 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -2976,90 +2752,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Destination"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3083,90 +2784,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Destination"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3191,7 +2817,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3200,52 +2825,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_AuditEntry"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3284,7 +2864,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3293,52 +2872,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_StoredBackup"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3358,7 +2892,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3367,52 +2900,7 @@ export interface operations {
                     "application/json": components["schemas"]["BackupNames"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3451,122 +2939,12 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["BackupSummary"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_configuration: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConfigurationInput"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConfigurationPlan"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    post_configuration_plan: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConfigurationInput"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConfigurationPlan"];
                 };
             };
             /** @description It was refused, or it failed; the answer says why and what to do */
@@ -3593,7 +2971,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Accepted: the work goes on after this answer. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -3602,88 +2979,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3697,8 +2993,6 @@ export interface operations {
     get_destinations: {
         parameters: {
             query?: {
-                /** @description Only the one with this name, in upper or lower case. */
-                name?: string;
                 /** @description `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
                 /** @description Items per page. */
@@ -3710,7 +3004,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3719,52 +3012,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_Destination"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3788,99 +3036,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Destination"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -3907,7 +3071,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -3916,88 +3079,7 @@ export interface operations {
                     "application/json": components["schemas"]["CheckedDestination"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4019,72 +3101,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Destination"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4098,10 +3123,7 @@ export interface operations {
     put_destinations_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -4113,108 +3135,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Destination"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4231,10 +3160,7 @@ export interface operations {
                 /** @description Also revoke the access at Dropbox, for good. */
                 revoke?: boolean;
             };
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -4242,225 +3168,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patch_destinations_id: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/merge-patch+json": components["schemas"]["DestinationPatch"];
-            };
-        };
-        responses: {
-            /** @description What was asked for. */
-            200: {
-                headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Destination"];
-                };
-            };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4489,7 +3203,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4498,70 +3211,7 @@ export interface operations {
                     "application/json": components["schemas"]["BackupList"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4586,86 +3236,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4690,7 +3267,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4699,70 +3275,7 @@ export interface operations {
                     "application/json": components["schemas"]["BackupDetails"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4787,7 +3300,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4796,61 +3308,7 @@ export interface operations {
                     "application/json": components["schemas"]["VerificationList"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4876,7 +3334,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4885,88 +3342,7 @@ export interface operations {
                     "application/json": components["schemas"]["Verification"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -4988,90 +3364,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Destination"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5098,7 +3399,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5107,70 +3407,7 @@ export interface operations {
                     "application/json": components["schemas"]["Folders"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5196,7 +3433,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -5205,88 +3441,7 @@ export interface operations {
                     "application/json": components["schemas"]["Folder"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5308,7 +3463,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5317,61 +3471,7 @@ export interface operations {
                     "application/json": components["schemas"]["Scan"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5396,7 +3496,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Accepted: the work goes on after this answer. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -5405,70 +3504,7 @@ export interface operations {
                     "application/json": components["schemas"]["Scan"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5490,77 +3526,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5582,89 +3554,16 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Its steps: a line each as they come, or an array of them */
+            /** @description A line per step */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Step"][];
                     "application/x-ndjson": components["schemas"]["Step"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5688,7 +3587,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -5697,88 +3595,7 @@ export interface operations {
                     "application/json": components["schemas"]["DownloadBegun"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5800,79 +3617,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": components["schemas"]["Binary"];
+                    "application/octet-stream": string;
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5892,7 +3645,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5901,52 +3653,7 @@ export interface operations {
                     "text/event-stream": unknown;
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -5960,8 +3667,6 @@ export interface operations {
     get_jobs: {
         parameters: {
             query?: {
-                /** @description Only the one with this name, in upper or lower case. */
-                name?: string;
                 /** @description `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
                 /** @description Items per page. */
@@ -5973,7 +3678,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -5982,52 +3686,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_Job"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6051,90 +3710,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6156,72 +3740,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6235,10 +3762,7 @@ export interface operations {
     put_jobs_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -6250,99 +3774,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6356,10 +3796,7 @@ export interface operations {
     delete_jobs_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -6367,207 +3804,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patch_jobs_id: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/merge-patch+json": components["schemas"]["JobPatch"];
-            };
-        };
-        responses: {
-            /** @description What was asked for. */
-            200: {
-                headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Job"];
-                };
-            };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6593,90 +3836,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6698,7 +3866,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Accepted: the work goes on after this answer. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -6707,70 +3874,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6795,7 +3899,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6804,52 +3907,7 @@ export interface operations {
                     "application/json": components["schemas"]["Overview"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6863,8 +3921,6 @@ export interface operations {
     get_profiles: {
         parameters: {
             query?: {
-                /** @description Only the one with this name, in upper or lower case. */
-                name?: string;
                 /** @description `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
                 /** @description Items per page. */
@@ -6876,7 +3932,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -6885,52 +3940,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_Profile"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -6954,90 +3964,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Profile"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7059,72 +3994,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Profile"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7138,10 +4016,7 @@ export interface operations {
     delete_profiles_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -7149,86 +4024,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7242,10 +4044,7 @@ export interface operations {
     patch_profiles_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -7253,103 +4052,19 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/merge-patch+json": components["schemas"]["ProfileChange"];
+                "application/json": components["schemas"]["ProfileChange"];
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Profile"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7371,7 +4086,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7380,70 +4094,7 @@ export interface operations {
                     "application/json": components["schemas"]["ExportedIdentity"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7467,7 +4118,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Accepted: the work goes on after this answer. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -7476,88 +4126,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7581,7 +4150,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7590,88 +4158,7 @@ export interface operations {
                     "application/json": components["schemas"]["RestorePreview"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7695,7 +4182,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Accepted: the work goes on after this answer. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -7704,88 +4190,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7814,7 +4219,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7823,52 +4227,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_Run"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7890,7 +4249,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -7899,61 +4257,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -7975,7 +4279,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Accepted: the work goes on after this answer. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -7984,70 +4287,7 @@ export interface operations {
                     "application/json": components["schemas"]["Run"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8072,7 +4312,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8081,61 +4320,7 @@ export interface operations {
                     "text/event-stream": unknown;
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8160,7 +4345,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8169,61 +4353,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_LogLine"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8243,7 +4373,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8252,52 +4381,7 @@ export interface operations {
                     "application/json": components["schemas"]["ScanList"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8320,7 +4404,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8329,52 +4412,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_Time"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8394,7 +4432,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8403,52 +4440,7 @@ export interface operations {
                     "application/json": components["schemas"]["CurrentSession"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8472,7 +4464,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8481,79 +4472,7 @@ export interface operations {
                     "application/json": components["schemas"]["CurrentSession"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8573,68 +4492,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8658,86 +4522,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8757,7 +4548,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8766,52 +4556,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_SessionInfo"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8833,77 +4578,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8923,7 +4604,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8932,34 +4612,7 @@ export interface operations {
                     "application/json": components["schemas"]["SetupStatus"];
                 };
             };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -8983,7 +4636,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -8992,79 +4644,7 @@ export interface operations {
                     "application/json": components["schemas"]["CurrentSession"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9078,8 +4658,6 @@ export interface operations {
     get_sources: {
         parameters: {
             query?: {
-                /** @description Only the one with this name, in upper or lower case. */
-                name?: string;
                 /** @description `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
                 /** @description Items per page. */
@@ -9091,7 +4669,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9100,52 +4677,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_Source"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9169,99 +4701,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Source"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9288,7 +4736,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9297,88 +4744,7 @@ export interface operations {
                     "application/json": components["schemas"]["CheckedSource"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9400,72 +4766,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Source"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9479,10 +4788,7 @@ export interface operations {
     put_sources_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -9494,108 +4800,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Source"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9609,10 +4822,7 @@ export interface operations {
     delete_sources_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -9620,216 +4830,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    patch_sources_id: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/merge-patch+json": components["schemas"]["SourcePatch"];
-            };
-        };
-        responses: {
-            /** @description What was asked for. */
-            200: {
-                headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Source"];
-                };
-            };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9851,7 +4858,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -9860,70 +4866,7 @@ export interface operations {
                     "application/json": components["schemas"]["DatabaseList"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -9945,89 +4888,16 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Its steps: a line each as they come, or an array of them */
+            /** @description A line per step */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Step"][];
                     "application/x-ndjson": components["schemas"]["Step"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The database or the storage did not do what was asked. */
-            424: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10047,7 +4917,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10056,52 +4925,7 @@ export interface operations {
                     "application/json": components["schemas"]["SystemInfo"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10121,7 +4945,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10130,52 +4953,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_ApiToken"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10199,7 +4977,6 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -10208,79 +4985,7 @@ export interface operations {
                     "application/json": components["schemas"]["NewToken"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10302,77 +5007,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10386,8 +5027,6 @@ export interface operations {
     get_users: {
         parameters: {
             query?: {
-                /** @description Only the one with this name, in upper or lower case. */
-                name?: string;
                 /** @description `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
                 /** @description Items per page. */
@@ -10399,7 +5038,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10408,52 +5046,7 @@ export interface operations {
                     "application/json": components["schemas"]["List_User"];
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10477,90 +5070,15 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created. */
             201: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10574,10 +5092,7 @@ export interface operations {
     delete_users_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -10585,86 +5100,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
             204: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10678,10 +5120,7 @@ export interface operations {
     patch_users_id: {
         parameters: {
             query?: never;
-            header?: {
-                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
-                "If-Match"?: string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -10689,103 +5128,19 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/merge-patch+json": components["schemas"]["UserChange"];
+                "application/json": components["schemas"]["UserChange"];
             };
         };
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
-                    /** @description The revision, for `If-Match`. */
-                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["User"];
                 };
             };
-            /** @description The request is malformed. */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It does not exist. */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was changed since the revision in `If-Match`. */
-            412: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10805,7 +5160,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10814,25 +5168,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10852,53 +5188,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/plain": string;
                     "application/openmetrics-text": string;
                 };
             };
-            /** @description The caller is not signed in, or the credentials are wrong. */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The caller lacks the permission, or the request comes from a foreign page. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;
@@ -10918,7 +5216,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description What was asked for. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -10927,25 +5224,7 @@ export interface operations {
                     "text/plain": string;
                 };
             };
-            /** @description Too many requests; `Retry-After` says when to try again. */
-            429: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description The server cannot work at present; `Retry-After` says when to try again. */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description It was refused, or it failed; the answer says why and what to do. */
+            /** @description It was refused, or it failed; the answer says why and what to do */
             default: {
                 headers: {
                     [name: string]: unknown;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::Hashes;
 use domain::naming::PARTIAL_PREFIX;
 use domain::probe::{Step, Steps};
+use pipeline::Counter;
 
 use crate::destination::probe::{space, write_read_delete};
 use crate::destination::{
@@ -65,7 +66,14 @@ impl Destination for Meager {
     async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {
         let (destination, path) = (self.clone(), check_path(path)?.to_owned());
         let gate: Arc<dyn Gate> = Arc::new(OpenGate);
-        Ok(Box::new(MeagerUpload { destination, path, content: Vec::new(), sealed: false, gate }))
+        Ok(Box::new(MeagerUpload {
+            destination,
+            path,
+            content: Vec::new(),
+            acknowledged: Counter::default(),
+            sealed: false,
+            gate,
+        }))
     }
 
     async fn open(&self, path: &str) -> Result<Box<dyn Download>, Error> {
@@ -109,6 +117,7 @@ struct MeagerUpload {
     destination: Meager,
     path: String,
     content: Vec<u8>,
+    acknowledged: Counter,
     sealed: bool,
     gate: Arc<dyn Gate>,
 }
@@ -117,7 +126,12 @@ struct MeagerUpload {
 impl Upload for MeagerUpload {
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
         self.content.extend_from_slice(&piece);
+        self.acknowledged.add(piece.len() as u64);
         Ok(())
+    }
+
+    fn acknowledged(&self) -> Counter {
+        self.acknowledged.clone()
     }
 
     fn needs_sha256(&self) -> bool {

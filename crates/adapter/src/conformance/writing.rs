@@ -139,6 +139,30 @@ pub async fn a_closed_gate_publishes_nothing(subject: &Subject) {
     assert!(paths(destination, "").await.is_empty());
 }
 
+pub async fn what_is_acknowledged_is_never_more_than_was_written_and_all_of_it_once_published(subject: &Subject) {
+    let destination = &*subject.destination;
+    for (path, length) in [("job/none", 0), ("job/small", 5), ("job/large", LARGE)] {
+        let (content, size) = (vec![7; length], length as u64);
+        let mut upload = destination.create(path).await.unwrap();
+        // Shown by others while the upload is busy, so it is asked for once.
+        let acknowledged = upload.acknowledged();
+        assert_eq!(acknowledged.get(), 0, "{path}");
+        let mut last = 0;
+        for (number, piece) in content.chunks(1_000_000).enumerate() {
+            upload.write(Bytes::copy_from_slice(piece)).await.unwrap();
+            let now = acknowledged.get();
+            let written = (number * 1_000_000 + piece.len()) as u64;
+            assert!((last..=written).contains(&now), "{path}: {now} of {written} are acknowledged, {last} were before");
+            last = now;
+        }
+        upload.seal(&digested(&content).into()).await.unwrap();
+        let sealed = acknowledged.get();
+        assert!((last..=size).contains(&sealed), "{path}: {sealed} of {size}");
+        upload.commit(path).await.unwrap();
+        assert_eq!(acknowledged.get(), size, "{path}");
+    }
+}
+
 pub async fn an_interrupted_upload_goes_on_or_says_that_it_cannot(subject: &Subject) {
     let destination = &*subject.destination;
     if !destination.capabilities().resume {
@@ -151,9 +175,11 @@ pub async fn an_interrupted_upload_goes_on_or_says_that_it_cannot(subject: &Subj
     let checkpoint = upload.checkpoint().expect("all of it was sent");
     drop(upload);
     let mut resumed = destination.resume("job/x", &checkpoint).await.unwrap();
+    let acknowledged = resumed.acknowledged();
     resumed.write(content.clone().into()).await.unwrap();
     resumed.seal(&digested(&content).into()).await.unwrap();
     resumed.commit("job/x").await.unwrap();
+    assert_eq!(acknowledged.get(), LARGE as u64);
     assert_eq!(destination.read("job/x", 1 << 30).await.unwrap().unwrap(), content);
     let damaged = destination.resume("job/y", &Checkpoint("no checkpoint".to_owned())).await;
     assert_eq!(*damaged.err().unwrap().kind(), Kind::NotResumable);

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Hashes;
 use domain::hashes::SHA256;
-use pipeline::{Digested, Digester};
+use pipeline::{Counter, Digested, Digester};
 
 use super::{Destination, How};
 use crate::Error;
@@ -16,6 +16,11 @@ use crate::Error;
 pub trait Upload: Send {
     /// Writes the next bytes.
     async fn write(&mut self, piece: Bytes) -> Result<(), Error>;
+
+    /// Returns the count of bytes that the storage has acknowledged: those of requests that it answered, or of writes that returned,
+    /// never those that wait in a buffer. It can be read while another call is in progress, never goes back, and is the file's
+    /// size once that is published. Bytes of a resumed upload count once they are known to be at the storage.
+    fn acknowledged(&self) -> Counter;
 
     /// Returns from what another process can go on; `None` while there is nothing to go on from, and where that is not possible at
     /// all.

@@ -2,7 +2,7 @@
 
 use catalog::{Catalog, Error, KeyFile, KeySource, Lease, Location, NewLogLine, NewRun};
 use domain::outcome::RunStatus;
-use domain::run::{BackupSpec, Cause, CopiedTo, RunResult, RunSpec};
+use domain::run::{BackupSpec, Cause, CopiedTo, RunProgress, RunResult, RunSpec};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use test_support::Mount;
@@ -29,7 +29,7 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
         let source = source("other", Some("x"));
         let written = tokio::join!(
             join_all((0..8).map(|_| async { catalog.add_log_line(run_id, line, at(1)).await.map(drop) })),
-            async { catalog.renew_run(run_id, run.1, lease, [1, 2, 3], Some(&result)).await.map(drop) },
+            async { catalog.renew_run(run_id, run.1, lease, &RunProgress::default(), Some(&result)).await.map(drop) },
             async {
                 let abandoned = Lease { run_id: run_id.to_owned(), fence: run.1, until: None };
                 catalog.interrupt_abandoned(&abandoned, at(1)).await.map(drop)

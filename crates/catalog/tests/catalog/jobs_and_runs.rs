@@ -2,7 +2,9 @@
 
 use catalog::{Catalog, Error, NewLogLine, NewRun, PageRequest, RunEnd, RunFilter};
 use domain::outcome::RunStatus;
-use domain::run::{BackupResult, BackupSpec, Cause, RunKind, RunResult, RunSpec};
+use domain::run::{
+    BackupResult, BackupSpec, Cause, DestinationProgress, DestinationState, RunKind, RunProgress, RunResult, RunSpec,
+};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 
@@ -42,8 +44,24 @@ fn by_hand(job_id: &str) -> NewRun {
     }
 }
 
+fn progress(dumped_bytes: u64) -> RunProgress {
+    let destination = DestinationProgress {
+        id: "d".to_owned(),
+        name: "Offsite".to_owned(),
+        acknowledged_bytes: 3,
+        state: DestinationState::Failed,
+        error: Some("full".to_owned()),
+    };
+    RunProgress { dumped_bytes, stored_bytes: 2, sent_bytes: 3, destinations: vec![destination] }
+}
+
 fn end(state: RunStatus) -> RunEnd {
-    RunEnd { state, error: None, result: Some(RunResult::Backup(BackupResult::default())), bytes: [i64::MAX, 2, 3] }
+    RunEnd {
+        state,
+        error: None,
+        result: Some(RunResult::Backup(BackupResult::default())),
+        progress: progress(u64::MAX),
+    }
 }
 
 async fn jobs_come_back_as_they_were_made(store: Store) {
@@ -111,29 +129,30 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert_eq!(claims.len(), 1);
     let fence = claims[0].fence;
     assert_eq!((claims[0].run.state, claims[0].run.attempt), (RunStatus::Running, 1));
-    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], None).await.unwrap(), Some(false));
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(1), None).await.unwrap(), Some(false));
     assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
     catalog.cancel_run(&queued.id, at(3)).await.unwrap();
     assert!(!catalog.holds_run(&queued.id, fence).await.unwrap(), "a cancelled run changes nothing");
     let so_far = RunResult::Backup(BackupResult::default());
-    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [1, 2, 3], Some(&so_far)).await.unwrap(), Some(true));
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(1), Some(&so_far)).await.unwrap(), Some(true));
     // A worker does not see its own leases, and a renewal invalidates what another has seen.
     assert!(catalog.leases_of_others("w1").await.unwrap().is_empty());
     let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
     assert_eq!((&seen.run_id, seen.fence), (&queued.id, fence));
     let longer = LEASE + SignedDuration::from_secs(1);
-    assert_eq!(catalog.renew_run(&queued.id, fence, longer, [1, 2, 3], None).await.unwrap(), Some(true));
+    assert_eq!(catalog.renew_run(&queued.id, fence, longer, &progress(1), None).await.unwrap(), Some(true));
     assert!(catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().is_none());
     let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
     let lost = catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().unwrap();
     assert_eq!(lost.state, RunStatus::Interrupted);
     assert!(catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().is_none());
     // Whoever comes back late changes nothing.
-    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, [9, 9, 9], None).await.unwrap(), None);
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(9), None).await.unwrap(), None);
     assert!(!catalog.finish_run(&queued.id, fence, &end(RunStatus::Succeeded), at(42)).await.unwrap());
     assert!(!catalog.holds_run(&queued.id, fence).await.unwrap());
     let run = catalog.run(&queued.id).await.unwrap().unwrap();
     assert_eq!((run.state, run.dumped_bytes, run.result), (RunStatus::Interrupted, 1, Some(so_far)));
+    assert_eq!(run.destinations, progress(1).destinations);
     // But how it really ended counts, also while the job runs again, and only from the last who had it.
     let again = catalog.queue_run(&by_hand(&id), at(43)).await.unwrap();
     assert!(!catalog.finish_late(&queued.id, fence - 1, &end(RunStatus::Failed), at(42)).await.unwrap());

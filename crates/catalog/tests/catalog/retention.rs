@@ -2,7 +2,7 @@
 
 use catalog::{Aging, Catalog, NewAuditEntry, NewLogLine, NewRun, PageRequest, RETENTION_BATCH, RunEnd, RunFilter};
 use domain::outcome::RunStatus;
-use domain::run::{BackupSpec, Cause, CopySpec, RunSpec};
+use domain::run::{BackupSpec, Cause, CopySpec, RunProgress, RunSpec};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::on_both;
@@ -24,7 +24,7 @@ async fn run(catalog: &Catalog, job_id: &str, state: RunStatus, now: Timestamp) 
     };
     let run = catalog.queue_run(&new, now).await.unwrap();
     let claim = catalog.claim_run("w", now, SignedDuration::from_secs(60)).await.unwrap().unwrap();
-    let end = RunEnd { state, error: None, result: None, bytes: [0; 3] };
+    let end = RunEnd { state, error: None, result: None, progress: RunProgress::default() };
     catalog.finish_run(&run.id, claim.fence, &end, now).await.unwrap();
     catalog.add_log_line(&run.id, NewLogLine { level: "info", message: "m" }, now).await.unwrap();
     run.id

@@ -9,7 +9,7 @@ use domain::size::human;
 use domain::{RunState, Warning};
 use pipeline::Progress;
 use pipeline::keys::Recipient;
-use runner::backup::{CopyReport, DatabaseReport, Stored, new_run_id};
+use runner::backup::{CopyReport, DatabaseReport, NamedDestination, Stored, new_run_id};
 use runner::{BackupRequest, Event, RunReport, back_up, in_words};
 use serde_json::{Value, json};
 use sources::{Databases, DumpOptions, Source, Unguarded};
@@ -60,7 +60,7 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         acknowledged: arguments.acknowledged,
         dump_options: DumpOptions { allow_damaged: arguments.allow_damaged },
         host: pipeline::host::name(),
-        destinations,
+        destinations: destinations.into_iter().map(NamedDestination::from).collect(),
         job,
         compression: arguments.compression,
         recipients,
@@ -143,6 +143,9 @@ fn tell_event(event: &Event<'_>) {
             "Stopping. The backup was already sent: waiting for {destination} to tell whether it was published"
         )),
         Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
+        Event::DroppedOut { place, failure, .. } => {
+            output::note(&format!("{} gets no copy: {}", place.name, describe_copy(failure)));
+        }
         // The result says so, once the run has ended.
         Event::Warned { .. } | Event::Failed { .. } | Event::Copied { .. } => {}
     }
@@ -221,7 +224,10 @@ fn print_event(event: &Event<'_>, acknowledged: &[String]) {
         Event::Failed { database, failure } => {
             json!({"event": "failed", "database": database, "error": describe_copy(failure)})
         }
-        Event::Copied { database, copy } => {
+        Event::DroppedOut { database, place, failure } => json!({
+            "event": "droppedOut", "database": database, "destination": place.name, "error": describe_copy(failure),
+        }),
+        Event::Copied { database, copy, .. } => {
             let mut object = copy_object(database, copy);
             object["event"] = json!("copied");
             object

@@ -41,6 +41,7 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
         source: &*source,
         path: &arguments.path,
         destination: &*destination,
+        shown_as: (destination.name(), destination.name()),
         checkpoint,
         signer: None,
         cancel: &cancel,

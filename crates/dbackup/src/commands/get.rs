@@ -16,9 +16,9 @@ use crate::{environment, signals};
 pub(crate) async fn run(arguments: GetArguments) -> Result<Outcome, Failure> {
     let destination = environment::destination(&arguments.destination)?;
     let identities = environment::identities(arguments.identity.as_deref())?;
-    let mut target = Target::open(arguments.output.as_deref())?;
-    let cancel = signals::cancelled_by_signals()?;
     let progress = Progress::default();
+    let mut target = Target::open(arguments.output.as_deref(), &progress)?;
+    let cancel = signals::cancelled_by_signals()?;
     let display = ProgressDisplay::restore(&progress, false);
     let fetching = async {
         if arguments.raw {
@@ -48,7 +48,7 @@ async fn fetch_stored(
     let (examined, mut download) = runner::restore::open_examined(destination, path).await?;
     let mut digester = Digester::default();
     while let Some(piece) = download.next().await? {
-        progress.add_sent(piece.len());
+        progress.add_read(piece.len());
         digester.update(&piece);
         target.write(piece).await?;
     }

@@ -1,13 +1,14 @@
 //! `dbackup runs list | show | follow | cancel`
 
 use domain::outcome::RunStatus;
+use domain::run::RunProgress;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::resources::{pretty, text};
 use crate::cli::RunCommand;
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::output::{self, Direction, RemoteProgress};
 use crate::remote::{Kind, Server};
 
 pub(crate) async fn run(command: RunCommand) -> Result<Outcome, Failure> {
@@ -49,16 +50,36 @@ async fn list(server: &Server, job: Option<&str>, limit: u16, as_json: bool) -> 
     Ok(())
 }
 
-/// Tells the lines of a run as they come; gives the run at its end.
+/// Shows the lines of a run and its progress as they come. Returns the run at its end.
 pub(super) async fn follow(server: &Server, id: &str) -> Result<Value, Failure> {
+    let mut progress = None;
     server
-        .follow(id, |kind, data| {
-            if kind == "log" {
+        .follow(id, |kind, data| match kind {
+            "log" => {
                 let warning = if data["level"] == "warning" { "Warning: " } else { "" };
                 output::note(&format!("{warning}{}", output::printable(&text(&data["message"]))));
             }
+            "state" => progress = direction(data).map(RemoteProgress::new),
+            // A server of another version may tell it otherwise.
+            "progress" => {
+                if let (Some(shown), Ok(now)) = (&mut progress, serde_json::from_value::<RunProgress>(data.clone())) {
+                    shown.show(now);
+                }
+            }
+            _ => {}
         })
         .await
+}
+
+/// Returns what the numbers of a run mean, as long as it is in progress.
+fn direction(run: &Value) -> Option<Direction> {
+    let is_running = run["state"] == RunStatus::Running.as_str();
+    match run["kind"].as_str().filter(|_| is_running)? {
+        "backup" => Some(Direction::Backup),
+        "restore" => Some(Direction::Restore),
+        "copy" => Some(Direction::Copy),
+        _ => None,
+    }
 }
 
 /// How the command ends for how the run ended.

@@ -7,6 +7,7 @@ use adapter::{Error, Kind};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Hashes;
+use pipeline::Counter;
 
 use super::error::full;
 use super::{DROPBOX_CONTENT_HASH, Dropbox};
@@ -82,6 +83,10 @@ impl Upload for DropboxUpload {
             }
             Err(error) => Err(self.destination.write_error("could not upload to Dropbox".to_owned(), error).await),
         }
+    }
+
+    fn acknowledged(&self) -> Counter {
+        self.upload.acknowledged().into()
     }
 
     fn checkpoint(&self) -> Option<Checkpoint> {

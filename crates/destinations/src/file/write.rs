@@ -14,7 +14,7 @@ use domain::Hashes;
 use domain::hashes::SHA256;
 use domain::naming::PARTIAL_PREFIX;
 use pipeline::private_file::sweep;
-use pipeline::{Digested, Digester, PrivateFile};
+use pipeline::{Counter, Digested, Digester, PrivateFile};
 
 use super::beneath::{Beneath, by_descriptor, split};
 use super::read::version;
@@ -24,6 +24,7 @@ use super::{FileSystem, blocking};
 struct FileUpload {
     destination: FileSystem,
     file: Arc<PrivateFile>,
+    acknowledged: Counter,
     /// What was written has been read back.
     sealed: bool,
     gate: Arc<dyn Gate>,
@@ -51,7 +52,13 @@ impl FileSystem {
             let file = PrivateFile::create(&by_descriptor(&place), PARTIAL_PREFIX.as_ref(), 0o600)
                 .map_err(|error| destination.write_error(&folder, &error))?;
             let file = Arc::new(file.holding(place));
-            Ok(FileUpload { destination, file, sealed: false, gate: Arc::new(OpenGate) })
+            Ok(FileUpload {
+                destination,
+                file,
+                acknowledged: Counter::default(),
+                sealed: false,
+                gate: Arc::new(OpenGate),
+            })
         })
         .await
     }
@@ -113,6 +120,7 @@ fn remove(beneath: &Beneath, path: &str, meant: Option<&Version>) -> io::Result<
 impl Upload for FileUpload {
     async fn write(&mut self, piece: Bytes) -> Result<(), Error> {
         let (destination, file) = (self.destination.clone(), Arc::clone(&self.file));
+        let length = piece.len() as u64;
         blocking(move || {
             let mut handle = file.file();
             handle
@@ -120,6 +128,11 @@ impl Upload for FileUpload {
                 .map_err(|error| destination.io_error("could not write to", &destination.folder, &error))
         })
         .await
+        .inspect(|()| self.acknowledged.add(length))
+    }
+
+    fn acknowledged(&self) -> Counter {
+        self.acknowledged.clone()
     }
 
     fn guard(&mut self, gate: Arc<dyn Gate>) {

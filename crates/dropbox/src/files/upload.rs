@@ -12,6 +12,7 @@ mod sizes;
 mod wire;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -44,6 +45,8 @@ pub struct Upload {
     /// Chunks on their way, and blocks of a resumed upload that are being compared.
     tasks: JoinSet<Result<Done, Error>>,
     stored: Stored,
+    /// Bytes that Dropbox is known to have.
+    acknowledged: Arc<AtomicU64>,
     closed: Option<Closed>,
     whole: Option<Whole>,
     gate: Arc<dyn Gate>,
@@ -116,6 +119,7 @@ impl Upload {
             passed: 0,
             tasks: JoinSet::new(),
             stored,
+            acknowledged: Arc::default(),
             closed,
             whole: None,
             gate: gate::open(),
@@ -125,6 +129,12 @@ impl Upload {
     /// Has `gate` asked before each attempt of a commit.
     pub fn guard(&mut self, gate: Arc<dyn Gate>) {
         self.gate = gate;
+    }
+
+    /// Returns the count of bytes that Dropbox is known to have: it grows as soon as a request is answered, also while a call of this
+    /// upload waits.
+    pub fn acknowledged(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.acknowledged)
     }
 
     /// Takes the next bytes; chunks that are full go up meanwhile. Waits while memory is full.
@@ -192,7 +202,7 @@ impl Upload {
             Some(expected) => {
                 self.send_waiting();
                 self.passed += 1;
-                self.tasks.spawn(full.compare(index, expected));
+                self.tasks.spawn(full.compare(index, expected, Arc::clone(&self.acknowledged)));
             }
         }
     }
@@ -201,7 +211,7 @@ impl Upload {
         if self.waiting.is_empty() {
             return;
         }
-        let (session, first) = (Arc::clone(&self.session), self.passed);
+        let (session, acknowledged, first) = (Arc::clone(&self.session), Arc::clone(&self.acknowledged), self.passed);
         let blocks = std::mem::take(&mut self.waiting);
         self.passed += blocks.len();
         self.tasks.spawn(async move {
@@ -213,6 +223,7 @@ impl Upload {
             }
             let chunk = Chunk { offset: offset(first), payload: Payload::new(pieces), digests, close: false };
             session.append(&chunk).await?;
+            acknowledged.fetch_add(chunk.payload.len(), Ordering::Relaxed);
             Ok(Done { first, digests: chunk.digests })
         });
     }
@@ -268,6 +279,7 @@ impl Upload {
             None => self.session.append(&closing).await?,
         }
         let size = closing.offset + closed.length;
+        self.acknowledged.fetch_add(closed.length, Ordering::Relaxed);
         let content_hash = content_hash::join(self.stored.iter().flatten().chain(&closed.digest));
         self.closed = Some(closed);
         let id = self.session.id().ok_or_else(|| broken("an upload session without an id"))?.to_owned();
@@ -282,11 +294,12 @@ impl FullBlock {
     }
 
     /// Makes sure that a block which Dropbox has is still the same.
-    async fn compare(self, index: usize, expected: BlockDigest) -> Result<Done, Error> {
+    async fn compare(self, index: usize, expected: BlockDigest, acknowledged: Arc<AtomicU64>) -> Result<Done, Error> {
         let digest = self.digest.await.map_err(|_| broken("the hashing of a block"))?;
         if digest != expected {
             return Err(Error::Changed { offset: offset(index) });
         }
+        acknowledged.fetch_add(self.bytes.len() as u64, Ordering::Relaxed);
         Ok(Done { first: index, digests: vec![digest] })
     }
 }

@@ -1,21 +1,23 @@
 //! A destination during a run: its job's folder is listed once, however many databases the run has.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use adapter::destination::{Destination, Upload};
+use adapter::destination::{Destination as _, Upload};
 use domain::size::human;
 use domain::{BackupName, Warning};
 use futures_util::future::join_all;
 
 use super::publish::first_name;
-use super::{BackupRequest, Event, Failure};
+use super::{BackupRequest, Event, Failure, NamedDestination};
 use crate::limited::Limited;
 use crate::naming::TakenNames;
 
 /// A destination, and what lies in the job's folder there.
 pub(super) struct Place<'a> {
+    /// See [`NamedDestination`].
+    pub(super) id: &'a str,
+    pub(super) name: &'a str,
     pub(super) destination: Limited<'a>,
     /// `None` until the folder could be listed.
     pub(super) taken: Option<TakenNames>,
@@ -24,8 +26,9 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    pub(super) fn new(destination: &'a Arc<dyn Destination>, limit: Duration) -> Self {
-        Self { destination: Limited::new(&**destination, limit), taken: None, begun: None }
+    pub(super) fn new(named: &'a NamedDestination, limit: Duration) -> Self {
+        let NamedDestination { id, name, destination } = named;
+        Self { id, name, destination: Limited::new(&**destination, limit), taken: None, begun: None }
     }
 
     /// Lists the job's folder, unless this run has, which proves that the destination can be reached before a dump starts. Then begins
@@ -65,25 +68,24 @@ impl<'a> Place<'a> {
         if usage.free().is_none_or(|free| free >= last_size) {
             return Ok(None);
         }
-        let destination = self.destination.name();
         if self.destination.stops_when_full() {
-            return Err(Failure::WouldNotFit { destination, last_size, usage });
+            return Err(Failure::WouldNotFit { last_size, usage });
         }
         let message = format!(
-            "the backup may not fit into {destination}: the last one was {}, and {} is free ({usage})",
+            "the backup may not fit into {}: the last one was {}, and {} is free ({usage})",
+            self.name,
             human(last_size),
             human(usage.free().unwrap_or_default())
         );
-        let warning = Warning::new("may-not-fit", message).about(destination.as_str());
-        on_event(Event::MayNotFit { database, destination, last_size, usage });
+        let warning = Warning::new("may-not-fit", message).about(self.name);
+        on_event(Event::MayNotFit { database, destination: self.name, last_size, usage });
         Ok(Some(warning.with_cure("Free space there, or enlarge it")))
     }
 }
 
 /// Warns of destinations that are one place: two copies there are as good as one.
 pub(super) async fn same_places(places: &[Place<'_>]) -> Vec<Warning> {
-    let identified =
-        places.iter().map(|place| async { (place.destination.identity().await, place.destination.name()) });
+    let identified = places.iter().map(|place| async { (place.destination.identity().await, place.name.to_owned()) });
     let mut seen: HashMap<String, String> = HashMap::new();
     let twice = join_all(identified).await.into_iter().filter_map(|(identity, name)| {
         let first = seen.insert(identity, name.clone())?;

@@ -34,12 +34,12 @@ pub(super) async fn publish(
         sealed = upload.seal(&expected) => sealed.map_err(Failure::Destination)?,
     };
     upload.guard(Wanted::new(cancel, &request.guard));
-    let destination = place.destination.name();
+    let destination = place.name;
     let can_rename = place.destination.capabilities().rename_at_commit;
     for _ in 0..MAX_NAMES_TRIED {
         let path = taken.path(&name.to_string());
         let mut sidecar = describe(request, database, dump, &name, &sealed);
-        sidecar.warnings.extend(weakly_proved(sealed.how, &destination));
+        sidecar.warnings.extend(weakly_proved(sealed.how, destination));
         let signed = request.signer.as_ref().map(|signer| signer.sign(&mut sidecar)).transpose();
         signed.map_err(|error| Failure::Internal(error.to_string()))?;
         let json = serde_json::to_vec_pretty(&sidecar).map_err(|error| Failure::Internal(error.to_string()))?;

@@ -8,8 +8,9 @@ use domain::outcome::RunState;
 use domain::sidecar::Sidecar;
 use domain::size::human;
 
+use super::NamedDestination;
+
 /// What happens, as it happens.
-#[derive(Debug)]
 pub enum Event<'a> {
     /// A database's turn.
     Started {
@@ -30,7 +31,7 @@ pub enum Event<'a> {
         /// The database's name.
         database: &'a str,
         /// The destination's name.
-        destination: String,
+        destination: &'a str,
         /// Bytes of the last backup.
         last_size: u64,
         /// The room there is.
@@ -61,17 +62,26 @@ pub enum Event<'a> {
     Settling {
         /// The database's name.
         database: &'a str,
-        /// The destination's position in the request.
-        index: usize,
         /// The destination's name.
-        destination: String,
+        destination: &'a str,
     },
-    /// A copy is done, one way or the other.
+    /// A destination gets no copy of this database. The others go on.
+    DroppedOut {
+        /// The database's name.
+        database: &'a str,
+        /// The destination.
+        place: &'a NamedDestination,
+        /// Why.
+        failure: &'a Failure,
+    },
+    /// A copy is complete and verified.
     Copied {
         /// The database's name.
         database: &'a str,
         /// The copy.
         copy: &'a CopyReport,
+        /// Its result.
+        stored: &'a Stored,
     },
 }
 
@@ -104,8 +114,8 @@ pub struct DatabaseReport {
 /// How one copy went.
 #[derive(Debug)]
 pub struct CopyReport {
-    /// The destination's position in the request: two can have the same name.
-    pub index: usize,
+    /// The destination's id: two can have the same name.
+    pub destination_id: String,
     /// The destination's name.
     pub destination: String,
     /// What is there, or why it is not.
@@ -145,12 +155,10 @@ pub enum Failure {
     },
     /// The last backup would not fit, and the destination's setting is to stop then.
     #[error(
-        "{destination} has no room for this backup: the last one was {}, and {} is free ({usage}). Free space there or enlarge it, then run again",
+        "no room for this backup: the last one was {}, and {} is free ({usage}). Free space there or enlarge it, then run again",
         human(*.last_size), human(.usage.free().unwrap_or_default())
     )]
     WouldNotFit {
-        /// The destination's name.
-        destination: String,
         /// Bytes of the last backup.
         last_size: u64,
         /// The room there is.

@@ -20,30 +20,49 @@ pub(super) struct Stream {
     /// Sizes and hashes; none if no upload was left, which ends the dump too.
     pub(super) encoded: Option<Encoded>,
     /// In the order in which they were given.
-    pub(super) uploads: Vec<Result<Box<dyn Upload>, adapter::Error>>,
+    pub(super) uploads: Vec<Result<Box<dyn Upload>, Failure>>,
+}
+
+/// Who takes the stream.
+pub(super) struct Sinks<'a> {
+    /// Each with its destination's position in the request.
+    pub(super) uploads: Vec<(usize, Box<dyn Upload>)>,
+    /// Told at once which destination has failed.
+    pub(super) on_failure: &'a (dyn Fn(usize, &Failure) + Sync),
 }
 
 /// Runs a dump to its proved end. Fails if the dump or the stages fail; an upload that fails leaves the others alone.
 pub(super) async fn run(
     dump: Box<dyn Dump>,
-    compression: Compression,
-    recipients: Vec<Recipient>,
-    uploads: Vec<Box<dyn Upload>>,
+    (compression, recipients): (Compression, Vec<Recipient>),
+    sinks: Sinks<'_>,
     progress: &Progress,
     stall: &Stall<'_>,
 ) -> Result<Stream, Failure> {
     let (plain, encoder_input) = stream::channel();
     let (encoder_output, stored) = stream::channel();
     let encoding = encode(compression, recipients, encoder_input, encoder_output, progress.clone());
+    let Sinks { uploads, on_failure } = sinks;
     let (senders, receivers): (Vec<Sender>, Vec<Receiver>) = uploads.iter().map(|_| stream::channel()).unzip();
-    let feeding = uploads.into_iter().zip(receivers).map(|(upload, pieces)| feed(upload, pieces));
-    let (dumped, encoded, copied, fed) = tokio::join!(
-        pump(dump, plain, progress, stall),
-        encoding,
-        fan_out(stored, senders, progress),
-        join_all(feeding)
-    );
-    let uploads = fed.into_iter().map(|upload| upload.map_err(Fed::into_error)).collect();
+    let feeding = uploads.into_iter().zip(receivers).map(|((index, upload), pieces)| async move {
+        progress.uploading(index, upload.acknowledged());
+        match feed(upload, pieces).await {
+            Ok(upload) => {
+                progress.verifying(index);
+                Ok(upload)
+            }
+            Err(Fed::Destination(error)) => {
+                let failure = Failure::Destination(error);
+                on_failure(index, &failure);
+                Err(failure)
+            }
+            Err(Fed::Interrupted) => {
+                Err(Failure::Destination(adapter::Error::failed("the upload stopped", Interrupted)))
+            }
+        }
+    });
+    let (dumped, encoded, copied, uploads) =
+        tokio::join!(pump(dump, plain, progress, stall), encoding, fan_out(stored, senders), join_all(feeding));
     let encoded = match encoded.unwrap_or_else(|error| Err(EncodeError::Stage(std::io::Error::other(error)))) {
         Ok(encoded) => Some(encoded),
         Err(EncodeError::Interrupted) => None,
@@ -96,15 +115,6 @@ async fn pump(
 enum Fed {
     Destination(adapter::Error),
     Interrupted,
-}
-
-impl Fed {
-    fn into_error(self) -> adapter::Error {
-        match self {
-            Self::Destination(error) => error,
-            Self::Interrupted => adapter::Error::failed("the upload stopped", Interrupted),
-        }
-    }
 }
 
 async fn feed(mut upload: Box<dyn Upload>, mut pieces: Receiver) -> Result<Box<dyn Upload>, Fed> {

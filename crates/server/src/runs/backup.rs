@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use adapter::destination::Destination;
 use catalog::{Job, Run};
 use domain::Warning;
 use domain::outcome::RunStatus;
@@ -14,7 +13,7 @@ use domain::size::human;
 use domain::warning::ListedWarning;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
-use runner::backup::{CopyReport, Failure as CopyFailure, RunReport, Stored};
+use runner::backup::{CopyReport, Failure as CopyFailure, NamedDestination, RunReport, Stored};
 use runner::{BackupRequest, Event, back_up};
 use sources::{Databases, DumpOptions};
 use tokio::sync::mpsc;
@@ -40,7 +39,7 @@ const LINES: usize = 4096;
 struct Plan {
     job: Job,
     source: Box<dyn sources::Source>,
-    ready: Vec<Target>,
+    ready: Vec<NamedDestination>,
     missing: Vec<Missing>,
     recipients: Vec<Recipient>,
 }
@@ -50,13 +49,6 @@ struct Said {
     level: Level,
     words: String,
     published: Option<(String, Stored)>,
-}
-
-/// A destination that can be used.
-struct Target {
-    id: String,
-    name: String,
-    destination: Arc<dyn Destination>,
 }
 
 /// A destination that cannot, and why.
@@ -103,7 +95,7 @@ impl App {
             let (id, name) =
                 (id.clone(), self.catalog.destination(id).await?.map(|found| found.name).unwrap_or_default());
             match self.prepared(active, self.open_destination(&id, Patience::Long)).await {
-                Ok(destination) => ready.push(Target { id, name, destination }),
+                Ok(destination) => ready.push(NamedDestination { id, name, destination }),
                 Err(Failure::Stopped) => return Err(Failure::Stopped),
                 Err(failure) => missing.push(Missing { id, name, reason: failure.to_string() }),
             }
@@ -124,7 +116,7 @@ impl App {
         active: &Active,
         spec: &BackupSpec,
         plan: Plan,
-    ) -> (Outcome, Vec<Target>) {
+    ) -> (Outcome, Vec<NamedDestination>) {
         let unused = |outcome| (outcome, Vec::new());
         let Plan { job, source, ready, missing, recipients } = plan;
         for Missing { name, reason, .. } in &missing {
@@ -153,7 +145,7 @@ impl App {
             acknowledged: job.acknowledged_warnings.clone(),
             dump_options: DumpOptions { allow_damaged: job.allow_damaged },
             host: pipeline::host::name(),
-            destinations: ready.iter().map(|target| Arc::clone(&target.destination)).collect(),
+            destinations: ready.clone(),
             job: job.name.clone(),
             compression: job.compression,
             recipients,
@@ -171,9 +163,9 @@ impl App {
         }
         let left_out = listed(&request.left_out, &request.acknowledged);
         active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len(), left_out);
-        let report = self.run_request(run, active, &request, &ready).await;
-        self.note_grants(&ready, &report).await;
-        (outcome_of(&report, &ready, &missing, &request.acknowledged), ready)
+        let report = self.run_request(run, active, &request).await;
+        self.note_grants(&report).await;
+        (outcome_of(&report, &missing, &request.acknowledged), ready)
     }
 
     /// The databases that a run backs up: all of the job's, or those that an interrupted run before it lacks.
@@ -197,13 +189,7 @@ impl App {
     }
 
     /// Runs it while its lines are stored, in order.
-    async fn run_request(
-        &self,
-        run: &Run,
-        active: &Active,
-        request: &BackupRequest<'_>,
-        ready: &[Target],
-    ) -> RunReport {
+    async fn run_request(&self, run: &Run, active: &Active, request: &BackupRequest<'_>) -> RunReport {
         let (sender, mut lines) = mpsc::channel::<Said>(LINES);
         let lost = Mutex::new(0_usize);
         let storing = async {
@@ -218,9 +204,9 @@ impl App {
         let running = async move {
             // Dropped with this block, which ends the storing.
             let on_event = move |event: Event<'_>| {
-                note_stage(&active.stages, &event, ready, &request.acknowledged, self.now());
-                let (level, words) = in_words(&event, ready);
-                if sender.try_send(Said { level, words, published: published(&event, ready) }).is_err() {
+                note_stage(&active.stages, &event, &request.acknowledged, self.now());
+                let (level, words) = in_words(&event);
+                if sender.try_send(Said { level, words, published: published(&event) }).is_err() {
                     *not_sent.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 }
             };
@@ -236,8 +222,8 @@ impl App {
     }
 
     /// What a backup has left of the room there is (M-16). Whoever may not look at that can still back up.
-    async fn look_at_space(&self, ready: &[Target]) {
-        for Target { id, name, destination } in ready {
+    async fn look_at_space(&self, ready: &[NamedDestination]) {
+        for NamedDestination { id, name, destination } in ready {
             let noted = match destination.usage().await {
                 Ok(Some(usage)) => self.note_space(id, usage.used, usage.allowed).await,
                 Ok(None) => Ok(()),
@@ -253,33 +239,22 @@ impl App {
     }
 
     /// Notes which authorizations worked, and which did not.
-    async fn note_grants(&self, ready: &[Target], report: &RunReport) {
+    async fn note_grants(&self, report: &RunReport) {
         for copy in report.databases.iter().flat_map(|database| &database.copies) {
-            let Some(target) = ready.get(copy.index) else { continue };
             match &copy.result {
-                Ok(_) => self.note_working(&target.id, &WRITING).await,
-                Err(CopyFailure::Destination(error)) => self.note_broken_grant(&target.id, error).await,
+                Ok(_) => self.note_working(&copy.destination_id, &WRITING).await,
+                Err(CopyFailure::Destination(error)) => self.note_broken_grant(&copy.destination_id, error).await,
                 Err(_) => {}
             }
         }
     }
 }
 
-/// A copy's destination, by the name that people gave it.
-fn name_of<'a>(copy: &'a CopyReport, ready: &'a [Target]) -> &'a str {
-    ready.get(copy.index).map_or(&copy.destination, |target| &target.name)
-}
-
 /// Why there is no copy at a destination.
-fn of_copy(copy: &CopyReport, ready: &[Target], failure: &CopyFailure) -> String {
-    let failure = match failure {
+fn of_copy(failure: &CopyFailure) -> String {
+    match failure {
         CopyFailure::Destination(error) => of_storage(error),
         failure => failure.to_string(),
-    };
-    let name = name_of(copy, ready);
-    match failure.strip_prefix(&copy.destination) {
-        Some(rest) => format!("{name}{rest}"),
-        None => about(name, &failure),
     }
 }
 
@@ -296,24 +271,27 @@ fn trigger(run: &Run) -> &'static str {
     }
 }
 
-fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target], acknowledged: &[String], now: Timestamp) {
+fn note_stage(stages: &Stages, event: &Event<'_>, acknowledged: &[String], now: Timestamp) {
     match event {
         Event::Started { database } => stages.reach(database, Stage::Dumping, now),
         Event::Dumped { database, .. } => stages.reach(database, Stage::Proving, now),
         Event::Warned { database, warning } => stages.warn(database, warning.listed(acknowledged)),
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
-        Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
+        Event::Copied { database, copy, .. } => stages.add_copy(database, copy_result(copy)),
+        Event::DroppedOut { database, place, failure } => {
+            stages.add_copy(database, CopyResult::Missing(missing_copy(&place.id, &place.name, failure)));
+        }
         Event::MayNotFit { .. } | Event::Silent { .. } | Event::Settling { .. } => {}
     }
 }
 
 /// Returns what was published, if that is what happened.
-fn published(event: &Event<'_>, ready: &[Target]) -> Option<(String, Stored)> {
-    let Event::Copied { copy, .. } = event else { return None };
-    Some((ready.get(copy.index)?.id.clone(), copy.result.as_ref().ok()?.clone()))
+fn published(event: &Event<'_>) -> Option<(String, Stored)> {
+    let Event::Copied { copy, stored, .. } = *event else { return None };
+    Some((copy.destination_id.clone(), stored.clone()))
 }
 
-fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
+fn in_words(event: &Event<'_>) -> (Level, String) {
     match event {
         Event::Started { database } => (Level::Info, format!("backing up {database}")),
         Event::MayNotFit { destination, last_size, usage, .. } => (
@@ -332,32 +310,29 @@ fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
                 runner::in_words(*limit)
             ),
         ),
-        Event::Settling { database, index, destination } => {
-            let name = ready.get(*index).map_or(destination, |target| &target.name);
+        Event::Settling { database, destination } => {
             let words = format!(
-                "{database}: stopping, but this backup was already sent. The run waits for {name} to tell whether the backup was published"
+                "{database}: stopping, but this backup was already sent. The run waits for {destination} to tell whether the backup was published"
             );
             (Level::Warning, words)
         }
         Event::Dumped { database, size } => (Level::Info, format!("dump of {database} complete: {}", human(*size))),
         Event::Warned { database, warning } => (Level::Warning, format!("{database}: {warning}")),
         Event::Failed { database, failure } => (Level::Error, format!("{database} is not backed up: {failure}")),
-        Event::Copied { database, copy } => match &copy.result {
-            Ok(stored) => {
-                let (name, size) = (name_of(copy, ready), human(stored.sidecar.size.stored));
-                (
-                    Level::Info,
-                    format!("{database} is at {name}: {} ({size}), checked by {}", stored.path, stored.proved),
-                )
-            }
-            Err(failure) => (Level::Error, format!("{database}: {}", of_copy(copy, ready, failure))),
-        },
+        Event::DroppedOut { database, place, failure } => {
+            (Level::Error, format!("{database}: {}: {}", place.name, of_copy(failure)))
+        }
+        Event::Copied { database, copy, stored } => {
+            let (name, size) = (&copy.destination, human(stored.sidecar.size.stored));
+            let words = format!("{database} is at {name}: {} ({size}), checked by {}", stored.path, stored.proved);
+            (Level::Info, words)
+        }
     }
 }
 
 /// What a report comes to by the success contract ([`BackupResult::state`]), and why it is no success.
-fn outcome_of(report: &RunReport, ready: &[Target], missing: &[Missing], acknowledged: &[String]) -> Outcome {
-    let result = result_of(report, ready, missing, acknowledged);
+fn outcome_of(report: &RunReport, missing: &[Missing], acknowledged: &[String]) -> Outcome {
+    let result = result_of(report, missing, acknowledged);
     let error = result.databases.iter().find_map(first_failure);
     let error = error.or_else(|| missing.first().map(|Missing { name, reason, .. }| about(name, reason)));
     let state = result.state().into();
@@ -385,17 +360,16 @@ fn not_reached(Missing { id, name, reason }: &Missing) -> MissingCopy {
     MissingCopy { destination_id: id.clone(), destination: name.clone(), error: reason.clone() }
 }
 
-fn copy_result(copy: &CopyReport, ready: &[Target]) -> CopyResult {
-    let id = ready.get(copy.index).map_or(&copy.destination, |target| &target.id);
-    let name = name_of(copy, ready);
-    match &copy.result {
+fn copy_result(copy: &CopyReport) -> CopyResult {
+    let CopyReport { destination_id: id, destination: name, result } = copy;
+    match result {
         Ok(stored) => CopyResult::Stored(stored_copy(id, name, stored)),
-        Err(failure) => CopyResult::Missing(MissingCopy {
-            destination_id: id.clone(),
-            destination: name.to_owned(),
-            error: of_copy(copy, ready, failure),
-        }),
+        Err(failure) => CopyResult::Missing(missing_copy(id, name, failure)),
     }
+}
+
+fn missing_copy(id: &str, name: &str, failure: &CopyFailure) -> MissingCopy {
+    MissingCopy { destination_id: id.to_owned(), destination: name.to_owned(), error: of_copy(failure) }
 }
 
 /// A copy as a result lists it.
@@ -414,9 +388,9 @@ pub(super) fn listed(warnings: &[Warning], acknowledged: &[String]) -> Vec<Liste
     warnings.iter().map(|warning| warning.listed(acknowledged)).collect()
 }
 
-fn result_of(report: &RunReport, ready: &[Target], missing: &[Missing], acknowledged: &[String]) -> BackupResult {
+fn result_of(report: &RunReport, missing: &[Missing], acknowledged: &[String]) -> BackupResult {
     let databases = report.databases.iter().map(|database| {
-        let made = database.copies.iter().map(|copy| copy_result(copy, ready));
+        let made = database.copies.iter().map(copy_result);
         let unreached = missing.iter().map(|missing| CopyResult::Missing(not_reached(missing)));
         DatabaseResult {
             database: database.database.clone(),
@@ -451,7 +425,7 @@ mod tests {
                 copies: Vec::new(),
             }],
         };
-        let result = result_of(&report, &[], &[], &["unlogged-tables".to_owned()]);
+        let result = result_of(&report, &[], &["unlogged-tables".to_owned()]);
         let result = serde_json::to_value(result).unwrap();
         let left_out = json!({"code": "invalid-database", "subject": "broken", "message": "'broken' is invalid", "cure": "Drop it."});
         assert_eq!(result["warnings"], json!([left_out]));

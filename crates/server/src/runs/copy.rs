@@ -33,10 +33,12 @@ impl App {
         let (from, to) = (source.name(), destination.name());
         self.log(&run.id, Level::Info, &format!("copying {path} from {from} to {to}")).await;
         let signer = Some(&*self.signer);
+        let name = self.catalog.destination(to_destination_id).await?.map_or_else(|| to.clone(), |found| found.name);
         let copy = runner::CopyRequest {
             source: &*source,
             path,
             destination: &*destination,
+            shown_as: (to_destination_id.clone(), name),
             checkpoint: None,
             signer,
             cancel: &active.cancel,

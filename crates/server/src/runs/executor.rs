@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catalog::{Claim, Run, RunEnd};
 use domain::outcome::RunStatus;
-use domain::run::{RunResult, RunSpec};
+use domain::run::{RunProgress, RunResult, RunSpec};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -164,13 +164,12 @@ impl App {
     async fn hold(&self, id: &str, fence: i64, active: &Active) -> std::convert::Infallible {
         loop {
             tokio::time::sleep(RENEW).await;
-            let (bytes, result) = (bytes(active), active.stages.news());
-            let renewed = self.catalog.renew_run(id, fence, self.lease(), bytes, result.as_ref()).await;
+            let (progress, result) = (progress(active), active.stages.news());
+            let renewed = self.catalog.renew_run(id, fence, self.lease(), &progress, result.as_ref()).await;
             if renewed.is_err() && result.is_some() {
                 active.stages.untold();
             }
-            let bytes = bytes.map(i64::unsigned_abs);
-            self.runs.tell(LiveEvent::Progress { run_id: id.to_owned(), bytes, result });
+            self.runs.tell(LiveEvent::Progress { run_id: id.to_owned(), progress, result });
             match renewed {
                 Ok(Some(false)) => self.store_log(id, active).await,
                 Ok(Some(true)) => active.stop(StopReason::Cancelled),
@@ -191,13 +190,13 @@ impl App {
             None => (Level::Info, in_words(state).to_owned()),
         };
         self.log(&run.id, level, &words).await;
-        let bytes = bytes(active);
-        let end = RunEnd { state, error, result, bytes };
+        let progress = progress(active);
+        let stored = if state.is_success() { progress.stored_bytes } else { 0 };
+        let end = RunEnd { state, error, result, progress };
         if !self.store_end(&Unrecorded { run_id: run.id.clone(), fence, end, at: self.now() }).await {
             tracing::warn!(run_id = run.id, "the run was taken over by somebody else");
         }
         self.store_log(&run.id, active).await;
-        let stored = if state.is_success() { bytes[1].unsigned_abs() } else { 0 };
         self.metrics.count_run(run.kind, state, took.as_secs_f64(), stored);
         if let Ok(Some(run)) = self.catalog.run(&run.id).await {
             self.runs.tell(LiveEvent::State(Box::new(run.clone())));
@@ -276,7 +275,6 @@ impl Outcome {
     }
 }
 
-fn bytes(active: &Active) -> [i64; 3] {
-    let snapshot = active.progress.snapshot();
-    [snapshot.dumped, snapshot.stored, snapshot.sent].map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
+fn progress(active: &Active) -> RunProgress {
+    active.progress.snapshot().with_words(&redact)
 }

@@ -1,15 +1,15 @@
 //! What watchers of runs are told.
 
 use catalog::Run;
-use domain::run::RunResult;
+use domain::run::{RunProgress, RunResult};
 
 /// Something that happened to a run.
 #[derive(Debug, Clone)]
 pub(crate) enum LiveEvent {
     /// It has something to say, which is stored.
     Line { run_id: String },
-    /// It has got further: bytes dumped, stored, sent; and the result so far, if there is news.
-    Progress { run_id: String, bytes: [u64; 3], result: Option<RunResult> },
+    /// It has got further; with the result so far, if there is news.
+    Progress { run_id: String, progress: RunProgress, result: Option<RunResult> },
     /// It began or ended.
     State(Box<Run>),
 }

@@ -17,6 +17,7 @@ mod limits;
 mod metrics;
 mod outages;
 mod places;
+mod progress;
 mod proxies;
 mod requests;
 mod routes;

@@ -104,7 +104,9 @@ async fn a_backup_that_would_not_fit_warns_or_is_refused_as_the_destination_says
     assert_eq!(refused["state"], "failed");
     let error = refused["error"].as_str().unwrap();
     assert!(
-        error.contains("Offsite has no room") && error.contains("the last one was") && error.contains("used"),
+        error.contains("Offsite: no room for this backup")
+            && error.contains("the last one was")
+            && error.contains("used"),
         "{error}"
     );
     let routes: Vec<String> =

@@ -85,7 +85,7 @@ async fn back_up_sample(
         acknowledged: Vec::new(),
         dump_options: DumpOptions::default(),
         host: None,
-        destinations: vec![destination],
+        destinations: vec![destination.into()],
         job: JOB.to_owned(),
         compression: Compression::default(),
         recipients: vec![identity.recipient()],

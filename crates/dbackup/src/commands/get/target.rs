@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use domain::naming::PARTIAL_PREFIX;
-use pipeline::PrivateFile;
 use pipeline::private_file::sync;
+use pipeline::{PrivateFile, Progress};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::failure::Failure;
@@ -27,14 +27,15 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn open(path: Option<&Path>) -> Result<Self, Failure> {
+    /// `progress` counts what has been written.
+    pub(super) fn open(path: Option<&Path>, progress: &Progress) -> Result<Self, Failure> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             if io::stdout().is_terminal() {
                 return Err(Failure::usage(
                     "a backup would only garble the terminal: name a file with --output, or pipe it on",
                 ));
             }
-            return Self::start(None);
+            return Self::start(None, progress.clone());
         };
         if path.symlink_metadata().is_ok() {
             return Err(Failure::usage(format!("{} exists already, and nothing is overwritten", path.display())));
@@ -42,18 +43,18 @@ impl Target {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = PrivateFile::create(folder, PARTIAL_PREFIX.as_ref(), 0o600)
             .map_err(|error| Failure::usage(format!("could not write to {}: {error}", folder.display())))?;
-        Self::start(Some((file, path.to_owned())))
+        Self::start(Some((file, path.to_owned())), progress.clone())
     }
 
-    fn start(file: Option<(PrivateFile, PathBuf)>) -> Result<Self, Failure> {
+    fn start(file: Option<(PrivateFile, PathBuf)>, progress: Progress) -> Result<Self, Failure> {
         let (pieces, waiting) = mpsc::channel(PIECES);
         let (done, written) = oneshot::channel();
         // A handle of its own: a cancel removes the file while the thread may still be writing to it.
         let handle = file.as_ref().map(|(file, _)| file.file().try_clone()).transpose().map_err(could_not_write)?;
         let write = move || {
             let result = match handle {
-                Some(file) => write_file(file, waiting),
-                None => write_to(&mut io::stdout(), waiting),
+                Some(file) => write_file(file, waiting, &progress),
+                None => write_to(&mut io::stdout(), waiting, &progress),
             };
             // Nobody waits for it after a cancel.
             let _ = done.send(result);
@@ -90,10 +91,11 @@ fn could_not_write(error: io::Error) -> Failure {
     Failure::failed(format!("could not write the backup: {error}"))
 }
 
-fn write_file(mut file: File, mut pieces: mpsc::Receiver<Bytes>) -> io::Result<()> {
+fn write_file(mut file: File, mut pieces: mpsc::Receiver<Bytes>, progress: &Progress) -> io::Result<()> {
     let mut unsynced = 0;
     while let Some(piece) = pieces.blocking_recv() {
         file.write_all(&piece)?;
+        progress.add_dumped(piece.len());
         unsynced += piece.len();
         if unsynced >= SYNC_EVERY {
             sync(&file)?;
@@ -103,9 +105,10 @@ fn write_file(mut file: File, mut pieces: mpsc::Receiver<Bytes>) -> io::Result<(
     Ok(())
 }
 
-fn write_to(output: &mut impl Write, mut pieces: mpsc::Receiver<Bytes>) -> io::Result<()> {
+fn write_to(output: &mut impl Write, mut pieces: mpsc::Receiver<Bytes>, progress: &Progress) -> io::Result<()> {
     while let Some(piece) = pieces.blocking_recv() {
         output.write_all(&piece)?;
+        progress.add_dumped(piece.len());
     }
     output.flush()
 }

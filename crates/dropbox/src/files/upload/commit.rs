@@ -1,6 +1,7 @@
 //! The last call, which makes files visible, and the proof that they are what was written.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
@@ -57,7 +58,9 @@ impl Upload {
         let entry = Entry { path, size: whole.size, content_hash: &whole.content_hash, content: whole.content.clone() };
         let progress = self.fresh_progress();
         let outcome = publish(&self.client, &progress, std::slice::from_ref(&entry), &*self.gate).await.pop().flatten();
-        prove(&self.client, &entry, outcome.unwrap_or_else(|| Err(broken("a commit without an outcome")))).await
+        let proved =
+            prove(&self.client, &entry, outcome.unwrap_or_else(|| Err(broken("a commit without an outcome")))).await;
+        proved.inspect(|file| self.acknowledged.store(file.size, Ordering::Relaxed))
     }
 
     /// The same with a companion: both become visible in one call, and the companion never without the file.
@@ -81,6 +84,7 @@ impl Upload {
             async { tokio::try_join!(own_session, start(&client, &progress, Some((&small, &companion_hash)))) };
         let (own_session, companion_session) = prepared(&*gate, sessions).await?;
         whole.content = Content::Session(own_session);
+        self.acknowledged.store(whole.size, Ordering::Relaxed);
         let entries = [
             Entry { path, size: whole.size, content_hash: &whole.content_hash, content: whole.content.clone() },
             Entry {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use domain::run::RunResult;
+use domain::run::{RunProgress, RunResult};
 use futures_util::stream;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
@@ -16,7 +16,7 @@ use super::runs::RunInfo;
 use crate::app::App;
 use crate::runs::live::LiveEvent;
 
-/// What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, bytes, the `result` if it has grown), `log` (`runId` has more of it) and
+/// What happens to all runs, from now on: events `state` (a run), `progress` (`runId`, a `RunProgress`, the `result` if it has grown), `log` (`runId` has more of it) and
 /// `missed` (the reader was too slow: read again what is shown). Nothing is repeated; what counts is read from the other addresses.
 #[utoipa::path(get, path = "/api/events", tag = "runs",
     responses((status = 200, body = serde_json::Value, content_type = "text/event-stream")))]
@@ -30,8 +30,8 @@ pub(crate) async fn all(State(app): State<App>) -> Response {
 }
 
 /// How far a run is; the parts of it that may have changed.
-pub(super) fn progress([dumped, stored, sent]: [u64; 3], result: Option<&RunResult>) -> Value {
-    let mut data = json!({"dumpedBytes": dumped, "storedBytes": stored, "sentBytes": sent});
+pub(super) fn progress(progress: &RunProgress, result: Option<&RunResult>) -> Value {
+    let mut data = json!(progress);
     if let Some(result) = result {
         data["result"] = json!(result);
     }
@@ -45,8 +45,8 @@ async fn next(live: &mut Receiver<LiveEvent>, draining: &CancellationToken) -> O
     };
     let (name, data) = match received {
         Ok(LiveEvent::State(run)) => ("state", serde_json::to_value(RunInfo::from(*run)).ok()?),
-        Ok(LiveEvent::Progress { run_id, bytes, result }) => {
-            let mut data = progress(bytes, result.as_ref());
+        Ok(LiveEvent::Progress { run_id, progress: now, result }) => {
+            let mut data = progress(&now, result.as_ref());
             data["runId"] = json!(run_id);
             ("progress", data)
         }

@@ -10,7 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use catalog::{LogLine, Run, RunFilter};
 use domain::outcome::RunStatus;
-use domain::run::{Cause, RunKind, RunResult};
+use domain::run::{Cause, DestinationProgress, RunKind, RunResult};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,12 +46,14 @@ pub(crate) struct RunInfo {
     attempt: i64,
     /// Somebody wants it to stop.
     cancel_requested: bool,
-    /// Bytes out of the database, or into it.
+    /// Bytes read from the database, or taken by the target of a restore.
     dumped_bytes: i64,
-    /// Bytes after compression and encryption.
+    /// Bytes after compression and encryption; of a copy, bytes read from its source.
     stored_bytes: i64,
-    /// Bytes that the destinations have taken, or that were read.
+    /// Bytes that the slowest destination that still takes part has acknowledged; of a restore, bytes that were read.
     sent_bytes: i64,
+    /// How far each destination of a backup or a copy is.
+    destinations: Vec<DestinationProgress>,
     /// Why it did not succeed, or not in full.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -128,6 +130,7 @@ impl From<Run> for RunInfo {
             dumped_bytes: run.dumped_bytes,
             stored_bytes: run.stored_bytes,
             sent_bytes: run.sent_bytes,
+            destinations: run.destinations,
             error: run.error,
             request: run.request,
             result: run.result,
@@ -271,8 +274,8 @@ impl Watching {
         loop {
             match tokio::time::timeout_at(deadline, self.live.recv()).await {
                 Ok(Ok(event)) if event.run_id() != self.id => {}
-                Ok(Ok(LiveEvent::Progress { bytes, result, .. })) => {
-                    let data = super::events::progress(bytes, result.as_ref());
+                Ok(Ok(LiveEvent::Progress { progress, result, .. })) => {
+                    let data = super::events::progress(&progress, result.as_ref());
                     if let Ok(event) = Event::default().event("progress").json_data(data) {
                         self.pending.push(event);
                     }
