@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ use crate::retention::RETENTION_BATCH;
 use crate::sql::{self, record, values};
 use crate::values::{Moment, as_json, json};
 use crate::vault::Place;
-use crate::{Catalog, names, new_id, sources};
+use crate::{Catalog, names, new_id, scans, sources};
 
 /// A destination, without its secrets.
 #[derive(Debug, Clone)]
@@ -76,6 +76,16 @@ pub struct AuthorizationState {
     pub team_root: Option<String>,
 }
 
+impl AuthorizationState {
+    /// Returns whether a new authorization leads to another place than this one, as far as is known.
+    fn is_other_place(&self, new: &Self) -> bool {
+        self.account_id != new.account_id
+            || self.account_id.is_empty()
+            || self.app_changed
+            || self.team_root.as_ref().is_some_and(|root| new.team_root.as_ref() != Some(root))
+    }
+}
+
 /// A destination's secrets, opened.
 #[derive(Debug)]
 pub struct DestinationSecrets {
@@ -134,7 +144,8 @@ impl Catalog {
         self.destination(&id).await?.ok_or(Error::Referenced)
     }
 
-    /// Changes a destination. None if there is none.
+    /// Changes a destination, and returns `None` if there is none. If more than its name is changed, or its team's space is looked up anew,
+    /// what is known of its copies has to be confirmed by a scan.
     ///
     /// # Errors
     /// [`Error::NameTaken`].
@@ -149,6 +160,9 @@ impl Catalog {
         let found: Option<Destination> =
             sql::one(&mut transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
         let Some(destination) = found else { return Ok(None) };
+        if self.is_elsewhere(&destination, new)? {
+            scans::invalidate(&mut transaction, id, now).await?;
+        }
         let sealed = self.seal_settings("destinations", id, destination.sealed, &new.secrets)?;
         let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
                     approved_path = $7 WHERE id = $1";
@@ -160,7 +174,20 @@ impl Catalog {
         self.destination(id).await
     }
 
-    /// Keeps a grant: the refresh token, sealed, and what is known of the account.
+    /// Returns whether a change can make another place of a destination.
+    fn is_elsewhere(&self, before: &Destination, new: &NewDestination) -> Result<bool, Error> {
+        let known = self.open_settings("destinations", &before.id, &before.sealed)?;
+        let is_other_secret = |(name, secret): (&String, &Option<SecretString>)| {
+            known.get(name).map(ExposeSecret::expose_secret) != secret.as_ref().map(ExposeSecret::expose_secret)
+        };
+        Ok(before.settings != new.settings
+            || before.approved_path != new.approved_path
+            || before.authorization.as_ref().is_some_and(|state| state.team_root.is_some())
+            || new.secrets.iter().any(is_other_secret))
+    }
+
+    /// Keeps a grant: the refresh token, sealed, and what is known of the account. If it is for another account, app or team than before,
+    /// what is known of the destination's copies has to be confirmed by a scan.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -171,8 +198,16 @@ impl Catalog {
         state: &AuthorizationState,
     ) -> Result<(), Error> {
         let sealed = self.vault.seal(grant_place(id), refresh_token)?;
+        let mut transaction = self.begin_sealing().await?;
+        let found: Option<Destination> =
+            sql::one(&mut transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
+        let Some(before) = found else { return Ok(()) };
+        if before.authorization.is_some_and(|before| before.is_other_place(state)) {
+            scans::invalidate(&mut transaction, id, state.authorized_at).await?;
+        }
         let text = "UPDATE destinations SET secret_grant = $2, authorization_state = $3 WHERE id = $1";
-        self.write_sealed(text, values![id, sealed, json(state)?]).await
+        sql::run(&mut transaction, text, values![id, sealed, json(state)?]).await?;
+        transaction.commit().await
     }
 
     /// Keeps what was learnt of an authorization, unless the grant has been replaced since it was read.

@@ -75,15 +75,16 @@ impl<'a> Place<'a> {
             human(usage.free().unwrap_or_default())
         );
         let warning = Warning::new("may-not-fit", message).about(destination.as_str());
-        on_event(Event::MayNotFit { database, destination, last_size, usage });
-        Ok(Some(warning.with_cure("Free space there, or enlarge it")))
+        let warning = warning.with_cure("Free space there, or enlarge it");
+        on_event(Event::MayNotFit { database, destination, last_size, usage, warning: &warning });
+        Ok(Some(warning))
     }
 }
 
 /// Warns of destinations that are one place: two copies there are as good as one.
-pub(super) async fn same_places(places: &[Place<'_>]) -> Vec<Warning> {
+pub async fn same_places(destinations: impl IntoIterator<Item = &dyn Destination>) -> Vec<Warning> {
     let identified =
-        places.iter().map(|place| async { (place.destination.identity().await, place.destination.name()) });
+        destinations.into_iter().map(|destination| async { (destination.identity().await, destination.name()) });
     let mut seen: HashMap<String, String> = HashMap::new();
     let twice = join_all(identified).await.into_iter().filter_map(|(identity, name)| {
         let first = seen.insert(identity, name.clone())?;

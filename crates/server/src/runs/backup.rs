@@ -45,16 +45,18 @@ struct Plan {
     recipients: Vec<Recipient>,
 }
 
-/// What a run says, and with it what it has published: a destination's id, and what is there.
+/// What a run says, and with it what it has published: a destination's id and epoch, and what is there.
 struct Said {
     level: Level,
     words: String,
-    published: Option<(String, Stored)>,
+    published: Option<(String, i64, Stored)>,
 }
 
 /// A destination that can be used.
 struct Target {
     id: String,
+    /// See [`catalog::Catalog::epoch`].
+    epoch: i64,
     name: String,
     destination: Arc<dyn Destination>,
 }
@@ -102,8 +104,9 @@ impl App {
         for id in &job.destination_ids {
             let (id, name) =
                 (id.clone(), self.catalog.destination(id).await?.map(|found| found.name).unwrap_or_default());
+            let epoch = self.catalog.epoch(&id).await?;
             match self.prepared(active, self.open_destination(&id, Patience::Long)).await {
-                Ok(destination) => ready.push(Target { id, name, destination }),
+                Ok(destination) => ready.push(Target { id, epoch, name, destination }),
                 Err(Failure::Stopped) => return Err(Failure::Stopped),
                 Err(failure) => missing.push(Missing { id, name, reason: failure.to_string() }),
             }
@@ -169,11 +172,23 @@ impl App {
         for warning in &request.left_out {
             self.log(&run.id, Level::Warning, &warning.to_string()).await;
         }
-        let left_out = listed(&request.left_out, &request.acknowledged);
-        active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len(), left_out);
+        let known = [request.left_out.clone(), self.same_places(active, &request.destinations).await].concat();
+        let known = listed(&known, &request.acknowledged);
+        active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len(), known);
         let report = self.run_request(run, active, &request, &ready).await;
         self.note_grants(&ready, &report).await;
         (outcome_of(&report, &ready, &missing, &request.acknowledged), ready)
+    }
+
+    /// Returns the warnings of destinations that are one place, so that they are known before the run ends. Empty if that cannot be
+    /// told in time, or the run is stopped: the run's end tells.
+    async fn same_places(&self, active: &Active, destinations: &[Arc<dyn Destination>]) -> Vec<Warning> {
+        let same_places = runner::backup::same_places(destinations.iter().map(|destination| &**destination));
+        tokio::select! {
+            biased;
+            () = active.cancel.cancelled() => Vec::new(),
+            same_places = tokio::time::timeout(SPACE_TIMEOUT, same_places) => same_places.unwrap_or_default(),
+        }
     }
 
     /// The databases that a run backs up: all of the job's, or those that an interrupted run before it lacks.
@@ -209,8 +224,8 @@ impl App {
         let storing = async {
             while let Some(Said { level, words, published }) = lines.recv().await {
                 self.log(&run.id, level, &words).await;
-                if let Some((destination_id, stored)) = published {
-                    self.record_backup(&run.id, &destination_id, &stored).await;
+                if let Some((id, epoch, stored)) = published {
+                    self.record_backup(&run.id, (&id, epoch), &stored).await;
                 }
             }
         };
@@ -237,7 +252,7 @@ impl App {
 
     /// What a backup has left of the room there is (M-16). Whoever may not look at that can still back up.
     async fn look_at_space(&self, ready: &[Target]) {
-        for Target { id, name, destination } in ready {
+        for Target { id, name, destination, .. } in ready {
             let noted = match destination.usage().await {
                 Ok(Some(usage)) => self.note_space(id, usage.used, usage.allowed).await,
                 Ok(None) => Ok(()),
@@ -300,17 +315,20 @@ fn note_stage(stages: &Stages, event: &Event<'_>, ready: &[Target], acknowledged
     match event {
         Event::Started { database } => stages.reach(database, Stage::Dumping, now),
         Event::Dumped { database, .. } => stages.reach(database, Stage::Proving, now),
-        Event::Warned { database, warning } => stages.warn(database, warning.listed(acknowledged)),
+        Event::Warned { database, warning } | Event::MayNotFit { database, warning, .. } => {
+            stages.warn(database, warning.listed(acknowledged));
+        }
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
         Event::Copied { database, copy } => stages.add_copy(database, copy_result(copy, ready)),
-        Event::MayNotFit { .. } | Event::Silent { .. } | Event::Settling { .. } => {}
+        Event::Silent { .. } | Event::Settling { .. } => {}
     }
 }
 
 /// Returns what was published, if that is what happened.
-fn published(event: &Event<'_>, ready: &[Target]) -> Option<(String, Stored)> {
+fn published(event: &Event<'_>, ready: &[Target]) -> Option<(String, i64, Stored)> {
     let Event::Copied { copy, .. } = event else { return None };
-    Some((ready.get(copy.index)?.id.clone(), copy.result.as_ref().ok()?.clone()))
+    let target = ready.get(copy.index)?;
+    Some((target.id.clone(), target.epoch, copy.result.as_ref().ok()?.clone()))
 }
 
 fn in_words(event: &Event<'_>, ready: &[Target]) -> (Level, String) {
@@ -457,6 +475,20 @@ mod tests {
         assert_eq!(result["warnings"], json!([left_out]));
         let unlogged = json!({"code": "unlogged-tables", "message": "a table is unlogged", "acknowledged": true});
         assert_eq!(result["databases"][0]["warnings"], json!([unlogged]));
+    }
+
+    #[test]
+    fn that_a_backup_may_not_fit_is_known_while_the_run_goes_on() {
+        let stages = Stages::default();
+        stages.begin(&["shop".to_owned()], &[], 1, Vec::new());
+        let usage = adapter::destination::Usage { used: 9, allowed: Some(10) };
+        let warning = Warning::new("may-not-fit", "m").about("file:///x");
+        let (destination, database) = ("file:///x".to_owned(), "shop");
+        let event = Event::MayNotFit { database, destination, last_size: 2, usage, warning: &warning };
+        note_stage(&stages, &event, &[], &[], Timestamp::UNIX_EPOCH);
+        let told = serde_json::to_value(stages.news()).unwrap();
+        let expected = json!([{"code": "may-not-fit", "subject": "file:///x", "message": "m"}]);
+        assert_eq!(told["databases"][0]["warnings"], expected);
     }
 
     #[test]

@@ -302,6 +302,9 @@ pub(crate) async fn update(
         app.catalog.set_authorization_state(&changed, &state).await?;
         changed = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     }
+    app.listings.forget(&id);
+    app.folders.forget(&id);
+    app.scan_if_due(&id).await;
     Ok(Json(info(&app, changed)?))
 }
 
@@ -314,8 +317,18 @@ pub(crate) async fn delete(
     Query(removal): Query<Removal>,
 ) -> Result<(axum::Extension<AuditDetail>, StatusCode), Problem> {
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
-    let access = if removal.revoke { Some(Access::of(&app, &destination).await) } else { None };
-    app.catalog.delete_destination(&id).await?;
+    // The grants stay where they are until the deletion is accepted, and go with the destination.
+    let access = if removal.revoke {
+        let unconfirmed = app.catalog.unconfirmed(&id).await?;
+        Some(Access::of(&app, &destination).and_unconfirmed(&app, &destination, &unconfirmed))
+    } else {
+        None
+    };
+    if let Err(error) = app.catalog.delete_destination(&id).await {
+        // What was known of some copies may be gone already.
+        app.scan_if_due(&id).await;
+        return Err(error.into());
+    }
     let mut detail = format!("removed {}", destination.name);
     if let Some(access) = access {
         match access.revoke().await {
