@@ -49,7 +49,7 @@ named! {
 }
 
 named! {
-    /// What is known of the sidecar beside a copy.
+    /// What is known of the sidecar beside a backup.
     SidecarKnown {
         /// It was read.
         Read = "read",
@@ -63,7 +63,7 @@ named! {
 }
 
 named! {
-    /// How a copy was verified.
+    /// How a storage's copy was verified.
     VerificationMethod {
         /// The storage's own hash of what it holds was compared.
         OwnHash = "ownHash",
@@ -77,7 +77,7 @@ named! {
 }
 
 named! {
-    /// Whether a copy is the file that was backed up.
+    /// Whether it is the file that was backed up.
     VerificationResult {
         /// Its content is what the sidecar describes.
         Whole = "whole",
