@@ -242,15 +242,23 @@ impl Catalog {
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
-    /// Removes a destination and what is known of the copies there, which stay. Returns `false` if there is none.
+    /// Removes a destination and what is known of the copies there, which stay. Returns `false` if there is none. If this fails half-way,
+    /// what is left has to be confirmed by a scan.
     ///
     /// # Errors
     /// [`Error::Referenced`] if a job uses it.
-    pub async fn delete_destination(&self, id: &str) -> Result<bool, Error> {
+    pub async fn delete_destination(&self, id: &str, now: Timestamp) -> Result<bool, Error> {
         let used = "SELECT job_id FROM job_destinations WHERE destination_id = $1 LIMIT 1";
         if sql::value::<String>(&self.db, used, values![id]).await?.is_some() {
             return Err(Error::Referenced);
         }
+        if self.destination(id).await?.is_none() {
+            return Ok(false);
+        }
+        // Also ends a scan in progress, which would add what is removed.
+        let mut transaction = self.db.begin().await?;
+        scans::invalidate(&mut transaction, id, now).await?;
+        transaction.commit().await?;
         // There can be a million copies: removing all of them with the destination would lock everybody else out.
         let text = "DELETE FROM copies WHERE id IN (SELECT id FROM copies WHERE destination_id = $1 LIMIT $2) RETURNING backup_id";
         while self.remove_copies(text, values![id, RETENTION_BATCH]).await? > 0 {}

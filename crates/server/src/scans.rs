@@ -97,11 +97,12 @@ impl App {
         }
     }
 
-    /// Starts a scan of a destination that was changed, if it has to be scanned. What it says meanwhile is in the catalog: a scan that
-    /// cannot start now is due.
-    pub(crate) async fn scan_if_due(&self, destination_id: &str) {
+    /// Starts a scan of a destination whose copies have to be confirmed, because it was changed. One that cannot start now is due: it starts
+    /// with the next look, or when somebody asks for it.
+    pub(crate) async fn confirm_copies(&self, destination_id: &str) {
         let started = async {
-            if self.is_due(destination_id).await? {
+            let last = self.catalog.scan(destination_id).await?;
+            if last.is_some_and(|last| last.state != ScanState::Running && last.finished_at.is_none()) {
                 self.start_scan(destination_id).await?;
             }
             Ok::<_, catalog::Error>(())

@@ -636,10 +636,10 @@ async fn a_removed_destination_takes_its_copies_with_it(store: Store) {
     }
     let many: Vec<FoundCopy> = (0..450).map(|number| bare(&self::path("many", 5, &format!("x{number}")))).collect();
     scan(&catalog, &one, &many, &[], at(1)).await;
-    assert!(catalog.delete_destination(&one).await.unwrap());
+    assert!(catalog.delete_destination(&one, at(9)).await.unwrap());
     assert_eq!(everything(&catalog).await.len(), 1);
     assert_eq!(store.sql("SELECT count(*) FROM backups"), "1");
-    assert!(catalog.delete_destination(&two).await.unwrap());
+    assert!(catalog.delete_destination(&two, at(9)).await.unwrap());
     assert_eq!(store.sql("SELECT count(*) FROM backups"), "0");
     assert!(catalog.scans().await.unwrap().is_empty());
 }

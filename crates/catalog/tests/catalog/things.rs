@@ -94,14 +94,14 @@ async fn what_is_used_stays_and_pages_are_in_order(store: Store) {
     let made = catalog.create_job(&new, at(0)).await.unwrap();
     for refused in [
         catalog.delete_source(&source_id).await,
-        catalog.delete_destination(&destination_id).await,
+        catalog.delete_destination(&destination_id, at(9)).await,
         catalog.delete_profile(&profile.id).await,
     ] {
         assert!(matches!(refused, Err(Error::Referenced)), "{refused:?}");
     }
     assert!(catalog.delete_job(&made.id).await.unwrap());
     assert!(catalog.delete_source(&source_id).await.unwrap());
-    assert!(catalog.delete_destination(&destination_id).await.unwrap());
+    assert!(catalog.delete_destination(&destination_id, at(9)).await.unwrap());
     assert!(catalog.delete_profile(&profile.id).await.unwrap());
     assert!(!catalog.delete_profile(&profile.id).await.unwrap());
     let renamed = catalog.update_source("nobody", &source("x", None), at(0)).await.unwrap();

@@ -304,7 +304,10 @@ pub(crate) async fn update(
     }
     app.listings.forget(&id);
     app.folders.forget(&id);
-    app.scan_if_due(&id).await;
+    // Without an access it would only fail: a new authorization, or a check, tries it.
+    if changed.authorization.as_ref().is_none_or(|state| state.broken.is_none()) {
+        app.confirm_copies(&id).await;
+    }
     Ok(Json(info(&app, changed)?))
 }
 
@@ -324,9 +327,9 @@ pub(crate) async fn delete(
     } else {
         None
     };
-    if let Err(error) = app.catalog.delete_destination(&id).await {
+    if let Err(error) = app.catalog.delete_destination(&id, app.now()).await {
         // What was known of some copies may be gone already.
-        app.scan_if_due(&id).await;
+        app.confirm_copies(&id).await;
         return Err(error.into());
     }
     let mut detail = format!("removed {}", destination.name);
@@ -360,6 +363,7 @@ pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<Des
             app.catalog.set_authorization_state(&destination, &state).await?;
             app.note_working(&id, &["account_info.read"]).await;
             app.note_space(&id, usage.used, usage.allowed).await?;
+            app.confirm_copies(&id).await;
         }
         Err(Failure::Dropbox(error)) if dropbox_fault(&error).is_some() => {
             if let Some(Fault::MissingScope(_)) = dropbox_fault(&error) {

@@ -137,7 +137,7 @@ impl NewGrant {
             Err(error) => app.note_broken(&stored.id, &error).await,
         }
         let stored = app.catalog.destination(&stored.id).await?.ok_or_else(super::dropbox_adapter::gone)?;
-        app.scan_if_due(&stored.id).await;
+        app.confirm_copies(&stored.id).await;
         Ok((stored, notice))
     }
 
