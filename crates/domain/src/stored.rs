@@ -4,13 +4,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Defines an enum whose variants have these names in JSON and in the metadata database.
+/// Defines an enum whose variants have these names, which are theirs in camel case, in JSON and in the metadata database.
 macro_rules! named {
     ($(#[$doc:meta])* $kind:ident { $($(#[$of:meta])* $variant:ident = $name:literal),* $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        pub enum $kind { $($(#[$of])* #[serde(rename = $name)] $variant),* }
+        #[serde(rename_all = "camelCase")]
+        pub enum $kind { $($(#[$of])* $variant),* }
 
         impl $kind {
             /// As in JSON.
