@@ -90,6 +90,16 @@ impl Catalog {
         self.opened(sql::one(&self.db, &text, values![state.hash()]).await?)
     }
 
+    /// Returns the grants of a destination that nobody confirmed.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn unconfirmed(&self, destination_id: &str) -> Result<Vec<Authorization>, Error> {
+        let text = sql::select::<Row>("WHERE destination_id = $1 AND mode = 'confirm'");
+        let rows: Vec<Row> = sql::all(&self.db, &text, values![destination_id]).await?;
+        rows.into_iter().filter_map(|row| self.opened(Some(row)).transpose()).collect()
+    }
+
     /// Removes and returns the grants of a destination that nobody confirmed.
     ///
     /// # Errors

@@ -3,15 +3,14 @@
 //! What is filtered by job, database or words is narrowed to series first, of which there are few. The newest of each are merged; where
 //! too many match, the list goes through all copies by time, since a match is never far then.
 
+use domain::stored::{BackupStatus, CopyState, SidecarKnown, VerificationMethod, VerificationResult};
 use jiff::Timestamp;
 
 use crate::backups::Hashes;
-use crate::copies::{CopyState, SidecarKnown};
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::sql::{self, Record, Row, record, values};
 use crate::values::{Moment, Value};
-use crate::verifications::{VerificationMethod, VerificationResult};
 use crate::{Catalog, names};
 
 /// Maximum number of series that are merged.
@@ -86,38 +85,18 @@ pub struct StoredBackup {
     pub verified_result: Option<VerificationResult>,
 }
 
-/// What a list is narrowed to by what is known of each copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BackupStatus {
-    /// The last scan did not find it.
-    Missing,
-    /// It is encrypted.
-    Encrypted,
-    /// It is not encrypted.
-    Unencrypted,
-    /// It has no sidecar that can be read.
-    NoSidecar,
-    /// It was verified, and is the file that was backed up.
-    Verified,
-    /// It was verified, and is not the file that was backed up.
-    Altered,
-    /// It was never verified, or without a result.
-    Unverified,
-}
-
-impl BackupStatus {
-    fn condition(self, copies: &str) -> String {
-        let condition = match self {
-            Self::Missing => "?.state = 'missing'",
-            Self::Encrypted => "?.encrypted",
-            Self::Unencrypted => "NOT ?.encrypted",
-            Self::NoSidecar => "?.sidecar IN ('absent', 'unreadable')",
-            Self::Verified => "?.verified_result = 'whole'",
-            Self::Altered => "?.verified_result = 'altered'",
-            Self::Unverified => "(?.verified_result IS NULL OR ?.verified_result = 'unknown')",
-        };
-        condition.replace('?', copies)
-    }
+/// Returns the condition on copies, which go by the alias.
+fn condition_of(status: BackupStatus, copies: &str) -> String {
+    let condition = match status {
+        BackupStatus::Missing => "?.state = 'missing'",
+        BackupStatus::Encrypted => "?.encrypted",
+        BackupStatus::Unencrypted => "NOT ?.encrypted",
+        BackupStatus::NoSidecar => "?.sidecar IN ('absent', 'unreadable')",
+        BackupStatus::Verified => "?.verified_result = 'whole'",
+        BackupStatus::Altered => "?.verified_result = 'altered'",
+        BackupStatus::Unverified => "(?.verified_result IS NULL OR ?.verified_result = 'unknown')",
+    };
+    condition.replace('?', copies)
 }
 
 /// Which copies.
@@ -183,10 +162,14 @@ const OF_BACKUP: [&str; 11] = [
 ];
 
 fn columns() -> String {
-    let of = |column: &&str| match *column {
+    let of = |column: &&str| {
+        match *column {
         "destination" => "d.name AS destination".to_owned(),
+        "state" => "CASE WHEN c.state = 'present' AND c.scan < COALESCE(v.valid_from, 0) THEN 'unconfirmed' ELSE c.state END AS state"
+            .to_owned(),
         column if OF_BACKUP.contains(&column) => format!("b.{column}"),
         column => format!("c.{column}"),
+    }
     };
     StoredBackup::COLUMNS.iter().map(of).collect::<Vec<_>>().join(", ")
 }
@@ -268,7 +251,7 @@ impl Catalog {
         };
         let text = format!(
             "SELECT {} FROM ({which}) p JOIN copies c ON c.id = p.id JOIN backups b ON b.id = c.backup_id \
-             JOIN destinations d ON d.id = c.destination_id {}",
+             JOIN destinations d ON d.id = c.destination_id LEFT JOIN scans v ON v.destination_id = c.destination_id {}",
             columns(),
             order("c")
         );
@@ -303,7 +286,7 @@ impl Catalog {
     pub async fn backup_at(&self, destination_id: &str, path: &str) -> Result<Option<StoredBackup>, Error> {
         let text = format!(
             "SELECT {} FROM copies c JOIN backups b ON b.id = c.backup_id JOIN destinations d ON d.id = c.destination_id \
-             WHERE c.destination_id = $1 AND c.path = $2",
+             LEFT JOIN scans v ON v.destination_id = c.destination_id WHERE c.destination_id = $1 AND c.path = $2",
             columns()
         );
         sql::one(&self.db, &text, values![destination_id, path]).await
@@ -385,7 +368,7 @@ impl BackupFilter {
     /// Returns the conditions on the copies themselves, which go by `i`.
     fn conditions(&self, statement: &mut Statement, page: &PageRequest) -> String {
         let mut conditions = vec!["i.state <> 'deleted'".to_owned()];
-        conditions.extend(self.status.map(|status| status.condition("i")));
+        conditions.extend(self.status.map(|status| condition_of(status, "i")));
         for word in self.words().filter(|word| is_of_path(word)) {
             conditions.push(format!("LOWER(i.path) LIKE {} ESCAPE '\\'", statement.bind(containing(&word))));
         }

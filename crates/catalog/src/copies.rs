@@ -2,42 +2,16 @@
 
 use domain::BackupName;
 use domain::sidecar::Sidecar;
+use domain::stored::{CopyState, SidecarKnown};
 use jiff::Timestamp;
 
 use crate::backups::{self, Hashes, NewBackup};
 use crate::error::Error;
-use crate::sql::{self, Executor, Transaction, values};
-use crate::values::{json, named};
+use crate::scans::{self, Latest};
+use crate::sql::{self, Transaction, values};
+use crate::values::json;
 use crate::verifications::{self, NewVerification};
 use crate::{Catalog, names, new_id};
-
-named! {
-    /// Where a copy is in its life.
-    CopyState {
-        /// It is at the destination.
-        Present = "present",
-        /// The last scan did not find it, and this server did not delete it.
-        Missing = "missing",
-        /// Its deletion has begun.
-        Deleting = "deleting",
-        /// It was deleted.
-        Deleted = "deleted",
-    }
-}
-
-named! {
-    /// What is known of the sidecar beside a copy.
-    SidecarKnown {
-        /// It was read.
-        Read = "read",
-        /// It is there and was not read yet.
-        Unread = "unread",
-        /// It is there and cannot be read.
-        Unreadable = "unreadable",
-        /// There is none.
-        Absent = "absent",
-    }
-}
 
 /// A copy that a run has published.
 #[derive(Debug, Clone)]
@@ -56,12 +30,16 @@ pub struct NewCopy<'a> {
     pub signature: Option<&'a str>,
     /// Bytes.
     pub stored_size: i64,
+    /// The destination's [`Catalog::epoch`] when it was opened.
+    pub epoch: i64,
     /// How it was verified.
     pub verification: Option<NewVerification<'a>>,
 }
 
 impl Catalog {
-    /// Records a copy that a run has published, in the place of what was known of its path.
+    /// Records a copy that a run has published, in the place of what was known of its path. How the same copy was verified before is kept,
+    /// unless this is a better verification. Nothing is recorded if the destination was changed since it was opened: the copy is at the
+    /// place before.
     ///
     /// # Errors
     /// [`Error::Database`]; [`Error::Referenced`] if the destination was deleted.
@@ -73,6 +51,10 @@ impl Catalog {
         let hashes = new.sidecar.map(|sidecar| backups::hashes_of(sidecar).1).unwrap_or_default();
         let sidecar = if new.sidecar.is_some() { SidecarKnown::Read } else { SidecarKnown::Absent };
         let mut transaction = self.db.begin().await?;
+        let latest = scans::lock(&mut transaction, new.destination_id).await?;
+        if latest.valid_from > new.epoch {
+            return Ok(());
+        }
         let old = copy_at(&mut transaction, new.destination_id, new.path).await?;
         let fields = Fields {
             destination_id: new.destination_id,
@@ -86,8 +68,7 @@ impl Catalog {
             stored_size: new.stored_size,
             stored_at: None,
         };
-        let scan = current_scan(&mut transaction, new.destination_id).await?;
-        let id = write(&mut transaction, &fields, scan, now).await?;
+        let id = write(&mut transaction, &fields, latest, now).await?;
         if let Some(verification) = &new.verification {
             verifications::add(&mut transaction, &id, verification, now).await?;
         }
@@ -97,44 +78,73 @@ impl Catalog {
         transaction.commit().await
     }
 
+    /// Returns a number that grows whenever a destination may have become another place. Read it before the destination is opened: what
+    /// was learnt or changed there is recorded with it, and dropped if the destination was changed meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn epoch(&self, destination_id: &str) -> Result<i64, Error> {
+        let text = "SELECT valid_from FROM scans WHERE destination_id = $1";
+        Ok(sql::value(&self.db, text, values![destination_id]).await?.unwrap_or(0))
+    }
+
     /// Notes that a copy is about to be deleted.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn begin_deletion(&self, destination_id: &str, path: &str, now: Timestamp) -> Result<(), Error> {
-        self.change_state(destination_id, path, "state IN ('present', 'missing')", CopyState::Deleting, now).await
+    pub async fn begin_deletion(
+        &self,
+        (destination_id, epoch): (&str, i64),
+        path: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.change_state((destination_id, epoch), path, "state IN ('present', 'missing')", CopyState::Deleting, now)
+            .await
     }
 
     /// Notes that a copy was deleted.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn end_deletion(&self, destination_id: &str, path: &str, now: Timestamp) -> Result<(), Error> {
-        self.change_state(destination_id, path, "state <> 'deleted'", CopyState::Deleted, now).await
+    pub async fn end_deletion(
+        &self,
+        (destination_id, epoch): (&str, i64),
+        path: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.change_state((destination_id, epoch), path, "state <> 'deleted'", CopyState::Deleted, now).await
     }
 
     /// Notes that a copy was not deleted after all. Whether it is still there after a failure, the next scan tells.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn abandon_deletion(&self, destination_id: &str, path: &str, now: Timestamp) -> Result<(), Error> {
-        self.change_state(destination_id, path, "state = 'deleting'", CopyState::Present, now).await
+    pub async fn abandon_deletion(
+        &self,
+        (destination_id, epoch): (&str, i64),
+        path: &str,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.change_state((destination_id, epoch), path, "state = 'deleting'", CopyState::Present, now).await
     }
 
     async fn change_state(
         &self,
-        destination_id: &str,
+        (destination_id, epoch): (&str, i64),
         path: &str,
         which: &str,
         state: CopyState,
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut transaction = self.db.begin().await?;
-        let scan = current_scan(&mut transaction, destination_id).await?;
+        let latest = scans::lock(&mut transaction, destination_id).await?;
+        if latest.valid_from > epoch {
+            return Ok(());
+        }
         let text = format!(
             "UPDATE copies SET state = $3, state_at = $4, scan = $5 WHERE destination_id = $1 AND path = $2 AND {which}"
         );
-        sql::run(&mut transaction, &text, values![destination_id, path, state.as_str(), now, scan]).await?;
+        sql::run(&mut transaction, &text, values![destination_id, path, state.as_str(), now, latest.number]).await?;
         transaction.commit().await
     }
 }
@@ -154,26 +164,36 @@ pub(crate) struct Fields<'a> {
 }
 
 /// Writes a copy that is present, and returns its id. What was known of another file at its path is replaced, and with it the last
-/// verification.
+/// verification. Of the same file, as far as can be told without reading it, that is kept.
 pub(crate) async fn write(
     transaction: &mut Transaction,
     fields: &Fields<'_>,
-    scan: i64,
+    latest: Latest,
     now: Timestamp,
 ) -> Result<String, Error> {
     let backup_id = backups::find_or_insert(transaction, fields.backup, now).await?;
     let series_id = series(transaction, fields.destination_id, fields.backup, now).await?;
-    let text = "INSERT INTO copies (id, backup_id, series_id, destination_id, path, created_at, state, state_at, scan, \
+    let kept = |column: &str| {
+        format!(
+            "CASE WHEN copies.backup_id = excluded.backup_id AND copies.stored_size = excluded.stored_size \
+             AND copies.state = 'present' AND copies.scan >= $18 THEN copies.{column} END"
+        )
+    };
+    let verified = ["verified_at", "verified_by", "verified_how", "verified_result"];
+    let verified = verified.map(|column| format!("{column} = {}", kept(column))).join(", ");
+    let text = format!(
+        "INSERT INTO copies (id, backup_id, series_id, destination_id, path, created_at, state, state_at, scan, \
                 stored_size, stored_at, encrypted, hashes, sidecar, sidecar_size, sidecar_at, signature, first_seen_at, \
                 last_seen_at, path_key) \
                 VALUES ($1, $2, $3, $4, $5, $6, 'present', $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $7, $7, $17) \
                 ON CONFLICT (destination_id, path) DO UPDATE SET backup_id = excluded.backup_id, \
                 series_id = excluded.series_id, created_at = excluded.created_at, state = excluded.state, \
                 state_at = excluded.state_at, scan = excluded.scan, stored_size = excluded.stored_size, \
-                stored_at = excluded.stored_at, encrypted = excluded.encrypted, hashes = excluded.hashes, \
+                stored_at = COALESCE(excluded.stored_at, {}), encrypted = excluded.encrypted, hashes = excluded.hashes, \
                 sidecar = excluded.sidecar, sidecar_size = excluded.sidecar_size, sidecar_at = excluded.sidecar_at, \
-                signature = excluded.signature, last_seen_at = excluded.last_seen_at, verified_at = NULL, \
-                verified_by = NULL, verified_how = NULL, verified_result = NULL RETURNING id";
+                signature = excluded.signature, last_seen_at = excluded.last_seen_at, {verified} RETURNING id",
+        kept("stored_at")
+    );
     let values = values![
         new_id(now),
         backup_id,
@@ -182,7 +202,7 @@ pub(crate) async fn write(
         fields.path,
         fields.backup.created_at,
         now,
-        scan,
+        latest.number,
         fields.stored_size,
         fields.stored_at,
         fields.backup.encrypted,
@@ -191,9 +211,10 @@ pub(crate) async fn write(
         fields.sidecar_size,
         fields.sidecar_at,
         fields.signature,
-        names::key(fields.path)
+        names::key(fields.path),
+        latest.valid_from
     ];
-    sql::value(transaction, text, values).await?.ok_or(Error::Conflict)
+    sql::value(transaction, &text, values).await?.ok_or(Error::Conflict)
 }
 
 /// Returns the id of the series that a backup's copies at a destination belong to.
@@ -214,12 +235,6 @@ pub(crate) async fn series(
     let search = names::key(&format!("{} {database}", backup.job));
     let values = values![new_id(now), destination_id, &backup.job, database, search];
     sql::value(transaction, text, values).await?.ok_or(Error::Conflict)
-}
-
-/// Returns the number of a destination's latest scan. What changes while that scan goes on is newer than what it read.
-pub(crate) async fn current_scan(db: impl Executor, destination_id: &str) -> Result<i64, Error> {
-    let text = "SELECT number FROM scans WHERE destination_id = $1";
-    Ok(sql::value(db, text, values![destination_id]).await?.unwrap_or(0))
 }
 
 /// Returns the ids of the copy at a path and of its backup.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ use crate::retention::RETENTION_BATCH;
 use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, as_json, json};
 use crate::vault::Place;
-use crate::{Catalog, names, new_id, revision, sources};
+use crate::{Catalog, names, new_id, revision, scans, sources};
 
 /// A destination, without its secrets.
 #[derive(Debug, Clone)]
@@ -76,6 +76,16 @@ pub struct AuthorizationState {
     /// The namespace of the team whose space was chosen; `None` until it is known.
     #[serde(default)]
     pub team_root: Option<String>,
+}
+
+impl AuthorizationState {
+    /// Returns whether a new authorization leads to another place than this one, as far as is known.
+    fn is_other_place(&self, new: &Self) -> bool {
+        self.account_id != new.account_id
+            || self.account_id.is_empty()
+            || self.app_changed
+            || self.team_root.as_ref().is_some_and(|root| new.team_root.as_ref() != Some(root))
+    }
 }
 
 /// A destination's secrets, opened.
@@ -149,7 +159,8 @@ impl Catalog {
         sql::run(transaction, text, values).await.map(drop)
     }
 
-    /// Changes a destination of this revision. Returns `None` if it does not exist.
+    /// Changes a destination of this revision. Returns `None` if it does not exist. If more than its name is changed, or its team's space is
+    /// looked up anew, what is known of its copies has to be confirmed by a scan.
     ///
     /// # Errors
     /// [`Error::NameTaken`], [`Error::Outdated`].
@@ -184,6 +195,9 @@ impl Catalog {
         let found: Option<Destination> =
             sql::one(&mut *transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
         let Some(destination) = found else { return Ok(false) };
+        if self.is_elsewhere(&destination, new)? {
+            scans::invalidate(transaction, id, now).await?;
+        }
         let sealed = self.seal_settings("destinations", id, destination.sealed, &new.secrets)?;
         let text = "UPDATE destinations SET name = $2, name_key = $3, settings = $4, secret_settings = $5, updated_at = $6, \
                     approved_path = $7, revision = revision + 1 WHERE id = $1 AND revision = $8";
@@ -193,7 +207,20 @@ impl Catalog {
         if sql::run(transaction, text, values).await? == 0 { Err(Error::Outdated) } else { Ok(true) }
     }
 
-    /// Keeps a grant: the refresh token, sealed, and what is known of the account.
+    /// Returns whether a change can make another place of a destination.
+    fn is_elsewhere(&self, before: &Destination, new: &NewDestination) -> Result<bool, Error> {
+        let known = self.open_settings("destinations", &before.id, &before.sealed)?;
+        let is_other_secret = |(name, secret): (&String, &Option<SecretString>)| {
+            known.get(name).map(ExposeSecret::expose_secret) != secret.as_ref().map(ExposeSecret::expose_secret)
+        };
+        Ok(before.settings != new.settings
+            || before.approved_path != new.approved_path
+            || before.authorization.as_ref().is_some_and(|state| state.team_root.is_some())
+            || new.secrets.iter().any(is_other_secret))
+    }
+
+    /// Keeps a grant: the refresh token, sealed, and what is known of the account. If it is for another account, app or team than before,
+    /// what is known of the destination's copies has to be confirmed by a scan.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -217,6 +244,12 @@ impl Catalog {
         state: &AuthorizationState,
     ) -> Result<bool, Error> {
         let sealed = self.vault.seal(grant_place(id), refresh_token)?;
+        let found: Option<Destination> =
+            sql::one(&mut *transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
+        let Some(before) = found else { return Ok(false) };
+        if before.authorization.is_some_and(|before| before.is_other_place(state)) {
+            scans::invalidate(transaction, id, state.authorized_at).await?;
+        }
         let text = "UPDATE destinations SET secret_grant = $2, authorization_state = $3 WHERE id = $1";
         Ok(sql::run(transaction, text, values![id, sealed, json(state)?]).await? > 0)
     }
@@ -261,11 +294,12 @@ impl Catalog {
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
-    /// Removes a destination of this revision and what is known of the copies there, which stay. Returns `false` if there is none.
+    /// Removes a destination of this revision and what is known of the copies there, which stay. Returns `false` if there is none. If this
+    /// fails half-way, what is left has to be confirmed by a scan.
     ///
     /// # Errors
     /// [`Error::Referenced`] if a job uses it; [`Error::Outdated`].
-    pub async fn delete_destination(&self, id: &str, revision: i64) -> Result<bool, Error> {
+    pub async fn delete_destination(&self, id: &str, revision: i64, now: Timestamp) -> Result<bool, Error> {
         let found = self.destination(id).await?;
         if found.is_some_and(|found| found.revision != revision) {
             return Err(Error::Outdated);
@@ -274,6 +308,13 @@ impl Catalog {
         if sql::value::<String>(&self.db, used, values![id]).await?.is_some() {
             return Err(Error::Referenced);
         }
+        if self.destination(id).await?.is_none() {
+            return Ok(false);
+        }
+        // Also ends a scan in progress, which would add what is removed.
+        let mut transaction = self.db.begin().await?;
+        scans::invalidate(&mut transaction, id, now).await?;
+        transaction.commit().await?;
         // There can be a million copies: removing all of them with the destination would lock everybody else out.
         let text = "DELETE FROM copies WHERE id IN (SELECT id FROM copies WHERE destination_id = $1 LIMIT $2) RETURNING backup_id";
         while self.remove_copies(text, values![id, RETENTION_BATCH]).await? > 0 {}

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::Catalog;
 use crate::error::Error;
 use crate::runs::Run;
-use crate::sql::{self, Record, Row, record, values};
+use crate::sql::{self, Executor, Record, Row, record, values};
 use crate::values::json;
 
 /// A run that a worker has claimed.
@@ -127,38 +127,33 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn finish_run(&self, id: &str, fence: i64, end: &RunEnd, now: Timestamp) -> Result<bool, Error> {
-        self.finish(id, fence, "state = 'running' AND fence = $2", end, now).await
+        finish(&self.db, id, fence, "state = 'running' AND fence = $2", end, now).await
     }
 
-    /// Ends a run whose end could not be stored in time, even if another server has settled it as abandoned meanwhile. Returns
-    /// `false` if another worker has claimed it since.
+    /// Ends a run whose end could not be stored in time, even if another server has settled it as abandoned meanwhile. With
+    /// `withdraw_retry`, the run that is queued to make up for it is cancelled. Returns `false` if another worker has claimed the run
+    /// since.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn finish_late(&self, id: &str, fence: i64, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
+    pub async fn finish_late(
+        &self,
+        id: &str,
+        fence: i64,
+        end: &RunEnd,
+        withdraw_retry: bool,
+        at: Timestamp,
+    ) -> Result<bool, Error> {
         let mine = "(state = 'running' AND fence = $2 OR state IN ('interrupted', 'partial') AND fence = $2 + 1)";
-        self.finish(id, fence, mine, end, at).await
-    }
-
-    async fn finish(&self, id: &str, fence: i64, which: &str, end: &RunEnd, at: Timestamp) -> Result<bool, Error> {
-        let text = format!(
-            "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
-             stored_bytes = $8, sent_bytes = $9, destinations = $10, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
-        );
-        let [dumped, stored, sent] = bytes_of(&end.progress);
-        let values = values![
-            id,
-            fence,
-            end.state.as_str(),
-            &end.error,
-            end.result.as_ref().map(json).transpose()?,
-            at,
-            dumped,
-            stored,
-            sent,
-            json(&end.progress.destinations)?
-        ];
-        Ok(sql::run(&self.db, &text, values).await? > 0)
+        let mut transaction = self.db.begin().await?;
+        let is_ours = finish(&mut transaction, id, fence, mine, end, at).await?;
+        if is_ours && withdraw_retry {
+            let text = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = $3 WHERE retry_of = $1 AND state = 'queued'";
+            let error = format!("not needed: run {id}, which it was to make up for, had ended after all");
+            sql::run(&mut transaction, text, values![id, at, error]).await?;
+        }
+        transaction.commit().await?;
+        Ok(is_ours)
     }
 
     /// Requests cancellation of a run. A queued run is cancelled at once. Returns `None` if the run does not exist.
@@ -227,6 +222,34 @@ impl Catalog {
 fn bytes_of(progress: &RunProgress) -> [i64; 3] {
     let RunProgress { dumped_bytes, stored_bytes, sent_bytes, .. } = *progress;
     [dumped_bytes, stored_bytes, sent_bytes].map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX))
+}
+
+async fn finish(
+    db: impl Executor,
+    id: &str,
+    fence: i64,
+    which: &str,
+    end: &RunEnd,
+    at: Timestamp,
+) -> Result<bool, Error> {
+    let text = format!(
+        "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
+         stored_bytes = $8, sent_bytes = $9, destinations = $10, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
+    );
+    let [dumped, stored, sent] = bytes_of(&end.progress);
+    let values = values![
+        id,
+        fence,
+        end.state.as_str(),
+        &end.error,
+        end.result.as_ref().map(json).transpose()?,
+        at,
+        dumped,
+        stored,
+        sent,
+        json(&end.progress.destinations)?
+    ];
+    Ok(sql::run(db, &text, values).await? > 0)
 }
 
 fn milliseconds_of(lease: SignedDuration) -> i64 {

@@ -7,12 +7,14 @@ use std::collections::HashMap;
 
 use domain::BackupName;
 use domain::sidecar::Sidecar;
+use domain::stored::SidecarKnown;
 use jiff::Timestamp;
 
 use crate::Catalog;
 use crate::backups::{self, Hashes, NewBackup};
-use crate::copies::{self, Fields, SidecarKnown};
+use crate::copies::{self, Fields};
 use crate::error::Error;
+use crate::scans::{self, Latest};
 use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, Value, json};
 
@@ -67,6 +69,15 @@ pub enum FoundSidecar {
     Absent,
 }
 
+/// What a scan has not read, and how the destination treats names.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SweepScope<'a> {
+    /// Folders that could not be read; an empty path is all of the destination.
+    pub unread: &'a [String],
+    /// Whether names that differ only by case are one file there.
+    pub ignores_case: bool,
+}
+
 /// What the catalog knows of a path.
 struct Known {
     id: String,
@@ -97,11 +108,15 @@ enum Change {
 }
 
 impl Known {
-    fn change(&self, found: &FoundCopy) -> Change {
+    fn change(&self, found: &FoundCopy, latest: Latest) -> Change {
         let differs = |known: Option<Moment>, found: Option<Timestamp>| {
             known.zip(found).is_some_and(|(known, found)| known.0.as_millisecond() != found.as_millisecond())
         };
         if self.stored_size != found.file.size || differs(self.stored_at, found.file.modified) {
+            return Change::Replaced;
+        }
+        // The destination may be another place: a file of the same name and size there is the same one only if its time says so, too.
+        if self.scan < latest.valid_from && (self.stored_at.is_none() || found.file.modified.is_none()) {
             return Change::Replaced;
         }
         match (self.sidecar, &found.sidecar) {
@@ -119,7 +134,8 @@ impl Known {
 
 impl Catalog {
     /// Reconciles a page of what a scan has found, and returns how many were unknown. Those are adopted by their names; their sidecars are
-    /// read later (see [`Catalog::unread_copies`]).
+    /// read later (see [`Catalog::unread_copies`]). Returns `None`, and changes nothing, if another scan has begun since, or the
+    /// destination was changed.
     ///
     /// # Errors
     /// [`Error::Database`]; [`Error::Referenced`] if the destination was deleted.
@@ -129,23 +145,27 @@ impl Catalog {
         scan: i64,
         found: &[FoundCopy],
         now: Timestamp,
-    ) -> Result<i64, Error> {
+    ) -> Result<Option<i64>, Error> {
         let mut transaction = self.db.begin().await?;
+        let latest = scans::lock(&mut transaction, destination_id).await?;
+        if latest.number != scan {
+            return Ok(None);
+        }
         let known = known_at(&mut transaction, destination_id, found).await?;
         let (mut adopted, mut unchanged) = (0, Vec::new());
         for copy in found {
             let Some(known) = known.get(copy.path.as_str()) else {
-                adopt(&mut transaction, destination_id, scan, copy, now).await?;
+                adopt(&mut transaction, destination_id, latest, copy, now).await?;
                 adopted += 1;
                 continue;
             };
             if known.scan >= scan {
                 continue;
             }
-            match known.change(copy) {
+            match known.change(copy, latest) {
                 Change::Nothing => {}
                 Change::Replaced => {
-                    adopt(&mut transaction, destination_id, scan, copy, now).await?;
+                    adopt(&mut transaction, destination_id, latest, copy, now).await?;
                     continue;
                 }
                 change => update(&mut transaction, known, copy, &change).await?,
@@ -154,12 +174,12 @@ impl Catalog {
         }
         see(&mut transaction, scan, &unchanged, now).await?;
         transaction.commit().await?;
-        Ok(adopted)
+        Ok(Some(adopted))
     }
 
-    /// Marks a page of copies that a scan has not seen, below no folder of `unread`: those that were present as missing, those that were
+    /// Marks a page of copies that a scan has not seen, below no folder that it could not read: those that were present as missing, those that were
     /// being deleted as deleted. Call it only once the scan has read everything else. Returns how many are missing, and where the next page
-    /// starts.
+    /// starts. Ends without a change if another scan has begun since, or the destination was changed.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -167,7 +187,7 @@ impl Catalog {
         &self,
         destination_id: &str,
         scan: i64,
-        unread: &[String],
+        scope: &SweepScope<'_>,
         after: &str,
         now: Timestamp,
     ) -> Result<(i64, Option<String>), Error> {
@@ -183,7 +203,7 @@ impl Catalog {
         let unseen: Vec<Unseen> = sql::all(&self.db, &text, values).await?;
         let next = unseen.last().map(|last| last.path.clone());
         let is_unread = |path: &str| {
-            unread.iter().any(|folder| {
+            scope.unread.iter().any(|folder| {
                 folder.is_empty() || path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
             })
         };
@@ -193,7 +213,10 @@ impl Catalog {
             return Ok((0, next));
         }
         let mut transaction = self.db.begin().await?;
-        remove_respelled(&mut transaction, destination_id, scan, &gone).await?;
+        if scans::lock(&mut transaction, destination_id).await?.number != scan {
+            return Ok((0, None));
+        }
+        remove_respelled(&mut transaction, destination_id, scan, scope.ignores_case, &gone).await?;
         let places = sql::placeholders(3, gone.len());
         let which = format!("scan < $1 AND id IN ({places})");
         let ids = || gone.iter().map(|id| Value::from(*id));
@@ -222,24 +245,29 @@ impl Catalog {
         let (time, id) = before.map_or((Moment(Timestamp::MAX), ""), |copy| (copy.created_at, copy.id.as_str()));
         let text = sql::select::<UnreadCopy>(
             "WHERE destination_id = $1 AND sidecar = 'unread' AND state = 'present' AND (created_at, id) < ($2, $3) \
+             AND scan >= COALESCE((SELECT valid_from FROM scans WHERE destination_id = $1), 0) \
              ORDER BY created_at DESC, id DESC LIMIT $4",
         );
         sql::all(&self.db, &text, values![destination_id, time, id, limit]).await
     }
 
-    /// Records what was found beside a copy.
+    /// Records what a scan has found beside a copy, unless another scan has begun since, or the destination was changed.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn record_sidecar(
         &self,
+        scan: (&str, i64),
         copy: &UnreadCopy,
-        job: &str,
-        name: &BackupName,
+        name: (&str, &BackupName),
         found: &FoundSidecar,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let ((destination_id, number), (job, name)) = (scan, name);
         let mut transaction = self.db.begin().await?;
+        if scans::lock(&mut transaction, destination_id).await?.number != number {
+            return Ok(());
+        }
         match found {
             FoundSidecar::Read(sidecar, signature) => {
                 describe(&mut transaction, copy, job, name, sidecar, signature, now).await?;
@@ -276,7 +304,7 @@ async fn known_at(
 async fn adopt(
     transaction: &mut Transaction,
     destination_id: &str,
-    scan: i64,
+    latest: Latest,
     found: &FoundCopy,
     now: Timestamp,
 ) -> Result<(), Error> {
@@ -294,7 +322,7 @@ async fn adopt(
         stored_size: found.file.size,
         stored_at: found.file.modified,
     };
-    copies::write(transaction, &fields, scan, now).await?;
+    copies::write(transaction, &fields, latest, now).await?;
     match old {
         Some(backup_id) => backups::remove_orphan(transaction, &backup_id).await,
         None => Ok(()),
@@ -366,11 +394,13 @@ async fn describe(
 }
 
 /// Removes copies that a scan has found under a path that differs only by case: some storages list a path as its folder is spelt, not as
-/// it was written. Called missing instead, such a copy would be offered for deletion, and its file is the one that was found.
+/// it was written. Called missing instead, such a copy would be offered for deletion, and its file is the one that was found. Where case
+/// counts, that is so only of a path that was never listed: one that was is a file of its own.
 async fn remove_respelled(
     transaction: &mut Transaction,
     destination_id: &str,
     scan: i64,
+    ignores_case: bool,
     gone: &[&str],
 ) -> Result<(), Error> {
     struct Respelled {
@@ -380,13 +410,13 @@ async fn remove_respelled(
     record!(Respelled, "copies", { id, backup_id });
     let text = format!(
         "SELECT DISTINCT c.id, c.backup_id FROM copies c JOIN copies o ON o.destination_id = c.destination_id \
-         AND o.path_key = c.path_key AND o.id <> c.id AND o.state = 'present' AND o.scan = $2 AND o.stored_size = c.stored_size \
-         WHERE c.destination_id = $1 AND c.scan < $2 AND c.id IN ({})",
-        sql::placeholders(3, gone.len())
+         AND o.path_key = c.path_key AND o.id <> c.id AND o.state = 'present' AND o.scan = $2 \
+         WHERE c.destination_id = $1 AND c.scan < $2 AND ($3 OR c.stored_at IS NULL AND o.stored_size = c.stored_size) AND c.id IN ({})",
+        sql::placeholders(4, gone.len())
     );
     let ids = gone.iter().map(|id| Value::from(*id));
     let respelled: Vec<Respelled> =
-        sql::all(&mut *transaction, &text, values![destination_id, scan].into_iter().chain(ids)).await?;
+        sql::all(&mut *transaction, &text, values![destination_id, scan, ignores_case].into_iter().chain(ids)).await?;
     for Respelled { id, backup_id } in respelled {
         sql::run(&mut *transaction, "DELETE FROM copies WHERE id = $1", values![id]).await?;
         backups::remove_orphan(transaction, &backup_id).await?;

@@ -127,6 +127,27 @@ impl Catalog {
         self.run(&id).await?.ok_or(Error::AlreadyRunning)
     }
 
+    /// Queues a run that makes up for an interrupted one, and returns it. Returns `None` if how that one really ended has been recorded
+    /// since.
+    ///
+    /// # Errors
+    /// As [`Self::queue_run`].
+    pub async fn queue_retry(&self, of: &str, new: &NewRun, now: Timestamp) -> Result<Option<Run>, Error> {
+        let mut transaction = self.db.begin().await?;
+        // Locks the row: a late end withdraws the retry, or prevents it.
+        let unfinished = "UPDATE runs SET fence = fence WHERE id = $1 AND state IN ('interrupted', 'partial')";
+        if sql::run(&mut transaction, unfinished, values![of]).await? == 0 {
+            return Ok(None);
+        }
+        let id = next_id(&mut transaction, now).await?;
+        if insert(&mut transaction, &id, new, now).await? == 0 {
+            return Err(Error::AlreadyRunning);
+        }
+        sql::run(&mut transaction, "UPDATE runs SET retry_of = $2 WHERE id = $1", values![&id, of]).await?;
+        transaction.commit().await?;
+        self.run(&id).await
+    }
+
     /// Returns the run with this id.
     ///
     /// # Errors

@@ -1,28 +1,13 @@
 //! Scans of destinations: one at a time at each, also where servers share the database.
 
+use domain::stored::ScanState;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Catalog;
 use crate::error::Error;
-use crate::sql::{self, record, values};
-use crate::values::{Moment, json, named};
-
-named! {
-    /// How far a scan is, or how it ended.
-    ScanState {
-        /// It is in progress.
-        Running = "running",
-        /// It has read all that there is.
-        Complete = "complete",
-        /// It could not read some folders.
-        Partial = "partial",
-        /// It failed, and has marked nothing as missing.
-        Failed = "failed",
-        /// It was cancelled, and has marked nothing as missing.
-        Cancelled = "cancelled",
-    }
-}
+use crate::sql::{self, Transaction, record, values};
+use crate::values::{Moment, json};
 
 /// The latest scan of a destination.
 #[derive(Debug, Clone)]
@@ -73,6 +58,42 @@ record!(Scan, "scans", {
     error,
     unreadable
 });
+
+/// A destination's latest scan, as it orders what is known of the copies there. All zero if there was none.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Latest {
+    /// See [`Scan::number`]. What changes while that scan goes on is newer than what it read.
+    pub(crate) number: i64,
+    /// What carries a smaller number was seen before the destination was changed.
+    pub(crate) valid_from: i64,
+}
+
+record!(Latest, "scans", { number, valid_from });
+
+/// Locks a destination's scans until the transaction ends, and returns the latest: whoever writes what is known of copies does so in
+/// turn, and a scan that another one has replaced finds that out before it writes.
+pub(crate) async fn lock(transaction: &mut Transaction, destination_id: &str) -> Result<Latest, Error> {
+    let text =
+        format!("UPDATE scans SET number = number WHERE destination_id = $1 RETURNING {}", sql::columns::<Latest>());
+    Ok(sql::one(transaction, &text, values![destination_id]).await?.unwrap_or_default())
+}
+
+/// Invalidates what is known of a destination's copies, because the destination may be another place now. A scan in progress is ended:
+/// what it reads is of the place before. Until another scan has seen them, copies are [`domain::stored::CopyState::Unconfirmed`].
+pub(crate) async fn invalidate(
+    transaction: &mut Transaction,
+    destination_id: &str,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let text = "INSERT INTO scans (destination_id, number, state, cancel_requested, started_at, found, adopted, missing, error, \
+                unreadable, valid_from) \
+                VALUES ($1, 1, 'cancelled', FALSE, $2, 0, 0, 0, 'The destination was changed and has to be scanned again.', '[]', 1) \
+                ON CONFLICT (destination_id) DO UPDATE SET number = scans.number + 1, valid_from = scans.number + 1, \
+                state = excluded.state, lease_until = NULL, cancel_requested = FALSE, started_at = excluded.started_at, \
+                finished_at = NULL, complete_at = NULL, found = 0, adopted = 0, missing = 0, error = excluded.error, \
+                unreadable = excluded.unreadable";
+    sql::run(transaction, text, values![destination_id, now]).await.map(drop)
+}
 
 /// How a scan ended.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use domain::Compression;
 use domain::access::Role;
 use domain::outcome::RunStatus;
 use domain::run::{Cause, RunKind, RunResult};
+use domain::stored::{CopyState, ScanState, SidecarKnown, VerificationMethod, VerificationResult};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -125,34 +126,7 @@ macro_rules! by_name {
     )*};
 }
 by_name!(Role, RunStatus, RunKind, Cause, Compression);
-
-/// Defines an enum whose variants are stored by these names.
-macro_rules! named {
-    ($(#[$doc:meta])* $kind:ident { $($(#[$of:meta])* $variant:ident = $name:literal),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum $kind { $($(#[$of])* $variant),* }
-
-        impl $kind {
-            /// The name that the database, the API and the command line use.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-        }
-
-        impl $crate::values::FromColumn for $kind {
-            type Raw = String;
-
-            fn from_raw(raw: String) -> Result<Self, String> {
-                match raw.as_str() {
-                    $($name => Ok(Self::$variant),)*
-                    _ => Err(format!("{raw:?} is unknown")),
-                }
-            }
-        }
-    };
-}
-pub(crate) use named;
+by_name!(CopyState, SidecarKnown, VerificationMethod, VerificationResult, ScanState);
 
 /// A column that holds JSON.
 macro_rules! as_json {

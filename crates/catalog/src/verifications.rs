@@ -1,40 +1,15 @@
 //! How copies were verified: when, by whom, how, and with which result.
 
+use domain::stored::{VerificationMethod, VerificationResult};
 use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::sql::{self, Transaction, record, values};
-use crate::values::{Moment, named};
-use crate::{Catalog, new_id};
+use crate::values::Moment;
+use crate::{Catalog, new_id, scans};
 
 /// Maximum number of verifications that are kept of one copy.
 const MAX_PER_COPY: i64 = 20;
-
-named! {
-    /// How a copy was verified.
-    VerificationMethod {
-        /// The storage's own hash of what it holds was compared.
-        OwnHash = "ownHash",
-        /// All of the file was read back and hashed.
-        ReadBack = "readBack",
-        /// Only its size, and what else the storage tells of it, was compared: the content was not checked.
-        SizeAndTag = "sizeAndTag",
-        /// All of the file was read, decrypted, decompressed and compared.
-        Deep = "deep",
-    }
-}
-
-named! {
-    /// What a verification has found.
-    VerificationResult {
-        /// It is the file that was backed up.
-        Whole = "whole",
-        /// It is there, but there is nothing to compare it with.
-        Unknown = "unknown",
-        /// It is not the file that was backed up.
-        Altered = "altered",
-    }
-}
 
 /// A verification.
 #[derive(Debug, Clone)]
@@ -67,18 +42,22 @@ pub struct NewVerification<'a> {
 }
 
 impl Catalog {
-    /// Records a verification of the copy at a path. Returns `false` if no copy is known there.
+    /// Records a verification of the copy at a path. Returns `false` if no copy is known there. Nothing is recorded if the destination was
+    /// changed since it had this [`Catalog::epoch`].
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn record_verification(
         &self,
-        destination_id: &str,
+        (destination_id, epoch): (&str, i64),
         path: &str,
         new: &NewVerification<'_>,
         now: Timestamp,
     ) -> Result<bool, Error> {
         let mut transaction = self.db.begin().await?;
+        if scans::lock(&mut transaction, destination_id).await?.valid_from > epoch {
+            return Ok(true);
+        }
         let text = "SELECT id FROM copies WHERE destination_id = $1 AND path = $2";
         let Some(id) = sql::value::<String>(&mut transaction, text, values![destination_id, path]).await? else {
             return Ok(false);
@@ -100,7 +79,8 @@ impl Catalog {
     }
 }
 
-/// Adds a verification of a copy, which becomes its last one.
+/// Adds a verification of a copy, which becomes its last one. A verification that compared no content does not take the place of one that
+/// did: it says nothing about what that one has found.
 pub(crate) async fn add(
     transaction: &mut Transaction,
     copy_id: &str,
@@ -111,8 +91,8 @@ pub(crate) async fn add(
     let text = "INSERT INTO verifications (id, copy_id, verified_at, verified_by, how, result, detail) \
                 VALUES ($1, $2, $3, $4, $5, $6, $7)";
     sql::run(&mut *transaction, text, values![new_id(now), copy_id, now, new.by, how, result, new.detail]).await?;
-    let text =
-        "UPDATE copies SET verified_at = $2, verified_by = $3, verified_how = $4, verified_result = $5 WHERE id = $1";
+    let text = "UPDATE copies SET verified_at = $2, verified_by = $3, verified_how = $4, verified_result = $5 \
+                WHERE id = $1 AND ($5 <> 'unknown' OR verified_result IS NULL OR verified_result = 'unknown')";
     sql::run(&mut *transaction, text, values![copy_id, now, new.by, how, result]).await?;
     let old = "DELETE FROM verifications WHERE copy_id = $1 AND id NOT IN \
                (SELECT id FROM verifications WHERE copy_id = $1 ORDER BY id DESC LIMIT $2)";

@@ -118,6 +118,7 @@ impl Destination for Dropbox {
             no_clobber: true,
             rename_at_commit: true,
             versions: true,
+            ignores_case: true,
             own_hash: Some(DROPBOX_CONTENT_HASH),
         }
     }

@@ -14,6 +14,7 @@ pub mod schedule;
 pub mod segment;
 pub mod sidecar;
 pub mod size;
+pub mod stored;
 pub mod text;
 pub mod warning;
 

@@ -19,7 +19,8 @@ use sources::{DumpOptions, Guard, Source, Versions};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::place::{Place, same_places};
+use self::place::Place;
+pub use self::place::same_places;
 use self::publish::{publish, weakly_proved};
 pub use self::report::{CopyReport, DatabaseReport, Event, Failure, RunReport, Stored};
 use crate::signature::Signer;
@@ -112,7 +113,7 @@ pub async fn back_up(
     let same_places = tokio::select! {
         biased;
         () = cancel.cancelled() => Vec::new(),
-        same_places = same_places(&places) => same_places,
+        same_places = same_places(places.iter().map(|place| (&place.destination as &dyn Destination, place.name))) => same_places,
     };
     let warnings = [request.left_out.clone(), same_places].concat();
     let mut all = databases.iter().flat_map(|report| &report.warnings).chain(&warnings);
@@ -162,6 +163,10 @@ impl Turn<'_> {
                 match &copy.result {
                     Ok(stored) => {
                         progress.committed(index);
+                        // Before the copy: whoever knows of all copies knows of all warnings.
+                        if let Some(warning) = weakly_proved(stored.proved, &copy.destination) {
+                            on_event(Event::Warned { database, warning: &warning });
+                        }
                         on_event(Event::Copied { database, copy: &copy, stored });
                     }
                     Err(failure) => self.drop_out(index, failure),
@@ -171,13 +176,7 @@ impl Turn<'_> {
         let copies = join_all(publishing).await;
         let mut warnings = streamed.foreseen;
         warnings.extend(streamed.dump.into_iter().flat_map(|dump| dump.warnings));
-        for copy in &copies {
-            let weak = copy.result.as_ref().ok().and_then(|stored| weakly_proved(stored.proved, &copy.destination));
-            if let Some(warning) = weak {
-                on_event(Event::Warned { database, warning: &warning });
-                warnings.push(warning);
-            }
-        }
+        warnings.extend(copies.iter().filter_map(weakly_proved_copy));
         Ok(DatabaseReport { database: database.to_owned(), failure: None, warnings, copies })
     }
 
@@ -232,6 +231,10 @@ impl Turn<'_> {
         let dump = stream.encoded.map(|encoded| ProvedDump { versions, warnings: stream.warnings, encoded });
         Ok(Streamed { dump, foreseen, uploads })
     }
+}
+
+fn weakly_proved_copy(copy: &CopyReport) -> Option<Warning> {
+    weakly_proved(copy.result.as_ref().ok()?.proved, &copy.destination)
 }
 
 /// What each destination has of a dump, still invisible.

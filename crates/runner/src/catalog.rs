@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 pub use self::delete::{DeleteError, delete};
 use crate::backup::Stored;
+use crate::sidecars::pair_key;
 pub use crate::sidecars::{SidecarState, read_sidecar};
 use crate::signature::SignatureState;
 
@@ -62,7 +63,7 @@ pub async fn list(destination: &dyn Destination, job: Option<&str>) -> Result<Li
         Some(job) => Ok(Listing { backups: of_job(destination, job).await?, unreadable: Vec::new() }),
         None => {
             let listed = destination.list_readable("").await?;
-            Ok(Listing { backups: sorted(recognize(&listed.objects)), unreadable: listed.unreadable })
+            Ok(Listing { backups: sorted(recognize(destination, &listed.objects)), unreadable: listed.unreadable })
         }
     }
 }
@@ -162,7 +163,7 @@ impl JobFolder {
     pub async fn list(destination: &dyn Destination, job: &str) -> Result<Self, Error> {
         let folder = job_folder(job);
         let objects = destination.list(&folder).await?;
-        let mut backups = recognize(&objects);
+        let mut backups = recognize(destination, &objects);
         backups.retain(|backup| {
             backup.path.rsplit_once('/').is_some_and(|(found, _)| found.to_lowercase() == folder.to_lowercase())
         });
@@ -202,12 +203,13 @@ fn sorted(mut backups: Vec<Backup>) -> Vec<Backup> {
     backups
 }
 
-fn recognize(objects: &[Object]) -> Vec<Backup> {
-    let sidecars: HashSet<String> =
-        objects.iter().filter_map(|object| Some(object.path.strip_suffix(SIDECAR_SUFFIX)?.to_lowercase())).collect();
+fn recognize(destination: &dyn Destination, objects: &[Object]) -> Vec<Backup> {
+    let ignores_case = destination.capabilities().ignores_case;
+    let beside = objects.iter().filter_map(|object| object.path.strip_suffix(SIDECAR_SUFFIX));
+    let sidecars: HashSet<_> = beside.map(|path| pair_key(path, ignores_case)).collect();
     let backup = |object: &Object| {
         let (job, name) = parse_path(&object.path)?;
-        let has_sidecar = sidecars.contains(&object.path.to_lowercase());
+        let has_sidecar = sidecars.contains(&pair_key(&object.path, ignores_case));
         let Object { path, size, modified } = object.clone();
         Some(Backup { path, job, name, size, modified, has_sidecar })
     };

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::checks::Checks;
 use crate::limited::Limited;
+use crate::restore::Examined;
 use crate::sidecars::{SidecarState, read_content, sidecar_path};
 use crate::signature::{SignatureState, Signer};
 use crate::wanted::{Wanted, settled};
@@ -77,6 +78,8 @@ pub enum Copied {
         checks: Checks,
         /// How it was proved that the destination holds them.
         proved: How,
+        /// The copy with its sidecar, as it was published. It counts as proved if its bytes were compared with the sidecar, too.
+        examined: Box<Examined>,
     },
     /// It was there already, with the same content.
     AlreadyThere,
@@ -190,7 +193,8 @@ impl Copying<'_> {
             Prepared::Sealed(mut copy) => {
                 copy.upload.guard(wanted);
                 settled(copy.publish(path), cancel, &|| (self.on_event)(CopyEvent::Settling)).await?;
-                Ok(Copied::Done { size: copy.size, checks: copy.checks, proved: copy.proved })
+                let SealedCopy { size, checks, proved, examined, .. } = *copy;
+                Ok(Copied::Done { size, checks, proved, examined })
             }
         }
     }
@@ -211,7 +215,7 @@ impl Copying<'_> {
             Err(cause) => (None, SidecarState::Unreadable(cause)),
         };
         let transfer = Transfer { source, path, destination, sidecar, state, signer: *signer, progress, on_event };
-        transfer.run(checkpoint).await.map(Prepared::Sealed)
+        transfer.run(checkpoint).await.map(|copy| Prepared::Sealed(Box::new(copy)))
     }
 }
 
@@ -219,7 +223,7 @@ impl Copying<'_> {
 enum Prepared {
     /// The backup is there; its sidecar, if that is not: an interruption can have struck between the two.
     AlreadyThere(Option<Bytes>),
-    Sealed(SealedCopy),
+    Sealed(Box<SealedCopy>),
 }
 
 /// A copy that is invisible yet.
@@ -229,6 +233,7 @@ struct SealedCopy {
     size: u64,
     checks: Checks,
     proved: How,
+    examined: Box<Examined>,
 }
 
 impl SealedCopy {
@@ -267,7 +272,12 @@ impl Transfer<'_> {
         self.keep(&*upload);
         let checks = self.compare(&read, &sealed)?;
         let sidecar = self.sidecar_for(&sealed.hashes);
-        Ok(SealedCopy { upload, sidecar, size: read.size, checks, proved: sealed.how })
+        let examined = Box::new(Examined {
+            entry: Entry { size: read.size, hashes: sealed.hashes.clone(), ..Entry::default() },
+            sidecar: SidecarState::parse(sidecar.as_deref()),
+            proved: (!checks.passed.is_empty()).then_some(sealed.how),
+        });
+        Ok(SealedCopy { upload, sidecar, size: read.size, checks, proved: sealed.how, examined })
     }
 
     async fn stream(&self, upload: &mut dyn Upload) -> Result<Expected, CopyError> {

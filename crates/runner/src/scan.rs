@@ -1,18 +1,20 @@
-//! What a scan finds at a destination: every backup with its sidecar, page by page. No file is read.
+//! What a scan finds at a destination: every backup with its sidecar, page by page. No file at the destination is read.
 
-use std::collections::HashMap;
+mod sorted;
+
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use adapter::Error;
-use adapter::destination::{Destination, Object, Unreadable};
+use adapter::destination::{Destination, Unreadable};
 use domain::BackupName;
-use domain::naming::SIDECAR_SUFFIX;
 use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use crate::catalog::parse_path;
+use self::sorted::{Backups, Sorter};
 use crate::sidecars::{SidecarState, read_sidecar};
 
 /// Minimum time between two reads of sidecars: storages slow a client down that asks more often.
@@ -45,39 +47,45 @@ pub struct File {
 /// The backups at a destination, as it listed them.
 #[derive(Debug)]
 pub struct Scan {
-    objects: std::vec::IntoIter<Object>,
-    /// By the path of their backup, in lower case: some storages list the two in different case.
-    sidecars: HashMap<String, File>,
+    /// `None` while a thread reads it.
+    backups: Option<Backups>,
     /// The folders that could not be read.
     pub unreadable: Vec<Unreadable>,
 }
 
 impl Scan {
-    /// Lists a destination.
+    /// Lists a destination page by page. Of a long listing, private files in `scratch` hold what memory should not.
     ///
     /// # Errors
-    /// As [`Destination::list_readable`]: nothing is known of the destination then.
-    pub async fn of(destination: &dyn Destination) -> Result<Self, Error> {
-        let listed = destination.list_readable("").await?;
-        let sidecar = |object: &Object| {
-            let backup = object.path.strip_suffix(SIDECAR_SUFFIX)?;
-            Some((backup.to_lowercase(), File { size: object.size, modified: object.modified }))
-        };
-        let sidecars = listed.objects.iter().filter_map(sidecar).collect();
-        Ok(Self { objects: listed.objects.into_iter(), sidecars, unreadable: listed.unreadable })
+    /// As [`Destination::readable_pages`]: nothing is known of the destination then.
+    pub async fn of(destination: &dyn Destination, scratch: &Path) -> Result<Self, Error> {
+        let mut sorter = Sorter::new(scratch.to_owned(), destination.capabilities().ignores_case);
+        let mut pages = destination.readable_pages("").await?;
+        let mut unreadable = Vec::new();
+        while let Some(page) = pages.next().await? {
+            unreadable.extend(page.unreadable);
+            sorter = blocking(move || sorter.add(page.objects).map(|()| sorter)).await?;
+        }
+        let backups = blocking(move || sorter.finish()).await?;
+        Ok(Self { backups: Some(backups), unreadable })
     }
 
-    /// Returns the next backups, at most `limit`; none at the end.
-    pub fn page(&mut self, limit: usize) -> Vec<Found> {
-        let sidecars = &self.sidecars;
-        let found = |object: Object| {
-            let (job, name) = parse_path(&object.path)?;
-            let file = File { size: object.size, modified: object.modified };
-            let sidecar = sidecars.get(&object.path.to_lowercase()).copied();
-            Some(Found { path: object.path, job, name, file, sidecar })
-        };
-        self.objects.by_ref().filter_map(found).take(limit).collect()
+    /// Returns the next backups, sorted by path, at most `limit`; none at the end.
+    ///
+    /// # Errors
+    /// If what was listed cannot be read back.
+    pub async fn page(&mut self, limit: usize) -> Result<Vec<Found>, Error> {
+        let Some(mut backups) = self.backups.take() else { return Ok(Vec::new()) };
+        let (page, backups) = blocking(move || backups.page(limit).map(|page| (page, backups))).await?;
+        self.backups = Some(backups);
+        Ok(page)
     }
+}
+
+/// Reads or writes private files on a thread where that may take its time.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Error> {
+    let worked = tokio::task::spawn_blocking(work).await.map_err(io::Error::other).flatten();
+    worked.map_err(|error| Error::failed("could not keep the listing in a temporary file", error.to_string()))
 }
 
 /// Reads sidecars one after the other, or a few at once, at no more than ten a second.

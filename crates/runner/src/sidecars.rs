@@ -1,5 +1,7 @@
 //! Reading sidecars: what they say of a backup, or why they say nothing.
 
+use std::borrow::Cow;
+
 use adapter::destination::Destination;
 use adapter::{Error, Kind};
 use domain::naming::SIDECAR_SUFFIX;
@@ -52,6 +54,11 @@ impl SidecarState {
             Self::Unreadable(cause) => Some(format!("its sidecar cannot be read ({cause})")),
         }
     }
+}
+
+/// Returns what a backup's path and its sidecar's have in common: some storages list the two in different case.
+pub(crate) fn pair_key(path: &str, ignores_case: bool) -> Cow<'_, str> {
+    if ignores_case { Cow::Owned(path.to_lowercase()) } else { Cow::Borrowed(path) }
 }
 
 /// The path of a backup's sidecar.

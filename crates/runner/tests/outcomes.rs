@@ -461,6 +461,22 @@ async fn a_storage_that_can_do_almost_nothing_takes_a_backup_and_gives_it_back()
     assert_eq!(meager.list("shop").await.unwrap().len(), 4);
 }
 
+#[tokio::test]
+async fn every_warning_of_a_copy_is_told_before_the_copy() {
+    let (source, meager, folder) = (Made::default(), Meager::default(), folder());
+    let request = BackupRequest { destinations: vec![Arc::new(meager)], ..request(&source, &folder, Vec::new(), &[]) };
+    let told = Mutex::new(Vec::new());
+    let on_event = |event: Event<'_>| {
+        told.lock().unwrap().extend(match event {
+            Event::Warned { warning, .. } => Some(warning.code.clone()),
+            Event::Copied { .. } => Some("copied".to_owned()),
+            _ => None,
+        });
+    };
+    back_up(&request, &Progress::default(), &CancellationToken::new(), &on_event).await;
+    assert_eq!(told.into_inner().unwrap(), ["content-not-checked", "copied"]);
+}
+
 /// Another writer takes the name right before the commit.
 struct Overtaken(Meager);
 

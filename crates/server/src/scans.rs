@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use adapter::destination::Destination;
-use catalog::{FoundCopy, FoundFile, FoundSidecar, PageRequest, ScanEnd, ScanState, UnreadCopy, UnreadableFolder};
+use catalog::{FoundCopy, FoundFile, FoundSidecar, PageRequest, ScanEnd, SweepScope, UnreadCopy, UnreadableFolder};
+use domain::stored::ScanState;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use runner::scan::{File, Found, Scan, SidecarReader};
@@ -93,6 +94,21 @@ impl App {
         match Arc::clone(&self.scans.0).try_acquire_owned() {
             Ok(permit) if !self.runs.draining.is_cancelled() => self.begin_scan(destination_id, permit).await,
             _ => Ok(false),
+        }
+    }
+
+    /// Starts a scan of a destination whose copies have to be confirmed, because it was changed. One that cannot start now is due: it starts
+    /// with the next look, or when somebody asks for it.
+    pub(crate) async fn confirm_copies(&self, destination_id: &str) {
+        let started = async {
+            let last = self.catalog.scan(destination_id).await?;
+            if last.is_some_and(|last| last.state != ScanState::Running && last.finished_at.is_none()) {
+                self.start_scan(destination_id).await?;
+            }
+            Ok::<_, catalog::Error>(())
+        };
+        if let Err(error) = started.await {
+            tracing::warn!(%error, destination_id, "the destination could not be scanned after its change");
         }
     }
 
@@ -194,7 +210,7 @@ impl App {
     async fn carry_out_scan(&self, id: &str, number: i64, progress: &Progress) -> Result<(), Failure> {
         let destination = self.open_destination(id, Patience::Long).await?;
         let destination = Limited::new(&*destination, self.config.stall_timeout);
-        let mut scan = match Scan::of(&destination).await {
+        let mut scan = match Scan::of(&destination, &self.config.data).await {
             Ok(scan) => scan,
             Err(error) => {
                 self.note_broken_grant(id, &error).await;
@@ -203,18 +219,19 @@ impl App {
         };
         self.note_working(id, &["files.metadata.read"]).await;
         loop {
-            let page: Vec<FoundCopy> = scan.page(PAGE).into_iter().map(found_copy).collect();
+            let page: Vec<FoundCopy> = scan.page(PAGE).await?.into_iter().map(found_copy).collect();
             if page.is_empty() {
                 break;
             }
-            let adopted = self.catalog.reconcile(id, number, &page, self.now()).await?;
+            let Some(adopted) = self.catalog.reconcile(id, number, &page, self.now()).await? else { return Ok(()) };
             progress.adopted.fetch_add(adopted, Ordering::Relaxed);
             progress.found.fetch_add(i64::try_from(page.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
         }
         let unread: Vec<String> = scan.unreadable.iter().map(|folder| folder.path.clone()).collect();
+        let scope = SweepScope { unread: &unread, ignores_case: destination.capabilities().ignores_case };
         let (mut missing, mut after) = (0, Some(String::new()));
         while let Some(start) = after {
-            let (marked, next) = self.catalog.sweep(id, number, &unread, &start, self.now()).await?;
+            let (marked, next) = self.catalog.sweep(id, number, &scope, &start, self.now()).await?;
             missing += marked;
             after = next;
         }
@@ -223,14 +240,14 @@ impl App {
         let unreadable = unreadable.map(|folder| UnreadableFolder { path: folder.path, error: folder.cause }).collect();
         let end = ScanEnd { missing, unreadable, ..progress.end(state, None) };
         *progress.reconciled.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-        if let Err(failure) = self.read_sidecars(id, &destination).await {
+        if let Err(failure) = self.read_sidecars(id, number, &destination).await {
             tracing::info!(destination = id, error = %failure, "sidecars could not be read; the next scan goes on");
         }
         Ok(())
     }
 
     /// Reads sidecars that were not read yet. What cannot be read now is left to the next scan, and a destination that fails is left alone.
-    async fn read_sidecars(&self, id: &str, destination: &dyn Destination) -> Result<(), Failure> {
+    async fn read_sidecars(&self, id: &str, number: i64, destination: &dyn Destination) -> Result<(), Failure> {
         let reader = SidecarReader::default();
         let (mut last, mut read): (Option<UnreadCopy>, usize) = (None, 0);
         while read < MAX_SIDECARS {
@@ -244,7 +261,8 @@ impl App {
                     async move {
                         let Some((job, name)) = runner::catalog::parse_path(&copy.path) else { return Ok(()) };
                         let found = found_sidecar(reader.read(destination, &copy.path).await?);
-                        Ok(self.catalog.record_sidecar(&copy, &job, &name, &found, self.now()).await?)
+                        let name = (job.as_str(), &name);
+                        Ok(self.catalog.record_sidecar((id, number), &copy, name, &found, self.now()).await?)
                     }
                 })
                 .await?;

@@ -1,17 +1,21 @@
 //! Writes to the catalog what runs and people do with copies of backups. What cannot be written is found by the next scan: a run that has
 //! published a copy does not fail for it.
 
-use adapter::destination::{Destination, How};
-use catalog::{NewCopy, NewVerification, VerificationMethod, VerificationResult};
+use adapter::destination::How;
+use catalog::{NewCopy, NewVerification};
+use domain::stored::{VerificationMethod, VerificationResult};
 use runner::backup::Stored;
 use runner::restore::Examined;
 
 use crate::app::App;
 use crate::scans::signer_of;
 
+/// A destination's id, and its [`catalog::Catalog::epoch`] from before it was opened.
+pub(crate) type Opened<'a> = (&'a str, i64);
+
 impl App {
     /// Records a copy that a backup has published, and that was verified then.
-    pub(crate) async fn record_backup(&self, run_id: &str, destination_id: &str, stored: &Stored) {
+    pub(crate) async fn record_backup(&self, run_id: &str, (destination_id, epoch): Opened<'_>, stored: &Stored) {
         let Some((job, name)) = runner::catalog::parse_path(&stored.path) else { return };
         let by = format!("run {run_id}");
         let new = NewCopy {
@@ -21,6 +25,7 @@ impl App {
             name: &name,
             sidecar: Some(&stored.sidecar),
             signature: Some(stored.sidecar.signature.as_ref().map_or("unsigned", |_| self.signer.public_key())),
+            epoch,
             stored_size: i64::try_from(stored.sidecar.size.stored).unwrap_or(i64::MAX),
             verification: Some(whole(&by, stored.proved)),
         };
@@ -28,28 +33,16 @@ impl App {
     }
 
     /// Records a copy that a run has copied, and that was compared then.
-    pub(crate) async fn record_copied(
-        &self,
-        run_id: &str,
-        destination_id: &str,
-        destination: &dyn Destination,
-        path: &str,
-        proved: Option<How>,
-    ) {
-        match runner::restore::examine(destination, path).await {
-            Ok(examined) => {
-                let by = format!("run {run_id}");
-                let verification = proved.or(examined.proved).map(|how| whole(&by, how));
-                self.record_examined(destination_id, path, &examined, verification).await;
-            }
-            Err(error) => tracing::warn!(%error, path, "a copy could not be looked at; the next scan finds it"),
-        }
+    pub(crate) async fn record_copied(&self, run_id: &str, opened: Opened<'_>, path: &str, examined: &Examined) {
+        let by = format!("run {run_id}");
+        let verification = examined.proved.map(|how| whole(&by, how));
+        self.record_examined(opened, path, examined, verification).await;
     }
 
     /// Records a copy as it was found.
     pub(crate) async fn record_examined(
         &self,
-        destination_id: &str,
+        (destination_id, epoch): Opened<'_>,
         path: &str,
         examined: &Examined,
         verification: Option<NewVerification<'_>>,
@@ -63,6 +56,7 @@ impl App {
             name: &name,
             sidecar: examined.sidecar.sidecar(),
             signature: signature.as_deref(),
+            epoch,
             stored_size: i64::try_from(examined.entry.size).unwrap_or(i64::MAX),
             verification,
         };
@@ -72,15 +66,15 @@ impl App {
     /// Records how a copy was verified. One that was not known is recorded with it, if it was found.
     pub(crate) async fn record_verification(
         &self,
-        destination_id: &str,
+        (destination_id, epoch): Opened<'_>,
         path: &str,
         examined: Option<&Examined>,
         verification: NewVerification<'_>,
     ) {
-        let recorded = self.catalog.record_verification(destination_id, path, &verification, self.now()).await;
+        let recorded = self.catalog.record_verification((destination_id, epoch), path, &verification, self.now()).await;
         match (recorded, examined) {
             (Ok(false), Some(examined)) => {
-                self.record_examined(destination_id, path, examined, Some(verification)).await;
+                self.record_examined((destination_id, epoch), path, examined, Some(verification)).await;
             }
             (recorded, _) => noted(recorded.map(drop), destination_id, path),
         }

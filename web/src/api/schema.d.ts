@@ -685,7 +685,7 @@ export interface paths {
         };
         /**
          * What happens, as it happens, until the run has ended: events `log` (with an id; go on with `Last-Event-ID`), `progress` and
-         *     `state`.
+         *     `state`. Ends with the event `problem` (a Problem) if the run cannot be read any more.
          */
         get: operations["get_runs_id_events"];
         put?: never;
@@ -1365,7 +1365,7 @@ export interface components {
          * @description Where a copy is in its life.
          * @enum {string}
          */
-        CopyState: "present" | "missing" | "deleting" | "deleted";
+        CopyState: "present" | "unconfirmed" | "missing" | "deleting" | "deleted";
         /** @description Who is signed in. */
         CurrentSession: {
             userId: string;

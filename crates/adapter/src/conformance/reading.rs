@@ -56,6 +56,7 @@ pub async fn whether_a_file_is_there_is_known_without_reading_it(subject: &Subje
         Some(own) => assert_eq!(entry.hashes.get(own.name), expected(destination, b"content").hashes.get(own.name)),
         None => assert!(entry.hashes.is_empty(), "it would have to read the file"),
     }
+    assert_eq!(destination.stat("JOB/X").await.unwrap().is_some(), capabilities.ignores_case);
     assert_eq!(destination.stat("job").await.unwrap(), None, "a folder is no file");
     assert_eq!(destination.stat("job/x/y").await.unwrap(), None);
     assert_eq!(destination.list("job").await.unwrap()[0].modified, entry.modified);

@@ -19,6 +19,8 @@ pub struct Capabilities {
     pub rename_at_commit: bool,
     /// It tells one version of a file from another, and deletes only the one that is meant.
     pub versions: bool,
+    /// Names that differ only by case are the same file, and may be listed in another case than they were written.
+    pub ignores_case: bool,
     /// The hash that it knows of its files without reading them.
     pub own_hash: Option<Algorithm>,
 }

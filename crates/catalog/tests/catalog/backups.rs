@@ -1,12 +1,13 @@
 //! Backups and their copies: as runs record them, as scans find them, as lists show them.
 
 use catalog::{
-    BackupFilter, BackupStatus, Catalog, CopyState, FoundCopy, FoundFile, FoundSidecar, NewCopy, NewVerification,
-    PageRequest, ScanEnd, ScanState, SidecarKnown, StoredBackup, VerificationMethod, VerificationResult,
+    AuthorizationState, BackupFilter, Catalog, FoundCopy, FoundFile, FoundSidecar, NewCopy, NewVerification,
+    PageRequest, ScanEnd, StoredBackup, SweepScope, UnreadCopy,
 };
 use domain::BackupName;
 use domain::Hashes;
 use domain::sidecar::Sidecar;
+use domain::stored::{BackupStatus, CopyState, ScanState, SidecarKnown, VerificationMethod, VerificationResult};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -22,6 +23,13 @@ on_both!(
     what_changes_during_a_scan_is_newer_than_the_scan,
     a_file_that_was_replaced_is_read_anew_and_loses_its_verification,
     a_path_that_is_listed_in_another_case_is_the_same_copy,
+    a_file_that_differs_by_case_only_is_a_copy_of_its_own_where_case_counts,
+    a_change_of_the_destination_leaves_its_copies_unconfirmed_until_a_scan_has_seen_them,
+    what_was_done_at_the_place_before_is_not_recorded_of_the_place_now,
+    a_grant_for_another_account_leaves_the_copies_unconfirmed,
+    a_weaker_verification_never_takes_the_place_of_a_better_one,
+    a_scan_that_was_replaced_changes_nothing,
+    what_a_run_records_while_a_scan_reads_is_never_overwritten_by_it,
     one_scan_per_destination_at_a_time,
     lists_are_filtered_and_go_on_where_they_stopped,
     a_removed_destination_takes_its_copies_with_it,
@@ -76,6 +84,7 @@ async fn record(catalog: &Catalog, destination_id: &str, path: &str, sidecar: &S
         sidecar: Some(sidecar),
         signature: Some("ed25519:k"),
         stored_size: 200,
+        epoch: catalog.epoch(destination_id).await.unwrap(),
         verification: Some(verification),
     };
     catalog.record_copy(&new, now).await.unwrap();
@@ -90,16 +99,25 @@ async fn scan(
     now: Timestamp,
 ) -> (i64, i64) {
     let number = catalog.begin_scan(destination_id, LEASE, now).await.unwrap().unwrap();
-    let adopted = catalog.reconcile(destination_id, number, found, now).await.unwrap();
+    let adopted = catalog.reconcile(destination_id, number, found, now).await.unwrap().unwrap();
+    let scope = SweepScope { unread, ignores_case: false };
     let (mut missing, mut after) = (0, Some(String::new()));
     while let Some(start) = after.take() {
-        let (marked, next) = catalog.sweep(destination_id, number, unread, &start, now).await.unwrap();
+        let (marked, next) = catalog.sweep(destination_id, number, &scope, &start, now).await.unwrap();
         missing += marked;
         after = next;
     }
     let end = ScanEnd { state: ScanState::Complete, found: 0, adopted, missing, error: None, unreadable: Vec::new() };
     catalog.finish_scan(destination_id, number, &end, now).await.unwrap();
     (adopted, missing)
+}
+
+/// What the latest scan has found beside a copy.
+async fn read_beside(catalog: &Catalog, destination_id: &str, copy: &UnreadCopy, found: &FoundSidecar, now: Timestamp) {
+    let number = catalog.scan(destination_id).await.unwrap().unwrap().number;
+    let job = copy.path.split('/').next().unwrap();
+    let name = (job, &name_of(&copy.path));
+    catalog.record_sidecar((destination_id, number), copy, name, found, now).await.unwrap();
 }
 
 async fn everything(catalog: &Catalog) -> Vec<StoredBackup> {
@@ -137,20 +155,20 @@ async fn a_recorded_copy_comes_back_with_all_that_is_known_of_it(store: Store) {
         result: VerificationResult::Altered,
         detail: "size",
     };
-    assert!(catalog.record_verification(&one, &path, &later, at(2)).await.unwrap());
-    assert!(!catalog.record_verification(&one, "shop/nothing", &later, at(2)).await.unwrap());
+    assert!(catalog.record_verification((&one, 0), &path, &later, at(2)).await.unwrap());
+    assert!(!catalog.record_verification((&one, 0), "shop/nothing", &later, at(2)).await.unwrap());
     let copy = catalog.backup_at(&one, &path).await.unwrap().unwrap();
     assert_eq!(copy.verified_result, Some(VerificationResult::Altered));
     assert_eq!((copy.verified_at, copy.verified_by.as_deref()), (Some(at(2).into()), Some("user anna")));
     let stored = catalog.verifications(&one, &path).await.unwrap();
     assert_eq!(stored.iter().map(|it| it.verified_by.as_str()).collect::<Vec<_>>(), ["user anna", "run run-1"]);
 
-    catalog.begin_deletion(&one, &path, at(3)).await.unwrap();
+    catalog.begin_deletion((&one, 0), &path, at(3)).await.unwrap();
     assert_eq!(everything(&catalog).await[0].state, CopyState::Deleting);
-    catalog.abandon_deletion(&one, &path, at(3)).await.unwrap();
+    catalog.abandon_deletion((&one, 0), &path, at(3)).await.unwrap();
     assert_eq!(everything(&catalog).await[0].state, CopyState::Present);
-    catalog.begin_deletion(&one, &path, at(3)).await.unwrap();
-    catalog.end_deletion(&one, &path, at(4)).await.unwrap();
+    catalog.begin_deletion((&one, 0), &path, at(3)).await.unwrap();
+    catalog.end_deletion((&one, 0), &path, at(4)).await.unwrap();
     assert!(everything(&catalog).await.is_empty());
     assert_eq!(catalog.backup_at(&one, &path).await.unwrap().unwrap().state, CopyState::Deleted);
 }
@@ -191,8 +209,8 @@ async fn a_scan_adopts_what_is_unknown_by_its_name_and_then_by_its_sidecar(store
     let of_shop = sidecar("b", "shop", "orders", at(3600));
     record(&catalog, &two, &paths[1], &of_shop, at(6)).await;
     let read = FoundSidecar::Read(Box::new(of_shop), "unsigned".to_owned());
-    catalog.record_sidecar(&first, "shop", &name_of(&first.path), &read, at(7)).await.unwrap();
-    catalog.record_sidecar(&second, "shop", &name_of(&second.path), &FoundSidecar::Unreadable, at(7)).await.unwrap();
+    read_beside(&catalog, &one, &first, &read, at(7)).await;
+    read_beside(&catalog, &one, &second, &FoundSidecar::Unreadable, at(7)).await;
     assert!(catalog.unread_copies(&one, None, 10).await.unwrap().is_empty());
     let copy = catalog.backup_at(&one, &paths[1]).await.unwrap().unwrap();
     assert_eq!(
@@ -229,10 +247,10 @@ async fn a_copy_that_is_gone_is_missing_and_comes_back_when_it_is_found(store: S
     let back = everything(&catalog).await.remove(0);
     assert_eq!((back.state, back.verified_result), (CopyState::Present, Some(VerificationResult::Whole)));
     // One whose deletion began and did not end here was deleted if it is gone, and not if it is there.
-    catalog.begin_deletion(&one, &path, at(0)).await.unwrap();
+    catalog.begin_deletion((&one, 0), &path, at(0)).await.unwrap();
     scan(&catalog, &one, &[found(&path, 0)], &[], at(0)).await;
     assert_eq!(everything(&catalog).await[0].state, CopyState::Present);
-    catalog.begin_deletion(&one, &path, at(0)).await.unwrap();
+    catalog.begin_deletion((&one, 0), &path, at(0)).await.unwrap();
     assert_eq!(scan(&catalog, &one, &[], &[], at(0)).await, (0, 0));
     assert_eq!(catalog.backup_at(&one, &path).await.unwrap().unwrap().state, CopyState::Deleted);
     // What was deleted and is there again is present.
@@ -261,11 +279,11 @@ async fn what_changes_during_a_scan_is_newer_than_the_scan(store: Store) {
     scan(&catalog, &one, &[bare(&deleted)], &[], at(0)).await;
     let number = catalog.begin_scan(&one, LEASE, at(1)).await.unwrap().unwrap();
     // The listing has the one and not the other.
-    catalog.begin_deletion(&one, &deleted, at(1)).await.unwrap();
-    catalog.end_deletion(&one, &deleted, at(1)).await.unwrap();
+    catalog.begin_deletion((&one, 0), &deleted, at(1)).await.unwrap();
+    catalog.end_deletion((&one, 0), &deleted, at(1)).await.unwrap();
     record(&catalog, &one, &published, &sidecar("b", "shop", "a", at(3600)), at(1)).await;
-    assert_eq!(catalog.reconcile(&one, number, &[bare(&deleted)], at(1)).await.unwrap(), 0);
-    assert_eq!(catalog.sweep(&one, number, &[], "", at(1)).await.unwrap(), (0, None));
+    assert_eq!(catalog.reconcile(&one, number, &[bare(&deleted)], at(1)).await.unwrap(), Some(0));
+    assert_eq!(catalog.sweep(&one, number, &SweepScope::default(), "", at(1)).await.unwrap(), (0, None));
     assert_eq!(catalog.backup_at(&one, &deleted).await.unwrap().unwrap().state, CopyState::Deleted);
     assert_eq!(catalog.backup_at(&one, &published).await.unwrap().unwrap().state, CopyState::Present);
 }
@@ -283,7 +301,7 @@ async fn a_file_that_was_replaced_is_read_anew_and_loses_its_verification(store:
     // A sidecar that was removed leaves what it said.
     let read = FoundSidecar::Read(Box::new(sidecar("b", "shop", "orders", at(0))), "wrong".to_owned());
     let unread = catalog.unread_copies(&one, None, 1).await.unwrap().remove(0);
-    catalog.record_sidecar(&unread, "shop", &name_of(&path), &read, at(3)).await.unwrap();
+    read_beside(&catalog, &one, &unread, &read, at(3)).await;
     scan(&catalog, &one, &[FoundCopy { sidecar: None, ..found(&path, 2) }], &[], at(4)).await;
     let left = everything(&catalog).await.remove(0);
     assert_eq!((left.sidecar, left.dumped_size), (SidecarKnown::Absent, Some(300)));
@@ -297,12 +315,219 @@ async fn a_path_that_is_listed_in_another_case_is_the_same_copy(store: Store) {
     let number = catalog.begin_scan(&one, LEASE, at(1)).await.unwrap().unwrap();
     catalog.reconcile(&one, number, &[found(&listed, 0)], at(1)).await.unwrap();
     // Sidecars are read after the sweep.
-    assert_eq!(catalog.sweep(&one, number, &[], "", at(1)).await.unwrap().0, 0);
+    assert_eq!(catalog.sweep(&one, number, &SweepScope::default(), "", at(1)).await.unwrap().0, 0);
     let unread = catalog.unread_copies(&one, None, 1).await.unwrap().remove(0);
     let read = FoundSidecar::Read(Box::new(of_shop), "unsigned".to_owned());
-    catalog.record_sidecar(&unread, "shop", &name_of(&listed), &read, at(1)).await.unwrap();
+    read_beside(&catalog, &one, &unread, &read, at(1)).await;
     let copies = everything(&catalog).await;
     assert_eq!(copies.iter().map(|copy| copy.path.as_str()).collect::<Vec<_>>(), [listed]);
+}
+
+async fn a_file_that_differs_by_case_only_is_a_copy_of_its_own_where_case_counts(store: Store) {
+    let (catalog, one, two) = with_destinations(&store).await;
+    let (upper, lower) = (path("Shop", 12, "orders"), path("shop", 12, "orders"));
+    for (id, ignores_case) in [(&one, false), (&two, true)] {
+        scan(&catalog, id, &[found(&upper, 1), found(&lower, 1)], &[], at(1)).await;
+        let number = catalog.begin_scan(id, LEASE, at(2)).await.unwrap().unwrap();
+        catalog.reconcile(id, number, &[found(&lower, 1)], at(2)).await.unwrap();
+        let scope = SweepScope { unread: &[], ignores_case };
+        catalog.sweep(id, number, &scope, "", at(2)).await.unwrap();
+    }
+    let state = async |id: &str| catalog.backup_at(id, &upper).await.unwrap().map(|copy| copy.state);
+    assert_eq!(state(&one).await, Some(CopyState::Missing), "the other file is not this one");
+    assert_eq!(state(&two).await, None, "it is the same file");
+}
+
+async fn a_change_of_the_destination_leaves_its_copies_unconfirmed_until_a_scan_has_seen_them(store: Store) {
+    let (catalog, one, two) = with_destinations(&store).await;
+    let [listed, unlisted, left, unread] =
+        [("shop", 12), ("shop", 13), ("shop", 14), ("blog", 12)].map(|(job, hour)| path(job, hour, "orders"));
+    for path in [&listed, &unlisted, &left, &unread] {
+        record(&catalog, &one, path, &sidecar(path, "shop", "orders", at(0)), at(0)).await;
+    }
+    record(&catalog, &two, &listed, &sidecar("b", "shop", "orders", at(0)), at(0)).await;
+    scan(&catalog, &one, &[found(&listed, 1)], &["shop".to_owned(), "blog".to_owned()], at(1)).await;
+    let state = async |path: &str| catalog.backup_at(&one, path).await.unwrap().unwrap().state;
+    // Another name is no other place.
+    catalog.update_destination(&one, &destination("Renamed"), at(2)).await.unwrap().unwrap();
+    assert_eq!(state(&listed).await, CopyState::Present);
+    assert!(catalog.scan(&one).await.unwrap().unwrap().complete_at.is_some());
+
+    let old = catalog.begin_scan(&one, LEASE, at(3)).await.unwrap().unwrap();
+    let mut elsewhere = destination("Renamed");
+    elsewhere.settings["folder"] = json!("/elsewhere");
+    catalog.update_destination(&one, &elsewhere, at(3)).await.unwrap().unwrap();
+    assert_eq!((state(&listed).await, state(&left).await), (CopyState::Unconfirmed, CopyState::Unconfirmed));
+    let copies = everything(&catalog).await;
+    let present = copies.iter().filter(|copy| copy.state == CopyState::Present);
+    assert!(present.map(|copy| &copy.destination_id).eq([&two]), "at the other destination only: {copies:?}");
+    let latest = catalog.scan(&one).await.unwrap().unwrap();
+    assert_eq!((latest.state, latest.complete_at, latest.finished_at), (ScanState::Cancelled, None, None));
+    // The scan of the place before ends without effect.
+    assert!(!catalog.renew_scan(&one, old, LEASE, [1, 0]).await.unwrap());
+    assert_eq!(catalog.reconcile(&one, old, &[found(&left, 1)], at(4)).await.unwrap(), None);
+    assert_eq!(catalog.sweep(&one, old, &SweepScope::default(), "", at(4)).await.unwrap(), (0, None));
+    assert_eq!(state(&left).await, CopyState::Unconfirmed);
+
+    // A file of the same time is the same; another one, or one whose time was never known, is to be looked at anew.
+    let number = catalog.begin_scan(&one, LEASE, at(5)).await.unwrap().unwrap();
+    let page = [found(&listed, 1), found(&unlisted, 1)];
+    assert_eq!(catalog.reconcile(&one, number, &page, at(5)).await.unwrap(), Some(0));
+    let scope = SweepScope { unread: &["blog".to_owned()], ignores_case: false };
+    assert_eq!(catalog.sweep(&one, number, &scope, "", at(5)).await.unwrap().0, 1);
+    let copy = async |path: &str| catalog.backup_at(&one, path).await.unwrap().unwrap();
+    let (listed, unlisted) = (copy(&listed).await, copy(&unlisted).await);
+    assert_eq!((listed.state, listed.verified_result), (CopyState::Present, Some(VerificationResult::Whole)));
+    assert_eq!((unlisted.state, unlisted.verified_result), (CopyState::Present, None));
+    assert_eq!((state(&left).await, state(&unread).await), (CopyState::Missing, CopyState::Unconfirmed));
+    // What a run publishes there now is there.
+    record(&catalog, &one, &unread, &sidecar("c", "blog", "orders", at(0)), at(6)).await;
+    assert_eq!(state(&unread).await, CopyState::Present);
+}
+
+async fn what_was_done_at_the_place_before_is_not_recorded_of_the_place_now(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let (known, new, of_shop) =
+        (path("shop", 12, "orders"), path("shop", 13, "orders"), sidecar("b", "shop", "orders", at(0)));
+    record(&catalog, &one, &known, &of_shop, at(0)).await;
+    let epoch = catalog.epoch(&one).await.unwrap();
+    let mut elsewhere = destination("One");
+    elsewhere.settings["folder"] = json!("/elsewhere");
+    catalog.update_destination(&one, &elsewhere, at(1)).await.unwrap().unwrap();
+    scan(&catalog, &one, &[found(&known, 1)], &[], at(2)).await;
+    // A run, a verification and a deletion that began before.
+    let verification = NewVerification {
+        by: "run run-1",
+        how: VerificationMethod::ReadBack,
+        result: VerificationResult::Whole,
+        detail: "",
+    };
+    let name = name_of(&new);
+    let published = NewCopy {
+        destination_id: &one,
+        path: &new,
+        job: "shop",
+        name: &name,
+        sidecar: Some(&of_shop),
+        signature: None,
+        stored_size: 200,
+        epoch,
+        verification: Some(verification),
+    };
+    catalog.record_copy(&published, at(3)).await.unwrap();
+    assert!(catalog.record_verification((&one, epoch), &known, &verification, at(3)).await.unwrap());
+    catalog.end_deletion((&one, epoch), &known, at(3)).await.unwrap();
+    let copies = everything(&catalog).await;
+    assert_eq!(copies.len(), 1);
+    assert_eq!((copies[0].state, copies[0].verified_result), (CopyState::Present, None));
+    assert!(catalog.epoch(&one).await.unwrap() > epoch);
+}
+
+async fn a_grant_for_another_account_leaves_the_copies_unconfirmed(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let path = path("shop", 12, "orders");
+    let state = async || catalog.backup_at(&one, &path).await.unwrap().unwrap().state;
+    let grant = async |account: &str, app_changed: bool| {
+        let authorization: AuthorizationState = serde_json::from_value(json!({
+            "accountId": account, "accountName": "A", "email": "e", "team": null, "scopes": [], "used": null,
+            "allowed": null, "authorizedAt": at(0).to_string(), "checkedAt": at(0).to_string(), "broken": null,
+            "appChanged": app_changed
+        }))
+        .unwrap();
+        catalog.set_grant(&one, &"token".into(), &authorization).await.unwrap();
+    };
+    grant("a", false).await;
+    record(&catalog, &one, &path, &sidecar("b", "shop", "orders", at(0)), at(0)).await;
+    grant("a", true).await;
+    assert_eq!(state().await, CopyState::Present, "the same account");
+    grant("a", false).await;
+    assert_eq!(state().await, CopyState::Unconfirmed, "another app, which may have a folder of its own");
+    scan(&catalog, &one, &[found(&path, 0)], &[], at(1)).await;
+    assert_eq!(state().await, CopyState::Present);
+    grant("b", false).await;
+    assert_eq!(state().await, CopyState::Unconfirmed, "another account");
+}
+
+async fn a_weaker_verification_never_takes_the_place_of_a_better_one(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let (path, of_shop) = (path("shop", 12, "orders"), sidecar("b", "shop", "orders", at(0)));
+    let weak = NewVerification {
+        by: "run run-1",
+        how: VerificationMethod::SizeAndTag,
+        result: VerificationResult::Unknown,
+        detail: "",
+    };
+    let found_again = NewCopy {
+        destination_id: &one,
+        path: &path,
+        job: "shop",
+        name: &name_of(&path),
+        sidecar: Some(&of_shop),
+        signature: None,
+        stored_size: 200,
+        epoch: 0,
+        verification: Some(weak),
+    };
+    let last = async || {
+        let copy = catalog.backup_at(&one, &path).await.unwrap().unwrap();
+        (copy.verified_how, copy.verified_result)
+    };
+    catalog.record_copy(&found_again, at(0)).await.unwrap();
+    assert_eq!(last().await, (Some(VerificationMethod::SizeAndTag), Some(VerificationResult::Unknown)));
+    record(&catalog, &one, &path, &of_shop, at(1)).await;
+    let whole = (Some(VerificationMethod::OwnHash), Some(VerificationResult::Whole));
+    assert_eq!(last().await, whole);
+    // As the settlement of an abandoned run finds it.
+    catalog.record_copy(&found_again, at(2)).await.unwrap();
+    assert_eq!(last().await, whole);
+    catalog.record_verification((&one, 0), &path, &weak, at(3)).await.unwrap();
+    assert_eq!(last().await, whole);
+    let altered = NewVerification { result: VerificationResult::Altered, how: VerificationMethod::Deep, ..weak };
+    catalog.record_verification((&one, 0), &path, &altered, at(4)).await.unwrap();
+    catalog.record_copy(&found_again, at(5)).await.unwrap();
+    assert_eq!(last().await, (Some(VerificationMethod::Deep), Some(VerificationResult::Altered)));
+    // Another file at the same path has nothing of it.
+    catalog.begin_deletion((&one, 0), &path, at(6)).await.unwrap();
+    catalog.end_deletion((&one, 0), &path, at(6)).await.unwrap();
+    catalog.record_copy(&found_again, at(7)).await.unwrap();
+    assert_eq!(last().await, (Some(VerificationMethod::SizeAndTag), Some(VerificationResult::Unknown)));
+}
+
+async fn a_scan_that_was_replaced_changes_nothing(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let (published, gone) = (path("shop", 12, "orders"), path("shop", 13, "orders"));
+    scan(&catalog, &one, &[found(&published, 0)], &[], at(0)).await;
+    let unread = catalog.unread_copies(&one, None, 1).await.unwrap().remove(0);
+    // Its server hangs until its lease has ended.
+    let first = catalog.begin_scan(&one, SignedDuration::from_secs(-1), at(1)).await.unwrap().unwrap();
+    let second = catalog.begin_scan(&one, LEASE, at(2)).await.unwrap().unwrap();
+    catalog.reconcile(&one, second, &[found(&published, 5)], at(2)).await.unwrap().unwrap();
+    assert_eq!(catalog.reconcile(&one, first, &[found(&published, 0), found(&gone, 0)], at(3)).await.unwrap(), None);
+    assert_eq!(catalog.sweep(&one, first, &SweepScope::default(), "", at(3)).await.unwrap(), (0, None));
+    let name = ("shop", &name_of(&published));
+    catalog.record_sidecar((&one, first), &unread, name, &FoundSidecar::Unreadable, at(3)).await.unwrap();
+    let copies = everything(&catalog).await;
+    assert_eq!(copies.len(), 1);
+    assert_eq!((copies[0].state, copies[0].sidecar), (CopyState::Present, SidecarKnown::Unread));
+    assert_eq!(store.sql(&format!("SELECT scan FROM copies WHERE path = '{published}'")), second.to_string());
+}
+
+async fn what_a_run_records_while_a_scan_reads_is_never_overwritten_by_it(store: Store) {
+    let (catalog, one, _) = with_destinations(&store).await;
+    let number = catalog.begin_scan(&one, LEASE, at(1)).await.unwrap().unwrap();
+    for database in 0..100 {
+        let path = path("shop", 12, &format!("db{database}"));
+        // Listed in the moment between the backup and its sidecar.
+        let listed = [bare(&path)];
+        let of_shop = sidecar("b", "shop", "orders", at(0));
+        let (reconciled, ()) = tokio::join!(
+            catalog.reconcile(&one, number, &listed, at(1)),
+            record(&catalog, &one, &path, &of_shop, at(1)),
+        );
+        reconciled.unwrap().unwrap();
+        let copy = catalog.backup_at(&one, &path).await.unwrap().unwrap();
+        assert_eq!((copy.sidecar, copy.verified_result), (SidecarKnown::Read, Some(VerificationResult::Whole)));
+    }
 }
 
 async fn one_scan_per_destination_at_a_time(store: Store) {
@@ -411,10 +636,10 @@ async fn a_removed_destination_takes_its_copies_with_it(store: Store) {
     }
     let many: Vec<FoundCopy> = (0..450).map(|number| bare(&self::path("many", 5, &format!("x{number}")))).collect();
     scan(&catalog, &one, &many, &[], at(1)).await;
-    assert!(catalog.delete_destination(&one, 1).await.unwrap());
+    assert!(catalog.delete_destination(&one, 1, at(9)).await.unwrap());
     assert_eq!(everything(&catalog).await.len(), 1);
     assert_eq!(store.sql("SELECT count(*) FROM backups"), "1");
-    assert!(catalog.delete_destination(&two, 1).await.unwrap());
+    assert!(catalog.delete_destination(&two, 1, at(9)).await.unwrap());
     assert_eq!(store.sql("SELECT count(*) FROM backups"), "0");
     assert!(catalog.scans().await.unwrap().is_empty());
 }

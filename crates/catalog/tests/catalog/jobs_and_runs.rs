@@ -17,6 +17,7 @@ on_both!(
     jobs_come_back_as_they_were_made,
     a_slot_fires_once_and_passes_while_a_run_is_going_on,
     a_run_belongs_to_one_worker_and_is_lost_with_its_lease,
+    a_late_end_withdraws_the_retry_or_prevents_it,
     lines_are_numbered_without_gaps,
     lines_that_come_at_once_are_all_kept,
     a_run_with_warnings_is_the_jobs_last_good_one,
@@ -155,10 +156,10 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert_eq!(run.destinations, progress(1).destinations);
     // But how it really ended counts, also while the job runs again, and only from the last who had it.
     let again = catalog.queue_run(&by_hand(&id), at(43)).await.unwrap();
-    assert!(!catalog.finish_late(&queued.id, fence - 1, &end(RunStatus::Failed), at(42)).await.unwrap());
-    assert!(catalog.finish_late(&queued.id, fence, &end(RunStatus::Succeeded), at(42)).await.unwrap());
+    assert!(!catalog.finish_late(&queued.id, fence - 1, &end(RunStatus::Failed), true, at(42)).await.unwrap());
+    assert!(catalog.finish_late(&queued.id, fence, &end(RunStatus::Succeeded), true, at(42)).await.unwrap());
     assert_eq!(catalog.run(&queued.id).await.unwrap().unwrap().state, RunStatus::Succeeded);
-    assert!(!catalog.finish_late(&queued.id, fence, &end(RunStatus::Failed), at(44)).await.unwrap());
+    assert!(!catalog.finish_late(&queued.id, fence, &end(RunStatus::Failed), true, at(44)).await.unwrap());
     catalog.cancel_run(&again.id, at(45)).await.unwrap();
 
     catalog.queue_run(&by_hand(&id), at(50)).await.unwrap();
@@ -188,6 +189,45 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     let none = all_pages(async |page| catalog.runs(&only(RunStatus::Failed, None), &page).await, |run| run.id.clone());
     assert!(none.await.is_empty());
     assert_eq!(catalog.count_runs(RunStatus::Interrupted).await.unwrap(), 1);
+}
+
+async fn a_late_end_withdraws_the_retry_or_prevents_it(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    let retry = NewRun { cause: Cause::Retry, attempt: 1, ..by_hand(&id) };
+    // As another server settles a run whose end could not be stored in time.
+    let interrupted = async |seconds| {
+        let run = catalog.queue_run(&by_hand(&id), at(seconds)).await.unwrap();
+        let fence = catalog.claim_run("w1", at(seconds), LEASE).await.unwrap().unwrap().fence;
+        let lease = catalog.leases_of_others("w2").await.unwrap().remove(0);
+        catalog.interrupt_abandoned(&lease, at(seconds)).await.unwrap().unwrap();
+        (run.id, fence)
+    };
+    let state = async |id: &str| catalog.run(id).await.unwrap().unwrap().state;
+    let (run, fence) = interrupted(0).await;
+    let queued = catalog.queue_retry(&run, &retry, at(1)).await.unwrap().unwrap();
+    assert!(catalog.finish_late(&run, fence, &end(RunStatus::Succeeded), true, at(2)).await.unwrap());
+    let withdrawn = catalog.run(&queued.id).await.unwrap().unwrap();
+    assert_eq!((withdrawn.state, state(&run).await), (RunStatus::Cancelled, RunStatus::Succeeded));
+    assert!(withdrawn.error.unwrap().contains(&run));
+    assert!(catalog.claim_run("w2", at(3), LEASE).await.unwrap().is_none(), "nothing is dumped twice");
+
+    // The end comes first.
+    let (run, fence) = interrupted(10).await;
+    assert!(catalog.finish_late(&run, fence, &end(RunStatus::Failed), true, at(11)).await.unwrap());
+    assert!(catalog.queue_retry(&run, &retry, at(12)).await.unwrap().is_none());
+
+    // An end that still lacks something keeps it, and so does the end of an earlier run.
+    let (run, fence) = interrupted(20).await;
+    let queued = catalog.queue_retry(&run, &retry, at(21)).await.unwrap().unwrap();
+    assert!(catalog.finish_late(&run, fence, &end(RunStatus::Interrupted), false, at(22)).await.unwrap());
+    assert_eq!(state(&queued.id).await, RunStatus::Queued);
+    assert!(matches!(catalog.queue_retry(&run, &retry, at(23)).await, Err(Error::AlreadyRunning)));
+    catalog.cancel_run(&queued.id, at(24)).await.unwrap();
+    let (earlier, earlier_fence) = interrupted(30).await;
+    let (later, _) = interrupted(40).await;
+    let queued = catalog.queue_retry(&later, &retry, at(41)).await.unwrap().unwrap();
+    assert!(catalog.finish_late(&earlier, earlier_fence, &end(RunStatus::Succeeded), true, at(42)).await.unwrap());
+    assert_eq!(state(&queued.id).await, RunStatus::Queued);
 }
 
 async fn lines_are_numbered_without_gaps(store: Store) {

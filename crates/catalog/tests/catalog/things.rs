@@ -94,14 +94,14 @@ async fn what_is_used_stays_and_pages_are_in_order(store: Store) {
     let made = catalog.create_job(&new, at(0)).await.unwrap();
     for refused in [
         catalog.delete_source(&source_id, 1).await,
-        catalog.delete_destination(&destination_id, 1).await,
+        catalog.delete_destination(&destination_id, 1, at(9)).await,
         catalog.delete_profile(&profile.id, 1).await,
     ] {
         assert!(matches!(refused, Err(Error::Referenced)), "{refused:?}");
     }
     assert!(catalog.delete_job(&made.id, 1).await.unwrap());
     assert!(catalog.delete_source(&source_id, 1).await.unwrap());
-    assert!(catalog.delete_destination(&destination_id, 1).await.unwrap());
+    assert!(catalog.delete_destination(&destination_id, 1, at(9)).await.unwrap());
     assert!(catalog.delete_profile(&profile.id, 1).await.unwrap());
     assert!(!catalog.delete_profile(&profile.id, 1).await.unwrap());
     let renamed = catalog.update_source("nobody", 1, &source("x", None), at(0)).await.unwrap();

@@ -211,7 +211,7 @@ async fn an_older_schema_is_brought_up_to_date(store: Store) {
     let catalog = store.open().await;
     let found = catalog.source(&made.id).await.unwrap().unwrap();
     assert_eq!(catalog.source_secrets(&found).unwrap()["password"].expose_secret(), "hunter2-hunter2");
-    let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0008"] };
+    let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0010"] };
     assert_eq!(copies(&store), expected);
 }
 

@@ -207,7 +207,7 @@ fn tell_stored(copy: &CopyReport, stored: &Stored) {
 fn print_event(event: &Event<'_>, acknowledged: &[String]) {
     output::json(&match event {
         Event::Started { database } => json!({"event": "started", "database": database}),
-        Event::MayNotFit { database, destination, last_size, usage } => json!({
+        Event::MayNotFit { database, destination, last_size, usage, .. } => json!({
             "event": "mayNotFit", "database": database, "destination": destination, "lastSize": last_size,
             "used": usage.used, "allowed": usage.allowed, "free": usage.free(),
         }),

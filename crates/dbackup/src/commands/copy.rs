@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
         Copied::AlreadyThere => {
             output::note(&format!("{path} is at {} already, with the same content", destination.name()));
         }
-        Copied::Done { size, checks, proved } => {
+        Copied::Done { size, checks, proved, .. } => {
             let seconds = clock.elapsed().as_secs_f64();
             output::note(&format!("{} copied, checked by {proved} ({seconds:.1} s). {checks}", human(size)));
         }

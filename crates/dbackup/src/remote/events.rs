@@ -41,8 +41,11 @@ impl Server {
                     loop {
                         match stream.next().await {
                             Ok(Some(event)) => {
-                                broken = 0;
                                 let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+                                if event.kind == "problem" {
+                                    break Failure::failed(data["detail"].as_str().unwrap_or_default());
+                                }
+                                broken = 0;
                                 last = event.id.or(last);
                                 tell(&event.kind, &data);
                                 if event.kind == "state" && is_finished(&data) {

@@ -77,15 +77,17 @@ impl<'a> Place<'a> {
             human(last_size),
             human(usage.free().unwrap_or_default())
         );
-        let warning = Warning::new("may-not-fit", message).about(self.name);
-        on_event(Event::MayNotFit { database, destination: self.name, last_size, usage });
-        Ok(Some(warning.with_cure("Free space there, or enlarge it")))
+        let warning =
+            Warning::new("may-not-fit", message).about(self.name).with_cure("Free space there, or enlarge it");
+        on_event(Event::MayNotFit { database, destination: self.name, last_size, usage, warning: &warning });
+        Ok(Some(warning))
     }
 }
 
 /// Warns of destinations that are one place: two copies there are as good as one.
-pub(super) async fn same_places(places: &[Place<'_>]) -> Vec<Warning> {
-    let identified = places.iter().map(|place| async { (place.destination.identity().await, place.name.to_owned()) });
+pub async fn same_places(destinations: impl IntoIterator<Item = (&dyn Destination, &str)>) -> Vec<Warning> {
+    let identified =
+        destinations.into_iter().map(|(destination, name)| async { (destination.identity().await, name.to_owned()) });
     let mut seen: HashMap<String, String> = HashMap::new();
     let twice = join_all(identified).await.into_iter().filter_map(|(identity, name)| {
         let first = seen.insert(identity, name.clone())?;

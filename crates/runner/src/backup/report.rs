@@ -36,6 +36,8 @@ pub enum Event<'a> {
         last_size: u64,
         /// The room there is.
         usage: Usage,
+        /// The same as the report will list it.
+        warning: &'a Warning,
     },
     /// The dump is whole; its copies are being published.
     Dumped {

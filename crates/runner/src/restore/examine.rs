@@ -10,7 +10,7 @@ use crate::checks::Checks;
 use crate::sidecars::{SidecarState, read_sidecar};
 
 /// What is known of a backup before its content is read.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
     /// The storage's metadata.
     pub entry: Entry,

@@ -249,24 +249,30 @@ impl From<catalog::Error> for Problem {
     }
 }
 
+impl From<Problem> for ProblemBody {
+    fn from(problem: Problem) -> Self {
+        Self {
+            kind: format!("urn:dbackup:problem:{}", problem.code),
+            title: problem.status.canonical_reason().unwrap_or("Error"),
+            status: problem.status.as_u16(),
+            code: problem.code,
+            detail: problem.detail,
+            errors: problem.errors,
+            run_id: problem.run_id,
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = ProblemBody {
-            kind: format!("urn:dbackup:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            code: self.code,
-            detail: self.detail,
-            errors: self.errors,
-            run_id: self.run_id,
-        };
-        let mut response = (self.status, Json(body)).into_response();
+        let (status, retry_after) = (self.status, self.retry_after);
+        let mut response = (status, Json(ProblemBody::from(self))).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert("www-authenticate", HeaderValue::from_static("Bearer"));
         }
         response

@@ -87,6 +87,10 @@ impl App {
                 Level::Error,
                 "partial: the server stopped during this run. The copies that it had published are complete and listed",
             ),
+            RunStatus::SucceededWithWarnings => (
+                Level::Info,
+                "succeeded with warnings: the server stopped after the last copy was published and verified",
+            ),
             _ => (Level::Info, "succeeded: the server stopped after the last copy was published and verified"),
         };
         self.log(&run.id, level, words).await;
@@ -121,8 +125,9 @@ impl App {
             slot: None,
             attempt: run.attempt,
         };
-        match self.catalog.queue_run(&new, self.now()).await {
-            Ok(again) => {
+        match self.catalog.queue_retry(&run.id, &new, self.now()).await {
+            Ok(None) => Ok(()),
+            Ok(Some(again)) => {
                 let words = format!("begun again, because run {} was interrupted", run.id);
                 self.log(&again.id, Level::Info, &words).await;
                 self.runs.changed.notify_one();
@@ -132,6 +137,11 @@ impl App {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Returns whether a run that ended like this is made up for by another one.
+pub(super) fn is_made_up_for(state: RunStatus, result: Option<&RunResult>) -> bool {
+    matches!(state, RunStatus::Interrupted | RunStatus::Partial) && lacking(result) != Lacking::Nothing
 }
 
 /// The databases of which a run left no copy anywhere.

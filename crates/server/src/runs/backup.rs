@@ -1,5 +1,6 @@
 //! Carrying out a backup.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,15 +41,17 @@ struct Plan {
     job: Job,
     source: Box<dyn sources::Source>,
     ready: Vec<NamedDestination>,
+    /// See [`catalog::Catalog::epoch`]; by a destination's id.
+    epochs: HashMap<String, i64>,
     missing: Vec<Missing>,
     recipients: Vec<Recipient>,
 }
 
-/// What a run says, and with it what it has published: a destination's id, and what is there.
+/// What a run says, and with it what it has published: a destination's id and epoch, and what is there.
 struct Said {
     level: Level,
     words: String,
-    published: Option<(String, Stored)>,
+    published: Option<(String, i64, Stored)>,
 }
 
 /// A destination that cannot, and why.
@@ -90,12 +93,16 @@ impl App {
         let job = self.catalog.job(job_id).await?.ok_or(Failure::Gone("the job"))?;
         let source = self.prepared(active, self.open_source(&job.source_id, None)).await?;
         crate::redaction::make_public(&job.name);
-        let (mut ready, mut missing) = (Vec::new(), Vec::new());
+        let (mut ready, mut epochs, mut missing) = (Vec::new(), HashMap::new(), Vec::new());
         for id in &job.destination_ids {
             let (id, name) =
                 (id.clone(), self.catalog.destination(id).await?.map(|found| found.name).unwrap_or_default());
+            let epoch = self.catalog.epoch(&id).await?;
             match self.prepared(active, self.open_destination(&id, Patience::Long)).await {
-                Ok(destination) => ready.push(NamedDestination { id, name, destination }),
+                Ok(destination) => {
+                    epochs.insert(id.clone(), epoch);
+                    ready.push(NamedDestination { id, name, destination });
+                }
                 Err(Failure::Stopped) => return Err(Failure::Stopped),
                 Err(failure) => missing.push(Missing { id, name, reason: failure.to_string() }),
             }
@@ -107,7 +114,7 @@ impl App {
                 profile.recipients.iter().map(|text| text.parse()).collect::<Result<_, _>>()?
             }
         };
-        Ok(Plan { job, source, ready, missing, recipients })
+        Ok(Plan { job, source, ready, epochs, missing, recipients })
     }
 
     async fn carry_out_plan(
@@ -118,7 +125,7 @@ impl App {
         plan: Plan,
     ) -> (Outcome, Vec<NamedDestination>) {
         let unused = |outcome| (outcome, Vec::new());
-        let Plan { job, source, ready, missing, recipients } = plan;
+        let Plan { job, source, ready, epochs, missing, recipients } = plan;
         for Missing { name, reason, .. } in &missing {
             self.log(&run.id, Level::Error, &about(name, reason)).await;
         }
@@ -161,11 +168,24 @@ impl App {
         for warning in &request.left_out {
             self.log(&run.id, Level::Warning, &warning.to_string()).await;
         }
-        let left_out = listed(&request.left_out, &request.acknowledged);
-        active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len(), left_out);
-        let report = self.run_request(run, active, &request).await;
+        let known = [request.left_out.clone(), self.same_places(active, &request.destinations).await].concat();
+        let known = listed(&known, &request.acknowledged);
+        active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len(), known);
+        let report = self.run_request(run, active, &request, &epochs).await;
         self.note_grants(&report).await;
         (outcome_of(&report, &missing, &request.acknowledged), ready)
+    }
+
+    /// Returns the warnings of destinations that are one place, so that they are known before the run ends. Empty if that cannot be
+    /// told in time, or the run is stopped: the run's end tells.
+    async fn same_places(&self, active: &Active, destinations: &[NamedDestination]) -> Vec<Warning> {
+        let named = destinations.iter().map(|named| (&*named.destination, named.name.as_str()));
+        let same_places = runner::backup::same_places(named);
+        tokio::select! {
+            biased;
+            () = active.cancel.cancelled() => Vec::new(),
+            same_places = tokio::time::timeout(SPACE_TIMEOUT, same_places) => same_places.unwrap_or_default(),
+        }
     }
 
     /// The databases that a run backs up: all of the job's, or those that an interrupted run before it lacks.
@@ -189,14 +209,20 @@ impl App {
     }
 
     /// Runs it while its lines are stored, in order.
-    async fn run_request(&self, run: &Run, active: &Active, request: &BackupRequest<'_>) -> RunReport {
+    async fn run_request(
+        &self,
+        run: &Run,
+        active: &Active,
+        request: &BackupRequest<'_>,
+        epochs: &HashMap<String, i64>,
+    ) -> RunReport {
         let (sender, mut lines) = mpsc::channel::<Said>(LINES);
         let lost = Mutex::new(0_usize);
         let storing = async {
             while let Some(Said { level, words, published }) = lines.recv().await {
                 self.log(&run.id, level, &words).await;
-                if let Some((destination_id, stored)) = published {
-                    self.record_backup(&run.id, &destination_id, &stored).await;
+                if let Some((id, epoch, stored)) = published {
+                    self.record_backup(&run.id, (&id, epoch), &stored).await;
                 }
             }
         };
@@ -206,7 +232,7 @@ impl App {
             let on_event = move |event: Event<'_>| {
                 note_stage(&active.stages, &event, &request.acknowledged, self.now());
                 let (level, words) = in_words(&event);
-                if sender.try_send(Said { level, words, published: published(&event) }).is_err() {
+                if sender.try_send(Said { level, words, published: published(&event, epochs) }).is_err() {
                     *not_sent.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 }
             };
@@ -275,20 +301,22 @@ fn note_stage(stages: &Stages, event: &Event<'_>, acknowledged: &[String], now: 
     match event {
         Event::Started { database } => stages.reach(database, Stage::Dumping, now),
         Event::Dumped { database, .. } => stages.reach(database, Stage::Proving, now),
-        Event::Warned { database, warning } => stages.warn(database, warning.listed(acknowledged)),
+        Event::Warned { database, warning } | Event::MayNotFit { database, warning, .. } => {
+            stages.warn(database, warning.listed(acknowledged));
+        }
         Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
         Event::Copied { database, copy, .. } => stages.add_copy(database, copy_result(copy)),
         Event::DroppedOut { database, place, failure } => {
             stages.add_copy(database, CopyResult::Missing(missing_copy(&place.id, &place.name, failure)));
         }
-        Event::MayNotFit { .. } | Event::Silent { .. } | Event::Settling { .. } => {}
+        Event::Silent { .. } | Event::Settling { .. } => {}
     }
 }
 
 /// Returns what was published, if that is what happened.
-fn published(event: &Event<'_>) -> Option<(String, Stored)> {
+fn published(event: &Event<'_>, epochs: &HashMap<String, i64>) -> Option<(String, i64, Stored)> {
     let Event::Copied { copy, stored, .. } = *event else { return None };
-    Some((copy.destination_id.clone(), stored.clone()))
+    Some((copy.destination_id.clone(), *epochs.get(&copy.destination_id)?, stored.clone()))
 }
 
 fn in_words(event: &Event<'_>) -> (Level, String) {
@@ -431,6 +459,20 @@ mod tests {
         assert_eq!(result["warnings"], json!([left_out]));
         let unlogged = json!({"code": "unlogged-tables", "message": "a table is unlogged", "acknowledged": true});
         assert_eq!(result["databases"][0]["warnings"], json!([unlogged]));
+    }
+
+    #[test]
+    fn that_a_backup_may_not_fit_is_known_while_the_run_goes_on() {
+        let stages = Stages::default();
+        stages.begin(&["shop".to_owned()], &[], 1, Vec::new());
+        let usage = adapter::destination::Usage { used: 9, allowed: Some(10) };
+        let warning = Warning::new("may-not-fit", "m").about("file:///x");
+        let (destination, database) = ("file:///x", "shop");
+        let event = Event::MayNotFit { database, destination, last_size: 2, usage, warning: &warning };
+        note_stage(&stages, &event, &[], Timestamp::UNIX_EPOCH);
+        let told = serde_json::to_value(stages.news()).unwrap();
+        let expected = json!([{"code": "may-not-fit", "subject": "file:///x", "message": "m"}]);
+        assert_eq!(told["databases"][0]["warnings"], expected);
     }
 
     #[test]

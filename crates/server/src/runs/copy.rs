@@ -29,6 +29,7 @@ impl App {
     async fn carry_out_copy(&self, run: &Run, active: &Active, spec: &CopySpec) -> Result<Outcome, Failure> {
         let CopySpec { destination_id, path, to_destination_id, .. } = spec;
         let source = self.prepared(active, self.open_destination(destination_id, Patience::Long)).await?;
+        let epoch = self.catalog.epoch(to_destination_id).await?;
         let destination = self.prepared(active, self.open_destination(to_destination_id, Patience::Long)).await?;
         let (from, to) = (source.name(), destination.name());
         self.log(&run.id, Level::Info, &format!("copying {path} from {from} to {to}")).await;
@@ -64,9 +65,9 @@ impl App {
                 self.log(&run.id, Level::Warning, &words).await;
             }
         };
-        let (words, proved) = match tokio::join!(copying, storing).0 {
-            Ok(Copied::Done { size, proved, .. }) => {
-                (format!("{} copied to {to}, checked by {proved}", human(size)), Some(proved))
+        let (words, examined) = match tokio::join!(copying, storing).0 {
+            Ok(Copied::Done { size, proved, examined, .. }) => {
+                (format!("{} copied to {to}, checked by {proved}", human(size)), Some(examined))
             }
             Ok(Copied::AlreadyThere) => (format!("{to} holds it already, with the same content"), None),
             Err(error) => {
@@ -85,7 +86,14 @@ impl App {
         self.note_working(destination_id, &READING).await;
         self.note_working(to_destination_id, &WRITING).await;
         self.log(&run.id, Level::Info, &words).await;
-        self.record_copied(&run.id, to_destination_id, &*destination, path, proved).await;
+        let examined = match examined {
+            Some(examined) => Ok(*examined),
+            None => runner::restore::examine(&*destination, path).await,
+        };
+        match examined {
+            Ok(examined) => self.record_copied(&run.id, (to_destination_id, epoch), path, &examined).await,
+            Err(error) => tracing::warn!(%error, path, "a copy could not be looked at; the next scan finds it"),
+        }
         let result = RunResult::Copy(CopiedTo { path: path.clone(), destination_id: to_destination_id.clone() });
         Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result), committed: true })
     }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::abandoned::is_made_up_for;
 use super::live::LiveEvent;
 use super::log::Level;
 use super::unrecorded::Unrecorded;
@@ -218,7 +219,7 @@ impl App {
         let data = &self.config.data;
         let mut is_kept = false;
         loop {
-            let stored = self.catalog.finish_late(&ended.run_id, ended.fence, &ended.end, ended.at);
+            let stored = self.store_late(ended);
             let stored = tokio::time::timeout(STORE_TIMEOUT, stored).await;
             match stored
                 .map_err(|_| "the metadata database does not answer".to_owned())
@@ -226,14 +227,14 @@ impl App {
             {
                 Ok(is_ours) => {
                     if is_kept {
-                        ended.forget(data);
+                        ended.forget(data).await;
                     }
                     return is_ours;
                 }
                 Err(error) if is_kept => tracing::debug!(%error, run_id = ended.run_id, "its end is not stored yet"),
                 Err(error) => {
                     tracing::error!(%error, run_id = ended.run_id, "the run's end could not be stored yet; trying again");
-                    match ended.keep(data) {
+                    match ended.keep(data).await {
                         Ok(()) => is_kept = true,
                         Err(error) => tracing::error!(%error, run_id = ended.run_id, "nor could a file keep it"),
                     }
@@ -243,13 +244,18 @@ impl App {
         }
     }
 
+    async fn store_late(&self, ended: &Unrecorded) -> Result<bool, catalog::Error> {
+        let Unrecorded { run_id, fence, end, at } = ended;
+        self.catalog.finish_late(run_id, *fence, end, !is_made_up_for(end.state, end.result.as_ref()), *at).await
+    }
+
     /// Stores the ends that an earlier process of this server could not.
     pub(crate) async fn recover_ends(&self) -> Result<(), catalog::Error> {
-        for ended in Unrecorded::all(&self.config.data) {
-            if self.catalog.finish_late(&ended.run_id, ended.fence, &ended.end, ended.at).await? {
+        for ended in Unrecorded::all(&self.config.data).await {
+            if self.store_late(&ended).await? {
                 tracing::info!(run_id = ended.run_id, "the end of a run is stored that could not be stored before");
             }
-            ended.forget(&self.config.data);
+            ended.forget(&self.config.data).await;
         }
         Ok(())
     }

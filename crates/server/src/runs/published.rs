@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use catalog::{Job, Run, Settlement};
-use domain::RunState;
 use domain::outcome::RunStatus;
-use domain::run::{BackupResult, BackupSpec, CopyResult, DatabaseResult, MissingCopy, RunResult, RunSpec};
+use domain::run::{BackupResult, BackupSpec, CopyResult, DatabaseResult, MissingCopy, RunResult, RunSpec, Stage};
+use domain::warning::ListedWarning;
+use domain::{RunState, Warning};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use runner::backup::Stored;
 use runner::catalog::{PublishedBy, published_by};
+use sources::Databases;
 use tokio::time::timeout;
 
 use super::backup::{listed, stored_copy};
@@ -22,6 +24,8 @@ use crate::patience::Patience;
 const LOOK_TIMEOUT: Duration = Duration::from_secs(60);
 /// Sidecars read at each destination beyond one per database: neighbours in time, which other runs may have written.
 const MORE_SIDECARS: usize = 16;
+/// Maximum number of databases named in a warning.
+const MAX_NAMED: usize = 5;
 /// Sidecars read at each destination if the number of databases is not known.
 const MAX_UNKNOWN: usize = 256;
 
@@ -51,7 +55,7 @@ impl App {
             Ok(Ok(databases)) => Some(databases),
             _ => None,
         };
-        let most = databases.as_ref().map_or(MAX_UNKNOWN, |databases| databases.len() + MORE_SIDECARS);
+        let most = databases.as_ref().map_or(MAX_UNKNOWN, |databases| databases.names.len() + MORE_SIDECARS);
         let places = job.destination_ids.iter().map(|id| async {
             let name = self.catalog.destination(id).await.ok().flatten().map(|found| found.name).unwrap_or_default();
             let found = match timeout(LOOK_TIMEOUT, self.look_at_destination(id, run, &job, most)).await {
@@ -61,23 +65,44 @@ impl App {
             Place { id: id.clone(), name, found }
         });
         let places = join_all(places).await;
-        Ok(settlement(&recorded(run), databases, &places, &job.acknowledged_warnings))
+        let mut before = recorded(run);
+        let mut known = databases.as_ref().map(|databases| databases.left_out.clone()).unwrap_or_default();
+        known.extend(self.same_destinations(&job).await);
+        let known = listed(&known, &job.acknowledged_warnings);
+        add_missing(&mut before.warnings, known);
+        Ok(settlement(&before, databases.map(|databases| databases.names), &places, &job.acknowledged_warnings))
     }
 
-    /// The databases that the run was to back up.
-    async fn databases_of(&self, run: &Run, job: &Job) -> Result<Vec<String>, Failure> {
+    /// Returns the warnings of a job's destinations that are one place, or that this could not be told.
+    async fn same_destinations(&self, job: &Job) -> Vec<Warning> {
+        let opening = job.destination_ids.iter().map(|id| async {
+            let name = self.catalog.destination(id).await.ok().flatten()?.name;
+            Some((self.open_destination(id, Patience::Short).await.ok()?, name))
+        });
+        // One that cannot be opened has no copy of which anything could be told.
+        let opened: Vec<_> = join_all(opening).await.into_iter().flatten().collect();
+        let same_places = runner::backup::same_places(opened.iter().map(|(opened, name)| (&**opened, name.as_str())));
+        timeout(LOOK_TIMEOUT, same_places).await.unwrap_or_else(|_| {
+            let message = "whether two destinations are the same place could not be checked: no answer in time";
+            vec![Warning::new("same-destination", message).with_cure("Run the job again")]
+        })
+    }
+
+    /// The databases that the run was to back up, and a warning per database that it was to leave out, if that was not recorded.
+    async fn databases_of(&self, run: &Run, job: &Job) -> Result<Databases, Failure> {
         let known: Vec<String> = recorded(run).databases.into_iter().map(|entry| entry.database).collect();
         if !known.is_empty() {
-            return Ok(known);
+            return Ok(Databases::all(known));
         }
         if let Ok(RunSpec::Backup(BackupSpec { databases: Some(databases) })) = run.spec() {
-            return Ok(databases);
+            return Ok(Databases::all(databases));
         }
         let source = self.open_source(&job.source_id, None).await?;
-        Ok(self.databases(job, &*source).await?.names)
+        self.databases(job, &*source).await
     }
 
     async fn look_at_destination(&self, id: &str, run: &Run, job: &Job, most: usize) -> Result<Vec<Stored>, Failure> {
+        let epoch = self.catalog.epoch(id).await?;
         let destination = self.open_destination(id, Patience::Short).await?;
         let started = run.started_at.or(Some(run.created_at)).map(Timestamp::from).unwrap_or_default();
         let mut found = Vec::new();
@@ -90,7 +115,7 @@ impl App {
             found.extend(published.map_err(Failure::Destination)?);
         }
         for stored in &found {
-            self.record_backup(&run.id, id, stored).await;
+            self.record_backup(&run.id, (id, epoch), stored).await;
         }
         Ok(found)
     }
@@ -120,7 +145,12 @@ fn settlement(
         names
     });
     let joined = databases.iter().map(|database| entry(before, database, places, acknowledged)).collect();
-    let result = BackupResult { databases: joined, warnings: before.warnings.clone() };
+    let mut result = BackupResult { databases: joined, warnings: before.warnings.clone() };
+    let unknown = result.databases.iter().filter(|entry| entry.copies.iter().any(CopyResult::is_stored));
+    let unknown: Vec<&str> = unknown.map(|entry| &*entry.database).filter(|name| !is_warned_of(before, name)).collect();
+    if !unknown.is_empty() {
+        result.warnings.push(not_recorded(&unknown).listed(acknowledged));
+    }
     let state = match result.state() {
         RunState::Succeeded | RunState::SucceededWithWarnings if !is_known => RunState::Partial,
         state => state,
@@ -148,6 +178,38 @@ fn settlement(
     }
 }
 
+/// Returns whether the warnings of a database that its destinations do not keep were recorded: those that are given before its dump ends.
+fn is_warned_of(before: &BackupResult, database: &str) -> bool {
+    let entry = before.databases.iter().find(|entry| entry.database == database);
+    entry.is_some_and(|entry| matches!(entry.stage, None | Some(Stage::Proving)))
+}
+
+fn not_recorded(databases: &[&str]) -> Warning {
+    let named: Vec<&str> = databases.iter().take(MAX_NAMED).copied().collect();
+    let more = databases.len() - named.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let message = format!(
+        "the server stopped before all warnings about {}{more} were recorded: there may have been too little free space",
+        named.join(", ")
+    );
+    Warning::new("warnings-not-recorded", message).with_cure("Check the free space at the destinations")
+}
+
+/// Adds the warnings that are not listed yet.
+fn add_missing(listed: &mut Vec<ListedWarning>, more: Vec<ListedWarning>) {
+    for warning in more {
+        let Warning { code, subject, message, .. } = &warning.warning;
+        // As they were recorded.
+        let message = crate::redaction::redact(message);
+        let is_same = |other: &ListedWarning| {
+            (&other.warning.code, &other.warning.subject, &other.warning.message) == (code, subject, &message)
+        };
+        if !listed.iter().any(is_same) {
+            listed.push(warning);
+        }
+    }
+}
+
 /// A database with its copies.
 fn entry(before: &BackupResult, database: &str, places: &[Place], acknowledged: &[String]) -> DatabaseResult {
     let recorded = before.databases.iter().find(|entry| entry.database == database).cloned();
@@ -156,8 +218,8 @@ fn entry(before: &BackupResult, database: &str, places: &[Place], acknowledged: 
     let told = std::mem::take(&mut entry.copies);
     for place in places {
         let stored = place.found.iter().flatten().find(|stored| stored.sidecar.database == database);
-        if let Some(stored) = stored.filter(|_| entry.warnings.is_empty()) {
-            entry.warnings = listed(&stored.sidecar.warnings, acknowledged);
+        if let Some(stored) = stored {
+            add_missing(&mut entry.warnings, listed(&stored.sidecar.warnings, acknowledged));
         }
         let told = told.iter().find(|copy| copy.destination_id() == place.id);
         entry.copies.push(match (told, stored) {

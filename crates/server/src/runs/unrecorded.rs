@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use catalog::RunEnd;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 
 const FOLDER: &str = "unrecorded";
 
@@ -22,7 +23,25 @@ pub(super) struct Unrecorded {
 
 impl Unrecorded {
     /// Writes the file. Leaves nothing behind where that fails, as on a full disk.
-    pub(super) fn keep(&self, data: &Path) -> io::Result<()> {
+    pub(super) async fn keep(&self, data: &Path) -> io::Result<()> {
+        let (ended, data) = (self.clone(), data.to_owned());
+        spawn_blocking(move || ended.keep_now(&data)).await.map_err(io::Error::other).flatten()
+    }
+
+    /// Removes the file.
+    pub(super) async fn forget(&self, data: &Path) {
+        let (ended, data) = (self.clone(), data.to_owned());
+        // Fails only if it panics: the next start stores the end again, which changes nothing.
+        let _ = spawn_blocking(move || ended.forget_now(&data)).await;
+    }
+
+    /// Reads the files that earlier processes left, and removes those that they had not finished.
+    pub(super) async fn all(data: &Path) -> Vec<Self> {
+        let data = data.to_owned();
+        spawn_blocking(move || Self::all_now(&data)).await.unwrap_or_default()
+    }
+
+    fn keep_now(&self, data: &Path) -> io::Result<()> {
         fs::create_dir_all(data.join(FOLDER))?;
         let partial = self.path(data).with_extension("partial");
         self.write(&partial).and_then(|()| fs::rename(&partial, self.path(data))).inspect_err(|_| {
@@ -36,8 +55,7 @@ impl Unrecorded {
         file.sync_all()
     }
 
-    /// Removes the file.
-    pub(super) fn forget(&self, data: &Path) {
+    fn forget_now(&self, data: &Path) {
         if let Err(error) = fs::remove_file(self.path(data))
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -45,8 +63,7 @@ impl Unrecorded {
         }
     }
 
-    /// Reads the files that earlier processes left, and removes those that they had not finished.
-    pub(super) fn all(data: &Path) -> Vec<Self> {
+    fn all_now(data: &Path) -> Vec<Self> {
         let Ok(entries) = fs::read_dir(data.join(FOLDER)) else { return Vec::new() };
         let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
         let has = |path: &PathBuf, ending: &str| path.extension().is_some_and(|extension| extension == ending);
@@ -77,7 +94,7 @@ mod tests {
         let ended = Unrecorded { run_id: "r".to_owned(), fence: 1, end, at: Timestamp::UNIX_EPOCH };
         // In the way of the last step.
         fs::create_dir_all(ended.path(data.path()).join("in the way")).unwrap();
-        ended.keep(data.path()).unwrap_err();
+        ended.keep_now(data.path()).unwrap_err();
         assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 1);
     }
 }

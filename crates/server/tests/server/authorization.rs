@@ -213,6 +213,32 @@ async fn another_account_is_asked_about_before_the_grant_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_removal_that_is_refused_leaves_the_grant_that_waits_for_its_confirmation() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let destination = world.dropbox_destination(&anna, "Offsite").await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    pretend_other_account(&world, &destination);
+    let location = authorize_again(&world, &anna, &destination).await;
+    let state = location.split_once("&state=").unwrap().1.replace("%2D", "-").replace("%5F", "_");
+    let waiting = grants(&world);
+    assert_eq!(waiting.len(), 2);
+    let removal = format!("/api/destinations/{destination}?revoke=true");
+    anna.delete(&removal).await.problem(409, "inUse", &[]);
+    assert_eq!(grants(&world), waiting, "nothing is revoked");
+    anna.post("/api/adapters/dropbox/confirm", &json!({"state": state, "accept": true})).await.expect(200);
+    assert_eq!(grants(&world).len(), 1);
+
+    // One that is carried out revokes both.
+    pretend_other_account(&world, &destination);
+    authorize_again(&world, &anna, &destination).await;
+    anna.delete(&format!("/api/jobs/{job}")).await.expect(204);
+    anna.delete(&removal).await.expect(204);
+    assert!(grants(&world).is_empty());
+}
+
+#[tokio::test]
 async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_one_that_waits() {
     // M-04, M-15
     let world = World::new().await;

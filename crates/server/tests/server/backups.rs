@@ -226,6 +226,34 @@ async fn what_happens_is_told_live_and_again_from_any_line() {
 }
 
 #[tokio::test]
+async fn a_stream_that_cannot_be_read_any_more_ends_with_a_problem() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 50_000).await;
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let job = anna.job("shop", &source, &[&dropbox], json!({"compression": "none"})).await;
+    world.dropbox().set_weather(Weather { total: Some(1024 * 1024), ..Weather::default() });
+    let run = id(&anna.post(&format!("/api/jobs/{job}/run"), &json!({})).await.expect(202));
+    let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
+    for (damage, code) in [
+        ("UPDATE runs SET cause = 'odd' WHERE id = ?1", "\"code\":\"internal\""),
+        ("DELETE FROM runs WHERE id = ?1", "\"code\":\"notFound\""),
+    ] {
+        let mut stream = anna.open(&format!("/api/runs/{run}/events")).await;
+        let mut told = String::new();
+        let mut is_damaged = false;
+        while let Some(chunk) = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap().unwrap() {
+            told.push_str(std::str::from_utf8(&chunk).unwrap());
+            if !is_damaged && told.contains("event: state") {
+                is_damaged = database.execute(damage, [&run]).unwrap() == 1;
+            }
+        }
+        assert!(told.contains("event: problem") && told.contains(code), "{told}");
+        database.execute("UPDATE runs SET cause = 'manual' WHERE id = ?1", [&run]).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn one_stream_tells_of_all_runs() {
     let world = World::new().await;
     let anna = world.administrator().await;

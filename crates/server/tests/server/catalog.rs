@@ -183,6 +183,70 @@ async fn what_came_and_went_while_the_server_was_down_is_found_at_its_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn copies_of_a_destination_that_points_elsewhere_are_not_called_present_before_they_are_seen_there() {
+    let (world, anna, folder, disk) = with_backups().await;
+    // A folder with one of the two.
+    let elsewhere = world.path("Elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::rename(folder.join("shop"), elsewhere.join("shop")).unwrap();
+    let input = json!({"name": "Disk", "settings": {"type": "folder", "path": elsewhere}});
+    anna.put(&format!("/api/destinations/{disk}"), &input).await.expect(200);
+    anna.until(&format!("/api/destinations/{disk}/scan"), |scan| scan["state"] == "complete").await;
+    let states = async |query: &str| -> Vec<Value> {
+        listed(&anna, query).await.iter().map(|it| json!([it["job"], it["state"]])).collect()
+    };
+    assert_eq!(states("").await, [json!(["blog", "missing"]), json!(["shop", "present"])]);
+
+    // The scan hangs: nothing is known.
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let source = id(&anna.get("/api/sources").await.expect(200)["items"][0]);
+    let job = anna.job("offsite", &source, &[&dropbox], json!({})).await;
+    assert_eq!(world.run_job(&anna, &job).await["state"], "succeeded");
+    world.dropbox().set_weather(Weather { latency: Duration::from_secs(600), ..Weather::default() });
+    let path = format!("/api/destinations/{dropbox}");
+    let shown = anna.get(&path).await.expect(200);
+    let rename = json!({"name": "Renamed", "settings": shown["settings"]});
+    anna.put(&path, &rename).await.expect(200);
+    assert_eq!(states("?job=offsite").await, [json!(["offsite", "present"])], "another name is no other place");
+    anna.post(&format!("{path}/scan"), &json!({})).await.expect(202);
+    let mut moved = rename;
+    moved["settings"]["folder"] = json!("/elsewhere");
+    anna.put(&path, &moved).await.expect(200);
+    let scan_path = format!("{path}/scan");
+    let begun = anna.get(&scan_path).await.expect(200);
+    assert_eq!((&begun["state"], &begun["completeAt"]), (&json!("running"), &Value::Null), "{begun}");
+    assert_eq!(states("?job=offsite").await, [json!(["offsite", "unconfirmed"])]);
+    anna.delete(&scan_path).await.expect(204);
+    anna.until(&scan_path, |scan| scan["state"] == "cancelled").await;
+    assert_eq!(states("?job=offsite").await, [json!(["offsite", "unconfirmed"])], "it has not ended");
+    world.dropbox().set_weather(Weather::default());
+    assert_eq!(scan(&anna, &dropbox).await["missing"], 1);
+    assert_eq!(states("?job=offsite").await, [json!(["offsite", "missing"])]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_files_that_differ_by_case_only_are_two_backups_with_their_own_sidecars() {
+    let (_world, anna, folder, disk) = with_backups().await;
+    let [_, shop] = &listed(&anna, "").await[..] else { panic!() };
+    let (path, upper) = (shop["path"].as_str().unwrap(), shop["path"].as_str().unwrap().replacen("shop", "Shop", 1));
+    fs::create_dir(folder.join("Shop")).unwrap();
+    // The one has a sidecar, the other has none.
+    fs::copy(folder.join(path), folder.join(&upper)).unwrap();
+    scan(&anna, &disk).await;
+    let found = listed(&anna, "?search=shop/backup").await;
+    let told: Vec<Value> = found.iter().map(|it| json!([it["path"], it["state"], it["sidecar"]])).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.contains(&json!([path, "present", "read"])) && told.contains(&json!([upper, "present", "absent"])));
+    let live = anna.get(&format!("/api/destinations/{disk}/backups")).await.expect(200);
+    let beside = |path: &str| {
+        live["items"].as_array().unwrap().iter().find(|it| it["path"] == path).unwrap()["hasSidecar"].clone()
+    };
+    assert_eq!((beside(path), beside(&upper)), (json!(true), json!(false)));
+    fs::remove_file(folder.join(&upper)).unwrap();
+    assert_eq!(scan(&anna, &disk).await["missing"], 1, "the other file is another backup");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_scan_could_not_read_stays_as_it_was() {
     let (world, anna, folder, disk) = with_backups().await;
     fs::rename(folder.join("shop"), world.path("elsewhere")).unwrap();

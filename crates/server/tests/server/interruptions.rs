@@ -97,7 +97,10 @@ async fn a_whole_backup_whose_end_was_written_nowhere_has_succeeded_and_is_not_m
     world.start().await;
     let anna = Browser { url: world.url(), ..anna };
     let settled = anna.finished(&run).await;
-    assert_eq!(settled["state"], "succeeded", "{settled}");
+    // Whether there were warnings that only the run knew is unknown, and so it is no clean success.
+    assert_eq!(settled["state"], "succeededWithWarnings", "{settled}");
+    let codes = warnings_of(&settled);
+    assert_eq!(codes, ["warnings-not-recorded"], "{settled}");
     assert!(settled["error"].is_null(), "{settled}");
     let copies = settled["result"]["databases"][0]["copies"].as_array().unwrap();
     assert_eq!(copies.len(), 2);
@@ -106,6 +109,59 @@ async fn a_whole_backup_whose_end_was_written_nowhere_has_succeeded_and_is_not_m
     assert!(folders.iter().all(|folder| sidecars_in(folder).len() == 1));
     let log = anna.log_of(&run).await;
     assert!(log.contains("the server stopped after the last copy was published"), "{log}");
+}
+
+/// The codes of a run's own warnings.
+fn warnings_of(run: &serde_json::Value) -> Vec<String> {
+    let warnings = run["result"]["warnings"].as_array().cloned().unwrap_or_default();
+    warnings.iter().map(|warning| warning["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_two_destinations_are_one_place_is_told_whenever_the_server_dies() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 50_000).await;
+    let (folder, disk) = world.folder_destination(&anna, "Disk").await;
+    let same = json!({"name": "Same", "settings": {"type": "folder", "path": folder}});
+    let same = id(&anna.post("/api/destinations", &same).await.expect(201));
+    let dropbox = world.dropbox_destination(&anna, "Offsite").await;
+    let more = json!({"compression": "none"});
+    let job = anna.job("shop", &source, &[&disk, &same, &dropbox], more).await;
+    world.dropbox().set_weather(Weather { total: Some(1024 * 1024), ..Weather::default() });
+    let run = id(&anna.post(&format!("/api/jobs/{job}/run"), &json!({})).await.expect(202));
+    let path = format!("/api/runs/{run}");
+    let running = anna.until(&path, |run| run["dumpedBytes"].as_i64().unwrap() > 0 && run["result"].is_object()).await;
+    assert_eq!((&running["state"], warnings_of(&running)), (&json!("running"), vec!["same-destination".to_owned()]));
+    world.dropbox().set_weather(Weather::default());
+    let ended = anna.finished(&run).await;
+    assert_eq!(
+        (&ended["state"], warnings_of(&ended)),
+        (&json!("succeededWithWarnings"), vec!["same-destination".to_owned()])
+    );
+    world.stop().await;
+    forget_the_end(&world, "manual");
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let settled = anna.finished(&run).await;
+    assert_eq!(settled["state"], "succeededWithWarnings", "{settled}");
+    assert_eq!(warnings_of(&settled), ["same-destination", "warnings-not-recorded"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_found_after_its_run_keeps_the_verification_that_the_run_made() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    one_backup(&world, &anna, &["Disk"]).await;
+    let verified = async |anna: &Browser| anna.get("/api/backups").await.expect(200)["items"][0]["verified"].clone();
+    let before = verified(&anna).await;
+    assert_eq!((&before["how"], &before["result"]), (&json!("readBack"), &json!("whole")));
+    world.stop().await;
+    forget_the_end(&world, "manual");
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    anna.until("/api/runs", |runs| runs["items"][0]["state"] == "succeededWithWarnings").await;
+    assert_eq!(verified(&anna).await, before);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,7 +49,7 @@ impl Tool {
 
     /// Finds a tool whose version does not matter.
     pub(super) async fn find_any(name: &str) -> Result<Self, Error> {
-        for path in candidates(name) {
+        for path in candidates(name).await {
             if let Some(tool) = examine(&path).await {
                 return Ok(tool);
             }
@@ -93,13 +93,20 @@ fn unsuited(name: &str, server_major: u32, oldest: u32, newest: u32) -> Error {
 /// Every version of a tool that is installed.
 async fn find_all(name: &str) -> Vec<Tool> {
     let mut tools = Vec::new();
-    for path in candidates(name) {
+    for path in candidates(name).await {
         tools.extend(examine(&path).await);
     }
     tools
 }
 
-fn candidates(name: &str) -> Vec<PathBuf> {
+/// Looks on a thread where a folder of PATH that hangs holds up nobody else.
+async fn candidates(name: &str) -> Vec<PathBuf> {
+    let name = name.to_owned();
+    // Fails only if it panics: then none is found.
+    tokio::task::spawn_blocking(move || look_for(&name)).await.unwrap_or_default()
+}
+
+fn look_for(name: &str) -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
         return vec![PathBuf::from(folder).join(name)];
     }

@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use catalog::NewVerification;
 use domain::BackupName;
 use domain::sidecar::Sidecar;
+use domain::stored::{VerificationMethod, VerificationResult};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use runner::restore::Examined;
 use runner::{Backup, DeleteError, Listing, SidecarState, SignatureState};
@@ -23,7 +24,6 @@ use super::super::lists::{cursor, page};
 use super::super::problem::Problem;
 use super::super::time::Time;
 use super::restores::FindingInfo;
-use super::stored_backups::MethodName;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::patience::Patience;
@@ -185,31 +185,9 @@ pub(crate) struct Verification {
     result: VerificationResult,
     /// How the content was compared: absent if it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    checked_by: Option<MethodName>,
+    checked_by: Option<VerificationMethod>,
     /// In words.
     detail: String,
-}
-
-/// Whether it is the file that was backed up.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum VerificationResult {
-    /// Its content is what the sidecar describes.
-    Whole,
-    /// It is there, but its content could not be compared with a sidecar.
-    Unknown,
-    /// It is not the file that was backed up.
-    Altered,
-}
-
-impl From<VerificationResult> for catalog::VerificationResult {
-    fn from(result: VerificationResult) -> Self {
-        match result {
-            VerificationResult::Whole => Self::Whole,
-            VerificationResult::Unknown => Self::Unknown,
-            VerificationResult::Altered => Self::Altered,
-        }
-    }
 }
 
 impl From<Backup> for BackupInfo {
@@ -359,6 +337,7 @@ pub(crate) async fn verify(
     Body(input): Body<PathInput>,
 ) -> Result<Json<Verification>, Problem> {
     check_backup(&input.path)?;
+    let epoch = app.catalog.epoch(&id).await?;
     let destination = app.open_destination(&id, Patience::Short).await?;
     let verified = match runner::restore::verify(&*destination, &input.path).await {
         Err(error) if !matches!(error, runner::OpenError::Altered { .. }) => return Err(Failure::from(error).into()),
@@ -370,9 +349,9 @@ pub(crate) async fn verify(
     };
     let by = caller.describe();
     let kept = method(how.unwrap_or(How::SizeAndTag));
-    let stored = NewVerification { by: &by, how: kept, result: result.into(), detail: &detail };
-    app.record_verification(&id, &input.path, verified.as_ref().ok(), stored).await;
-    Ok(Json(Verification { result, checked_by: how.map(|how| method(how).into()), detail }))
+    let stored = NewVerification { by: &by, how: kept, result, detail: &detail };
+    app.record_verification((&id, epoch), &input.path, verified.as_ref().ok(), stored).await;
+    Ok(Json(Verification { result, checked_by: how.map(method), detail }))
 }
 
 /// What a verification came to, how the content was compared, and both in words.
@@ -400,18 +379,19 @@ pub(crate) async fn delete(
     Query(query): Query<PathQuery>,
 ) -> Result<(axum::Extension<super::super::access::AuditDetail>, StatusCode), Problem> {
     check_backup(&query.path)?;
+    let opened = (id.as_str(), app.catalog.epoch(&id).await?);
     let destination = app.open_destination(&id, Patience::Short).await?;
     app.listings.forget(&id);
-    app.catalog.begin_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+    app.catalog.begin_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
     let deleted = runner::delete(&*destination, &query.path).await;
     let is_gone = |error: &adapter::Error| *error.kind() == Kind::NotFound;
     match &deleted {
-        Ok(()) => app.catalog.end_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?,
+        Ok(()) => app.catalog.end_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?,
         Err(DeleteError::Destination(error)) if is_gone(error) => {
-            app.catalog.end_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+            app.catalog.end_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
         }
         Err(DeleteError::NotABackup(_) | DeleteError::Locked(_) | DeleteError::Unreadable { .. }) => {
-            app.catalog.abandon_deletion(&id, &query.path, app.now()).await.map_err(Failure::from)?;
+            app.catalog.abandon_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
         }
         // Whether it is still there, the next scan tells.
         Err(DeleteError::Destination(_)) => {}

@@ -404,6 +404,12 @@ pub(crate) async fn settle_authorization(
         app.catalog.set_authorization_state(&changed, &state).await?;
         changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
     }
+    app.listings.forget(id);
+    app.folders.forget(id);
+    // Without an access it would only fail: a new authorization, or a check, tries it.
+    if changed.authorization.as_ref().is_none_or(|state| state.broken.is_none()) {
+        app.confirm_copies(id).await;
+    }
     Ok(changed)
 }
 
@@ -418,10 +424,21 @@ pub(crate) async fn delete(
 ) -> Result<(axum::Extension<AuditDetail>, StatusCode), Problem> {
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     if_match.check(destination.revision)?;
-    let access = if removal.revoke { Some(Access::of(&app, &destination).await) } else { None };
-    let deleted = app.catalog.delete_destination(&id, destination.revision).await;
-    if !deleted.map_err(|error| if_match.refusal(error))? {
-        return Err(gone());
+    // The grants stay where they are until the deletion is accepted, and go with the destination.
+    let access = if removal.revoke {
+        let unconfirmed = app.catalog.unconfirmed(&id).await?;
+        Some(Access::of(&app, &destination).and_unconfirmed(&app, &destination, &unconfirmed))
+    } else {
+        None
+    };
+    match app.catalog.delete_destination(&id, destination.revision, app.now()).await {
+        Ok(true) => {}
+        Ok(false) => return Err(gone()),
+        Err(error) => {
+            // What was known of some copies may be gone already.
+            app.confirm_copies(&id).await;
+            return Err(if_match.refusal(error));
+        }
     }
     let mut detail = format!("removed {}", destination.name);
     if let Some(access) = access {
@@ -454,6 +471,7 @@ pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<Des
             app.catalog.set_authorization_state(&destination, &state).await?;
             app.note_working(&id, &["account_info.read"]).await;
             app.note_space(&id, usage.used, usage.allowed).await?;
+            app.confirm_copies(&id).await;
         }
         Err(Failure::Dropbox(error)) if dropbox_fault(&error).is_some() => {
             if let Some(Fault::MissingScope(_)) = dropbox_fault(&error) {

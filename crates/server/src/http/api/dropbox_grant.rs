@@ -171,10 +171,12 @@ impl NewGrant {
         app: &App,
         destination: &Destination,
     ) -> Result<(Destination, Option<String>), Problem> {
-        let replaced = Access::of(app, destination).await;
+        let replaced = Access::of(app, destination);
         let is_same =
             matches!(&replaced.grant, Some(grant) if grant.expose_secret() == self.refresh_token.expose_secret());
         app.catalog.set_grant(&destination.id, &self.refresh_token, &self.state).await?;
+        let taken = app.catalog.take_all_unconfirmed(&destination.id).await.unwrap_or_default();
+        let replaced = replaced.and_unconfirmed(app, destination, &taken);
         let notice = if is_same { None } else { revoke_replaced(app, replaced).await };
         // This is the first use of the new grant after the revocation of the old one.
         Ok((kept(app, &destination.id).await?, notice))
@@ -189,7 +191,8 @@ impl NewGrant {
     }
 }
 
-/// Looks at the space of a destination whose grant is new. A grant that may not look at it can still back up.
+/// Looks at the space of a destination whose grant is new, and at what is stored there. A grant that may not look at its space can still back
+/// up.
 pub(crate) async fn kept(app: &App, id: &str) -> Result<Destination, Problem> {
     app.listings.forget(id);
     app.folders.forget(id);
@@ -200,6 +203,7 @@ pub(crate) async fn kept(app: &App, id: &str) -> Result<Destination, Problem> {
         Ok(usage) => app.note_space(id, usage.used, usage.allowed).await?,
         Err(error) => app.note_broken(id, &error).await,
     }
+    app.confirm_copies(id).await;
     app.catalog.destination(id).await?.ok_or_else(super::dropbox_adapter::gone)
 }
 
@@ -234,18 +238,23 @@ pub(super) struct Access {
 }
 
 impl Access {
-    pub(super) async fn of(app: &App, destination: &Destination) -> Self {
+    pub(super) fn of(app: &App, destination: &Destination) -> Self {
         let client = app.dropbox_client(destination, Space::Home, Patience::Short);
         let grant = app.dropbox_app(destination).ok().and_then(|(_, grant)| grant);
-        let taken = app.catalog.take_all_unconfirmed(&destination.id).await.unwrap_or_default();
+        let app_changed = destination.authorization.as_ref().is_some_and(|state| state.app_changed);
+        Self { grant, app_changed, client, unconfirmed: Vec::new() }
+    }
+
+    /// Adds grants that nobody confirmed.
+    pub(super) fn and_unconfirmed(mut self, app: &App, destination: &Destination, flows: &[Authorization]) -> Self {
         let client_of = |flow: &Authorization| {
             let (mut settings, _) = app.dropbox_app(destination)?;
             let packed = NewGrant::unpack(&flow.verifier).map_err(|_| Failure::Gone("the grant"))?;
             settings.refresh_token = Some(packed.refresh_token);
             Ok(Client::new(settings)?)
         };
-        let app_changed = destination.authorization.as_ref().is_some_and(|state| state.app_changed);
-        Self { grant, app_changed, client, unconfirmed: taken.iter().map(client_of).collect() }
+        self.unconfirmed.extend(flows.iter().map(client_of));
+        self
     }
 
     /// Ends the access for good. Returns how that went, for the audit log.

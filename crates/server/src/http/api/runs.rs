@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use catalog::{LogLine, Run, RunFilter};
@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::super::extract::{Id, Query};
 use super::super::lists::{List, list as answer, page};
-use super::super::problem::Problem;
+use super::super::problem::{Problem, ProblemBody};
 use super::super::time::Time;
 use crate::app::App;
 use crate::runs::StopReason;
@@ -112,6 +112,8 @@ pub(crate) struct LogQuery {
 
 /// Lines per answer.
 const LINES: i64 = 1000;
+/// Maximum number of failed reads in a row before a watcher is told that the metadata database does not answer.
+const MAX_FAILED_READS: u32 = 5;
 /// Another process may be at work on a run: its lines are looked for this often.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -176,16 +178,13 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<RunI
 
 /// Stops a run. What it has not finished leaves nothing behind.
 #[utoipa::path(post, path = "/api/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)), responses((status = 202, body = RunInfo)))]
-pub(crate) async fn cancel(
-    State(app): State<App>,
-    Id(id): Id,
-) -> Result<(axum::http::StatusCode, Json<RunInfo>), Problem> {
+pub(crate) async fn cancel(State(app): State<App>, Id(id): Id) -> Result<(StatusCode, Json<RunInfo>), Problem> {
     let run = app.catalog.cancel_run(&id, app.now()).await?.ok_or_else(gone)?;
     if let Some(active) = app.runs.active(&id) {
         active.stop(StopReason::Cancelled);
     }
     app.runs.tell(LiveEvent::State(Box::new(run.clone())));
-    Ok((axum::http::StatusCode::ACCEPTED, Json(run.into())))
+    Ok((StatusCode::ACCEPTED, Json(run.into())))
 }
 
 /// The stored log, a thousand lines at a time.
@@ -202,7 +201,7 @@ pub(crate) async fn log(
 }
 
 /// What happens, as it happens, until the run has ended: events `log` (with an id; go on with `Last-Event-ID`), `progress` and
-/// `state`.
+/// `state`. Ends with the event `problem` (a Problem) if the run cannot be read any more.
 #[utoipa::path(get, path = "/api/runs/{id}/events", tag = "runs",
     params(("id" = String, Path), ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that came")),
     responses((status = 200, body = serde_json::Value, content_type = "text/event-stream")))]
@@ -210,7 +209,7 @@ pub(crate) async fn events(State(app): State<App>, Id(id): Id, headers: HeaderMa
     let live = app.runs.watch();
     app.catalog.run(&id).await?.ok_or_else(gone)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()?.trim().parse().ok()).unwrap_or(0);
-    let watching = Watching { app, id, live, last, pending: Vec::new(), told: None, ended: false };
+    let watching = Watching { app, id, live, last, pending: Vec::new(), told: None, failed_reads: 0, ended: false };
     let events = stream::unfold(watching, |mut watching| async move {
         let event = watching.next().await?;
         Some((Ok::<_, Infallible>(event), watching))
@@ -227,6 +226,8 @@ struct Watching {
     last: i64,
     pending: Vec<Event>,
     told: Option<RunStatus>,
+    /// How often what is stored could not be read, in a row.
+    failed_reads: u32,
     ended: bool,
 }
 
@@ -239,33 +240,47 @@ impl Watching {
             if self.ended {
                 return None;
             }
-            self.read_stored().await?;
+            self.read_stored().await;
             if self.pending.is_empty() && !self.ended {
                 self.wait().await;
             }
         }
     }
 
-    /// Fills `pending`, the next event last.
-    async fn read_stored(&mut self) -> Option<()> {
+    /// Fills `pending`, the next event last. While the metadata database does not answer, it is read again after a while; after
+    /// [`MAX_FAILED_READS`] the watcher is told, and the stream ends.
+    async fn read_stored(&mut self) {
+        match self.read().await {
+            Ok(events) => (self.pending, self.failed_reads) = (events, 0),
+            Err(problem) if self.failed_reads < MAX_FAILED_READS && problem.status != StatusCode::NOT_FOUND => {
+                self.failed_reads += 1;
+            }
+            Err(problem) => {
+                self.ended = true;
+                let event = Event::default().event("problem").json_data(ProblemBody::from(problem));
+                self.pending.extend(event);
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Vec<Event>, Problem> {
         // The state first: lines that come with its last change are stored before it.
-        let run = self.app.catalog.run(&self.id).await.ok()??;
-        let lines = self.app.catalog.log_lines(&self.id, self.last, LINES).await.ok()?;
+        let run = self.app.catalog.run(&self.id).await?.ok_or_else(gone)?;
+        let lines = self.app.catalog.log_lines(&self.id, self.last, LINES).await?;
         let more = lines.len() as i64 == LINES;
         let mut events = Vec::with_capacity(lines.len() + 1);
         for line in lines {
             self.last = line.number;
             let event = Event::default().event("log").id(line.number.to_string());
-            events.push(event.json_data(LogLineInfo::from(line)).ok()?);
+            events.push(event.json_data(LogLineInfo::from(line)).map_err(Problem::internal)?);
         }
         if !more && self.told != Some(run.state) {
             self.told = Some(run.state);
             self.ended = run.state.is_finished();
-            events.push(Event::default().event("state").json_data(RunInfo::from(run)).ok()?);
+            events.push(Event::default().event("state").json_data(RunInfo::from(run)).map_err(Problem::internal)?);
         }
         events.reverse();
-        self.pending = events;
-        Some(())
+        Ok(events)
     }
 
     /// Until something happens to this run, or it is time to look.

@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use catalog::{Scan, ScanState};
+use catalog::Scan;
+use domain::stored::ScanState;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -20,7 +21,7 @@ use crate::failure::Failure;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ScanInfo {
     destination_id: String,
-    state: ScanStateName,
+    state: ScanState,
     started_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     finished_at: Option<Time>,
@@ -50,23 +51,6 @@ pub(crate) struct UnreadFolder {
     error: String,
 }
 
-/// How far a scan is, or how it ended.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = ScanState)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum ScanStateName {
-    /// It is in progress.
-    Running,
-    /// It has read all that there is.
-    Complete,
-    /// It could not read some folders.
-    Partial,
-    /// It failed, and has marked nothing as missing.
-    Failed,
-    /// It was cancelled, and has marked nothing as missing.
-    Cancelled,
-}
-
 /// The latest scans.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ScanList {
@@ -89,13 +73,7 @@ impl From<Scan> for ScanInfo {
         let unreadable = scan.unreadable.into_iter();
         Self {
             destination_id: scan.destination_id,
-            state: match scan.state {
-                ScanState::Running => ScanStateName::Running,
-                ScanState::Complete => ScanStateName::Complete,
-                ScanState::Partial => ScanStateName::Partial,
-                ScanState::Failed => ScanStateName::Failed,
-                ScanState::Cancelled => ScanStateName::Cancelled,
-            },
+            state: scan.state,
             started_at: scan.started_at.into(),
             finished_at: scan.finished_at.map(Time::from),
             complete_at: scan.complete_at.map(Time::from),

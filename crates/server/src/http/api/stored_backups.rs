@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use catalog::{
-    BackupFilter, BackupStatus, CopyState, SidecarKnown, StoredBackup, StoredVerification, VerificationMethod,
-};
+use catalog::{BackupFilter, StoredBackup, StoredVerification};
+use domain::stored::{BackupStatus, CopyState, SidecarKnown, VerificationMethod, VerificationResult};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -31,7 +30,7 @@ pub(crate) struct StoredBackupInfo {
     destination: String,
     /// Relative to the destination's folder.
     path: String,
-    state: CopyStateName,
+    state: CopyState,
     /// When the state last changed.
     state_at: Time,
     /// The job's name.
@@ -73,7 +72,7 @@ pub(crate) struct StoredBackupInfo {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
     warnings: Vec<domain::Warning>,
-    sidecar: SidecarName,
+    sidecar: SidecarKnown,
     /// Who signed its sidecar when it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<SignatureName>,
@@ -84,60 +83,14 @@ pub(crate) struct StoredBackupInfo {
     verified: Option<LastVerification>,
 }
 
-/// Where a copy is in its life.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = CopyState)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum CopyStateName {
-    /// It was there when it was last looked for.
-    Present,
-    /// The last scan did not find it, and this server did not delete it.
-    Missing,
-    /// Its deletion has begun.
-    Deleting,
-    /// It was deleted.
-    Deleted,
-}
-
-/// What is known of the sidecar beside a backup.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = SidecarKnown)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum SidecarName {
-    /// It was read.
-    Read,
-    /// It is there and was not read yet.
-    Unread,
-    /// It is there and cannot be read.
-    Unreadable,
-    /// There is none.
-    Absent,
-}
-
-/// How a storage's copy was verified.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[schema(as = VerificationMethod)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum MethodName {
-    /// The storage's own hash of what it holds was compared.
-    OwnHash,
-    /// All of the file was read back and hashed.
-    ReadBack,
-    /// Only its size, and what else the storage tells of it, was compared: the content was not checked.
-    SizeAndTag,
-    /// All of the file was read, decrypted, decompressed and compared.
-    Deep,
-}
-
 /// A verification of a copy.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LastVerification {
     at: Time,
     /// By whom: `user anna`, `run <id>`.
     by: String,
-    how: MethodName,
-    #[schema(value_type = super::backups::VerificationResult)]
-    result: &'static str,
+    how: VerificationMethod,
+    result: VerificationResult,
     /// The result in words.
     #[serde(skip_serializing_if = "String::is_empty")]
     detail: String,
@@ -169,27 +122,6 @@ pub(crate) struct BackupNamesInfo {
     databases: Vec<String>,
 }
 
-/// What a list of backups is narrowed to.
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[schema(as = BackupStatus)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum BackupStatusName {
-    /// The last scan did not find it.
-    Missing,
-    /// It is encrypted.
-    Encrypted,
-    /// It is not encrypted.
-    Unencrypted,
-    /// It has no sidecar that can be read.
-    NoSidecar,
-    /// It was verified, and is the file that was backed up.
-    Verified,
-    /// It was verified, and is not the file that was backed up.
-    Altered,
-    /// It was never verified, or without a result.
-    Unverified,
-}
-
 /// Which backups.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -205,7 +137,7 @@ pub(crate) struct StoredBackupQuery {
     search: Option<String>,
     /// Only those with this status.
     #[param(inline)]
-    status: Option<BackupStatusName>,
+    status: Option<BackupStatus>,
     /// Only backups made at this time or later.
     from: Option<Time>,
     /// Only backups made before this time.
@@ -231,7 +163,7 @@ impl StoredBackupQuery {
             job: self.job.clone(),
             database: self.database.clone(),
             search: self.search.clone(),
-            status: self.status.map(BackupStatus::from),
+            status: self.status,
             from: self.from.map(|time| time.0),
             to: self.to.map(|time| time.0),
             oldest_first: self.oldest,
@@ -289,13 +221,9 @@ pub(crate) async fn verifications(
 impl StoredBackupInfo {
     fn of(backup: StoredBackup, ours: &str) -> Self {
         let verified = match (backup.verified_at, backup.verified_by, backup.verified_how, backup.verified_result) {
-            (Some(at), Some(by), Some(how), Some(result)) => Some(LastVerification {
-                at: at.into(),
-                by,
-                how: how.into(),
-                result: result.as_str(),
-                detail: String::new(),
-            }),
+            (Some(at), Some(by), Some(how), Some(result)) => {
+                Some(LastVerification { at: at.into(), by, how, result, detail: String::new() })
+            }
             _ => None,
         };
         Self {
@@ -304,7 +232,7 @@ impl StoredBackupInfo {
             destination_id: backup.destination_id,
             destination: backup.destination,
             path: backup.path,
-            state: backup.state.into(),
+            state: backup.state,
             state_at: backup.state_at.into(),
             job: backup.job,
             job_id: backup.job_id,
@@ -321,7 +249,7 @@ impl StoredBackupInfo {
             encrypted: backup.encrypted,
             encrypted_to: backup.encrypted_to,
             warnings: backup.warnings,
-            sidecar: backup.sidecar.into(),
+            sidecar: backup.sidecar,
             signature: backup.signature.map(|signature| match signature.as_str() {
                 "unsigned" => SignatureName::Unsigned,
                 "wrong" => SignatureName::Wrong,
@@ -340,26 +268,9 @@ impl From<StoredVerification> for LastVerification {
         Self {
             at: stored.verified_at.into(),
             by: stored.verified_by,
-            how: stored.how.into(),
-            result: stored.result.as_str(),
+            how: stored.how,
+            result: stored.result,
             detail: stored.detail,
         }
     }
-}
-
-/// Makes an enum of the API out of one of the catalog.
-macro_rules! same {
-    ($($from:ty => $to:ty { $($variant:ident),* })*) => {$(
-        impl From<$from> for $to {
-            fn from(value: $from) -> Self {
-                match value { $(<$from>::$variant => Self::$variant),* }
-            }
-        }
-    )*};
-}
-same! {
-    CopyState => CopyStateName { Present, Missing, Deleting, Deleted }
-    SidecarKnown => SidecarName { Read, Unread, Unreadable, Absent }
-    VerificationMethod => MethodName { OwnHash, ReadBack, SizeAndTag, Deep }
-    BackupStatusName => BackupStatus { Missing, Encrypted, Unencrypted, NoSidecar, Verified, Altered, Unverified }
 }
