@@ -86,7 +86,7 @@ async fn a_clock_that_was_ahead_for_a_moment_parks_no_schedule() {
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
     let (_, destination) = world.folder_destination(&anna, "Disk").await;
     let job = anna.job("shop", &source, &[&destination], json!({"schedule": {"cron": "30 12 * * *"}})).await;
-    assert_eq!(anna.get(&format!("/api/jobs/{job}")).await.expect(200)["nextRunAt"], "2026-01-15T12:30:00Z");
+    assert_eq!(anna.get(&format!("/api/jobs/{job}")).await.expect(200)["nextRunAt"], "2026-01-15T12:30:00.000Z");
     world.advance(YEAR);
     let next_run_at = || {
         let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
@@ -111,20 +111,20 @@ async fn a_slot_that_fired_before_the_clock_was_set_back_is_passed_over_and_no_l
         id(&anna.until(&path, is_it).await["lastRun"])
     };
     world.advance(SignedDuration::from_mins(65));
-    let first = fired("2026-01-15T13:00:00Z").await;
+    let first = fired("2026-01-15T13:00:00.000Z").await;
     world.advance(SignedDuration::from_mins(60));
-    let second = fired("2026-01-15T14:00:00Z").await;
+    let second = fired("2026-01-15T14:00:00.000Z").await;
     // Back by two hours: both slots come again.
     world.advance(SignedDuration::from_mins(-120));
-    assert_eq!(anna.get(&path).await.expect(200)["nextRunAt"], "2026-01-15T15:00:00Z");
+    assert_eq!(anna.get(&path).await.expect(200)["nextRunAt"], "2026-01-15T15:00:00.000Z");
     // As a server of another version may have planned it.
     let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
     let slot: jiff::Timestamp = "2026-01-15T14:00:00Z".parse().unwrap();
     database.execute("UPDATE jobs SET next_run_at = ?1", [slot.as_millisecond()]).unwrap();
     world.advance(SignedDuration::from_mins(120));
-    anna.until(&path, |job| job["nextRunAt"] == "2026-01-15T15:00:00Z").await;
+    anna.until(&path, |job| job["nextRunAt"] == "2026-01-15T15:00:00.000Z").await;
     world.advance(SignedDuration::from_mins(60));
-    fired("2026-01-15T15:00:00Z").await;
+    fired("2026-01-15T15:00:00.000Z").await;
     for run in [first, second] {
         let log = anna.log_of(&run).await;
         assert!(!log.contains("left out"), "{log}");
@@ -265,7 +265,7 @@ async fn an_end_that_a_killed_server_could_not_store_is_stored_by_the_next_start
     world.start().await;
     let anna = Browser { url: world.url(), ..anna };
     let shown = anna.get(&format!("/api/runs/{run}")).await.expect(200);
-    assert_eq!((&shown["state"], &shown["finishedAt"]), (&json!("succeeded"), &json!("2026-01-15T12:00:05Z")));
+    assert_eq!((&shown["state"], &shown["finishedAt"]), (&json!("succeeded"), &json!("2026-01-15T12:00:05.000Z")));
     assert_eq!(anna.get("/api/runs").await.expect(200)["items"].as_array().unwrap().len(), 1);
     assert_eq!(std::fs::read_dir(world.path("data/unrecorded")).unwrap().count(), 0);
 }

@@ -14,22 +14,22 @@ async fn a_slot_fires_once_and_a_missed_one_fires_at_the_start() {
     let schedule = json!({"cron": "30 13 * * *", "timeZone": "Europe/Berlin"});
     let job = anna.job("shop", &source, &[&destination], json!({"schedule": schedule})).await;
     let path = format!("/api/jobs/{job}");
-    assert_eq!(anna.get(&path).await.expect(200)["nextRunAt"], "2026-01-15T12:30:00Z");
+    assert_eq!(anna.get(&path).await.expect(200)["nextRunAt"], "2026-01-15T12:30:00.000Z");
     world.advance(SignedDuration::from_mins(31));
     let fired = anna.until(&path, |job| job["lastRun"]["state"] == "succeeded").await;
     assert_eq!(
         (&fired["lastRun"]["cause"], &fired["lastRun"]["slot"]),
-        (&json!("schedule"), &json!("2026-01-15T12:30:00Z"))
+        (&json!("schedule"), &json!("2026-01-15T12:30:00.000Z"))
     );
-    assert_eq!(fired["nextRunAt"], "2026-01-16T12:30:00Z");
+    assert_eq!(fired["nextRunAt"], "2026-01-16T12:30:00.000Z");
 
     // Two days without a server: one run makes up for both slots.
     world.stop().await;
     world.advance(SignedDuration::from_hours(48));
     world.start().await;
     let anna = crate::world::Browser { url: world.url(), ..anna };
-    let fired = anna.until(&path, |job| job["nextRunAt"] == "2026-01-18T12:30:00Z").await;
-    assert_eq!(fired["lastRun"]["slot"], "2026-01-16T12:30:00Z");
+    let fired = anna.until(&path, |job| job["nextRunAt"] == "2026-01-18T12:30:00.000Z").await;
+    assert_eq!(fired["lastRun"]["slot"], "2026-01-16T12:30:00.000Z");
     anna.until(&path, |job| job["lastRun"]["state"] == "succeeded").await;
     assert_eq!(anna.get("/api/runs").await.expect(200)["items"].as_array().unwrap().len(), 2);
 }
@@ -41,7 +41,7 @@ async fn schedules_are_checked_previewed_and_paused() {
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
     let (_, destination) = world.folder_destination(&anna, "Disk").await;
     let next = anna.get("/api/schedule?cron=0%203%20*%20*%201&timeZone=Europe/Berlin").await.expect(200);
-    assert_eq!(next["items"][0], "2026-01-19T02:00:00Z");
+    assert_eq!(next["items"][0], "2026-01-19T02:00:00.000Z");
     assert_eq!(next["items"].as_array().unwrap().len(), 5);
     let problem = anna.get("/api/schedule?cron=0%200%2031%202%20*").await.problem(422, "invalid", &["never comes"]);
     assert_eq!(problem["errors"][0]["field"], "cron");
@@ -53,7 +53,7 @@ async fn schedules_are_checked_previewed_and_paused() {
     assert!(paused["nextRunAt"].is_null());
     let path = format!("/api/jobs/{}", crate::world::id(&paused));
     let going = anna.put(&path, &input(json!({"cron": "0 * * * *"}), true)).await.expect(200);
-    assert_eq!(going["nextRunAt"], "2026-01-15T13:00:00Z");
+    assert_eq!(going["nextRunAt"], "2026-01-15T13:00:00.000Z");
 }
 
 #[tokio::test]

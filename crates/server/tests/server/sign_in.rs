@@ -138,7 +138,7 @@ async fn tokens_have_scopes_and_an_end_and_keep_to_their_owners_role() {
     program.get("/api/jobs").await.expect(200);
     program.post("/api/tokens", &json!({"name": "y", "scopes": ["view"]})).await.problem(403, "forbidden", &[]);
     let listed = otto.get("/api/tokens").await.expect(200);
-    assert_eq!(listed["items"][0]["lastUsedAt"], "2026-01-15T12:00:00Z");
+    assert_eq!(listed["items"][0]["lastUsedAt"], "2026-01-15T12:00:00.000Z");
     assert!(!listed.to_string().contains(made["token"].as_str().unwrap()));
     world.advance(SignedDuration::from_hours(1));
     program.get("/api/jobs").await.problem(401, "unauthorized", &[]);
