@@ -349,14 +349,14 @@ async fn a_change_of_the_destination_leaves_its_copies_unconfirmed_until_a_scan_
     scan(&catalog, &one, &[found(&listed, 1)], &["shop".to_owned(), "blog".to_owned()], at(1)).await;
     let state = async |path: &str| catalog.backup_at(&one, path).await.unwrap().unwrap().state;
     // Another name is no other place.
-    catalog.update_destination(&one, &destination("Renamed"), at(2)).await.unwrap().unwrap();
+    catalog.update_destination(&one, 1, &destination("Renamed"), at(2)).await.unwrap().unwrap();
     assert_eq!(state(&listed).await, CopyState::Present);
     assert!(catalog.scan(&one).await.unwrap().unwrap().complete_at.is_some());
 
     let old = catalog.begin_scan(&one, LEASE, at(3)).await.unwrap().unwrap();
     let mut elsewhere = destination("Renamed");
     elsewhere.settings["folder"] = json!("/elsewhere");
-    catalog.update_destination(&one, &elsewhere, at(3)).await.unwrap().unwrap();
+    catalog.update_destination(&one, 2, &elsewhere, at(3)).await.unwrap().unwrap();
     assert_eq!((state(&listed).await, state(&left).await), (CopyState::Unconfirmed, CopyState::Unconfirmed));
     let copies = everything(&catalog).await;
     let present = copies.iter().filter(|copy| copy.state == CopyState::Present);
@@ -393,7 +393,7 @@ async fn what_was_done_at_the_place_before_is_not_recorded_of_the_place_now(stor
     let epoch = catalog.epoch(&one).await.unwrap();
     let mut elsewhere = destination("One");
     elsewhere.settings["folder"] = json!("/elsewhere");
-    catalog.update_destination(&one, &elsewhere, at(1)).await.unwrap().unwrap();
+    catalog.update_destination(&one, 1, &elsewhere, at(1)).await.unwrap().unwrap();
     scan(&catalog, &one, &[found(&known, 1)], &[], at(2)).await;
     // A run, a verification and a deletion that began before.
     let verification = NewVerification {

@@ -47,7 +47,7 @@ async fn a_catalog_of_version_0_1_opens_with_everything_in_it() {
     secrets_are_all_there(&catalog).await;
     jobs_and_runs_are_all_there(&catalog).await;
     catalog.close().await.unwrap();
-    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "8");
+    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "10");
 }
 
 async fn people_are_all_there(catalog: &Catalog) {
@@ -198,12 +198,10 @@ async fn an_older_schema_is_brought_up_to_date(store: Store) {
     let made = catalog.create_source(&source("shop", Some("hunter2-hunter2")), at(0)).await.unwrap();
     catalog.close().await.unwrap();
     for text in [
-        "ALTER TABLE jobs DROP COLUMN revision",
-        "ALTER TABLE sources DROP COLUMN revision",
-        "ALTER TABLE destinations DROP COLUMN revision",
-        "ALTER TABLE profiles DROP COLUMN revision",
-        "ALTER TABLE users DROP COLUMN revision",
-        "DELETE FROM _sqlx_migrations WHERE version = 8",
+        "ALTER TABLE scans DROP COLUMN valid_from",
+        "DROP INDEX runs_retry",
+        "ALTER TABLE runs DROP COLUMN retry_of",
+        "DELETE FROM _sqlx_migrations WHERE version = 10",
     ] {
         store.sql(text);
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use adapter::destination::{Destination as _, Upload};
+use adapter::destination::{Destination, Upload};
 use domain::size::human;
 use domain::{BackupName, Warning};
 use futures_util::future::join_all;
