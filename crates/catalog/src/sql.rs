@@ -38,7 +38,9 @@ impl Pool {
         Ok(match self {
             Self::Sqlite(pool) => Transaction::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Self::Postgres(pool, outage) => {
-                Transaction::Postgres(in_time(outage.reach(pool.begin(), || Box::pin(is_down(pool)))).await?)
+                // Boxed, as below: a connection's future is large, and so would be all that wait for it.
+                let beginning = outage.reach(Box::pin(pool.begin()), || Box::pin(is_down(pool)));
+                Transaction::Postgres(in_time(beginning).await?)
             }
         })
     }
@@ -91,7 +93,7 @@ impl Executor for &Pool {
         Ok(match self {
             Pool::Sqlite(pool) => rows(query(sql, values).fetch_all(pool).await?, Row::Sqlite),
             Pool::Postgres(pool, outage) => {
-                let mut connection = outage.reach(pool.acquire(), || Box::pin(is_down(pool))).await?;
+                let mut connection = outage.reach(Box::pin(pool.acquire()), || Box::pin(is_down(pool))).await?;
                 let answer = in_time(query(sql, values).fetch_all(&mut *connection)).await;
                 rows(answer.inspect_err(|error| give_up(&mut connection, error))?, Row::Postgres)
             }
@@ -102,7 +104,7 @@ impl Executor for &Pool {
         Ok(match self {
             Pool::Sqlite(pool) => query(sql, values).execute(pool).await?.rows_affected(),
             Pool::Postgres(pool, outage) => {
-                let mut connection = outage.reach(pool.acquire(), || Box::pin(is_down(pool))).await?;
+                let mut connection = outage.reach(Box::pin(pool.acquire()), || Box::pin(is_down(pool))).await?;
                 let answer = in_time(query(sql, values).execute(&mut *connection)).await;
                 answer.inspect_err(|error| give_up(&mut connection, error))?.rows_affected()
             }

@@ -464,7 +464,10 @@ async fn a_storage_that_can_do_almost_nothing_takes_a_backup_and_gives_it_back()
 #[tokio::test]
 async fn every_warning_of_a_copy_is_told_before_the_copy() {
     let (source, meager, folder) = (Made::default(), Meager::default(), folder());
-    let request = BackupRequest { destinations: vec![(Arc::new(meager) as Arc<dyn Destination>).into()], ..request(&source, &folder, Vec::new(), &[]) };
+    let request = BackupRequest {
+        destinations: vec![(Arc::new(meager) as Arc<dyn Destination>).into()],
+        ..request(&source, &folder, Vec::new(), &[])
+    };
     let told = Mutex::new(Vec::new());
     let on_event = |event: Event<'_>| {
         told.lock().unwrap().extend(match event {

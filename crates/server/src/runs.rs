@@ -97,7 +97,7 @@ impl App {
         Failure: From<E>,
     {
         // What has a limit of its own says more: that comes first.
-        unless_stopped(&active.cancel, self.config.stall_timeout.saturating_add(GRACE), step).await
+        unless_stopped(&active.cancel, self.config.stall_timeout.saturating_add(GRACE), Box::pin(step)).await
     }
 }
 

@@ -173,7 +173,8 @@ async fn a_swap_of_which_nothing_is_known_says_what_to_look_for_and_loses_nothin
         assert!(words.starts_with("it is unknown whether the restored database has become 'shop'"), "{words}");
         let passing = shop.passing();
         assert!(
-            words.contains(&format!("'{passing}'")) && words.contains("no restore removes it"),
+            words.contains(&format!("'{passing}'"))
+                && words.contains("stays until a later restore of 'shop' has succeeded"),
             "{passing}: {words}"
         );
         // What the next restore there does.

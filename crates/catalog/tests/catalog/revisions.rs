@@ -52,7 +52,10 @@ async fn an_outdated_change_is_refused_and_changes_nothing(store: Store) {
     assert!(catalog.delete_job(&made.id, 3).await.unwrap());
     let refused = catalog.delete_destination(&disk.id, 1, at(9)).await;
     assert!(matches!(refused, Err(Error::Outdated)), "{refused:?}");
-    assert!(catalog.delete_destination(&disk.id, 2, at(9)).await.unwrap() && !catalog.delete_job(&made.id, 3).await.unwrap());
+    assert!(
+        catalog.delete_destination(&disk.id, 2, at(9)).await.unwrap()
+            && !catalog.delete_job(&made.id, 3).await.unwrap()
+    );
 }
 
 async fn the_numbers_of_jobs_come_from_their_runs(store: Store) {

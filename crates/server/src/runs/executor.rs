@@ -151,10 +151,10 @@ impl App {
         let (app, run, active) = (self.clone(), run.clone(), active.clone());
         let working = tokio::spawn(async move {
             match run.spec() {
-                Ok(RunSpec::Backup(spec)) => app.back_up(&run, &active, &spec).await,
-                Ok(RunSpec::Restore(spec)) => app.restore(&run, &active, spec).await,
-                Ok(RunSpec::PutInPlace(spec)) => app.put_in_place(&run, &active, &spec).await,
-                Ok(RunSpec::Copy(spec)) => app.copy(&run, &active, &spec).await,
+                Ok(RunSpec::Backup(spec)) => Box::pin(app.back_up(&run, &active, &spec)).await,
+                Ok(RunSpec::Restore(spec)) => Box::pin(app.restore(&run, &active, spec)).await,
+                Ok(RunSpec::PutInPlace(spec)) => Box::pin(app.put_in_place(&run, &active, &spec)).await,
+                Ok(RunSpec::Copy(spec)) => Box::pin(app.copy(&run, &active, &spec)).await,
                 Err(cause) => Outcome::failed(Failure::Spec(cause)),
             }
         });

@@ -87,16 +87,20 @@ async fn left_out(source: &Postgres, name: &str, kind: &str, marks: &Marks) -> O
             )
             .with_cure(BROUGHT_BACK),
         ),
-        _ if is_passing(name, &["restored"]) || matches!(marks.of(name), Some(Mark::Complete(_))) => Some(
-            warning(
-                "leftover-database",
-                name,
-                "was restored completely and never put in its place, and is not backed up",
+        _ if is_passing(name, &["restored"])
+            || matches!(marks.of(name), Some(Mark::Complete(_) | Mark::Placing(_))) =>
+        {
+            Some(
+                warning(
+                    "leftover-database",
+                    name,
+                    "was restored completely and never put in its place, and is not backed up",
+                )
+                .with_cure(format!(
+                    "Put it in its place (dbackup restore --put-in-place), or drop it: DROP DATABASE {quoted}"
+                )),
             )
-            .with_cure(format!(
-                "Put it in its place (dbackup restore --put-in-place), or drop it: DROP DATABASE {quoted}"
-            )),
-        ),
+        }
         _ if is_passing(name, &["restore", "replaced"]) => Some(
             warning(
                 "leftover-database",

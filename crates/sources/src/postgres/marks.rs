@@ -13,7 +13,9 @@ const BEGIN: &str = "[dbackup ";
 /// A note on a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// Completely restored, for the place of this database.
+    /// Completely restored, and about to take the place of this database. It stays until a later restore there has succeeded.
+    Placing(String),
+    /// Completely restored, for the place of this database, and kept: a person was told of it.
     Complete(String),
     /// Being loaded under its own name, by the restore of this number.
     Loading(Number),
@@ -26,6 +28,9 @@ pub(super) enum Mark {
 impl Mark {
     fn write(&self) -> String {
         match self {
+            Self::Placing(database) => {
+                format!("{BEGIN}restored it completely, and is putting it in place of: {database}]")
+            }
             Self::Complete(database) => format!("{BEGIN}restored it completely, to be put in place of: {database}]"),
             Self::Loading(number) => format!("{BEGIN}is restoring it: {number}]"),
             Self::Aside(database) => format!("{BEGIN}set it aside while it restores: {database}]"),
@@ -49,6 +54,7 @@ impl Mark {
         let of = |words: &str| text.strip_prefix(words).map(str::to_owned);
         of("restored it completely, to be put in place of: ")
             .map(Self::Complete)
+            .or_else(|| of("restored it completely, and is putting it in place of: ").map(Self::Placing))
             .or_else(|| Some(Self::Loading(Number::parse(&of("is restoring it: ")?)?)))
             .or_else(|| of("set it aside while it restores: ").map(Self::Aside))
             .or_else(|| (text == "replaced it").then_some(Self::Replaced))
@@ -106,7 +112,9 @@ mod tests {
     fn a_mark_stands_after_the_users_comment_and_goes_without_a_trace() {
         let number = Number::parse("0a1b2c3d").unwrap();
         let names = ["shop", "it's ]\n[x", ""].map(str::to_owned);
-        let marks = names.iter().flat_map(|name| [Mark::Complete(name.clone()), Mark::Aside(name.clone())]);
+        let marks = names
+            .iter()
+            .flat_map(|name| [Mark::Complete(name.clone()), Mark::Placing(name.clone()), Mark::Aside(name.clone())]);
         for mark in marks.chain([Mark::Loading(number), Mark::Replaced]) {
             for own in ["", "of accounting\nsince 2019", "[dbackup x]"] {
                 let comments = Marks(HashMap::from([("x".to_owned(), own.to_owned())]));

@@ -127,19 +127,13 @@ pub(super) async fn lock_database(source: &Postgres) -> Result<&'static str, Err
 /// Removes what crashed restores left, brings back what they had moved aside, and names what is not ours to remove: databases that were
 /// restored and have no place yet, and what cannot be told.
 pub(super) async fn sweep(source: &Postgres) -> Result<Vec<Warning>, Error> {
-    let sql = format!(
-        "SELECT datname FROM pg_catalog.pg_database WHERE datname ~ '__dbackup_(restore|restored|replaced|aside)_[0-9a-f]{{8}}$' \
-         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 2 \
-         AND classid::bigint = {LOCK_CLASS} AND objid::bigint = ('x' || right(datname, 8))::bit(32)::bigint) ORDER BY 1"
-    );
-    let names: Vec<String> = execute(source, &sql).await?.into_iter().flatten().collect();
-    let marks = if names.is_empty() { Marks::default() } else { Marks::read(source).await? };
+    let (names, marks) = abandoned(source).await?;
     let mut warnings = Vec::new();
     for name in names {
         let mark = marks.of(&name);
         let purpose = name.rsplit_once("__dbackup_").and_then(|(_, rest)| rest.split('_').next());
         warnings.extend(match (purpose, mark) {
-            (Some("restored"), _) | (_, Some(Mark::Complete(_))) => vec![complete(&name)],
+            (Some("restored"), _) | (_, Some(Mark::Complete(_) | Mark::Placing(_))) => vec![complete(&name)],
             (Some("aside"), Some(Mark::Aside(database))) => {
                 bring_back(source, &name, &database).await.into_iter().collect()
             }
@@ -151,6 +145,34 @@ pub(super) async fn sweep(source: &Postgres) -> Result<Vec<Warning>, Error> {
         });
     }
     Ok(warnings)
+}
+
+/// Removes what was restored for this database by restores that ended before they could put it in its place and tell of it, now that a
+/// later one has succeeded. Returns each name, and a warning if it is still there.
+pub(super) async fn remove_superseded(
+    source: &Postgres,
+    database: &str,
+) -> Result<Vec<(String, Option<Warning>)>, Error> {
+    let (names, marks) = abandoned(source).await?;
+    let superseded = Some(Mark::Placing(database.to_owned()));
+    let mut removals = Vec::new();
+    for name in names.into_iter().filter(|name| marks.of(name) == superseded) {
+        let warning = removed(source, &name).await;
+        removals.push((name, warning));
+    }
+    Ok(removals)
+}
+
+/// Returns the databases under passing names that no running restore holds, and the marks.
+async fn abandoned(source: &Postgres) -> Result<(Vec<String>, Marks), Error> {
+    let sql = format!(
+        "SELECT datname FROM pg_catalog.pg_database WHERE datname ~ '__dbackup_(restore|restored|replaced|aside)_[0-9a-f]{{8}}$' \
+         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objsubid = 2 \
+         AND classid::bigint = {LOCK_CLASS} AND objid::bigint = ('x' || right(datname, 8))::bit(32)::bigint) ORDER BY 1"
+    );
+    let names: Vec<String> = execute(source, &sql).await?.into_iter().flatten().collect();
+    let marks = if names.is_empty() { Marks::default() } else { Marks::read(source).await? };
+    Ok((names, marks))
 }
 
 async fn removed(source: &Postgres, name: &str) -> Option<Warning> {

@@ -93,10 +93,11 @@ pub(super) async fn ask(source: &Postgres, database: &str, sql: &str, encoding: 
 
 /// Runs SQL. What changes something is committed only after the guard has passed it, and by this process.
 pub(super) async fn answer(request: Request<'_>) -> Result<Rows, QueryError> {
+    // Boxed: what waits for an answer would otherwise grow with every function that waits for it, up to the size of a thread's stack.
     let mut rows = if is_question(request.sql) {
-        within(QUESTION_TIMEOUT, question(request)).await?
+        within(QUESTION_TIMEOUT, Box::pin(question(request))).await?
     } else {
-        change(request).await?
+        Box::pin(change(request)).await?
     };
     // Functions that return nothing leave empty fields.
     rows.retain(|row| row.len() > 1 || row.iter().any(|field| !field.is_empty()));
@@ -154,7 +155,7 @@ pub(super) async fn connect(source: &Postgres, database: &str) -> Result<Option<
     let lines = &source.lines;
     let login = lines.login.get_or_init(|| Login::of(source).ok());
     let Some(login) = login.as_ref().filter(|_| !lines.needs_libpq.load(Ordering::Relaxed)) else { return Ok(None) };
-    match login.connect(database).await {
+    match Box::pin(login.connect(database)).await {
         Ok(connection) => Ok(Some(connection)),
         Err(Refused::Said { words, sqlstate }) => Err(QueryError::Connect { words, sqlstate }),
         // Without psql, the driver's words are better than none.

@@ -82,7 +82,7 @@ impl Upload {
         };
         let sessions =
             async { tokio::try_join!(own_session, start(&client, &progress, Some((&small, &companion_hash)))) };
-        let (own_session, companion_session) = prepared(&*gate, sessions).await?;
+        let (own_session, companion_session) = prepared(&*gate, Box::pin(sessions)).await?;
         whole.content = Content::Session(own_session);
         self.acknowledged.store(whole.size, Ordering::Relaxed);
         let entries = [

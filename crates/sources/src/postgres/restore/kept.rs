@@ -11,22 +11,25 @@ use crate::error::Error;
 use crate::guard::Unguarded;
 
 impl Target {
-    /// Notes on a restored database that it is complete, so that no later restore removes it.
-    pub(super) async fn mark_complete(&self, name: &str) -> Result<(), Error> {
+    /// Notes on a restored database that it is complete, before its swap: whatever becomes of that, it is not taken for half a database.
+    pub(super) async fn mark_placing(&self, name: &str) -> Result<(), Error> {
+        self.mark(name, Mark::Placing(self.database.clone())).await
+    }
+
+    async fn mark(&self, name: &str, mark: Mark) -> Result<(), Error> {
         let marks = Marks::read(&self.source).await?;
-        let mark = Mark::Complete(self.database.clone());
         execute(&self.source, &marks.set(name, name, Some(&mark))).await.map(drop)
     }
 
-    /// Returns the restored database, under the name that says what it is if it can have that. `marked` is what
-    /// [`Self::mark_complete`] returned before.
+    /// Keeps the restored database, which no later restore removes, and returns its name: the one that says what it is, if it can have
+    /// that.
     ///
     /// # Errors
     /// If it can be told by neither its mark nor its name, so that the next restore would remove it. [`Kind::Uncertain`](crate::Kind::Uncertain)
     /// if it is marked, and has one of two names.
-    pub(super) async fn keep(&self, new: &str, number: Number, marked: Result<(), Error>) -> Result<String, Error> {
+    pub(super) async fn keep(&self, new: &str, number: Number) -> Result<String, Error> {
         // Sessions that work in it are in the way of a name, but not of a mark.
-        let marked = if marked.is_ok() { marked } else { self.mark_complete(new).await };
+        let marked = self.mark(new, Mark::Complete(self.database.clone())).await;
         let kept = number.name(&self.database, Purpose::Restored);
         let sql = format!("ALTER DATABASE {} RENAME TO {}", identifier(new), identifier(&kept));
         let sql = format!("{}; {sql}", end_sessions(&[new]));
@@ -50,8 +53,12 @@ impl Target {
         let mark = Marks::read(&self.source).await?.of(kept);
         let name = kept.rsplit_once("__dbackup_restored_").map(|(name, _)| name);
         match (Number::of_name(kept), mark, name) {
-            (Some(number), Some(Mark::Complete(database)), _) if database == self.database => Ok(number),
-            (Some(_), Some(Mark::Complete(database)), _) => {
+            (Some(number), Some(Mark::Complete(database) | Mark::Placing(database)), _)
+                if database == self.database =>
+            {
+                Ok(number)
+            }
+            (Some(_), Some(Mark::Complete(database) | Mark::Placing(database)), _) => {
                 refuse(&format!("was restored for '{database}': name that as the target"))
             }
             // As the versions before marks kept them.

@@ -6,11 +6,12 @@ use super::super::Postgres;
 use super::super::contents;
 use super::super::definition::Definition;
 use super::super::disposal::drop_unfinished;
-use super::super::passing::{Keeper, Number, Purpose};
+use super::super::passing::{self, Keeper, Number, Purpose};
 use super::super::probe;
 use super::PostgresRestore;
 use super::command::{self, Role};
 use super::swap::certain;
+use super::target::Target;
 use crate::error::{self, Error, Kind};
 use crate::{Contents as Found, OnError, RestoreOptions};
 
@@ -115,11 +116,11 @@ impl PostgresRestore {
                 }
             },
             Place::Beside(name) => {
-                // Whatever becomes of the swap, no later restore removes it. Nothing was swapped if that fails.
-                let marked = self.target.mark_complete(&name).await.map_err(certain);
-                let swapped = match &marked {
+                // Nothing was swapped if that fails.
+                let marked = self.target.mark_placing(&name).await.map_err(certain);
+                let swapped = match marked {
                     Ok(()) => self.swap(&name).await,
-                    Err(error) => Err(error.clone()),
+                    Err(error) => Err(error),
                 };
                 match swapped {
                     Ok(said) => warnings.extend(said),
@@ -128,11 +129,22 @@ impl PostgresRestore {
                         return Err(error);
                     }
                     Err(error) if *error.kind() == Kind::Uncertain => return Err(error),
-                    Err(error) => return Err(self.keep(&name, marked, &error).await),
+                    Err(error) => return Err(self.keep(&name, &error).await),
                 }
             }
         }
+        self.remove_superseded(&mut warnings).await;
         Ok(warnings)
+    }
+
+    /// Removes what earlier restores into this database left, who were killed before they could put it in its place.
+    async fn remove_superseded(&mut self, warnings: &mut Vec<Warning>) {
+        let Target { source, database, .. } = &self.target;
+        for (name, said) in passing::remove_superseded(source, database).await.unwrap_or_default() {
+            // That it was found is no news any more.
+            self.warnings.retain(|warning| warning.subject.as_ref() != Some(&name));
+            warnings.extend(said);
+        }
     }
 
     async fn swap(&self, name: &str) -> Result<Vec<Warning>, Error> {
@@ -144,8 +156,8 @@ impl PostgresRestore {
         self.target.put_in_place(name, self.number, &*self.guard).await
     }
 
-    async fn keep(&self, name: &str, marked: Result<(), Error>, error: &Error) -> Error {
-        match self.target.keep(name, self.number, marked).await {
+    async fn keep(&self, name: &str, error: &Error) -> Error {
+        match self.target.keep(name, self.number).await {
             Ok(kept) => {
                 error::kept(&self.target.database, &kept, error)
             }

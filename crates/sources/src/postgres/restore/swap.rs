@@ -28,8 +28,8 @@ impl Target {
     /// Puts a complete database into its place. What was there is dropped.
     ///
     /// # Errors
-    /// [`Kind::Uncertain`] if it is not known whether that happened. `new` is marked as complete ([`Self::mark_complete`]): whatever
-    /// happened, no later restore removes it.
+    /// [`Kind::Uncertain`] if it is not known whether that happened. `new` is marked as complete ([`Self::mark_placing`]): whatever
+    /// happened, it stays until a later restore there has succeeded.
     pub(super) async fn put_in_place(
         &self,
         new: &str,
@@ -62,8 +62,8 @@ impl Target {
                 format!("it is unknown whether the restored database has become '{own}'"),
                 format!(
                     "List the databases there. If there is no '{new}', {then}. If there is a '{new}', nothing was replaced: it is \
-                     the restored database, complete, and no restore removes it. Put it in its place with dbackup restore \
-                     --put-in-place '{new}'"
+                     the restored database, complete, and stays until a later restore of '{own}' has succeeded. Put it in its place \
+                     with dbackup restore --put-in-place '{new}'"
                 ),
             )
         })
