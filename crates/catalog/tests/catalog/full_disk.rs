@@ -50,7 +50,7 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_was_full_leaves_nothing_locked() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(disk) = Mount::tmpfs(folder.path(), "3m") else { return };
+    let Some(disk) = Mount::tmpfs(folder.path(), "6m") else { return };
     let location = Location::Sqlite(folder.path().join("dbackup.db"));
     let catalog = Catalog::open(&location, &KeySource::File(KeyFile::new(folder.path()))).await.unwrap();
     let source = catalog.create_source(&source("s", None), at(0)).await.unwrap();
