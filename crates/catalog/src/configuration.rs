@@ -13,7 +13,7 @@ use crate::jobs::{Job, NewJob};
 use crate::profiles::{NewProfile, Profile};
 use crate::sources::{NewSource, Source};
 use crate::sql::{self, Transaction, record, values};
-use crate::{Catalog, audit, jobs, meta, retention};
+use crate::{Catalog, audit, jobs, meta, retention, scans};
 
 /// What the names of the rows begin with that say which owner an item has; its id follows.
 const OWNER: &str = "managedBy:";
@@ -206,13 +206,15 @@ impl Catalog {
                 self.insert_profile(transaction, id, new, now).await.map(|()| true)?
             }
             ConfigurationEdit::ProfileChange(id, name, identity) => {
-                self.change_profile(transaction, id, name, identity.as_ref()).await?
+                let revision =
+                    present.profiles.iter().find(|profile| profile.id == *id).map_or(0, |found| found.revision);
+                self.change_profile(transaction, id, revision, name, identity.as_ref()).await?
             }
             ConfigurationEdit::Job(id, new) => match present.jobs.iter().find(|job| job.id == *id) {
                 Some(job) => jobs::change(transaction, id, job.revision, new, now).await?,
                 None => jobs::insert(transaction, id, new, now).await.map(|()| true)?,
             },
-            ConfigurationEdit::Removal(kind, id) => remove(transaction, *kind, id).await?,
+            ConfigurationEdit::Removal(kind, id) => remove(transaction, *kind, id, now).await?,
             ConfigurationEdit::Owner(id, owner) => {
                 meta::set(transaction, &format!("{OWNER}{id}"), owner).await.map(|()| true)?
             }
@@ -222,7 +224,7 @@ impl Catalog {
 }
 
 /// Removes an item. Its runs and backups are kept. Returns `false` if it does not exist.
-async fn remove(transaction: &mut Transaction, kind: Kind, id: &str) -> Result<bool, Error> {
+async fn remove(transaction: &mut Transaction, kind: Kind, id: &str, now: Timestamp) -> Result<bool, Error> {
     if kind == Kind::Job {
         let running = "SELECT id FROM runs WHERE job_id = $1 AND state IN ('queued', 'running') LIMIT 1";
         if sql::value::<String>(&mut *transaction, running, values![id]).await?.is_some() {
@@ -230,6 +232,8 @@ async fn remove(transaction: &mut Transaction, kind: Kind, id: &str) -> Result<b
         }
     }
     if kind == Kind::Destination {
+        // In the order of all who write copies; a scan in progress would add what is removed.
+        scans::invalidate(transaction, id, now).await?;
         let text = "DELETE FROM copies WHERE destination_id = $1 RETURNING backup_id";
         retention::remove_copies(transaction, text, values![id]).await?;
     }

@@ -76,18 +76,21 @@ impl Catalog {
         sql::run(transaction, text, values).await.map(drop)
     }
 
-    /// Renames a profile, and gives it the private key of its recipients if it has none. Returns `false` if there is no such profile.
+    /// Renames a profile, and gives it the private key of its recipients if it has none. Returns `false` if there is no such profile of this
+    /// revision.
     pub(crate) async fn change_profile(
         &self,
         transaction: &mut Transaction,
         id: &str,
+        revision: i64,
         name: &str,
         identity: Option<&SecretString>,
     ) -> Result<bool, Error> {
         let sealed = identity.map(|identity| self.vault.seal(place(id), identity)).transpose()?;
         let name = name.trim();
-        let text = "UPDATE profiles SET name = $2, name_key = $3, secret_identity = COALESCE(secret_identity, $4) WHERE id = $1";
-        Ok(sql::run(transaction, text, values![id, name, names::key(name), sealed]).await? > 0)
+        let text = "UPDATE profiles SET name = $2, name_key = $3, secret_identity = COALESCE(secret_identity, $4), \
+                    revision = revision + 1 WHERE id = $1 AND revision = $5";
+        Ok(sql::run(transaction, text, values![id, name, names::key(name), sealed, revision]).await? > 0)
     }
 
     /// Renames a profile of this revision. Returns `None` if it does not exist.

@@ -36,6 +36,11 @@ async fn apply(arguments: ApplyArguments) -> Result<Outcome, Failure> {
             Ok(if arguments.dry_run && has_changes { Outcome::Changes } else { Outcome::Succeeded })
         }
         Ok(_) => Err(Failure::failed(sentences(wrong))),
+        // What a server that fails has changed is not known here.
+        Err(problem) if problem["status"].as_u64().is_none_or(|status| status >= 500) => {
+            add_problem(&files, &problem, &mut wrong);
+            Err(Failure::failed(lines(wrong)))
+        }
         Err(problem) => {
             add_problem(&files, &problem, &mut wrong);
             Err(Failure::failed(sentences(wrong)))
@@ -47,9 +52,11 @@ async fn apply(arguments: ApplyArguments) -> Result<Outcome, Failure> {
 type Wrong = Vec<(String, String)>;
 
 fn sentences(wrong: Wrong) -> String {
-    let lines = wrong.into_iter().map(|(place, message)| format!("{place}: {message}"));
-    let lines = lines.collect::<Vec<_>>().join("\n");
-    format!("nothing was changed:\n{lines}")
+    format!("nothing was changed:\n{}", lines(wrong))
+}
+
+fn lines(wrong: Wrong) -> String {
+    wrong.into_iter().map(|(place, message)| format!("{place}: {message}")).collect::<Vec<_>>().join("\n")
 }
 
 /// Puts secrets in the place of references to them.

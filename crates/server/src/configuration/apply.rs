@@ -27,17 +27,26 @@ pub(crate) async fn apply(app: &App, caller: &Caller, address: &str, wanted: &Wa
             Err(catalog::Error::Conflict) if attempt < MAX_ATTEMPTS => attempt += 1,
             Err(error) => return Err(error.into()),
             Ok(()) => {
-                for (id, app_key) in app_keys {
-                    settle_authorization(app, &id, app_key).await?;
-                }
-                for edit in &plan.edits {
-                    if let ConfigurationEdit::Grant(id, ..) = edit {
-                        kept(app, id).await?;
-                    }
-                }
+                follow_up(app, app_keys, &plan).await;
                 return Ok(plan);
             }
         }
+    }
+}
+
+/// Looks at what was changed. Everything is stored already: what fails here is told in the log, and not as a failure of the change.
+async fn follow_up(app: &App, app_keys: Vec<(String, Option<SecretString>)>, plan: &Plan) {
+    let mut failures = Vec::new();
+    for (id, app_key) in app_keys {
+        failures.extend(settle_authorization(app, &id, app_key).await.err());
+    }
+    for edit in &plan.edits {
+        if let ConfigurationEdit::Grant(id, ..) = edit {
+            failures.extend(kept(app, id).await.err());
+        }
+    }
+    for problem in failures {
+        tracing::warn!(?problem, "a destination that was applied could not be looked at");
     }
 }
 

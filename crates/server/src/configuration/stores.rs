@@ -71,7 +71,9 @@ impl Planner<'_> {
         diff.settings(&settings.map_err(Problem::internal)?.unwrap_or_default(), &new.settings);
         let target_before = before.map_or(RestoreTarget::None, RestoreTarget::of);
         diff.field("restoreTarget", target_before.as_str(), new.restore_target.as_str());
-        diff_approval(&mut diff, before.and_then(|before| before.approved_path.as_ref()), new.approved_path.as_ref());
+        if let Some(before) = before {
+            diff_approval(&mut diff, before.approved_path.as_ref(), new.approved_path.as_ref());
+        }
         diff.secrets(&opened, &mut new.secrets);
         let name = new.name.clone();
         self.settle(Kind::Source, &name, &target, diff, Stage::of(&target), |id| ConfigurationEdit::Source(id, new));
@@ -97,7 +99,9 @@ impl Planner<'_> {
         let settings = settings.map(|configured| serde_json::to_value(&configured.settings)).transpose();
         diff_name(&mut diff, before.map(|before| before.name.as_str()), &new.name);
         diff.settings(&settings.map_err(Problem::internal)?.unwrap_or_default(), &new.settings);
-        diff_approval(&mut diff, before.and_then(|before| before.approved_path.as_ref()), new.approved_path.as_ref());
+        if let Some(before) = before {
+            diff_approval(&mut diff, before.approved_path.as_ref(), new.approved_path.as_ref());
+        }
         diff.secrets(&opened, &mut new.secrets);
         if let Some(NewGrant { refresh_token, state }) = grant {
             let account = |state: &AuthorizationState| state.email.clone();
@@ -177,11 +181,13 @@ fn diff_name(diff: &mut Diff, before: Option<&str>, after: &str) {
     }
 }
 
-/// Where a path of this machine leads is shown once it leads elsewhere than when it was approved.
+/// Where a path of this machine leads is shown once it is approved, or leads elsewhere than when it was.
 fn diff_approval(diff: &mut Diff, before: Option<&String>, after: Option<&String>) {
-    if let (Some(before), Some(after)) = (before, after)
-        && before != catalog::APPROVED_BEFORE
-    {
-        diff.field("approvedPath", before.as_str(), after.as_str());
+    match (before, after) {
+        (Some(before), Some(after)) if before != catalog::APPROVED_BEFORE => {
+            diff.field("approvedPath", before.as_str(), after.as_str());
+        }
+        (None, Some(after)) => diff.field("approvedPath", Value::Null, after.as_str()),
+        _ => {}
     }
 }

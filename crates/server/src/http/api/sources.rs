@@ -237,7 +237,9 @@ pub(crate) async fn change(
     patch: MergePatch,
 ) -> Result<Revised<SourceInfo>, Problem> {
     let before = app.catalog.source(&id).await?.ok_or_else(gone)?;
-    let input = patch.apply(&info(&app, before.clone())?)?;
+    let mut input: SourceInput = patch.apply(&info(&app, before.clone())?)?;
+    // Absent means "as it was" only where nothing was merged.
+    input.restore_target.get_or_insert_default();
     save(&app, &caller, &before, &if_match, input).await
 }
 
