@@ -320,7 +320,7 @@ impl Catalog {
         while self.remove_copies(text, values![id, RETENTION_BATCH]).await? > 0 {}
         let text = "DELETE FROM destinations WHERE id = $1 AND revision = $2";
         let deleted = sql::run(&self.db, text, values![id, revision]).await?;
-        revision::gone(deleted, self.destination(id).await?)
+        revision::gone(deleted, self.destination(id).await?.as_ref())
     }
 
     /// A destination's secrets, opened.

@@ -213,7 +213,7 @@ impl Catalog {
     pub async fn delete_job(&self, id: &str, revision: i64) -> Result<bool, Error> {
         let text = "DELETE FROM jobs WHERE id = $1 AND revision = $2";
         let deleted = sql::run(&self.db, text, values![id, revision]).await?;
-        revision::gone(deleted, self.job(id).await?)
+        revision::gone(deleted, self.job(id).await?.as_ref())
     }
 
     async fn add_destinations(&self, jobs: &mut [Job]) -> Result<(), Error> {

@@ -138,7 +138,7 @@ impl Catalog {
     pub async fn delete_profile(&self, id: &str, revision: i64) -> Result<bool, Error> {
         let text = "DELETE FROM profiles WHERE id = $1 AND revision = $2";
         let deleted = sql::run(&self.db, text, values![id, revision]).await?;
-        revision::gone(deleted, self.profile(id).await?)
+        revision::gone(deleted, self.profile(id).await?.as_ref())
     }
 
     /// The private key, as an age identity file; none if this server has none.

@@ -11,6 +11,6 @@ pub(crate) fn found<T>(changed: u64, left: Option<T>) -> Result<Option<T>, Error
 }
 
 /// Returns whether a row was removed. If none was but there is one, that has another revision.
-pub(crate) fn gone<T>(deleted: u64, left: Option<T>) -> Result<bool, Error> {
+pub(crate) fn gone<T>(deleted: u64, left: Option<&T>) -> Result<bool, Error> {
     if deleted == 0 && left.is_some() { Err(Error::Outdated) } else { Ok(deleted > 0) }
 }

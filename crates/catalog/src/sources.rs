@@ -176,7 +176,7 @@ impl Catalog {
     pub async fn delete_source(&self, id: &str, revision: i64) -> Result<bool, Error> {
         let text = "DELETE FROM sources WHERE id = $1 AND revision = $2";
         let deleted = sql::run(&self.db, text, values![id, revision]).await?;
-        revision::gone(deleted, self.source(id).await?)
+        revision::gone(deleted, self.source(id).await?.as_ref())
     }
 
     /// A source's secrets, opened.

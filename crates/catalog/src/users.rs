@@ -132,7 +132,7 @@ impl Catalog {
         let changed = sql::run(&mut transaction, text, values).await?;
         if changed == 0 {
             drop(transaction);
-            return revision::gone(0, self.user(id).await?);
+            return revision::gone(0, self.user(id).await?.as_ref());
         }
         if password_hash.is_some() {
             end_credentials(&mut transaction, id, Keep::default()).await?;
@@ -163,7 +163,7 @@ impl Catalog {
         let changed = sql::run(&mut transaction, text, values![id, revision]).await?;
         if changed == 0 {
             drop(transaction);
-            return revision::gone(0, self.user(id).await?);
+            return revision::gone(0, self.user(id).await?.as_ref());
         }
         commit_if_administered(transaction, changed).await
     }

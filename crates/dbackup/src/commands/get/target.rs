@@ -87,6 +87,7 @@ fn stopped() -> io::Error {
     io::Error::other("the thread that writes has stopped")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn could_not_write(error: io::Error) -> Failure {
     Failure::failed(format!("could not write the backup: {error}"))
 }
