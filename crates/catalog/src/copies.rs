@@ -88,7 +88,7 @@ impl Catalog {
         Ok(sql::value(&self.db, text, values![destination_id]).await?.unwrap_or(0))
     }
 
-    /// Notes that a copy is about to be deleted.
+    /// Notes that a copy is about to be deleted. Returns what was known of it, for [`Self::abandon_deletion`].
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -97,9 +97,12 @@ impl Catalog {
         (destination_id, epoch): (&str, i64),
         path: &str,
         now: Timestamp,
-    ) -> Result<(), Error> {
+    ) -> Result<BeforeDeletion, Error> {
+        let text = format!("{} AND path = $2", sql::select::<BeforeDeletion>("WHERE destination_id = $1"));
+        let before = sql::one(&self.db, &text, values![destination_id, path]).await?;
         self.change_state((destination_id, epoch), path, "state IN ('present', 'missing')", CopyState::Deleting, now)
-            .await
+            .await?;
+        Ok(before.unwrap_or_default())
     }
 
     /// Notes that a copy was deleted.
@@ -115,7 +118,8 @@ impl Catalog {
         self.change_state((destination_id, epoch), path, "state <> 'deleted'", CopyState::Deleted, now).await
     }
 
-    /// Notes that a copy was not deleted after all. Whether it is still there after a failure, the next scan tells.
+    /// Notes that a copy was not deleted after all: what was known of it before holds again. Whether it is still there after a failure, the
+    /// next scan tells.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -123,9 +127,20 @@ impl Catalog {
         &self,
         (destination_id, epoch): (&str, i64),
         path: &str,
+        before: &BeforeDeletion,
         now: Timestamp,
     ) -> Result<(), Error> {
-        self.change_state((destination_id, epoch), path, "state = 'deleting'", CopyState::Present, now).await
+        let mut transaction = self.db.begin().await?;
+        let latest = scans::lock(&mut transaction, destination_id).await?;
+        if latest.valid_from > epoch {
+            return Ok(());
+        }
+        // What was not confirmed is not confirmed by this.
+        let scan = if before.scan < latest.valid_from { before.scan } else { latest.number };
+        let text = "UPDATE copies SET state = $3, state_at = $4, scan = $5 WHERE destination_id = $1 AND path = $2 AND state = 'deleting'";
+        let values = values![destination_id, path, before.state.as_str(), now, scan];
+        sql::run(&mut transaction, text, values).await?;
+        transaction.commit().await
     }
 
     async fn change_state(
@@ -146,6 +161,21 @@ impl Catalog {
         );
         sql::run(&mut transaction, &text, values![destination_id, path, state.as_str(), now, latest.number]).await?;
         transaction.commit().await
+    }
+}
+
+/// What was known of a copy before its deletion began.
+#[derive(Debug)]
+pub struct BeforeDeletion {
+    state: CopyState,
+    scan: i64,
+}
+
+sql::record!(BeforeDeletion, "copies", { state, scan });
+
+impl Default for BeforeDeletion {
+    fn default() -> Self {
+        Self { state: CopyState::Present, scan: 0 }
     }
 }
 

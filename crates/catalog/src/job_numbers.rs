@@ -88,12 +88,14 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn job_numbers(&self) -> Result<Vec<JobNumbers>, Error> {
+        // A retry that was withdrawn before it began is no run that a job has had.
+        let begun = "(r.started_at IS NOT NULL OR r.retry_of IS NULL)";
         let newest = |counts: fn(RunStatus) -> bool| {
             let states = RunStatus::ALL.into_iter().filter(|state| counts(*state));
             let states: Vec<String> = states.map(|state| format!("'{}'", state.as_str())).collect();
             let states = states.join(", ");
             format!(
-                "(SELECT r.id FROM runs r WHERE r.job_id = j.id AND r.state IN ({states}) ORDER BY r.id DESC LIMIT 1)"
+                "(SELECT r.id FROM runs r WHERE r.job_id = j.id AND r.state IN ({states}) AND {begun} ORDER BY r.id DESC LIMIT 1)"
             )
         };
         let columns =

@@ -56,7 +56,7 @@ pub use backup_list::{BackupFilter, BackupNames, BackupSummary, StoredBackup};
 pub use backups::{Hashes, NewBackup};
 pub use configuration::{Configuration, ConfigurationEdit, ConfigurationWrite, Kind};
 pub use connection::{Location, PostgresPlace};
-pub use copies::NewCopy;
+pub use copies::{BeforeDeletion, NewCopy};
 pub use destinations::{AuthorizationState, Destination, DestinationSecrets, NewDestination};
 pub use download_links::{DownloadLink, NewDownloadLink};
 pub use error::Error;

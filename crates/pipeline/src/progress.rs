@@ -128,7 +128,8 @@ impl Progress {
         let is_news = destination.state != DestinationState::Failed;
         if is_news {
             destination.state = DestinationState::Failed;
-            destination.error = Some(DestinationProgress::short(error));
+            // Cut only once secrets are blotted out: a part of one would not be found.
+            destination.error = Some(error.lines().next().unwrap_or_default().to_owned());
         }
         is_news
     }

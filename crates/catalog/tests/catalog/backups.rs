@@ -163,9 +163,9 @@ async fn a_recorded_copy_comes_back_with_all_that_is_known_of_it(store: Store) {
     let stored = catalog.verifications(&one, &path).await.unwrap();
     assert_eq!(stored.iter().map(|it| it.verified_by.as_str()).collect::<Vec<_>>(), ["user anna", "run run-1"]);
 
-    catalog.begin_deletion((&one, 0), &path, at(3)).await.unwrap();
+    let before = catalog.begin_deletion((&one, 0), &path, at(3)).await.unwrap();
     assert_eq!(everything(&catalog).await[0].state, CopyState::Deleting);
-    catalog.abandon_deletion((&one, 0), &path, at(3)).await.unwrap();
+    catalog.abandon_deletion((&one, 0), &path, &before, at(3)).await.unwrap();
     assert_eq!(everything(&catalog).await[0].state, CopyState::Present);
     catalog.begin_deletion((&one, 0), &path, at(3)).await.unwrap();
     catalog.end_deletion((&one, 0), &path, at(4)).await.unwrap();
@@ -358,6 +358,11 @@ async fn a_change_of_the_destination_leaves_its_copies_unconfirmed_until_a_scan_
     elsewhere.settings["folder"] = json!("/elsewhere");
     catalog.update_destination(&one, 2, &elsewhere, at(3)).await.unwrap().unwrap();
     assert_eq!((state(&listed).await, state(&left).await), (CopyState::Unconfirmed, CopyState::Unconfirmed));
+    // A deletion that is refused confirms nothing.
+    let epoch = catalog.epoch(&one).await.unwrap();
+    let before = catalog.begin_deletion((&one, epoch), &listed, at(3)).await.unwrap();
+    catalog.abandon_deletion((&one, epoch), &listed, &before, at(3)).await.unwrap();
+    assert_eq!(state(&listed).await, CopyState::Unconfirmed);
     let copies = everything(&catalog).await;
     let present = copies.iter().filter(|copy| copy.state == CopyState::Present);
     assert!(present.map(|copy| &copy.destination_id).eq([&two]), "at the other destination only: {copies:?}");

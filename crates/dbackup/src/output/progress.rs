@@ -131,11 +131,11 @@ async fn show(progress: Progress, direction: Direction, style: Style) {
     let started = Instant::now();
     let mut ticks = interval(style.period());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut last = progress.snapshot();
+    let mut last = progress.snapshot().with_words(&str::to_owned);
     let mut last_at = started;
     loop {
         ticks.tick().await;
-        let (now, at) = (progress.snapshot(), Instant::now());
+        let (now, at) = (progress.snapshot().with_words(&str::to_owned), Instant::now());
         let rate = rate(&last, &now, at - last_at);
         match style {
             Style::Live => write(style, &lines(direction, &now, rate)),

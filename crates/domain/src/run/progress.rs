@@ -57,11 +57,11 @@ pub enum DestinationState {
 }
 
 impl RunProgress {
-    /// Returns the progress with its free text changed: what storages said.
+    /// Returns the progress with its free text changed, and then cut to what a line can show: what storages said.
     #[must_use]
     pub fn with_words(mut self, change: &dyn Fn(&str) -> String) -> Self {
         for error in self.destinations.iter_mut().filter_map(|destination| destination.error.as_mut()) {
-            *error = change(error);
+            *error = DestinationProgress::short(&change(error));
         }
         self
     }

@@ -93,7 +93,10 @@ pub(super) async fn commit(
                 format!("it is unknown whether the restore into {target} is complete"),
                 format!("it did not end within {} of its commit", in_words(COMMIT_LIMIT)),
             )
-            .cure("Look into the target: it holds either all of the backup, or what it held before"),
+            .cure(
+                "Look into the target: it holds either all of the backup, or what it held before. A database beside it whose name contains \
+                 __dbackup_ says that the restore has not ended: the next one there removes what this one made",
+            ),
         )),
     }
 }

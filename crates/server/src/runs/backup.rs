@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use super::executor::Outcome;
 use super::guard::StillOurs;
 use super::log::Level;
+use super::published::not_compared;
 use super::stages::Stages;
 use super::{Active, StopReason};
 use crate::app::App;
@@ -176,15 +177,17 @@ impl App {
         (outcome_of(&report, &missing, &request.acknowledged), ready)
     }
 
-    /// Returns the warnings of destinations that are one place, so that they are known before the run ends. Empty if that cannot be
-    /// told in time, or the run is stopped: the run's end tells.
+    /// Returns the warnings of destinations that are one place, so that they are known before the run ends. Empty if the run
+    /// is stopped: the run's end tells.
     async fn same_places(&self, active: &Active, destinations: &[NamedDestination]) -> Vec<Warning> {
         let named = destinations.iter().map(|named| (&*named.destination, named.name.as_str()));
         let same_places = runner::backup::same_places(named);
         tokio::select! {
             biased;
             () = active.cancel.cancelled() => Vec::new(),
-            same_places = tokio::time::timeout(SPACE_TIMEOUT, same_places) => same_places.unwrap_or_default(),
+            same_places = tokio::time::timeout(SPACE_TIMEOUT, same_places) => {
+                same_places.unwrap_or_else(|_| vec![not_compared()])
+            }
         }
     }
 

@@ -77,15 +77,13 @@ impl App {
     async fn same_destinations(&self, job: &Job) -> Vec<Warning> {
         let opening = job.destination_ids.iter().map(|id| async {
             let name = self.catalog.destination(id).await.ok().flatten()?.name;
-            Some((self.open_destination(id, Patience::Short).await.ok()?, name))
+            let opened = timeout(LOOK_TIMEOUT, self.open_destination(id, Patience::Short)).await;
+            Some((opened.ok()?.ok()?, name))
         });
         // One that cannot be opened has no copy of which anything could be told.
         let opened: Vec<_> = join_all(opening).await.into_iter().flatten().collect();
         let same_places = runner::backup::same_places(opened.iter().map(|(opened, name)| (&**opened, name.as_str())));
-        timeout(LOOK_TIMEOUT, same_places).await.unwrap_or_else(|_| {
-            let message = "whether two destinations are the same place could not be checked: no answer in time";
-            vec![Warning::new("same-destination", message).with_cure("Run the job again")]
-        })
+        timeout(LOOK_TIMEOUT, same_places).await.unwrap_or_else(|_| vec![not_compared()])
     }
 
     /// The databases that the run was to back up, and a warning per database that it was to leave out, if that was not recorded.
@@ -119,6 +117,12 @@ impl App {
         }
         Ok(found)
     }
+}
+
+/// Warns that the destinations did not tell in time whether they are one place.
+pub(super) fn not_compared() -> Warning {
+    let message = "whether two destinations are the same place could not be checked: no answer in time";
+    Warning::new("same-destination", message).with_cure("Run the job again")
 }
 
 /// What the run had recorded when it was abandoned.

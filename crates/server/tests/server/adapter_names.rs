@@ -30,6 +30,8 @@ const ALLOWED: [(&str, &[&str]); 8] = [
         &[
             "crates/server/src/app.rs",
             "crates/server/src/config.rs",
+            "crates/server/src/configuration/apply.rs",
+            "crates/server/src/configuration/stores.rs",
             "crates/server/src/dropbox_clients.rs",
             "crates/server/src/failure.rs",
             "crates/server/src/http/api.rs",
@@ -41,6 +43,7 @@ const ALLOWED: [(&str, &[&str]); 8] = [
             "crates/server/src/http/routes.rs",
             "crates/server/src/lib.rs",
             "crates/server/src/serve.rs",
+            "crates/server/src/settings/description.rs",
             "web/src/pages/destinations/AccountChange.svelte",
             "web/src/pages/destinations/AppSteps.svelte",
             "web/src/pages/destinations/Authorization.svelte",

@@ -80,6 +80,36 @@ impl Work {
     }
 }
 
+/// Returns the number of the transaction that a session is in, by which [`has_committed`] finds it later. `None` where the server does not
+/// show it.
+pub(super) async fn transaction_of(source: &Postgres, work: Work) -> Option<i64> {
+    // backend_xid has no epoch: it is the latest with these 32 bits.
+    let sql = format!(
+        "SELECT (next >> 32 << 32) + xid - CASE WHEN xid > (next & 4294967295) THEN 4294967296 ELSE 0 END FROM \
+         (SELECT backend_xid::text::bigint AS xid, pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS next \
+         FROM pg_catalog.pg_stat_activity WHERE pid = {} AND {} = {}) AS session WHERE xid IS NOT NULL",
+        work.pid,
+        work.extent.started(),
+        work.started
+    );
+    let rows = through_any(source, &sql, &Unguarded).await.ok()?;
+    std::str::from_utf8(rows.first()?.first()?).ok()?.parse().ok()
+}
+
+/// Returns whether a transaction that has ended was committed; `None` if the server does not know that any more.
+///
+/// # Errors
+/// If the server cannot be asked.
+pub(super) async fn has_committed(source: &Postgres, transaction: i64) -> Result<Option<bool>, QueryError> {
+    let sql = format!("SELECT pg_catalog.txid_status({transaction})");
+    let rows = through_any(source, &sql, &Unguarded).await?;
+    Ok(match rows.first().and_then(|row| row.first()).map(Vec::as_slice) {
+        Some(b"committed") => Some(true),
+        Some(b"aborted") => Some(false),
+        _ => None,
+    })
+}
+
 impl Lost {
     /// Ends what is left of the change, so that nothing of it happens any more.
     ///

@@ -382,7 +382,7 @@ pub(crate) async fn delete(
     let opened = (id.as_str(), app.catalog.epoch(&id).await?);
     let destination = app.open_destination(&id, Patience::Short).await?;
     app.listings.forget(&id);
-    app.catalog.begin_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
+    let before = app.catalog.begin_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
     let deleted = runner::delete(&*destination, &query.path).await;
     let is_gone = |error: &adapter::Error| *error.kind() == Kind::NotFound;
     match &deleted {
@@ -391,7 +391,7 @@ pub(crate) async fn delete(
             app.catalog.end_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
         }
         Err(DeleteError::NotABackup(_) | DeleteError::Locked(_) | DeleteError::Unreadable { .. }) => {
-            app.catalog.abandon_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
+            app.catalog.abandon_deletion(opened, &query.path, &before, app.now()).await.map_err(Failure::from)?;
         }
         // Whether it is still there, the next scan tells.
         Err(DeleteError::Destination(_)) => {}

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use domain::Warning;
 use pipeline::process::{EXIT_PATIENCE, KeptLines, ProcessError};
 
-use super::super::change::{Lost, Work};
+use super::super::change::{self, Lost, Work};
 use super::super::contents;
 use super::super::cures::Operation;
 use super::super::list_file::ListFile;
@@ -111,6 +111,7 @@ impl PostgresRestore {
             ended = &mut ended => return self.judge(ended),
             reached = gate.reached() => reached?,
         };
+        let transaction = change::transaction_of(&self.target.source, work).await;
         self.guard.check().await?;
         self.is_committing.store(true, Ordering::Relaxed);
         let committing = async {
@@ -127,24 +128,35 @@ impl PostgresRestore {
         };
         let settled = match committed {
             Ok(()) => Ok(()),
-            Err(failure) => self.settle(work, failure).await,
+            Err(failure) => self.settle(work, transaction, failure).await,
         };
         self.is_committing.store(false, Ordering::Relaxed);
         settled
     }
 
-    /// Finds out whether pg_restore has committed although it failed: the target was empty.
-    async fn settle(&self, work: Work, failure: Error) -> Result<(), Error> {
-        let (source, database) = (&self.target.source, &self.target.database);
-        let found = match (Lost { words: failure.cause().to_owned(), work }).end(source).await {
-            Ok(()) => contents::contents(source, database).await,
+    /// Finds out whether pg_restore has committed its transaction although it failed.
+    async fn settle(&self, work: Work, transaction: Option<i64>, failure: Error) -> Result<(), Error> {
+        let source = &self.target.source;
+        let committed = match (Lost { words: failure.cause().to_owned(), work }).end(source).await {
+            Ok(()) => self.has_committed(transaction).await,
             Err(error) => Err(error.into_error_of(source, Operation::Restore, &self.what())),
         };
-        match found {
-            Ok(Found::Data) => Ok(()),
-            Ok(Found::Empty | Found::Absent) => Err(failure),
+        match committed {
+            Ok(Some(true)) => Ok(()),
+            Ok(Some(false)) => Err(failure),
+            Ok(None) => Err(self.unknown(failure.cause())),
             Err(error) => Err(self.unknown(error.cause())),
         }
+    }
+
+    async fn has_committed(&self, transaction: Option<i64>) -> Result<Option<bool>, Error> {
+        let (source, database) = (&self.target.source, &self.target.database);
+        if let Some(transaction) = transaction {
+            let committed = change::has_committed(source, transaction).await;
+            return committed.map_err(|error| error.into_error_of(source, Operation::Restore, &self.what()));
+        }
+        // What it holds may be somebody else's, but where nothing is nothing was restored.
+        Ok((contents::contents(source, database).await? != Found::Data).then_some(false))
     }
 
     /// Creates the error of a commit of which nothing is known.
