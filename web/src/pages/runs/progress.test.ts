@@ -31,5 +31,6 @@ test('how much there will be comes from the last run, and from this one once all
 
 test('a destination says its bytes and where its copy stands, or why there is none', () => {
   expect(words(destination('uploading', 2048))).toBe('2.0 KiB uploading');
+  expect(words(destination('waiting', 0))).toBe('waiting');
   expect(words({ ...destination('failed', 2048), error: 'no room' })).toBe('failed: no room');
 });

@@ -45,5 +45,6 @@ export function expected(run: Run, before: Before | undefined): number | undefin
 /** A destination's bytes, and what became of its copy. */
 export function words({ acknowledgedBytes, error, ...destination }: DestinationProgress): string {
   const state = stateOf({ acknowledgedBytes, ...destination });
-  return error ? `${state}: ${error}` : `${size(acknowledgedBytes)} ${state}`;
+  if (error) return `${state}: ${error}`;
+  return destination.state === 'waiting' ? state : `${size(acknowledgedBytes)} ${state}`;
 }
