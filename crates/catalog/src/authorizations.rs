@@ -90,7 +90,7 @@ impl Catalog {
         self.opened(sql::one(&self.db, &text, values![state.hash()]).await?)
     }
 
-    /// Returns the grants of a destination that nobody confirmed.
+    /// Returns a destination's unconfirmed grants.
     ///
     /// # Errors
     /// [`Error::Database`].

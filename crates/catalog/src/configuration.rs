@@ -75,7 +75,7 @@ pub enum ConfigurationEdit {
     Job(String, NewJob),
     /// Removes an item.
     Removal(Kind, String),
-    /// Says which owner an item has.
+    /// Records the owner of an item.
     Owner(String, String),
 }
 
@@ -163,7 +163,7 @@ impl Catalog {
         now: Timestamp,
     ) -> Result<(), Error> {
         let mut transaction = self.begin_sealing().await?;
-        // PostgreSQL: whoever changes a job waits, or is waited for.
+        // On PostgreSQL, this locks out concurrent changes of jobs.
         sql::run(&mut transaction, "UPDATE jobs SET enabled = enabled", []).await?;
         let present = Configuration::read(&mut transaction).await?;
         if present.state() != seen.state() {

@@ -88,7 +88,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn job_numbers(&self) -> Result<Vec<JobNumbers>, Error> {
-        // A retry that was withdrawn before it began is no run that a job has had.
+        // A retry that was withdrawn before it started does not count as a run of the job.
         let begun = "(r.started_at IS NOT NULL OR r.retry_of IS NULL)";
         let newest = |counts: fn(RunStatus) -> bool| {
             let states = RunStatus::ALL.into_iter().filter(|state| counts(*state));

@@ -62,7 +62,7 @@ record!(Scan, "scans", {
 /// A destination's latest scan, as it orders what is known of the copies there. All zero if there was none.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Latest {
-    /// See [`Scan::number`]. What changes while that scan goes on is newer than what it read.
+    /// See [`Scan::number`]. A row that carries it was changed since that scan began, and is newer than what the scan read.
     pub(crate) number: i64,
     /// What carries a smaller number was seen before the destination was changed.
     pub(crate) valid_from: i64,
@@ -70,8 +70,8 @@ pub(crate) struct Latest {
 
 record!(Latest, "scans", { number, valid_from });
 
-/// Locks a destination's scans until the transaction ends, and returns the latest: whoever writes what is known of copies does so in
-/// turn, and a scan that another one has replaced finds that out before it writes.
+/// Locks a destination's scans until the transaction ends, and returns the latest. Every writer of copies takes this lock, so that a
+/// scan that was replaced notices it before it writes.
 pub(crate) async fn lock(transaction: &mut Transaction, destination_id: &str) -> Result<Latest, Error> {
     let text =
         format!("UPDATE scans SET number = number WHERE destination_id = $1 RETURNING {}", sql::columns::<Latest>());

@@ -260,7 +260,7 @@ pub(crate) struct ApplyArguments {
     /// Show the changes only. Exits with 0 if there are none, with 2 if there are, with 1 on errors
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Delete what was applied under the same label and is in no file any more. Backups are kept
+    /// Delete items that were applied under the same label and are no longer in any file. Backups are kept
     #[arg(long)]
     pub(crate) prune: bool,
     /// Label of these files, where several configurations share a server

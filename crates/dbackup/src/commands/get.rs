@@ -30,12 +30,20 @@ pub(crate) async fn run(arguments: GetArguments) -> Result<Outcome, Failure> {
     };
     let (size, checks) = tokio::select! {
         fetched = fetching => fetched?,
-        () = cancel.cancelled() => return Err(Failure::failed("cancelled: nothing was kept")),
+        () = cancel.cancelled() => return Err(cancelled()),
     };
     drop(display);
-    target.finish().await?;
+    // The last pieces may wait for a pipe.
+    tokio::select! {
+        finished = target.finish() => finished?,
+        () = cancel.cancelled() => return Err(cancelled()),
+    }
     output::note(&format!("{} fetched. {checks}", human(size)));
     Ok(Outcome::Succeeded)
+}
+
+fn cancelled() -> Failure {
+    Failure::failed("cancelled: nothing was kept")
 }
 
 /// Fetches the stored file, and compares it with what there is to compare it with.

@@ -17,8 +17,8 @@ const PIECES: usize = 64;
 /// The disk gets to work while the rest is on its way, so that little is left to make durable at the end.
 const SYNC_EVERY: usize = 8 * 1024 * 1024;
 
-/// A file that gets its name only when it is whole, or the standard output. A thread of its own writes: neither a slow disk nor a
-/// pipe that nobody reads holds up the download or a cancel.
+/// A file that gets its name only when it is whole, or the standard output. A separate thread writes it, so that
+/// neither a slow disk nor a stalled pipe delays a cancel.
 pub(super) struct Target {
     pieces: mpsc::Sender<Bytes>,
     written: oneshot::Receiver<io::Result<()>>,
