@@ -85,7 +85,7 @@ test('a restore over data asks for its name, and then replaces it', async () => 
   await world.look('restore, over data');
   await replace.click();
   await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
-  await page.getByText(/^restored .*Checked: /).waitFor();
+  await page.getByText(/^Restored .*Checked: /).waitFor();
 });
 
 test('what a job needs is made where it is needed; nothing that was typed before is lost', async () => {

@@ -126,7 +126,7 @@ test('a review shows what stands in the way, with the cure to copy, and bars not
   await world.look('restore, reviewed');
   await page.getByRole('checkbox', { name: /Continue past errors/ }).check();
   await page.getByRole('button', { name: /^Restore into/ }).click();
-  await page.getByText(/^restored .*Checked: /).waitFor({ timeout: 30_000 });
+  await page.getByText(/^Restored .*Checked: /).waitFor({ timeout: 30_000 });
   expect(asked).toMatchObject({ onError: 'continue', overwrite: false, inPlace: false });
 });
 

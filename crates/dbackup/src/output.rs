@@ -7,6 +7,7 @@ mod remarks;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
+use domain::run::{Level, RunEvent};
 use domain::text::lines;
 use serde_json::Value;
 
@@ -42,6 +43,12 @@ pub(crate) fn json(object: &Value) {
 /// A remark, in which nothing acts on a terminal. A standard error that nobody reads delays it by a second once, and stops nothing.
 pub(crate) fn note(text: &str) {
     live::write_above(&lines(text));
+}
+
+/// Something that happened during a run.
+pub(crate) fn event(event: &RunEvent) {
+    let mark = if event.level() == Level::Warning { "Warning: " } else { "" };
+    note(&format!("{mark}{}", printable(&event.to_string())));
 }
 
 /// What went wrong.

@@ -1,13 +1,16 @@
 //! What a run is to do, and what it came to. All of it is data: it is stored, sent to browsers, and can go to another machine.
 
+mod event;
 mod progress;
 mod result;
 mod spec;
+mod words;
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use event::{Level, RunEvent};
 pub use progress::{DestinationProgress, DestinationState, RunProgress};
 pub use result::{
     BackupResult, CopiedTo, CopyResult, DatabaseResult, FailedObject, MissingCopy, RestoreResult, RetryOption,

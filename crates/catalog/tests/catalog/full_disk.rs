@@ -2,7 +2,7 @@
 
 use catalog::{Catalog, Error, KeyFile, KeySource, Lease, Location, NewLogLine, NewRun};
 use domain::outcome::RunStatus;
-use domain::run::{BackupSpec, Cause, CopiedTo, RunProgress, RunResult, RunSpec};
+use domain::run::{BackupSpec, Cause, CopiedTo, RunEvent, RunProgress, RunResult, RunSpec};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use test_support::Mount;
@@ -21,7 +21,7 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
     };
     let message = "x".repeat(2000);
     let result = RunResult::Copy(CopiedTo { path: message.clone(), destination_id: "d".to_owned() });
-    let line = NewLogLine { level: "info", message: &message };
+    let line = NewLogLine { event: &RunEvent::NotEncrypted, message: &message };
     let lease = SignedDuration::from_secs(30);
     let mut results = Vec::new();
     for _ in 0..4 {

@@ -3,7 +3,8 @@
 use catalog::{Catalog, Error, NewLogLine, NewRun, PageRequest, RunEnd, RunFilter};
 use domain::outcome::RunStatus;
 use domain::run::{
-    BackupResult, BackupSpec, Cause, DestinationProgress, DestinationState, RunKind, RunProgress, RunResult, RunSpec,
+    BackupResult, BackupSpec, Cause, DestinationProgress, DestinationState, RunEvent, RunKind, RunProgress, RunResult,
+    RunSpec,
 };
 use futures_util::future::join_all;
 use jiff::SignedDuration;
@@ -20,6 +21,7 @@ on_both!(
     a_late_end_withdraws_the_retry_or_prevents_it,
     lines_are_numbered_without_gaps,
     lines_that_come_at_once_are_all_kept,
+    a_line_is_data_and_words_and_one_of_an_unknown_kind_still_has_its_words,
     a_run_with_warnings_is_the_jobs_last_good_one,
     runs_keep_their_order_after_a_clock_that_was_ahead,
     an_acknowledged_warning_is_kept_once_and_survives_other_changes,
@@ -235,7 +237,7 @@ async fn lines_are_numbered_without_gaps(store: Store) {
     let run = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
     for number in 1..=20 {
         let message = format!("line {number} 😀\n");
-        let line = NewLogLine { level: "info", message: &message };
+        let line = NewLogLine { event: &RunEvent::NotEncrypted, message: &message };
         assert_eq!(catalog.add_log_line(&run.id, line, at(number)).await.unwrap(), number);
     }
     let lines = catalog.log_lines(&run.id, 18, 10).await.unwrap();
@@ -247,7 +249,7 @@ async fn lines_are_numbered_without_gaps(store: Store) {
 async fn lines_that_come_at_once_are_all_kept(store: Store) {
     let (catalog, id) = with_job(&store).await;
     let run = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
-    let line = NewLogLine { level: "info", message: "x" };
+    let line = NewLogLine { event: &RunEvent::NotEncrypted, message: "x" };
     let mut numbers: Vec<i64> = join_all((0..8).map(|_| catalog.add_log_line(&run.id, line, at(1))))
         .await
         .into_iter()
@@ -255,6 +257,20 @@ async fn lines_that_come_at_once_are_all_kept(store: Store) {
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
+}
+
+async fn a_line_is_data_and_words_and_one_of_an_unknown_kind_still_has_its_words(store: Store) {
+    let (catalog, id) = with_job(&store).await;
+    let run = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
+    let event = RunEvent::Failed { database: "shop".to_owned(), error: "refused".to_owned() };
+    catalog.add_log_line(&run.id, NewLogLine { event: &event, message: "words" }, at(1)).await.unwrap();
+    let line = catalog.log_lines(&run.id, 0, 1).await.unwrap().remove(0);
+    assert_eq!((line.level.as_str(), line.message.as_str(), line.event().unwrap()), ("error", "words", Some(event)));
+    for (stored, is_error) in [("NULL", false), ("'{\"event\":\"teleported\"}'", true)] {
+        store.sql(&format!("UPDATE run_log SET event = {stored}"));
+        let line = catalog.log_lines(&run.id, 0, 1).await.unwrap().remove(0);
+        assert_eq!((line.message.as_str(), line.event().is_err()), ("words", is_error), "{stored}");
+    }
 }
 
 async fn a_run_with_warnings_is_the_jobs_last_good_one(store: Store) {

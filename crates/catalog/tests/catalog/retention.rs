@@ -2,7 +2,7 @@
 
 use catalog::{Aging, Catalog, NewAuditEntry, NewLogLine, NewRun, PageRequest, RETENTION_BATCH, RunEnd, RunFilter};
 use domain::outcome::RunStatus;
-use domain::run::{BackupSpec, Cause, CopySpec, RunProgress, RunSpec};
+use domain::run::{BackupSpec, Cause, CopySpec, RunEvent, RunProgress, RunSpec};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::on_both;
@@ -26,7 +26,7 @@ async fn run(catalog: &Catalog, job_id: &str, state: RunStatus, now: Timestamp) 
     let claim = catalog.claim_run("w", now, SignedDuration::from_secs(60)).await.unwrap().unwrap();
     let end = RunEnd { state, error: None, result: None, progress: RunProgress::default() };
     catalog.finish_run(&run.id, claim.fence, &end, now).await.unwrap();
-    catalog.add_log_line(&run.id, NewLogLine { level: "info", message: "m" }, now).await.unwrap();
+    catalog.add_log_line(&run.id, NewLogLine { event: &RunEvent::NotEncrypted, message: "m" }, now).await.unwrap();
     run.id
 }
 
@@ -95,7 +95,10 @@ async fn old_lines_and_entries_go_a_batch_at_a_time(store: Store) {
     };
     let run = catalog.queue_run(&new, at(0)).await.unwrap();
     for time in [0, 1, 2 * DAY] {
-        catalog.add_log_line(&run.id, NewLogLine { level: "info", message: "m" }, at(time)).await.unwrap();
+        catalog
+            .add_log_line(&run.id, NewLogLine { event: &RunEvent::NotEncrypted, message: "m" }, at(time))
+            .await
+            .unwrap();
     }
     assert!(!catalog.remove_older(Aging::RunLogs, age, at(2 * DAY)).await.unwrap());
     let numbers: Vec<_> = catalog.log_lines(&run.id, 0, 10).await.unwrap().iter().map(|line| line.number).collect();

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adapter::destination::Destination;
+use domain::run::RunEvent;
 use domain::size::human;
 use domain::{RunState, Warning};
 use pipeline::Progress;
 use pipeline::keys::Recipient;
 use runner::backup::{CopyReport, DatabaseReport, NamedDestination, Stored, new_run_id};
-use runner::{BackupRequest, Event, RunReport, back_up, in_words};
+use runner::{BackupRequest, Event, RunReport, back_up};
 use serde_json::{Value, json};
 use sources::{Databases, DumpOptions, Source, Unguarded};
 
@@ -73,17 +74,18 @@ pub(crate) async fn run(arguments: BackupArguments) -> Result<Outcome, Failure> 
         signer: None,
     };
     for warning in &request.left_out {
-        if arguments.json {
-            let listed = warning.listed(&request.acknowledged);
-            output::json(&json!({"event": "warning", "warning": listed}));
-        } else {
-            output::note(&format!("Warning: {}", output::printable(&warning.to_string())));
-        }
+        let event = RunEvent::Warning { database: None, warning: warning.listed(&request.acknowledged) };
+        if arguments.json { output::json(&json!(event)) } else { output::event(&event) }
     }
     let progress = Progress::default();
     let display = ProgressDisplay::backup(&progress, arguments.json);
-    let on_event =
-        |event: Event<'_>| if arguments.json { print_event(&event, &request.acknowledged) } else { tell_event(&event) };
+    let on_event = |event: Event<'_>| {
+        if arguments.json {
+            output::json(&json!(event.to_data(&describe_copy, &request.acknowledged)));
+        } else {
+            tell_event(&event, &request.acknowledged);
+        }
+    };
     let report = back_up(&request, &progress, &cancel, &on_event).await;
     drop(display);
     let seconds = clock.elapsed().as_secs_f64();
@@ -126,28 +128,10 @@ fn default_job(databases: &[String]) -> String {
     }
 }
 
-fn tell_event(event: &Event<'_>) {
-    match event {
-        Event::Started { database } => output::note(&format!("Backing up {}", output::printable(database))),
-        Event::MayNotFit { destination, last_size, usage, .. } => output::note(&format!(
-            "Warning: it may not fit into {destination}: the last backup took {}, and {} are free ({usage})",
-            human(*last_size),
-            human(usage.free().unwrap_or_default())
-        )),
-        Event::Silent { since, limit, .. } => output::note(&format!(
-            "The database has given nothing for {}; after {} the dump fails",
-            in_words(*since),
-            in_words(*limit)
-        )),
-        Event::Settling { destination, .. } => output::note(&format!(
-            "Stopping. The backup was already sent: waiting for {destination} to tell whether it was published"
-        )),
-        Event::Dumped { size, .. } => output::note(&format!("Dump complete: {}", human(*size))),
-        Event::DroppedOut { place, failure, .. } => {
-            output::note(&format!("{} gets no copy: {}", place.name, describe_copy(failure)));
-        }
-        // The result says so, once the run has ended.
-        Event::Warned { .. } | Event::Failed { .. } | Event::Copied { .. } => {}
+/// Shows what happens. The result says the rest, once the run has ended.
+fn tell_event(event: &Event<'_>, acknowledged: &[String]) {
+    if !matches!(event, Event::Warned { .. } | Event::Failed { .. } | Event::Copied { .. }) {
+        output::event(&event.to_data(&describe_copy, acknowledged));
     }
 }
 
@@ -202,37 +186,6 @@ fn tell_stored(copy: &CopyReport, stored: &Stored) {
         human(size.stored),
         human(size.plain)
     ));
-}
-
-fn print_event(event: &Event<'_>, acknowledged: &[String]) {
-    output::json(&match event {
-        Event::Started { database } => json!({"event": "started", "database": database}),
-        Event::MayNotFit { database, destination, last_size, usage, .. } => json!({
-            "event": "mayNotFit", "database": database, "destination": destination, "lastSize": last_size,
-            "used": usage.used, "allowed": usage.allowed, "free": usage.free(),
-        }),
-        Event::Silent { database, since, limit } => {
-            json!({"event": "silent", "database": database, "seconds": since.as_secs(), "limit": limit.as_secs()})
-        }
-        Event::Settling { database, destination, .. } => {
-            json!({"event": "settling", "database": database, "destination": destination})
-        }
-        Event::Dumped { database, size } => json!({"event": "dumped", "database": database, "size": size}),
-        Event::Warned { database, warning } => {
-            json!({"event": "warning", "database": database, "warning": warning.listed(acknowledged)})
-        }
-        Event::Failed { database, failure } => {
-            json!({"event": "failed", "database": database, "error": describe_copy(failure)})
-        }
-        Event::DroppedOut { database, place, failure } => json!({
-            "event": "droppedOut", "database": database, "destination": place.name, "error": describe_copy(failure),
-        }),
-        Event::Copied { database, copy, .. } => {
-            let mut object = copy_object(database, copy);
-            object["event"] = json!("copied");
-            object
-        }
-    });
 }
 
 fn print_result(request: &BackupRequest<'_>, report: &RunReport, seconds: f64) {

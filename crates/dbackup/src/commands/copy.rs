@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use adapter::Kind;
+use domain::run::RunEvent;
 use domain::size::human;
 use pipeline::Progress;
 use runner::{Copied, CopyError, CopyEvent, CopyRequest, STALL_TIMEOUT};
@@ -48,7 +49,8 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
         guard: Arc::new(Unguarded),
         stall_timeout: STALL_TIMEOUT,
     };
-    let on_event = |event: CopyEvent<'_>| tell(&file, &event);
+    let to_name = destination.name();
+    let on_event = |event: CopyEvent<'_>| tell(&file, &to_name, &event);
     let copied = match runner::copy(request, &progress, &on_event).await {
         Err(CopyError::Destination(error)) if *error.kind() == Kind::Stopped => {
             return Err(Failure::failed("cancelled. To resume, run the same command with --resume"));
@@ -71,13 +73,11 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
     Ok(Outcome::Succeeded)
 }
 
-fn tell(file: &CheckpointFile, event: &CopyEvent<'_>) {
+fn tell(file: &CheckpointFile, destination: &str, event: &CopyEvent<'_>) {
     match event {
         CopyEvent::Checkpoint(checkpoint) => file.write(checkpoint),
         CopyEvent::Settling => {
-            output::note(
-                "Stopping. The copy was already sent: waiting for the destination to tell whether it was published",
-            );
+            output::event(&RunEvent::Settling { database: None, destination: destination.to_owned() });
         }
         CopyEvent::Resumed => {
             output::note("Going on with the interrupted copy: what is there already is compared, not sent");

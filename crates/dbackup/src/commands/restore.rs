@@ -10,7 +10,7 @@ use domain::size::human;
 use pipeline::Progress;
 use runner::provenance::check_encryption;
 use runner::restore::state_of;
-use runner::{Controls, Expected, OpenError, OpenRequest, RestoreEvent, RestoreReport, in_words};
+use runner::{Controls, Expected, OpenError, OpenRequest, RestoreEvent, RestoreReport};
 use serde_json::{Value, json};
 use sources::{OnError, RestoreOptions, Restored, Source, Unguarded, WayOn};
 
@@ -61,11 +61,8 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     let display = ProgressDisplay::restore(&progress, arguments.json);
     let (guard, stall_timeout) = (Arc::new(Unguarded), arguments.stall.timeout());
     let on_event = |event: RestoreEvent| {
-        if arguments.json {
-            output::json(&event_object(event));
-        } else {
-            output::note(&event.to_string());
-        }
+        let event = event.to_data();
+        if arguments.json { output::json(&json!(event)) } else { output::event(&event) }
     };
     let controls = Controls { progress: &progress, cancel: &cancel, guard, stall_timeout, on_event: &on_event };
     let restored = runner::restore(request, &*target, options, &controls).await;
@@ -88,18 +85,6 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         output::note(&checks.to_string());
     }
     Ok(state_of(&restored).into())
-}
-
-fn event_object(event: RestoreEvent) -> Value {
-    match event {
-        RestoreEvent::Silent { since, limit } => {
-            json!({"event": "silent", "since": in_words(since), "limit": in_words(limit)})
-        }
-        RestoreEvent::Committing { since, limit } => {
-            json!({"event": "committing", "since": in_words(since), "limit": in_words(limit)})
-        }
-        RestoreEvent::Settling => json!({"event": "settling"}),
-    }
 }
 
 /// Names the option that confirms it.

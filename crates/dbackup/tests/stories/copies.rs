@@ -164,7 +164,7 @@ fn a_backup_that_will_not_fit_is_foreseen() {
     world.dropbox().set_quota(used + used / 2);
     let ran = world.run(&backup).ended_with(1);
     let foreseen = ran.stderr.find("may not fit").unwrap_or_else(|| panic!("{}", ran.stderr));
-    assert!(ran.stderr.find("Dump complete").is_some_and(|dumped| foreseen < dumped), "{}", ran.stderr);
+    assert!(ran.stderr.find("Dump of").is_some_and(|dumped| foreseen < dumped), "{}", ran.stderr);
     assert!(ran.stderr.contains("used"), "{}", ran.stderr);
     let events = world.run(&[&backup[..], &["--json"]].concat()).ended_with(1).objects();
     let warned = events.iter().find(|event| event["event"] == "mayNotFit").unwrap();

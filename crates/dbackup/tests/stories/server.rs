@@ -63,7 +63,7 @@ fn a_configuration_is_applied_run_followed_and_exported() {
     let offsite = server.get("/api/destinations")["items"][1]["id"].as_str().unwrap().to_owned();
     server.authorize(&world, &offsite);
     let ran = remote(&["jobs", "run", "shop nightly", "--follow"]).succeeded();
-    assert!(ran.stderr.contains("checked by") && ran.stderr.contains("succeeded"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("checked by") && ran.stderr.contains("Succeeded"), "{}", ran.stderr);
     assert_eq!(world.stored().len(), 2, "{:?}", world.stored());
     let listed = remote(&["runs", "list", "--job", "shop nightly"]).succeeded();
     assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use adapter::destination::{How, Usage};
 use domain::Warning;
 use domain::outcome::RunState;
+use domain::run::RunEvent;
 use domain::sidecar::Sidecar;
 use domain::size::human;
 
@@ -85,6 +86,53 @@ pub enum Event<'a> {
         /// Its result.
         stored: &'a Stored,
     },
+}
+
+impl Event<'_> {
+    /// Returns the event as it is stored and told. `words` says why something failed, in the words of the program that asks;
+    /// `acknowledged` are the warnings that do not count.
+    pub fn to_data(&self, words: &dyn Fn(&Failure) -> String, acknowledged: &[String]) -> RunEvent {
+        match *self {
+            Self::Started { database } => RunEvent::Started { database: database.to_owned() },
+            Self::Silent { database, since, limit } => RunEvent::Silent {
+                database: Some(database.to_owned()),
+                seconds: since.as_secs(),
+                limit: limit.as_secs(),
+            },
+            Self::MayNotFit { database, destination, last_size, usage, .. } => RunEvent::MayNotFit {
+                database: database.to_owned(),
+                destination: destination.to_owned(),
+                last_size,
+                used: usage.used,
+                allowed: usage.allowed,
+                free: usage.free(),
+            },
+            Self::Dumped { database, size } => RunEvent::Dumped { database: database.to_owned(), size },
+            Self::Warned { database, warning } => {
+                RunEvent::Warning { database: Some(database.to_owned()), warning: warning.listed(acknowledged) }
+            }
+            Self::Failed { database, failure } => {
+                RunEvent::Failed { database: database.to_owned(), error: words(failure) }
+            }
+            Self::Settling { database, destination } => {
+                RunEvent::Settling { database: Some(database.to_owned()), destination: destination.to_owned() }
+            }
+            Self::DroppedOut { database, place, failure } => RunEvent::DroppedOut {
+                database: database.to_owned(),
+                destination: place.name.clone(),
+                error: words(failure),
+            },
+            Self::Copied { database, copy, stored } => RunEvent::Copied {
+                database: database.to_owned(),
+                destination: copy.destination.clone(),
+                path: stored.path.clone(),
+                id: stored.sidecar.id.clone(),
+                size: stored.sidecar.size,
+                checksum: stored.sidecar.checksum.clone(),
+                checked_by: stored.proved.to_string(),
+            },
+        }
+    }
 }
 
 /// How a run went.

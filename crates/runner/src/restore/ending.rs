@@ -1,8 +1,8 @@
 //! The end of a restore. Once the target may commit, the restore is not given up any more: what becomes of it is waited for and told.
 
-use std::fmt;
 use std::time::Duration;
 
+use domain::run::RunEvent;
 use sources::{Activity, Error, Kind, Restore, Restored};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -35,20 +35,17 @@ pub enum RestoreEvent {
     Settling,
 }
 
-impl fmt::Display for RestoreEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl RestoreEvent {
+    /// Returns the event as it is stored and told.
+    pub fn to_data(self) -> RunEvent {
         match self {
             Self::Silent { since, limit } => {
-                let (since, limit) = (in_words(*since), in_words(*limit));
-                write!(f, "The target has done nothing for {since}; after {limit} the restore fails")
+                RunEvent::Silent { database: None, seconds: since.as_secs(), limit: limit.as_secs() }
             }
             Self::Committing { since, limit } => {
-                let (since, limit) = (in_words(*since), in_words(*limit));
-                write!(f, "Everything is loaded. The target has been committing for {since}; waiting up to {limit}")
+                RunEvent::Committing { seconds: since.as_secs(), limit: limit.as_secs() }
             }
-            Self::Settling => f.write_str(
-                "Too late to cancel: the target is committing. Waiting to learn whether the restore is complete",
-            ),
+            Self::Settling => RunEvent::TooLateToCancel,
         }
     }
 }

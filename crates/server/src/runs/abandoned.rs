@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use catalog::{Lease, NewRun, Run, Settlement};
 use domain::outcome::RunStatus;
-use domain::run::{BackupSpec, Cause, CopyResult, RunKind, RunResult, RunSpec};
+use domain::run::{BackupSpec, Cause, CopyResult, RunEvent, RunKind, RunResult, RunSpec};
 
 use super::backup::whole_without_end;
 use super::live::LiveEvent;
-use super::log::Level;
 use super::watch::Watch;
 use crate::app::App;
 
@@ -78,22 +77,7 @@ impl App {
     /// Records how a run ended, and begins again what it lacks.
     async fn settle_as(&self, lease: &Lease, settlement: &Settlement) -> Result<(), catalog::Error> {
         let Some(run) = self.catalog.settle_abandoned(lease, settlement, self.now()).await? else { return Ok(()) };
-        let (level, words) = match run.state {
-            RunStatus::Interrupted => (
-                Level::Error,
-                "interrupted: the server stopped during this run. Unfinished copies do not count as backups",
-            ),
-            RunStatus::Partial => (
-                Level::Error,
-                "partial: the server stopped during this run. The copies that it had published are complete and listed",
-            ),
-            RunStatus::SucceededWithWarnings => (
-                Level::Info,
-                "succeeded with warnings: the server stopped after the last copy was published and verified",
-            ),
-            _ => (Level::Info, "succeeded: the server stopped after the last copy was published and verified"),
-        };
-        self.log(&run.id, level, words).await;
+        self.log(&run.id, RunEvent::Settled { state: run.state }).await;
         self.runs.tell(LiveEvent::State(Box::new(run.clone())));
         if run.state.is_success() {
             return Ok(());
@@ -128,8 +112,7 @@ impl App {
         match self.catalog.queue_retry(&run.id, &new, self.now()).await {
             Ok(None) => Ok(()),
             Ok(Some(again)) => {
-                let words = format!("begun again, because run {} was interrupted", run.id);
-                self.log(&again.id, Level::Info, &words).await;
+                self.log(&again.id, RunEvent::BegunAgain { run_id: run.id.clone() }).await;
                 self.runs.changed.notify_one();
                 Ok(())
             }

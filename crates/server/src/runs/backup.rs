@@ -8,9 +8,8 @@ use catalog::{Job, Run};
 use domain::Warning;
 use domain::outcome::RunStatus;
 use domain::run::{
-    BackupResult, BackupSpec, Cause, CopyResult, DatabaseResult, MissingCopy, RunResult, Stage, StoredCopy,
+    BackupResult, BackupSpec, Cause, CopyResult, DatabaseResult, MissingCopy, RunEvent, RunResult, Stage, StoredCopy,
 };
-use domain::size::human;
 use domain::warning::ListedWarning;
 use jiff::Timestamp;
 use pipeline::keys::Recipient;
@@ -22,7 +21,6 @@ use tokio::task::JoinHandle;
 
 use super::executor::Outcome;
 use super::guard::StillOurs;
-use super::log::Level;
 use super::published::not_compared;
 use super::stages::Stages;
 use super::{Active, StopReason};
@@ -50,8 +48,7 @@ struct Plan {
 
 /// What a run says, and with it what it has published: a destination's id and epoch, and what is there.
 struct Said {
-    level: Level,
-    words: String,
+    event: RunEvent,
     published: Option<(String, i64, Stored)>,
 }
 
@@ -128,15 +125,14 @@ impl App {
         let unused = |outcome| (outcome, Vec::new());
         let Plan { job, source, ready, epochs, missing, recipients } = plan;
         for Missing { name, reason, .. } in &missing {
-            self.log(&run.id, Level::Error, &about(name, reason)).await;
+            self.log(&run.id, RunEvent::Unreachable { destination: name.clone(), error: reason.clone() }).await;
         }
         if ready.is_empty() {
             let reasons: Vec<String> = missing.iter().map(|Missing { name, reason, .. }| about(name, reason)).collect();
             return unused(Outcome::failed(reasons.join("; ")));
         }
         if recipients.is_empty() {
-            self.log(&run.id, Level::Warning, "not encrypted: whoever can read the destination can read the backup")
-                .await;
+            self.log(&run.id, RunEvent::NotEncrypted).await;
         }
         let databases = match self.prepared(active, self.databases_for(spec, &job, &*source)).await {
             Ok(databases) if databases.names.is_empty() => {
@@ -167,7 +163,8 @@ impl App {
         };
         let unreachable: Vec<MissingCopy> = missing.iter().map(not_reached).collect();
         for warning in &request.left_out {
-            self.log(&run.id, Level::Warning, &warning.to_string()).await;
+            let warning = warning.listed(&request.acknowledged);
+            self.log(&run.id, RunEvent::Warning { database: None, warning }).await;
         }
         let known = [request.left_out.clone(), self.same_places(active, &request.destinations).await].concat();
         let known = listed(&known, &request.acknowledged);
@@ -220,10 +217,10 @@ impl App {
         epochs: &HashMap<String, i64>,
     ) -> RunReport {
         let (sender, mut lines) = mpsc::channel::<Said>(LINES);
-        let lost = Mutex::new(0_usize);
+        let lost = Mutex::new(0_u64);
         let storing = async {
-            while let Some(Said { level, words, published }) = lines.recv().await {
-                self.log(&run.id, level, &words).await;
+            while let Some(Said { event, published }) = lines.recv().await {
+                self.log(&run.id, event).await;
                 if let Some((id, epoch, stored)) = published {
                     self.record_backup(&run.id, (&id, epoch), &stored).await;
                 }
@@ -234,8 +231,8 @@ impl App {
             // Dropped with this block, which ends the storing.
             let on_event = move |event: Event<'_>| {
                 note_stage(&active.stages, &event, &request.acknowledged, self.now());
-                let (level, words) = in_words(&event);
-                if sender.try_send(Said { level, words, published: published(&event, epochs) }).is_err() {
+                let data = event.to_data(&of_copy, &request.acknowledged);
+                if sender.try_send(Said { event: data, published: published(&event, epochs) }).is_err() {
                     *not_sent.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                 }
             };
@@ -244,8 +241,7 @@ impl App {
         let (report, ()) = tokio::join!(running, storing);
         let lost = *lost.lock().unwrap_or_else(PoisonError::into_inner);
         if lost > 0 {
-            self.log(&run.id, Level::Warning, &format!("{lost} lines of this log are missing: too many came at once"))
-                .await;
+            self.log(&run.id, RunEvent::LinesMissing { count: lost, too_fast: true }).await;
         }
         report
     }
@@ -320,45 +316,6 @@ fn note_stage(stages: &Stages, event: &Event<'_>, acknowledged: &[String], now: 
 fn published(event: &Event<'_>, epochs: &HashMap<String, i64>) -> Option<(String, i64, Stored)> {
     let Event::Copied { copy, stored, .. } = *event else { return None };
     Some((copy.destination_id.clone(), *epochs.get(&copy.destination_id)?, stored.clone()))
-}
-
-fn in_words(event: &Event<'_>) -> (Level, String) {
-    match event {
-        Event::Started { database } => (Level::Info, format!("backing up {database}")),
-        Event::MayNotFit { destination, last_size, usage, .. } => (
-            Level::Warning,
-            format!(
-                "it may not fit into {destination}: the last backup took {}, and {} are free ({usage})",
-                human(*last_size),
-                human(usage.free().unwrap_or_default())
-            ),
-        ),
-        Event::Silent { database, since, limit } => (
-            Level::Warning,
-            format!(
-                "{database}: the database has given nothing for {}; after {} the dump fails",
-                runner::in_words(*since),
-                runner::in_words(*limit)
-            ),
-        ),
-        Event::Settling { database, destination } => {
-            let words = format!(
-                "{database}: stopping, but this backup was already sent. The run waits for {destination} to tell whether the backup was published"
-            );
-            (Level::Warning, words)
-        }
-        Event::Dumped { database, size } => (Level::Info, format!("dump of {database} complete: {}", human(*size))),
-        Event::Warned { database, warning } => (Level::Warning, format!("{database}: {warning}")),
-        Event::Failed { database, failure } => (Level::Error, format!("{database} is not backed up: {failure}")),
-        Event::DroppedOut { database, place, failure } => {
-            (Level::Error, format!("{database}: {}: {}", place.name, of_copy(failure)))
-        }
-        Event::Copied { database, copy, stored } => {
-            let (name, size) = (&copy.destination, human(stored.sidecar.size.stored));
-            let words = format!("{database} is at {name}: {} ({size}), checked by {}", stored.path, stored.proved);
-            (Level::Info, words)
-        }
-    }
 }
 
 /// What a report comes to by the success contract ([`BackupResult::state`]), and why it is no success.

@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use catalog::Run;
 use domain::outcome::RunStatus;
-use domain::run::{CopiedTo, CopySpec, RunResult};
-use domain::size::human;
+use domain::run::{CopiedTo, CopySpec, RunEvent, RunResult};
 use runner::{Copied, CopyError, CopyEvent};
 use tokio::sync::mpsc;
 
 use super::Active;
 use super::executor::Outcome;
 use super::guard::StillOurs;
-use super::log::Level;
 use crate::app::App;
 use crate::dropbox_clients::{READING, WRITING};
 use crate::failure::{Failure, of_storage};
@@ -31,15 +29,15 @@ impl App {
         let source = self.prepared(active, self.open_destination(destination_id, Patience::Long)).await?;
         let epoch = self.catalog.epoch(to_destination_id).await?;
         let destination = self.prepared(active, self.open_destination(to_destination_id, Patience::Long)).await?;
-        let (from, to) = (source.name(), destination.name());
-        self.log(&run.id, Level::Info, &format!("copying {path} from {from} to {to}")).await;
+        let (from, to) =
+            (self.destination_name(destination_id).await?, self.destination_name(to_destination_id).await?);
+        self.log(&run.id, RunEvent::Copying { path: path.clone(), from, to: to.clone() }).await;
         let signer = Some(&*self.signer);
-        let name = self.catalog.destination(to_destination_id).await?.map_or_else(|| to.clone(), |found| found.name);
         let copy = runner::CopyRequest {
             source: &*source,
             path,
             destination: &*destination,
-            shown_as: (to_destination_id.clone(), name),
+            shown_as: (to_destination_id.clone(), to.clone()),
             checkpoint: None,
             signer,
             cancel: &active.cancel,
@@ -59,17 +57,14 @@ impl App {
         };
         let storing = async {
             while settling.recv().await.is_some() {
-                let words = format!(
-                    "stopping, but the copy was already sent. The run waits for {to} to tell whether it was published"
-                );
-                self.log(&run.id, Level::Warning, &words).await;
+                self.log(&run.id, RunEvent::Settling { database: None, destination: to.clone() }).await;
             }
         };
-        let (words, examined) = match tokio::join!(copying, storing).0 {
+        let (event, examined) = match tokio::join!(copying, storing).0 {
             Ok(Copied::Done { size, proved, examined, .. }) => {
-                (format!("{} copied to {to}, checked by {proved}", human(size)), Some(examined))
+                (RunEvent::CopyDone { destination: to, size, checked_by: proved.to_string() }, Some(examined))
             }
-            Ok(Copied::AlreadyThere) => (format!("{to} holds it already, with the same content"), None),
+            Ok(Copied::AlreadyThere) => (RunEvent::AlreadyThere { destination: to }, None),
             Err(error) => {
                 let (whose, words) = match &error {
                     CopyError::Source(error) => (Some((destination_id, error)), of_storage(error)),
@@ -85,7 +80,7 @@ impl App {
         };
         self.note_working(destination_id, &READING).await;
         self.note_working(to_destination_id, &WRITING).await;
-        self.log(&run.id, Level::Info, &words).await;
+        self.log(&run.id, event).await;
         let examined = match examined {
             Some(examined) => Ok(*examined),
             None => runner::restore::examine(&*destination, path).await,
@@ -96,5 +91,11 @@ impl App {
         }
         let result = RunResult::Copy(CopiedTo { path: path.clone(), destination_id: to_destination_id.clone() });
         Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result), committed: true })
+    }
+
+    /// Returns what users call a destination.
+    async fn destination_name(&self, id: &str) -> Result<String, Failure> {
+        let destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
+        Ok(destination.name)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catalog::{Claim, Run, RunEnd};
 use domain::outcome::RunStatus;
-use domain::run::{RunProgress, RunResult, RunSpec};
+use domain::run::{RunEvent, RunProgress, RunResult, RunSpec};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -13,7 +13,6 @@ use tokio::time::Instant;
 
 use super::abandoned::is_made_up_for;
 use super::live::LiveEvent;
-use super::log::Level;
 use super::unrecorded::Unrecorded;
 use super::watch::Watch;
 use super::{Active, StopReason};
@@ -47,14 +46,6 @@ pub(crate) struct Outcome {
 impl Outcome {
     pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
         Self { state: RunStatus::Failed, error: Some(error.to_string()), result: None, committed: false }
-    }
-}
-
-/// A state as the last line of a log says it.
-fn in_words(state: RunStatus) -> &'static str {
-    match state {
-        RunStatus::SucceededWithWarnings => "succeeded with warnings",
-        state => state.as_str(),
     }
 }
 
@@ -186,11 +177,7 @@ impl App {
         let Outcome { state, error, result, .. } = outcome;
         let error = error.map(|error| redact(&error));
         let result = result.map(|result| result.with_words(&redact));
-        let (level, words) = match &error {
-            Some(error) => (Level::Error, format!("{}: {error}", in_words(state))),
-            None => (Level::Info, in_words(state).to_owned()),
-        };
-        self.log(&run.id, level, &words).await;
+        self.log(&run.id, RunEvent::Ended { state, error: error.clone() }).await;
         let progress = progress(active);
         let stored = if state.is_success() { progress.stored_bytes } else { 0 };
         let end = RunEnd { state, error, result, progress };

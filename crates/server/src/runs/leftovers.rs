@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use catalog::{PageRequest, Run, Source};
 use domain::naming::job_folder;
-use domain::run::{CopySpec, PutInPlaceSpec, RestoreSpec, RunSpec};
+use domain::run::{CopySpec, PutInPlaceSpec, RestoreSpec, RunEvent, RunSpec};
 
-use super::log::Level;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::patience::Patience;
@@ -63,7 +62,7 @@ impl App {
         match tokio::time::timeout(LOOK_TIMEOUT, self.source_of(run)).await {
             Ok(Ok(Some(source))) => {
                 for warning in source.remove_leftovers().await {
-                    self.log(&run.id, Level::Warning, &warning.to_string()).await;
+                    self.log(&run.id, RunEvent::Warning { database: None, warning: warning.listed(&[]) }).await;
                 }
             }
             Ok(Ok(None)) => {}
@@ -74,9 +73,7 @@ impl App {
             match tokio::time::timeout(LOOK_TIMEOUT, self.sweep_destination(&destination_id, &folder)).await {
                 Ok(Ok(left)) => {
                     for name in left {
-                        let words =
-                            format!("{name}, part of an interrupted upload, could not be removed: delete it by hand");
-                        self.log(&run.id, Level::Warning, &words).await;
+                        self.log(&run.id, RunEvent::Leftover { name }).await;
                     }
                 }
                 Ok(Err(error)) => tracing::warn!(run = run.id, %error, "parts of uploads could not be looked for"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::NewLogLine;
+use domain::run::{Level, RunEvent};
 
 use super::Active;
 use super::live::LiveEvent;
@@ -19,40 +20,17 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The same once it is to stop, or the server is: a run says several lines at its end.
 const STOPPED_STORE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How much a line matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Level {
-    Info,
-    Warning,
-    Error,
-}
-
-impl Level {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
 impl App {
-    /// Adds a line to a run's log.
-    pub(crate) async fn log(&self, run_id: &str, level: Level, message: &str) {
-        // Tools say what they like: nothing in it acts on a terminal, or on the lines around it.
-        let mut message = domain::text::lines(&redact(message));
-        if message.len() > LONGEST {
-            let end = (0..=LONGEST).rev().find(|&end| message.is_char_boundary(end)).unwrap_or(0);
-            message.truncate(end);
-            message.push_str(" [cut]");
-        }
-        match level {
+    /// Adds what happened to a run's log.
+    pub(crate) async fn log(&self, run_id: &str, event: RunEvent) {
+        let event = event.with_words(&bounded);
+        let message = in_words(&event);
+        match event.level() {
             Level::Info => tracing::info!(run_id, "{message}"),
             Level::Warning => tracing::warn!(run_id, "{message}"),
             Level::Error => tracing::error!(run_id, "{message}"),
         }
-        let line = Line { level, message, at: self.now() };
+        let line = Line { event, at: self.now() };
         match self.runs.active(run_id) {
             Some(active) => {
                 active.unstored.add(line);
@@ -91,7 +69,7 @@ impl App {
     }
 
     async fn store_line(&self, run_id: &str, line: &Line) -> bool {
-        let new = NewLogLine { level: line.level.as_str(), message: &line.message };
+        let new = NewLogLine { event: &line.event, message: &in_words(&line.event) };
         match self.catalog.add_log_line(run_id, new, line.at).await {
             Ok(_) => self.runs.tell(LiveEvent::Line { run_id: run_id.to_owned() }),
             Err(error) => {
@@ -101,4 +79,20 @@ impl App {
         }
         true
     }
+}
+
+/// Returns an event in the words of the log. Names are bounded and hold no secrets; what a tool said was redacted and cut before.
+fn in_words(event: &RunEvent) -> String {
+    bounded(&event.to_string())
+}
+
+/// Redacts and cuts a text. Tools say what they like: nothing in it acts on a terminal, or on the lines around it.
+fn bounded(text: &str) -> String {
+    let mut text = domain::text::lines(&redact(text));
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(" [cut]");
+    }
+    text
 }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use catalog::{PageRequest, Run};
 use domain::RunState;
 use domain::naming::job_folder;
-use domain::run::{PutInPlaceSpec, RestoreResult, RestoreSpec, RetryOption, RunResult};
-use domain::size::human;
+use domain::run::{PutInPlaceSpec, RestoreResult, RestoreSpec, RetryOption, RunEvent, RunResult};
 use pipeline::keys::Identity;
 use runner::provenance::check_encryption;
 use runner::restore::state_of;
@@ -18,7 +17,6 @@ use super::Active;
 use super::backup::listed;
 use super::executor::Outcome;
 use super::guard::StillOurs;
-use super::log::Level;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::patience::Patience;
@@ -73,7 +71,7 @@ impl App {
         let expected = self.expected_origin(&request).await?;
         self.prepared(active, check_encryption(&*destination, &request.path, expected)).await?;
         let identities = self.identities().await?;
-        self.log(&run.id, Level::Info, &format!("restoring {} into {}", request.path, target.name())).await;
+        self.log(&run.id, RunEvent::Restoring { path: request.path.clone(), target: target.name() }).await;
         let open = OpenRequest { destination: &*destination, path: &request.path, identities };
         let controls = Controls {
             progress: &active.progress,
@@ -85,9 +83,13 @@ impl App {
         match self.restore_telling(run, open, &*target, options(&request), controls).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
-                let words = format!("restored {} into {}. {}", human(size), report.restored.target, report.checks);
-                let level = if report.checks.missing.is_none() { Level::Info } else { Level::Warning };
-                self.log(&run.id, level, &words).await;
+                let event = RunEvent::Restored {
+                    target: report.restored.target.clone(),
+                    size,
+                    checks: report.checks.to_string(),
+                    fully_checked: report.checks.missing.is_none(),
+                };
+                self.log(&run.id, event).await;
                 let mut outcome = self.outcome_of_restore(run, &report.restored).await;
                 if let Some(RunResult::Restore(result)) = &mut outcome.result {
                     result.size = Some(size);
@@ -124,7 +126,7 @@ impl App {
         };
         let storing = async {
             while let Some(event) = events.recv().await {
-                self.log(&run.id, Level::Warning, &event.to_string()).await;
+                self.log(&run.id, event.to_data()).await;
             }
         };
         tokio::join!(restoring, storing).0
@@ -132,9 +134,10 @@ impl App {
 
     async fn carry_out_swap(&self, run: &Run, active: &Active, request: &PutInPlaceSpec) -> Result<Outcome, Failure> {
         let target = self.prepared(active, self.put_in_place_target(request)).await?;
-        self.log(&run.id, Level::Info, &format!("putting {} in place of {}", request.kept, target.name())).await;
+        let (kept, place) = (request.kept.clone(), target.name());
+        self.log(&run.id, RunEvent::PuttingInPlace { kept, target: place }).await;
         let restored = target.put_in_place(&request.kept, &StillOurs::new(self, &run.id, active)).await?;
-        self.log(&run.id, Level::Info, &format!("{} is in its place", restored.target)).await;
+        self.log(&run.id, RunEvent::InPlace { target: restored.target.clone() }).await;
         Ok(self.outcome_of_restore(run, &restored).await)
     }
 
@@ -175,10 +178,10 @@ impl App {
 
     async fn outcome_of_restore(&self, run: &Run, restored: &Restored) -> Outcome {
         for object in restored.failed_objects.iter().take(MAX_OBJECTS) {
-            self.log(&run.id, Level::Error, &in_words(object)).await;
+            self.log(&run.id, RunEvent::NotRestored { object: object.clone() }).await;
         }
         for warning in &restored.warnings {
-            self.log(&run.id, Level::Warning, &warning.to_string()).await;
+            self.log(&run.id, RunEvent::Warning { database: None, warning: warning.listed(&[]) }).await;
         }
         outcome_of(restored)
     }
@@ -191,11 +194,6 @@ impl App {
         }
         Ok(identities)
     }
-}
-
-fn in_words(FailedObject { object, error, cure }: &FailedObject) -> String {
-    let cure = cure.as_ref().map(|cure| format!(". {cure}")).unwrap_or_default();
-    format!("{object} is not restored: {error}{cure}")
 }
 
 /// The outcome of a restore that was put in its place.

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use catalog::Due;
+use domain::run::RunEvent;
 use domain::schedule::Schedule;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::live::LiveEvent;
-use super::log::Level;
 use crate::app::App;
 
 /// How often the schedules are looked at, at least.
@@ -115,8 +115,7 @@ impl App {
                 tracing::warn!(job = due.name, %slot, ?next, "the slot had fired before the clock was set back: not run again");
             }
             Some(Err(in_the_way)) => {
-                let words = format!("the scheduled run of {slot} was left out, because this one had not ended");
-                self.log(&in_the_way.id, Level::Warning, &words).await;
+                self.log(&in_the_way.id, RunEvent::SlotLeftOut { slot }).await;
             }
         }
         Ok(())

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use domain::run::RunEvent;
 use jiff::Timestamp;
-
-use super::log::Level;
 
 /// Maximum lines that wait; further ones are counted.
 const MAX_WAITING: usize = 1000;
@@ -13,8 +12,7 @@ const MAX_WAITING: usize = 1000;
 /// A line that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
-    pub(super) level: Level,
-    pub(super) message: String,
+    pub(super) event: RunEvent,
     pub(super) at: Timestamp,
 }
 
@@ -67,12 +65,8 @@ impl Unstored {
 
     fn next(&self) -> Option<Line> {
         let left_out = || {
-            let message = format!(
-                "{} lines are missing here: the metadata database could not be reached, and no more than {MAX_WAITING} are kept meanwhile. \
-                 They are in the server's own log",
-                self.left_out
-            );
-            self.last.map(|at| Line { level: Level::Warning, message, at })
+            let event = RunEvent::LinesMissing { count: self.left_out, too_fast: false };
+            self.last.map(|at| Line { event, at })
         };
         self.lines.front().cloned().or_else(left_out)
     }
@@ -91,7 +85,7 @@ mod tests {
 
     fn line(number: usize) -> Line {
         let at = Timestamp::from_second(i64::try_from(number).unwrap()).unwrap();
-        Line { level: Level::Info, message: number.to_string(), at }
+        Line { event: RunEvent::Started { database: number.to_string() }, at }
     }
 
     #[test]
@@ -105,7 +99,7 @@ mod tests {
             unstored.stored();
         }
         let told = unstored.next().unwrap();
-        assert!(told.message.starts_with("7 lines are missing") && told.level == Level::Warning, "{told:?}");
+        assert_eq!(told.event, RunEvent::LinesMissing { count: 7, too_fast: false });
         assert_eq!(told.at, line(MAX_WAITING + 6).at);
         unstored.stored();
         assert_eq!(unstored.next(), None);

@@ -31,7 +31,7 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     let path = first_path(&run);
     assert!(path.starts_with("shop nightly/backup_2026-01-15T12-00-00") && path.ends_with(".db.zst.age"), "{path}");
     let log = anna.log_of(&id(&run)).await;
-    assert!(log.contains("checked by") && log.ends_with("succeeded"), "{log}");
+    assert!(log.contains("checked by") && log.ends_with("Succeeded"), "{log}");
 
     let listed = anna.get(&format!("/api/destinations/{dropbox}/backups?job=shop%20nightly")).await.expect(200);
     assert_eq!((&listed["items"][0]["path"], &listed["items"][0]["encrypted"]), (&json!(path), &json!(true)));

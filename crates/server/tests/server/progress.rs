@@ -59,6 +59,11 @@ async fn a_destination_that_drops_out_is_told_at_once_and_counts_no_more() {
     assert!(!offsite["error"].as_str().unwrap().is_empty() && disk["error"].is_null(), "{ended}");
     assert_eq!(disk["acknowledgedBytes"], ended["storedBytes"]);
     assert_eq!(ended["sentBytes"], ended["storedBytes"], "what dropped out holds nothing up");
+    let lines = anna.get(&format!("/api/runs/{run}/log")).await.expect(200);
+    let dropped =
+        lines["items"].as_array().unwrap().iter().find(|line| line["event"]["event"] == "droppedOut").unwrap();
+    let words = format!("shop: Offsite: {}", dropped["event"]["error"].as_str().unwrap());
+    assert_eq!((&dropped["level"], &dropped["message"]), (&json!("error"), &json!(words)), "the words are the event's");
     let log = anna.log_of(&run).await;
     assert!(log.contains("shop: Offsite: ") && log.matches("Offsite: ").count() <= 2, "{log}");
 }

@@ -10,7 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use catalog::{LogLine, Run, RunFilter};
 use domain::outcome::RunStatus;
-use domain::run::{Cause, DestinationProgress, RunKind, RunResult};
+use domain::run::{Cause, DestinationProgress, RunEvent, RunKind, RunResult};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -80,7 +80,12 @@ pub(crate) struct LogLineInfo {
     at: Time,
     /// `info`, `warning` or `error`.
     level: String,
+    /// What happened, in words.
     message: String,
+    /// The same as data; absent in lines of earlier versions. Later versions have further kinds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<RunEvent>)]
+    event: Option<Value>,
 }
 
 /// Which runs.
@@ -145,7 +150,7 @@ impl From<Run> for RunInfo {
 
 impl From<LogLine> for LogLineInfo {
     fn from(line: LogLine) -> Self {
-        Self { number: line.number, at: line.at.into(), level: line.level, message: line.message }
+        Self { number: line.number, at: line.at.into(), level: line.level, message: line.message, event: line.event }
     }
 }
 
