@@ -1973,7 +1973,9 @@ export interface components {
              * @enum {string}
              */
             level: "info" | "warning" | "error";
+            /** @description What happened, in words. */
             message: string;
+            event?: components["schemas"]["RunEvent"] | null;
         };
         /** @description A copy that is missing. */
         MissingCopy: {
@@ -2205,6 +2207,244 @@ export interface components {
             createdAt: components["schemas"]["Time"];
             startedAt?: components["schemas"]["Time"] | null;
             finishedAt?: components["schemas"]["Time"] | null;
+        };
+        /** @description Something that happened during a run. Reading an event of an unknown kind is an error. */
+        RunEvent: {
+            /** @enum {string} */
+            event: "notEncrypted";
+        } | {
+            /** @description The destination's name. */
+            destination: string;
+            /** @description Why, and what to do. */
+            error: string;
+            /** @enum {string} */
+            event: "unreachable";
+        } | {
+            /** @description Its name. */
+            database: string;
+            /** @enum {string} */
+            event: "started";
+        } | {
+            /** @description The database's name; absent for a restore. */
+            database?: string | null;
+            /**
+             * Format: int64
+             * @description For how long.
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description After how long the run fails.
+             */
+            limit: number;
+            /** @enum {string} */
+            event: "silent";
+        } | {
+            /** @description The database's name. */
+            database: string;
+            /** @description The destination's name. */
+            destination: string;
+            /**
+             * Format: int64
+             * @description Bytes of the last backup.
+             */
+            lastSize: number;
+            /**
+             * Format: int64
+             * @description Bytes in use.
+             */
+            used: number;
+            /**
+             * Format: int64
+             * @description Bytes there are; absent without a limit.
+             */
+            allowed?: number | null;
+            /**
+             * Format: int64
+             * @description Bytes left; absent without a limit.
+             */
+            free?: number | null;
+            /** @enum {string} */
+            event: "mayNotFit";
+        } | {
+            /** @description The database's name. */
+            database: string;
+            /**
+             * Format: int64
+             * @description Bytes of the dump.
+             */
+            size: number;
+            /** @enum {string} */
+            event: "dumped";
+        } | {
+            /** @description The database's name, if it concerns one. */
+            database?: string | null;
+            /** @description What it is. */
+            warning: components["schemas"]["ListedWarning"];
+            /** @enum {string} */
+            event: "warning";
+        } | {
+            /** @description The database's name. */
+            database: string;
+            /** @description Why, and what to do. */
+            error: string;
+            /** @enum {string} */
+            event: "failed";
+        } | {
+            /** @description The database's name. */
+            database: string;
+            /** @description The destination's name. */
+            destination: string;
+            /** @description Why, and what to do. */
+            error: string;
+            /** @enum {string} */
+            event: "droppedOut";
+        } | {
+            /** @description The database's name; absent for the copy of a stored backup. */
+            database?: string | null;
+            /** @description The destination's name. */
+            destination: string;
+            /** @enum {string} */
+            event: "settling";
+        } | {
+            /** @description The database's name. */
+            database: string;
+            /** @description The destination's name. */
+            destination: string;
+            /** @description The file, in the destination's folder. */
+            path: string;
+            /** @description The backup's id. */
+            id: string;
+            /** @description Sizes in bytes. */
+            size: components["schemas"]["Size"];
+            /** @description Digests, by algorithm, in lower-case hexadecimal. */
+            checksum: {
+                [key: string]: string;
+            };
+            /** @description How it was checked, in words. */
+            checkedBy: string;
+            /** @enum {string} */
+            event: "copied";
+        } | {
+            /** @description The backup. */
+            path: string;
+            /** @description The address of the target. */
+            target: string;
+            /** @enum {string} */
+            event: "restoring";
+        } | {
+            /**
+             * Format: int64
+             * @description For how many seconds.
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description After how many seconds the run stops waiting for it.
+             */
+            limit: number;
+            /** @enum {string} */
+            event: "committing";
+        } | {
+            /** @enum {string} */
+            event: "tooLateToCancel";
+        } | {
+            /** @description The address of the database that is in its place. */
+            target: string;
+            /**
+             * Format: int64
+             * @description Bytes of the dump.
+             */
+            size: number;
+            /** @description What the backup was checked with, in words. */
+            checks: string;
+            /** @description Whether every check could be made. */
+            fullyChecked: boolean;
+            /** @enum {string} */
+            event: "restored";
+        } | {
+            /** @description Which one, and why. */
+            object: components["schemas"]["FailedObject"];
+            /** @enum {string} */
+            event: "notRestored";
+        } | {
+            /** @description Its passing name. */
+            kept: string;
+            /** @description The address of the database that it replaces. */
+            target: string;
+            /** @enum {string} */
+            event: "puttingInPlace";
+        } | {
+            /** @description Its address. */
+            target: string;
+            /** @enum {string} */
+            event: "inPlace";
+        } | {
+            /** @description The backup. */
+            path: string;
+            /** @description The destination that it is read from. */
+            from: string;
+            /** @description The destination that it goes to. */
+            to: string;
+            /** @enum {string} */
+            event: "copying";
+        } | {
+            /** @description The destination's name. */
+            destination: string;
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            size: number;
+            /** @description How it was checked, in words. */
+            checkedBy: string;
+            /** @enum {string} */
+            event: "copyDone";
+        } | {
+            /** @description The destination's name. */
+            destination: string;
+            /** @enum {string} */
+            event: "alreadyThere";
+        } | {
+            /** @description The file. */
+            name: string;
+            /** @enum {string} */
+            event: "leftover";
+        } | {
+            /** @description The interrupted run's id. */
+            runId: string;
+            /** @enum {string} */
+            event: "begunAgain";
+        } | {
+            /**
+             * Format: date-time
+             * @description When it was due.
+             */
+            slot: string;
+            /** @enum {string} */
+            event: "slotLeftOut";
+        } | {
+            /**
+             * Format: int64
+             * @description How many lines are missing.
+             */
+            count: number;
+            /** @description Whether they came at once; otherwise the metadata database could not be reached. */
+            tooFast: boolean;
+            /** @enum {string} */
+            event: "linesMissing";
+        } | {
+            /** @description The final state. */
+            state: components["schemas"]["RunStatus"];
+            /** @enum {string} */
+            event: "settled";
+        } | {
+            /** @description The final state. */
+            state: components["schemas"]["RunStatus"];
+            /** @description Why it is no success. */
+            error?: string | null;
+            /** @enum {string} */
+            event: "ended";
         };
         /**
          * @description What kind of work a run is.
