@@ -94,8 +94,14 @@ impl Connection {
         let running = self.socket.drive(self.client.batch_execute(sql));
         // One that is given up leaves the session busy: its end cancels the statement.
         let done = query::within(limit, async { Ok(running.await) }).await?;
+        let done = done.map_err(|error| failure(&error));
+        if let Err(QueryError::Sql(_)) = done {
+            // PostgreSQL tells an error before it lets go of the statement's locks: only the next answer tells that it has.
+            let released = self.socket.drive(self.client.batch_execute(""));
+            let _ = query::within(QUESTION_TIMEOUT, async { Ok(released.await) }).await;
+        }
         self.is_busy = false;
-        done.map_err(|error| failure(&error))
+        done
     }
 
     /// Runs a statement of a moment, and returns the first field of its first row as text.
