@@ -55,7 +55,7 @@ web: web/node_modules
 
 # What a person does in the web UI, in a real browser; its pictures are in web/artifacts.
 stories: web
-	cargo build --package dbackup --package dropbox-emulator
+	cargo build --workspace --bins
 	cd web && npm run --silent stories
 
 web/node_modules: web/package.json web/package-lock.json

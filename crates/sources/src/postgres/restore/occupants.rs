@@ -18,6 +18,12 @@ impl Target {
         Error::failed(what, users_in_words(names, verb, &users)).cure(cure)
     }
 
+    /// Returns whether a prepared transaction holds one of the databases: it does not go away by waiting.
+    pub(super) async fn are_held(&self, names: &[&str]) -> bool {
+        let sql = format!("SELECT 1 FROM pg_catalog.pg_prepared_xacts WHERE database IN ({}) LIMIT 1", literals(names));
+        execute(&self.source, &sql).await.is_ok_and(|rows| !rows.is_empty())
+    }
+
     /// Returns the sessions that hold a lock on one of the databases as a whole: the database, and who it is.
     async fn holders(&self, names: &[&str]) -> Result<Vec<(String, String)>, Error> {
         let sql = format!(

@@ -206,7 +206,7 @@ impl Target {
             let Err(error) = change::once(&self.source, sql, happened, guard).await else { break };
             let is_in_the_way = error.sqlstate().is_some_and(|code| IN_THE_WAY.contains(&code));
             match error {
-                _ if is_in_the_way && tries_left == 0 => {
+                _ if is_in_the_way && (tries_left == 0 || self.are_held(names).await) => {
                     return Err(self.in_the_way(doing(&self.source, sql), names).await);
                 }
                 QueryError::Unconfirmed if tries_left > 0 => {}
