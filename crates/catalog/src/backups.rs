@@ -13,7 +13,6 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::new_id;
 use crate::sql::{self, Transaction, values};
-use crate::token::hex;
 use crate::values::json;
 
 /// Hashes in lower-case hexadecimal, by algorithm.
@@ -135,7 +134,7 @@ fn identity(sidecar: &Sidecar) -> String {
         hasher.update((part.len() as u64).to_le_bytes());
         hasher.update(part.as_bytes());
     }
-    hex(&hasher.finalize())
+    base16ct::lower::encode_string(&hasher.finalize())
 }
 
 /// PostgreSQL's TEXT holds no NUL, which JSON can.

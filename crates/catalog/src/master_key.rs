@@ -4,7 +4,6 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 
 use crate::error::Error;
-use crate::token::hex;
 
 const LENGTH: usize = 32;
 
@@ -27,13 +26,11 @@ impl MasterKey {
                 digits.chars().count()
             ))
         };
-        if digits.len() != 2 * LENGTH || !digits.is_ascii() {
+        if digits.len() != 2 * LENGTH {
             return Err(refuse());
         }
         let mut secret = [0; LENGTH];
-        for (byte, pair) in secret.iter_mut().zip(0..LENGTH) {
-            *byte = u8::from_str_radix(&digits[2 * pair..2 * pair + 2], 16).map_err(|_| refuse())?;
-        }
+        base16ct::mixed::decode(digits, &mut secret).map_err(|_| refuse())?;
         Self::of(secret)
     }
 
@@ -48,7 +45,7 @@ impl MasterKey {
     }
 
     fn of(secret: [u8; LENGTH]) -> Result<Self, Error> {
-        let id = hex(&derive(&secret, "dbackup key id")?[..4]);
+        let id = base16ct::lower::encode_string(&derive(&secret, "dbackup key id")?[..4]);
         Ok(Self { secret: SecretBox::new(Box::new(secret)), id })
     }
 
@@ -69,7 +66,7 @@ impl MasterKey {
 
     /// What is written to a file.
     pub(crate) fn digits(&self) -> SecretString {
-        hex(self.secret.expose_secret()).into()
+        base16ct::lower::encode_string(self.secret.expose_secret()).into()
     }
 }
 

@@ -37,11 +37,6 @@ impl Token {
 
     /// What is stored of it: SHA-256, hexadecimal. Looking it up tells nothing about other tokens.
     pub fn hash(&self) -> String {
-        hex(&Sha256::digest(self.expose().as_bytes()))
+        base16ct::lower::encode_string(&Sha256::digest(self.expose().as_bytes()))
     }
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,13 +10,13 @@ use domain::access::{Permission, Role};
 use server::Retention;
 use url::Url;
 
+/// Version, and the commit that a release was built from: see `build.rs`.
+const VERSION: &str = env!("DBACKUP_VERSION");
+
 /// Backs up databases to Dropbox and folders, encrypted, in one pass, and restores them.
-///
-/// Dropbox is reached with DROPBOX_APP_KEY, DROPBOX_REFRESH_TOKEN and, if the app needs it, DROPBOX_APP_SECRET; dbackup dropbox
-/// login gets the refresh token. DROPBOX_BANDWIDTH (10MiB per second), DROPBOX_PARALLELISM (32 connections) and DROPBOX_MEMORY
-/// (128MiB per transfer) bound what a transfer takes. Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.
+// `command.rs` has the groups and examples that --help shows.
 #[derive(Debug, Parser)]
-#[command(name = "dbackup", version, max_term_width = 100)]
+#[command(name = "dbackup", version = VERSION, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -49,7 +49,13 @@ pub(crate) enum Command {
     /// Check that the server is ready, for container health checks
     #[command(long_about = HEALTH)]
     Health(ListenArguments),
-    /// The server's sources. This and the next eight talk to a server: DBACKUP_URL (http://localhost:3000), DBACKUP_TOKEN
+    /// Say whether everything is backed up; exits with 1 if something needs attention, for cron and monitoring
+    Status {
+        /// One JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// The server's sources
     Sources {
         #[command(subcommand)]
         command: ResourceCommand,
@@ -94,6 +100,16 @@ pub(crate) enum Command {
     Admin {
         #[command(subcommand)]
         command: AdminCommand,
+    },
+    /// Print what a shell needs to complete commands, options and names: source <(dbackup completions bash)
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// Write manual pages
+    Man {
+        /// Folder that they are written to; it is created
+        folder: PathBuf,
     },
     /// Show the main job at work, with a sample database and a Dropbox emulator: a server to click through, no account needed
     Demo(DemoArguments),
@@ -171,6 +187,27 @@ pub(crate) enum JobCommand {
         #[arg(long)]
         follow: bool,
     },
+    /// Pause one: it does not run by its schedule until it is resumed
+    Pause {
+        /// Its name or id
+        name: String,
+    },
+    /// Resume one that is paused
+    Resume {
+        /// Its name or id
+        name: String,
+    },
+}
+
+/// A shell that commands can be completed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Shell {
+    /// Bash
+    Bash,
+    /// Fish
+    Fish,
+    /// Zsh
+    Zsh,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@
 //! an exit code: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.
 
 mod cli;
+mod command;
 mod commands;
 mod environment;
 mod failure;
@@ -12,14 +13,16 @@ mod signals;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::FromArgMatches;
+use clap_complete::CompleteEnv;
 
 use crate::cli::{AdminCommand, Cli, Command, DropboxCommand, KeyCommand};
 use crate::failure::{Failure, Outcome};
 use crate::remote::Kind;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    CompleteEnv::with_factory(command::command).var(commands::completions::VARIABLE).complete();
+    let cli = Cli::from_arg_matches(&command::command().get_matches()).unwrap_or_else(|error| error.exit());
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(Err(Failure::failed(format!("could not start: {error}")))),
@@ -45,6 +48,9 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Dropbox { command: DropboxCommand::Logout } => commands::dropbox::logout().await,
         Command::Serve(arguments) => commands::serve::run(*arguments).await,
         Command::Health(arguments) => commands::health::run(arguments).await,
+        Command::Status { json } => commands::status::run(json).await,
+        Command::Completions { shell } => commands::completions::run(shell),
+        Command::Man { folder } => commands::man::run(&folder),
         Command::Sources { command } => commands::resources::run(Kind::Source, command).await,
         Command::Destinations { command } => commands::backups::run_destinations(command).await,
         Command::Backups { command } => commands::backups::run(command).await,

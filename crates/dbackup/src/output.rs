@@ -3,6 +3,7 @@
 mod live;
 mod progress;
 mod remarks;
+mod table;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +15,7 @@ use serde_json::Value;
 use crate::failure::Failure;
 
 pub(crate) use progress::{Direction, ProgressDisplay, RemoteProgress};
+pub(crate) use table::{Table, moment};
 
 /// The first error of standard output.
 static FAILURE: Mutex<Option<std::io::Error>> = Mutex::new(None);

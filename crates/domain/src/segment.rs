@@ -23,7 +23,7 @@ pub fn encode(name: &str, max_bytes: usize) -> String {
         return encoded;
     }
     let digest = Sha256::digest(name.as_bytes());
-    let suffix = digest[..4].iter().fold(CUT.to_owned(), |text, byte| text + &format!("{byte:02x}"));
+    let suffix = format!("{CUT}{}", base16ct::lower::encode_string(&digest[..4]));
     let mut end = max_bytes - suffix.len();
     while !encoded.is_char_boundary(end) || splits_percent_code(&encoded, end) {
         end -= 1;

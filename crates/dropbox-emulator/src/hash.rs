@@ -2,8 +2,6 @@
 //!
 //! Source: <https://www.dropbox.com/developers/reference/content-hash>. The hash of nothing is the SHA-256 of nothing.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest as _, Sha256};
@@ -13,15 +11,11 @@ pub(crate) const BLOCK: u64 = 4 * 1024 * 1024;
 
 /// Lower-case hexadecimal digits.
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    base16ct::lower::encode_string(bytes)
 }
 
 fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+    base16ct::lower::decode_vec(text).ok()
 }
 
 /// A content hash in the making: the digests of whole blocks, and the block under way.

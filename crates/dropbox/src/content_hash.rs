@@ -22,7 +22,7 @@ pub(crate) fn join<'a>(digests: impl IntoIterator<Item = &'a BlockDigest>) -> St
 }
 
 pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(bytes)
 }
 
 /// Computes the hash of a stream as it passes.
@@ -75,7 +75,7 @@ mod tests {
     /// The vectors are computed here from the definition, block by block.
     fn by_definition(data: &[u8]) -> String {
         let digests: Vec<u8> = data.chunks(BLOCK_SIZE).flat_map(|block| Sha256::digest(block).to_vec()).collect();
-        Sha256::digest(digests).iter().map(|byte| format!("{byte:02x}")).collect()
+        base16ct::lower::encode_string(&Sha256::digest(digests))
     }
 
     #[test]

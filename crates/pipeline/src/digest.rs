@@ -27,6 +27,6 @@ impl Digester {
 
     /// What passed.
     pub fn finish(self) -> Digested {
-        Digested { size: self.size, sha256: self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect() }
+        Digested { size: self.size, sha256: base16ct::lower::encode_string(&self.hash.finalize()) }
     }
 }

@@ -52,7 +52,7 @@ impl Signer {
     pub fn generate() -> Result<String, UnusableKey> {
         let mut seed = [0; 32];
         aws_lc_rs::rand::SecureRandom::fill(&SystemRandom::new(), &mut seed).map_err(|_| UnusableKey)?;
-        Ok(hex(&seed))
+        Ok(base16ct::lower::encode_string(&seed))
     }
 
     /// Takes a key that [`Self::generate`] has drawn.
@@ -60,9 +60,9 @@ impl Signer {
     /// # Errors
     /// If it is none.
     pub fn new(key: &str) -> Result<Self, UnusableKey> {
-        let seed = bytes(key).ok_or(UnusableKey)?;
+        let seed = base16ct::lower::decode_vec(key).map_err(|_| UnusableKey)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| UnusableKey)?;
-        let public = format!("{ALGORITHM}:{}", hex(pair.public_key().as_ref()));
+        let public = format!("{ALGORITHM}:{}", base16ct::lower::encode_string(pair.public_key().as_ref()));
         Ok(Self { pair, public })
     }
 
@@ -79,7 +79,7 @@ impl Signer {
         sidecar.signature = None;
         let value = serde_json::to_value(&*sidecar)?;
         let text = value.as_object().map(canonical).unwrap_or_default();
-        let signature = hex(self.pair.sign(text.as_bytes()).as_ref());
+        let signature = base16ct::lower::encode_string(self.pair.sign(text.as_bytes()).as_ref());
         sidecar.signature = Some(Signature { key: self.public.clone(), value: signature });
         Ok(())
     }
@@ -91,8 +91,11 @@ pub(crate) fn check(content: &[u8]) -> SignatureState {
     let Some(signature) = sidecar.get("signature") else { return SignatureState::Unsigned };
     let member = |name: &str| signature.get(name).and_then(Value::as_str);
     let (Some(key), Some(value)) = (member("key"), member("value")) else { return SignatureState::Wrong };
-    let public = key.strip_prefix(ALGORITHM).and_then(|key| key.strip_prefix(':')).and_then(bytes);
-    let (Some(public), Some(value)) = (public, bytes(value)) else { return SignatureState::Wrong };
+    let decoded = |text: &str| base16ct::lower::decode_vec(text).ok();
+    let public = key.strip_prefix(ALGORITHM).and_then(|key| key.strip_prefix(':')).and_then(decoded);
+    let (Some(public), Some(value)) = (public, decoded(value)) else {
+        return SignatureState::Wrong;
+    };
     let verified = UnparsedPublicKey::new(&ED25519, public).verify(canonical(&sidecar).as_bytes(), &value);
     match verified {
         Ok(()) => SignatureState::SignedBy(key.to_owned()),
@@ -137,17 +140,6 @@ fn write_object<'a>(text: &mut String, members: impl Iterator<Item = (&'a String
         write(text, value);
     }
     text.push('}');
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn bytes(hex: &str) -> Option<Vec<u8>> {
-    if !hex.len().is_multiple_of(2) || !hex.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')) {
-        return None;
-    }
-    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]

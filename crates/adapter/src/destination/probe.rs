@@ -15,7 +15,7 @@ const SIZE: usize = 1024;
 pub async fn write_read_delete(destination: &dyn Destination, steps: &mut Steps<'_>) {
     let mut content = [0; SIZE];
     let random = getrandom::fill(&mut content).map_err(|error| Error::failed("no randomness", error));
-    let name: String = content[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = base16ct::lower::encode_string(&content[..8]);
     let path = format!("{PARTIAL_PREFIX}test-{name}");
     let content = Bytes::copy_from_slice(&content);
     let written = steps

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::resources::{self, pretty, text};
 use crate::cli::{BackupsCommand, BackupsListArguments, DestinationCommand};
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::output::{self, Table};
 use crate::remote::{Kind, Server};
 
 /// Maximum number of backups in one answer.
@@ -81,6 +81,7 @@ async fn list(server: &Server, arguments: &BackupsListArguments) -> Result<(), F
         filters.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
     let mut left = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     let mut cursor: Option<String> = None;
+    let mut table = Table::new(["TIME (UTC)", "DESTINATION", ">SIZE", "STATE", "PATH"]);
     loop {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(&filters).append_pair("limit", &left.min(PAGE).to_string());
@@ -90,25 +91,21 @@ async fn list(server: &Server, arguments: &BackupsListArguments) -> Result<(), F
         let page = server.get(&format!("/api/backups?{}", query.finish())).await?;
         let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         for item in items {
-            if arguments.json { output::json(item) } else { output::line(&line_of(item)) }
+            if arguments.json { output::json(item) } else { table.add(row(item)) }
         }
         left = left.saturating_sub(items.len());
         cursor = page["nextCursor"].as_str().map(str::to_owned);
         if left == 0 || cursor.is_none() {
+            table.print();
             return Ok(());
         }
     }
 }
 
-fn line_of(backup: &Value) -> String {
+fn row(backup: &Value) -> [String; 5] {
     let size = domain::size::human(backup["size"].as_u64().unwrap_or_default());
-    let state = if backup["state"] == "present" { String::new() } else { format!("  {}", text(&backup["state"])) };
-    format!(
-        "{}  {}  {}  {size}{state}",
-        text(&backup["time"]),
-        output::printable(&text(&backup["destination"])),
-        output::printable(&text(&backup["path"])),
-    )
+    let destination = text(&backup["destination"]);
+    [output::moment(&backup["time"]), destination, size, text(&backup["state"]), text(&backup["path"])]
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::delete::confirmed;
 use super::runs::{follow, outcome};
 use crate::cli::{JobCommand, ResourceCommand};
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::output::{self, Table};
 use crate::remote::{Adapters, Configuration, Kind, Server, for_server, resolve};
 
 /// No configuration is larger.
@@ -31,6 +31,8 @@ pub(crate) async fn run(kind: Kind, command: ResourceCommand) -> Result<Outcome,
 pub(crate) async fn run_jobs(command: JobCommand) -> Result<Outcome, Failure> {
     let (name, follows) = match command {
         JobCommand::Resource(command) => return run(Kind::Job, command).await,
+        JobCommand::Pause { name } => return enable(&name, false).await,
+        JobCommand::Resume { name } => return enable(&name, true).await,
         JobCommand::Run { name, follow } => (name, follow),
     };
     let server = Server::of_environment()?;
@@ -41,33 +43,65 @@ pub(crate) async fn run_jobs(command: JobCommand) -> Result<Outcome, Failure> {
     if follows { Ok(outcome(&follow(&server, &id).await?)) } else { Ok(Outcome::Succeeded) }
 }
 
+/// Resumes a job, or pauses it.
+async fn enable(name: &str, enabled: bool) -> Result<Outcome, Failure> {
+    let server = Server::of_environment()?;
+    let job = server.find(Kind::Job, name).await?;
+    let path = format!("/api/jobs/{}", text(&job["id"]));
+    let job = server.ask(Method::PATCH, &path, Some(&json!({"enabled": enabled}))).await?;
+    let name = output::printable(&text(&job["name"]));
+    output::note(&match (enabled, output::moment(&job["nextRunAt"])) {
+        (false, _) => format!("Paused {name}. It does not run by its schedule until it is resumed."),
+        (true, next) if next.is_empty() => format!("Resumed {name}. It has no schedule: run it with dbackup jobs run."),
+        (true, next) => format!("Resumed {name}. Next run: {next} UTC."),
+    });
+    Ok(Outcome::Succeeded)
+}
+
 async fn list(server: &Server, kind: Kind, as_json: bool) -> Result<(), Failure> {
-    for item in server.list(&format!("/api/{}", kind.plural())).await? {
-        if as_json {
-            output::json(&item);
-        } else {
-            output::line(&format!(
-                "{}  {}  {}",
-                text(&item["id"]),
-                output::printable(&text(&item["name"])),
-                summary(kind, &item)
-            ));
-        }
+    let items = server.list(&format!("/api/{}", kind.plural())).await?;
+    if as_json {
+        items.iter().for_each(output::json);
+    } else {
+        print_list(kind, &items);
     }
     Ok(())
 }
 
-fn summary(kind: Kind, item: &Value) -> String {
+fn print_list(kind: Kind, items: &[Value]) {
     match kind {
-        Kind::Source => text(&item["settings"]["type"]),
-        Kind::Destination => format!("{} ({})", text(&item["address"]), text(&item["authorization"]["status"])),
-        Kind::Profile => item["recipients"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", "),
-        Kind::Job => {
-            let last = item["lastRun"]["state"].as_str().unwrap_or("has not run yet");
-            let next = item["nextRunAt"].as_str().map(|next| format!(", next {next}")).unwrap_or_default();
-            format!("{last}{next}")
-        }
+        Kind::Source => print(["NAME", "TYPE", "ADDRESS", "ID"], items, |source| {
+            [text(&source["name"]), text(&source["settings"]["type"]), text(&source["address"]), text(&source["id"])]
+        }),
+        Kind::Destination => print(["NAME", "TYPE", "ADDRESS", "AUTHORIZATION", "ID"], items, |destination| {
+            let authorization = text(&destination["authorization"]["status"]).replace('_', " ");
+            let kind = text(&destination["settings"]["type"]);
+            [text(&destination["name"]), kind, text(&destination["address"]), authorization, text(&destination["id"])]
+        }),
+        Kind::Profile => print(["NAME", "RECIPIENTS", "ID"], items, |profile| {
+            let recipients = profile["recipients"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+            [text(&profile["name"]), recipients.join(", "), text(&profile["id"])]
+        }),
+        Kind::Job => print(["NAME", "LAST RUN", "STATE", "NEXT RUN (UTC)", "ID"], items, |job| {
+            let last = &job["lastRun"];
+            let next = match job["enabled"].as_bool() {
+                Some(false) => "paused".to_owned(),
+                _ => output::moment(&job["nextRunAt"]),
+            };
+            let last_state = if last.is_null() { "never ran".to_owned() } else { text(&last["state"]) };
+            [text(&job["name"]), output::moment(&last["createdAt"]), last_state, next, text(&job["id"])]
+        }),
     }
+}
+
+fn print<const COLUMNS: usize>(
+    heads: [&'static str; COLUMNS],
+    items: &[Value],
+    cells: impl Fn(&Value) -> [String; COLUMNS],
+) {
+    let mut table = Table::new(heads);
+    items.iter().for_each(|item| table.add(cells(item)));
+    table.print();
 }
 
 async fn create(server: &Server, kind: Kind, file: &Path) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::resources::{pretty, text};
 use crate::cli::RunCommand;
 use crate::failure::{Failure, Outcome};
-use crate::output::{self, Direction, RemoteProgress};
+use crate::output::{self, Direction, RemoteProgress, Table};
 use crate::remote::{Kind, Server};
 
 pub(crate) async fn run(command: RunCommand) -> Result<Outcome, Failure> {
@@ -31,22 +31,24 @@ async fn list(server: &Server, job: Option<&str>, limit: u16, as_json: bool) -> 
         None => String::new(),
     };
     let page = server.get(&format!("/api/runs?limit={limit}{job}")).await?;
-    for run in page["items"].as_array().into_iter().flatten() {
-        if as_json {
-            output::json(run);
-        } else {
-            let error =
-                run["error"].as_str().map(|error| format!(": {}", output::printable(error))).unwrap_or_default();
-            let title = text(&run["title"]);
-            output::line(&format!(
-                "{}  {}  {}  {}{error}",
-                text(&run["id"]),
-                text(&run["createdAt"]),
-                output::printable(&title),
-                text(&run["state"])
-            ));
-        }
+    let runs = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if as_json {
+        runs.iter().for_each(output::json);
+        return Ok(());
     }
+    let mut table = Table::new(["CREATED (UTC)", "KIND", "STATE", "ID", "TITLE"]);
+    for run in runs {
+        let error = run["error"].as_str().map(|error| format!(": {error}")).unwrap_or_default();
+        let title = format!("{}{error}", text(&run["title"]));
+        table.add([
+            output::moment(&run["createdAt"]),
+            text(&run["kind"]),
+            text(&run["state"]),
+            text(&run["id"]),
+            title,
+        ]);
+    }
+    table.print();
     Ok(())
 }
 

@@ -66,13 +66,31 @@ fn a_configuration_is_applied_run_followed_and_exported() {
     assert!(ran.stderr.contains("checked by") && ran.stderr.contains("Succeeded"), "{}", ran.stderr);
     assert_eq!(world.stored().len(), 2, "{:?}", world.stored());
     let listed = remote(&["runs", "list", "--job", "shop nightly"]).succeeded();
-    assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);
+    assert_eq!(listed.stdout.lines().count(), 3, "a heading and two runs: {}", listed.stdout);
+    assert_eq!(remote(&["status"]).succeeded().stdout.trim(), "The one job is fine.");
+    remote(&["jobs", "pause", "shop nightly"]).succeeded();
+    let jobs = remote(&["jobs", "list"]).succeeded().stdout;
+    let lines: Vec<&str> = jobs.lines().collect();
+    assert!(
+        lines[0].starts_with("NAME ") && lines[1].starts_with("shop nightly ") && lines[1].contains("paused"),
+        "{jobs}"
+    );
+    let resumed = remote(&["jobs", "resume", "shop nightly"]).succeeded();
+    assert!(resumed.stderr.contains("Next run: "), "{}", resumed.stderr);
+    // A shell asks for what can be typed, with the names that the server knows.
+    let script = remote(&["completions", "bash"]).succeeded().stdout;
+    assert!(script.contains("DBACKUP_COMPLETE"), "{script}");
+    let mut completed = server.remote(&world, &["--", "dbackup", "jobs", "run", ""]);
+    completed.env("DBACKUP_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "3").env("_CLAP_COMPLETE_COMP_TYPE", "9");
+    completed.env("_CLAP_COMPLETE_SPACE", "true").env("_CLAP_IFS", "\n");
+    let completed = Ran::of(&mut completed).succeeded().stdout;
+    assert!(completed.contains("shop nightly"), "{completed}");
     let followed = remote(&["runs", "follow", ran.stdout.trim()]).succeeded();
     assert!(followed.stderr.contains("checked by"));
 
     // What the runs have stored is known at once; what is gone, once it was looked for.
     let known = remote(&["backups", "list", "--destination", "offsite", "--search", "NIGHTLY"]).succeeded();
-    assert_eq!(known.stdout.lines().count(), 1, "{}", known.stdout);
+    assert_eq!(known.stdout.lines().count(), 2, "a heading and a backup: {}", known.stdout);
     assert_eq!(remote(&["backups", "list", "--json"]).succeeded().objects().len(), 3);
     let scan = remote(&["destinations", "scan", "offsite"]).succeeded();
     assert_eq!(scan.stdout.trim(), "complete: 1 found, 0 new, 0 missing");

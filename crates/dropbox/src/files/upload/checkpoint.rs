@@ -55,13 +55,11 @@ impl Checkpoint {
 
 fn parse(digest: &str) -> Result<BlockDigest, Error> {
     let damaged = || Error::Settings("the upload's checkpoint is damaged: start the upload again".to_owned());
-    if digest.len() != 64 || !digest.is_ascii() {
+    let mut bytes = BlockDigest::default();
+    if digest.len() != 2 * bytes.len() {
         return Err(damaged());
     }
-    let mut bytes = BlockDigest::default();
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&digest[2 * index..2 * index + 2], 16).map_err(|_| damaged())?;
-    }
+    base16ct::lower::decode(digest, &mut bytes).map_err(|_| damaged())?;
     Ok(bytes)
 }
 
