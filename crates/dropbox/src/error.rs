@@ -145,6 +145,12 @@ pub enum Error {
         /// Where the block begins that is different.
         offset: u64,
     },
+    /// A file that was to be copied is another revision than the one that was checked. Nothing was copied.
+    #[error("{path} was changed since it was checked: nothing was copied")]
+    OriginalChanged {
+        /// The file.
+        path: String,
+    },
     /// A part of this program broke down.
     #[error("internal error in {0}")]
     Internal(String),
@@ -153,7 +159,7 @@ pub enum Error {
     ContentMismatch {
         /// The file.
         path: String,
-        /// `sent` or `received`.
+        /// `sent`, `received` or `to be copied`.
         transferred: &'static str,
         /// The hash or size that was expected.
         expected: String,
@@ -177,6 +183,7 @@ pub enum RouteError {
     ListFolderContinue(#[from] ListFolderContinueError),
     CreateFolder(#[from] CreateFolderError),
     Delete(#[from] DeleteError),
+    Relocation(#[from] RelocationError),
     Unspecified(#[from] UnspecifiedError),
 }
 
@@ -247,6 +254,24 @@ impl Error {
     /// Whether the account has no room left.
     pub fn is_full(&self) -> bool {
         matches!(self.write_error(), Some(WriteError::InsufficientSpace))
+            || matches!(self.relocation_error(), Some(RelocationError::InsufficientQuota))
+    }
+
+    /// Whether Dropbox does not copy this file inside itself, for a reason that does not concern a download and an upload of it.
+    /// Nothing was copied.
+    pub fn refuses_copy(&self) -> bool {
+        use RelocationError as Refusal;
+        match self.relocation_error() {
+            // These have causes that an upload meets, too, or may pass.
+            Some(
+                Refusal::To { .. }
+                | Refusal::InsufficientQuota
+                | Refusal::InternalError
+                | Refusal::TooManyWriteOperations,
+            ) => false,
+            Some(_) => true,
+            None => matches!(self, Self::Auth(AuthError::RouteAccessDenied)),
+        }
     }
 
     /// Whether the path that was asked for does not exist.
@@ -257,7 +282,10 @@ impl Error {
             | RouteError::GetMetadata(GetMetadataError::Path { path })
             | RouteError::ListFolder(ListFolderError::Path { path })
             | RouteError::ListFolderContinue(ListFolderContinueError::Path { path })
-            | RouteError::Delete(DeleteError::PathLookup { path_lookup: path }) => *path == LookupError::NotFound,
+            | RouteError::Delete(DeleteError::PathLookup { path_lookup: path })
+            | RouteError::Relocation(RelocationError::FromLookup { from_lookup: path }) => {
+                *path == LookupError::NotFound
+            }
             _ => false,
         }
     }
@@ -270,7 +298,7 @@ impl Error {
                 | Self::Server { .. }
                 | Self::UnexpectedAnswer { .. }
                 | Self::Intermediary { .. }
-        )
+        ) || matches!(self.relocation_error(), Some(RelocationError::InternalError))
     }
 
     /// Whether trying the same again may pass.
@@ -280,7 +308,8 @@ impl Error {
             Self::Route {
                 error:
                     RouteError::SessionFinish(UploadSessionFinishError::TooManyWriteOperations)
-                    | RouteError::Delete(DeleteError::TooManyWriteOperations),
+                    | RouteError::Delete(DeleteError::TooManyWriteOperations)
+                    | RouteError::Relocation(RelocationError::TooManyWriteOperations),
                 ..
             } => true,
             _ => matches!(self.write_error(), Some(WriteError::TooManyWriteOperations)),
@@ -305,7 +334,15 @@ impl Error {
             RouteError::Upload(UploadError::Path { reason, .. }) => Some(reason),
             RouteError::SessionFinish(UploadSessionFinishError::Path { path })
             | RouteError::CreateFolder(CreateFolderError::Path { path })
-            | RouteError::Delete(DeleteError::PathWrite { path_write: path }) => Some(path),
+            | RouteError::Delete(DeleteError::PathWrite { path_write: path })
+            | RouteError::Relocation(RelocationError::To { to: path }) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn relocation_error(&self) -> Option<&RelocationError> {
+        match self {
+            Self::Route { error: RouteError::Relocation(error), .. } => Some(error),
             _ => None,
         }
     }

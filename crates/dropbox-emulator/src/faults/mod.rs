@@ -27,6 +27,11 @@ pub enum FaultKind {
         /// The tag: one of the specification's, or `of_next_year`.
         tag: &'static str,
     },
+    /// 409 with that tag of `RelocationError`, for calls that copy or move; nothing was done (`409` with `tag`).
+    NotRelocated {
+        /// The tag: one of the specification's that carries nothing, or `of_next_year`.
+        tag: &'static str,
+    },
     /// A web page with that status, as a proxy or a network's sign-in page has it; nothing was done (`proxy-page`).
     ProxyPage {
         /// The HTTP status.

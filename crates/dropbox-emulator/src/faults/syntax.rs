@@ -48,8 +48,23 @@ const AUTH_TAGS: [&str; 9] = [
     "of_next_year",
 ];
 
+/// What a copy or a move can be refused with: the tags of `RelocationError` that carry nothing, and one that no client knows yet.
+const RELOCATION_TAGS: [&str; 11] = [
+    "cant_copy_shared_folder",
+    "cant_nest_shared_folder",
+    "cant_move_folder_into_itself",
+    "too_many_files",
+    "duplicated_or_nested_paths",
+    "cant_transfer_ownership",
+    "insufficient_quota",
+    "internal_error",
+    "cant_move_shared_folder",
+    "too_many_write_operations",
+    "of_next_year",
+];
+
 /// Names of the kinds that have.
-const WITH_SETTINGS: [&str; 6] = ["401", "429", "429-text", "incorrect-offset", "slow-body", "proxy-page"];
+const WITH_SETTINGS: [&str; 7] = ["401", "409", "429", "429-text", "incorrect-offset", "slow-body", "proxy-page"];
 
 /// What every fault can say, and what belongs to kinds.
 #[derive(Default)]
@@ -102,7 +117,11 @@ impl<'a> Said<'a> {
             "503" if self.retry_after.is_some() => {
                 FaultKind::Unavailable { retry_after: self.retry_after.take().unwrap_or_default() }
             }
-            "401" => FaultKind::Unauthorized { tag: auth_tag(self.tag.take().unwrap_or("other"))? },
+            "401" => FaultKind::Unauthorized { tag: tag(name, &AUTH_TAGS, self.tag.take().unwrap_or("other"))? },
+            "409" => {
+                let said = self.tag.take().ok_or("409 needs a tag, such as tag=internal_error")?;
+                FaultKind::NotRelocated { tag: tag(name, &RELOCATION_TAGS, said)? }
+            }
             "proxy-page" => FaultKind::ProxyPage { status: self.status.take().unwrap_or(403) },
             "429" => FaultKind::TooManyRequests { retry_after: self.retry_after.take().unwrap_or(RETRY_AFTER) },
             "429-text" => {
@@ -136,9 +155,9 @@ impl<'a> Said<'a> {
     }
 }
 
-fn auth_tag(tag: &str) -> Result<&'static str, String> {
-    let found = AUTH_TAGS.into_iter().find(|known| *known == tag);
-    found.ok_or_else(|| format!("no 401 is tagged \"{tag}\": there are {}", AUTH_TAGS.join(", ")))
+fn tag(name: &str, tags: &[&'static str], said: &str) -> Result<&'static str, String> {
+    let found = tags.iter().copied().find(|known| *known == said);
+    found.ok_or_else(|| format!("no {name} is tagged \"{said}\": there are {}", tags.join(", ")))
 }
 
 fn find(name: &str) -> Result<FaultKind, String> {
@@ -191,6 +210,7 @@ impl FaultKind {
             FaultKind::SlowBody { .. } => "slow-body",
             FaultKind::Unavailable { .. } => "503",
             FaultKind::Unauthorized { .. } => "401",
+            FaultKind::NotRelocated { .. } => "409",
             FaultKind::ProxyPage { .. } => "proxy-page",
             _ => PLAIN.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name),
         }
@@ -199,7 +219,7 @@ impl FaultKind {
     /// The settings that belong to it.
     fn setting(self) -> Option<(&'static str, String)> {
         match self {
-            FaultKind::Unauthorized { tag } => Some(("tag", tag.to_owned())),
+            FaultKind::Unauthorized { tag } | FaultKind::NotRelocated { tag } => Some(("tag", tag.to_owned())),
             FaultKind::ProxyPage { status } => Some(("status", status.to_string())),
             FaultKind::TooManyRequests { retry_after }
             | FaultKind::TooManyRequestsText { retry_after }
@@ -241,6 +261,7 @@ mod tests {
             "route=files/download,kind=slow-body,speed=100KiB/s",
             "route=files/download,kind=reset-mid-answer,nth=3",
             "route=*,kind=401,tag=other",
+            "route=files/copy_v2,kind=409,tag=internal_error",
             "route=files/list_folder,kind=503,retry-after=4",
             "route=*,kind=proxy-page,status=302",
         ] {
@@ -267,6 +288,8 @@ mod tests {
             ("route=*,kind=500,nth=x", "expected a whole number"),
             ("route=*,kind=500,nth=0", "nth=0: calls are counted from 1"),
             ("route=*,kind=500,speed=1B/s", "500 has no speed"),
+            ("route=*,kind=409", "409 needs a tag"),
+            ("route=*,kind=409,tag=rain", "no 409 is tagged \"rain\": there are cant_copy_shared_folder, "),
             ("route=*,kind=slow-body", "slow-body needs a speed"),
             ("route=*,kind=slow-body,speed=0B/s", "more than 0"),
             ("route=*,kind=incorrect-offset", "incorrect-offset needs an offset"),

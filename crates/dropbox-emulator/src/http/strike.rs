@@ -117,6 +117,7 @@ fn refusal(fault: FaultKind) -> Option<Failure> {
             Some(Failure::Unauthorized(json!({ ".tag": "missing_scope", "required_scope": "files.content.write" })))
         }
         FaultKind::Unauthorized { tag } => Some(Failure::unauthorized(tag)),
+        FaultKind::NotRelocated { tag } => Some(Failure::Endpoint(json!({ ".tag": tag }))),
         FaultKind::ProxyPage { status } => Some(Failure::Page(StatusCode::from_u16(status).unwrap_or_default())),
         FaultKind::TooManyRequests { retry_after } => {
             Some(Failure::RateLimited { reason: "too_many_requests", retry_after: Some(retry_after) })
