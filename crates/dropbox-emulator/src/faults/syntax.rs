@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
+use super::tags::{AUTH_TAGS, RELOCATION_TAGS, tag};
 use super::{Fault, FaultKind, names_route};
 use crate::routes;
 use crate::units::{format_speed, parse_number, parse_speed, settings};
@@ -33,34 +34,6 @@ const PLAIN: [(&str, FaultKind); 21] = [
     ("empty-page", FaultKind::EmptyPage),
     ("repeated-page", FaultKind::RepeatedPage),
     ("no-hash", FaultKind::NoContentHash),
-];
-
-/// What a 401 can say: the tags of `AuthError`, and one that no client knows yet.
-const AUTH_TAGS: [&str; 9] = [
-    "other",
-    "invalid_access_token",
-    "expired_access_token",
-    "route_access_denied",
-    "missing_scope",
-    "user_suspended",
-    "invalid_select_user",
-    "invalid_select_admin",
-    "of_next_year",
-];
-
-/// What a copy or a move can be refused with: the tags of `RelocationError` that carry nothing, and one that no client knows yet.
-const RELOCATION_TAGS: [&str; 11] = [
-    "cant_copy_shared_folder",
-    "cant_nest_shared_folder",
-    "cant_move_folder_into_itself",
-    "too_many_files",
-    "duplicated_or_nested_paths",
-    "cant_transfer_ownership",
-    "insufficient_quota",
-    "internal_error",
-    "cant_move_shared_folder",
-    "too_many_write_operations",
-    "of_next_year",
 ];
 
 /// Names of the kinds that have.
@@ -153,11 +126,6 @@ impl<'a> Said<'a> {
             None => Ok(kind),
         }
     }
-}
-
-fn tag(name: &str, tags: &[&'static str], said: &str) -> Result<&'static str, String> {
-    let found = tags.iter().copied().find(|known| *known == said);
-    found.ok_or_else(|| format!("no {name} is tagged \"{said}\": there are {}", tags.join(", ")))
 }
 
 fn find(name: &str) -> Result<FaultKind, String> {
@@ -289,7 +257,10 @@ mod tests {
             ("route=*,kind=500,nth=0", "nth=0: calls are counted from 1"),
             ("route=*,kind=500,speed=1B/s", "500 has no speed"),
             ("route=*,kind=409", "409 needs a tag"),
-            ("route=*,kind=409,tag=rain", "no 409 is tagged \"rain\": there are cant_copy_shared_folder, "),
+            (
+                "route=*,kind=409,tag=rain",
+                "no 409 is tagged \"rain\": there are from_lookup, cant_copy_shared_folder, ",
+            ),
             ("route=*,kind=slow-body", "slow-body needs a speed"),
             ("route=*,kind=slow-body,speed=0B/s", "more than 0"),
             ("route=*,kind=incorrect-offset", "incorrect-offset needs an offset"),

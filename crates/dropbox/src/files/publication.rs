@@ -8,7 +8,9 @@ use super::upload::wire::{CommitInfo, Cursor, Finish, FinishBatch, FinishedBatch
 use super::{FileMetadata, Metadata};
 use crate::body::{Flow, Payload};
 use crate::client::Client;
-use crate::error::{Error, RouteError, UnspecifiedError, UploadError, UploadSessionFinishError};
+use crate::error::{
+    Error, LookupError, RelocationError, RouteError, UnspecifiedError, UploadError, UploadSessionFinishError,
+};
 use crate::retry::Progress;
 
 /// A file to be made visible.
@@ -173,7 +175,9 @@ impl Publication<'_> {
             let damaged = error.is_damaged() && self.retry < self.client.settings().retry.retries;
             // Dropbox may still be at the commit whose answer was lost: the session is gone, the file not there yet.
             let unfinished = self.ambiguous && is_lookup_failed(&error);
-            if error.is_transient() || error.is_ambiguous() || damaged || unfinished {
+            // An original that was found a moment ago: Dropbox may not see it everywhere yet (ISSUE rclone#8881).
+            let unseen = is_original_unseen(&error) && self.retry < self.client.settings().retry.retries;
+            if error.is_transient() || error.is_ambiguous() || damaged || unfinished || unseen {
                 passing = Some(error);
             } else {
                 self.outcomes[index] = Some(Err(error));
@@ -234,6 +238,16 @@ async fn publish_batch(
         FinishedEntry::Other => Err(refused(UploadSessionFinishError::Other)),
     });
     Ok(results.collect())
+}
+
+fn is_original_unseen(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::Route {
+            error: RouteError::Relocation(RelocationError::FromLookup { from_lookup: LookupError::NotFound }),
+            ..
+        }
+    )
 }
 
 fn is_lookup_failed(error: &Error) -> bool {

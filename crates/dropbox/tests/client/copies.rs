@@ -65,6 +65,7 @@ async fn what_passes_is_tried_again_until_the_copy_is_there() {
         FaultKind::TooManyWriteOperations,
         FaultKind::NotRelocated { tag: "internal_error" },
         FaultKind::NotRelocated { tag: "too_many_write_operations" },
+        FaultKind::NotRelocated { tag: "from_lookup" },
         FaultKind::ResetBeforeEffect,
         FaultKind::AnswerLostAfterEffect,
         FaultKind::ResetMidAnswer,
@@ -152,6 +153,10 @@ async fn a_hash_that_dropbox_does_not_tell_is_found_by_reading_the_copy() {
 #[tokio::test]
 async fn every_refusal_says_what_to_do_and_whether_an_upload_would_pass() {
     let emulator = filled().await;
+    emulator.control().inject(Fault::next(COPY, FaultKind::NotRelocated { tag: "from_lookup" }).times(100));
+    let error = copied(&emulator).await.unwrap_err();
+    assert!(error.refuses_copy() && error.is_not_found(), "{error}");
+    emulator.control().clear_faults();
     for (tag, words) in [
         ("cant_copy_shared_folder", "one by one"),
         ("cant_nest_shared_folder", "not shared"),
