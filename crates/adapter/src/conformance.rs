@@ -12,6 +12,7 @@
 //! What a storage cannot do ([`Capabilities`](crate::destination::Capabilities)) is not asked of it; what it says it can do is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "these are tests")]
 
+pub mod copying;
 pub mod deleting;
 mod meager;
 pub mod reading;
@@ -20,11 +21,12 @@ pub mod writing;
 use std::any::Any;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use pipeline::{Digested, Digester};
 
 use crate::Error;
-use crate::destination::{Destination, Expected, Upload};
+use crate::destination::{Destination, Expected, Gate, Upload};
 
 pub use self::meager::Meager;
 
@@ -59,6 +61,12 @@ macro_rules! destination_conformance {
                 room_is_told_where_it_can_be
                 a_probe_takes_every_step_and_leaves_nothing
                 folders_are_found_by_their_absolute_path,
+            copying: a_copy_inside_the_storage_is_whole_and_proved
+                a_copy_never_overwrites
+                of_two_copies_to_one_name_one_is_refused
+                what_is_not_the_version_that_was_checked_is_not_copied
+                a_closed_gate_copies_nothing
+                what_cannot_copy_by_itself_says_so,
             deleting: a_file_that_is_another_one_by_now_is_not_deleted
                 what_is_gone_is_deleted
         );
@@ -92,6 +100,18 @@ fn expected(destination: &dyn Destination, content: &[u8]) -> Expected {
 
 async fn paths(destination: &dyn Destination, folder: &str) -> Vec<String> {
     destination.list(folder).await.unwrap().into_iter().map(|object| object.path).collect()
+}
+
+/// A gate that has closed.
+struct Closed;
+
+#[async_trait]
+impl Gate for Closed {
+    async fn check(&self) -> Result<(), String> {
+        Err("closed".to_owned())
+    }
+
+    async fn closed(&self) {}
 }
 
 /// Uploads a content up to its seal.

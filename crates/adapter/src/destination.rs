@@ -13,6 +13,9 @@ pub mod probe;
 mod proof;
 mod upload;
 mod usage;
+mod within;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::probe::Step;
@@ -25,6 +28,7 @@ pub use self::path::check_path;
 pub use self::proof::{Algorithm, Difference, Hasher, How, Proof, SHA256, prove_by_reading};
 pub use self::upload::{Checkpoint, Companion, Expected, Gate, OpenGate, Sealed, Upload, check_sealed, put};
 pub use self::usage::Usage;
+pub use self::within::{Original, Storage};
 use crate::{Error, Kind};
 
 /// A place that keeps backups.
@@ -99,6 +103,31 @@ pub trait Destination: Send + Sync {
     /// [`Kind::NotFound`] if there is no such file.
     async fn prove(&self, path: &str, expected: &Expected) -> Result<Proof, Error>;
 
+    /// Returns which storage it is a part of; `None` without [`Capabilities::server_side_copy`].
+    async fn storage(&self) -> Result<Option<Storage>, Error> {
+        Ok(None)
+    }
+
+    /// Returns where a file is in the storage, in the storage's own words, whether or not it exists.
+    ///
+    /// # Errors
+    /// [`Kind::Unsupported`] without [`Capabilities::server_side_copy`].
+    fn location(&self, _path: &str) -> Result<String, Error> {
+        Err(not_copying(&self.name()))
+    }
+
+    /// Has the storage copy a file of a destination inside the same one ([`Self::storage`]), and proves that the copy is the original
+    /// as it was checked. Nothing is visible before it is whole. Never overwrites. `gate` is asked before each attempt; an attempt
+    /// that was sent is settled.
+    ///
+    /// # Errors
+    /// [`Kind::Taken`] if something else has the name; [`Kind::Changed`] if the original is another version than that of its entry;
+    /// [`Kind::Stopped`] if the gate is closed. [`Kind::Unsupported`] if the storage does not copy this file for a reason that does not
+    /// concern reading and writing it, and without [`Capabilities::server_side_copy`]. There is no copy then.
+    async fn copy_within(&self, _original: &Original, _path: &str, _gate: Arc<dyn Gate>) -> Result<Proof, Error> {
+        Err(not_copying(&self.name()))
+    }
+
     /// Tests the storage step by step, each told as soon as it is known. Returns whether all passed.
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool;
 
@@ -155,6 +184,10 @@ pub trait Destination: Send + Sync {
         };
         download::read_small(download, path, limit).await.map(Some)
     }
+}
+
+fn not_copying(name: &str) -> Error {
+    Error::new(Kind::Unsupported, format!("{name} does not copy files by itself"), "")
 }
 
 fn not_browsable(name: &str) -> Error {

@@ -67,6 +67,8 @@ pub enum Capability {
     Resume,
     /// A destination that publishes a backup and its sidecar in one step.
     AtomicPair,
+    /// A destination that copies a backup to another one of the same storage by itself.
+    ServerSideCopy,
 }
 
 impl Capability {
@@ -81,6 +83,7 @@ impl Capability {
             Self::Quota => "quota",
             Self::Resume => "resume",
             Self::AtomicPair => "atomicPair",
+            Self::ServerSideCopy => "serverSideCopy",
         }
     }
 }

@@ -8,6 +8,7 @@ mod list;
 pub(crate) mod manifest;
 mod probe;
 mod read;
+mod within;
 mod write;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,8 +18,8 @@ use ::dropbox::Space;
 use ::dropbox::files::FileMetadata;
 use adapter::Error;
 use adapter::destination::{
-    Algorithm, Capabilities, Checkpoint, Destination, Download, Entry, Expected, Folder, Hasher, Pages, Proof, Upload,
-    Usage, Version,
+    Algorithm, Capabilities, Checkpoint, Destination, Download, Entry, Expected, Folder, Gate, Hasher, Original, Pages,
+    Proof, Storage, Upload, Usage, Version,
 };
 use async_trait::async_trait;
 use domain::probe::Step;
@@ -119,6 +120,7 @@ impl Destination for Dropbox {
             rename_at_commit: true,
             versions: true,
             ignores_case: true,
+            server_side_copy: true,
             own_hash: Some(DROPBOX_CONTENT_HASH),
         }
     }
@@ -166,13 +168,25 @@ impl Destination for Dropbox {
         self.recall(&full);
         let revision = version.map(|version| version.0.as_str());
         match self.client.delete_revision(&full, revision).await {
-            Err(error) if version.is_some() && error.is_conflict() => Err(Error::changed(&full)),
+            Err(error) if version.is_some() && error.is_conflict() => Err(Error::changed("delete", &full)),
             deleted => deleted.map_err(|error| self.error(format!("could not delete {full}"), &error)),
         }
     }
 
     async fn prove(&self, path: &str, expected: &Expected) -> Result<Proof, Error> {
         self.prove_file(path, expected).await
+    }
+
+    async fn storage(&self) -> Result<Option<Storage>, Error> {
+        self.storage_of_account().await.map(Some)
+    }
+
+    fn location(&self, path: &str) -> Result<String, Error> {
+        self.resolve(path)
+    }
+
+    async fn copy_within(&self, original: &Original, path: &str, gate: Arc<dyn Gate>) -> Result<Proof, Error> {
+        self.copy_file(original, path, gate).await
     }
 
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {

@@ -1,10 +1,13 @@
 //! Every destination passes the suite; besides, what is only Dropbox's or only a folder's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::sync::Arc;
+
 use adapter::conformance::Subject;
-use adapter::destination::{Destination, Expected, How, put};
+use adapter::destination::{Destination, Entry, Expected, How, OpenGate, Original, put};
 use adapter::{Authorization, Error, Kind};
 use bytes::Bytes;
+use domain::Hashes;
 use dropbox::{Client, Endpoints, Settings};
 use dropbox_emulator::{Config, Emulator, Fault, FaultKind};
 
@@ -161,6 +164,60 @@ async fn every_spelling_of_a_place_has_one_identity_and_every_grant_its_own() {
     assert_eq!(dropbox("dropbox:/Backups", "one").await, dropbox("dropbox:/backups/", "one").await);
     assert_ne!(dropbox("dropbox:/backups", "one").await, dropbox("dropbox:/backups", "two").await, "another account");
     assert!(!dropbox("dropbox:/", "a-secret-token").await.contains("a-secret-token"));
+}
+
+#[tokio::test]
+async fn folders_are_parts_of_one_storage_in_one_account_and_space_only() {
+    let emulator = Emulator::start(Config { team_root: true, ..Config::default() }).await.unwrap();
+    let other = Emulator::start(Config { team_root: true, ..Config::default() }).await.unwrap();
+    let storage = async |address: &str, emulator: &Emulator| {
+        let mut settings = client(emulator).settings().clone();
+        settings.space = if address.starts_with("dropbox-team") { dropbox::Space::Team } else { dropbox::Space::Home };
+        let client = Client::new(settings).unwrap();
+        destinations::parse(address, |_| Ok::<_, Error>(client)).unwrap().storage().await
+    };
+    let home = storage("dropbox:/a", &emulator).await.unwrap().unwrap();
+    assert_eq!(home.name, "Dropbox");
+    assert_eq!(storage("dropbox:/b", &emulator).await.unwrap().unwrap(), home);
+    let team = storage("dropbox-team:/a", &emulator).await.unwrap().unwrap();
+    assert_ne!(team, home, "another root");
+    assert_eq!(storage("dropbox-team:/b", &emulator).await.unwrap().unwrap(), team);
+    assert_ne!(storage("dropbox:/a", &other).await.unwrap().unwrap(), home, "another Dropbox");
+    let scopes: Vec<&str> = dropbox::oauth::SCOPES.into_iter().filter(|scope| *scope != "account_info.read").collect();
+    emulator.control().set_all_scopes(&scopes);
+    let unknown = storage("dropbox:/a", &emulator).await.unwrap_err();
+    assert_eq!(*unknown.kind(), Kind::Unauthorized(Authorization::MissingScope("account_info.read".to_owned())));
+}
+
+#[tokio::test]
+async fn what_dropbox_refuses_to_copy_itself_is_told_from_what_an_upload_would_meet_too() {
+    let subject = below().await;
+    let (destination, emulator) = (&*subject.destination, subject.keeps[0].downcast_ref::<Emulator>().unwrap());
+    put(destination, "job/x", Bytes::from_static(b"content")).await.unwrap();
+    let entry = destination.stat("job/x").await.unwrap().unwrap();
+    let original = Original { location: destination.location("job/x").unwrap(), entry };
+    for (kind, expected) in [
+        (FaultKind::NotRelocated { tag: "cant_transfer_ownership" }, Kind::Unsupported),
+        (FaultKind::NotRelocated { tag: "of_next_year" }, Kind::Unsupported),
+        (FaultKind::Unauthorized { tag: "route_access_denied" }, Kind::Unsupported),
+        (FaultKind::QuotaReached, Kind::Full),
+        (
+            FaultKind::Unauthorized { tag: "missing_scope" },
+            Kind::Unauthorized(Authorization::MissingScope("files.content.write".to_owned())),
+        ),
+    ] {
+        emulator.control().inject(Fault::next("files/copy_v2", kind).times(2));
+        let error = destination.copy_within(&original, "job/y", Arc::new(OpenGate)).await.unwrap_err();
+        assert_eq!(*error.kind(), expected, "{kind:?}: {error}");
+        emulator.control().clear_faults();
+    }
+    emulator.control().set_quota(1 << 40);
+    // Without Dropbox's hash there is nothing to prove a copy by.
+    let entry = Entry { hashes: Hashes::default(), ..original.entry.clone() };
+    let unknown = Original { entry, ..original.clone() };
+    let error = destination.copy_within(&unknown, "job/y", Arc::new(OpenGate)).await.unwrap_err();
+    assert_eq!(*error.kind(), Kind::Unsupported);
+    assert_eq!(paths(destination, "").await, ["job/x"]);
 }
 
 #[tokio::test]

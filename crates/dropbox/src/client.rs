@@ -282,6 +282,7 @@ fn changes_namespace(route: &str) -> bool {
             | "files/upload_session/finish"
             | "files/upload_session/finish_batch_v2"
             | "files/create_folder_v2"
+            | "files/copy_v2"
             | "files/delete_v2"
     )
 }

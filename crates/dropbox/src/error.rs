@@ -6,6 +6,7 @@
 //! [`Error::is_conflict`], [`Error::is_not_found`], [`Error::is_full`]; retries are already behind an error that a call returns.
 
 mod auth;
+mod meaning;
 mod unions;
 
 use std::time::Duration;
@@ -145,6 +146,12 @@ pub enum Error {
         /// Where the block begins that is different.
         offset: u64,
     },
+    /// A file that was to be copied is another revision than the one that was checked. Nothing was copied.
+    #[error("{path} was changed since it was checked: nothing was copied")]
+    OriginalChanged {
+        /// The file.
+        path: String,
+    },
     /// A part of this program broke down.
     #[error("internal error in {0}")]
     Internal(String),
@@ -153,7 +160,7 @@ pub enum Error {
     ContentMismatch {
         /// The file.
         path: String,
-        /// `sent` or `received`.
+        /// `sent`, `received` or `to be copied`.
         transferred: &'static str,
         /// The hash or size that was expected.
         expected: String,
@@ -177,138 +184,8 @@ pub enum RouteError {
     ListFolderContinue(#[from] ListFolderContinueError),
     CreateFolder(#[from] CreateFolderError),
     Delete(#[from] DeleteError),
+    Relocation(#[from] RelocationError),
     Unspecified(#[from] UnspecifiedError),
-}
-
-impl Error {
-    /// Whether only a new authorization helps: there is none yet, or its grant is gone. A 401 does not say so, nor does a
-    /// missing scope ([`Error::missing_scope`]) or an unknown app ([`Error::invalid_client`]).
-    pub fn needs_login(&self) -> bool {
-        matches!(self.cause(), Self::NotAuthorized) || self.grant_revoked()
-    }
-
-    /// Whether the token endpoint says that the grant is gone (`invalid_grant`). Nothing else proves it.
-    pub fn grant_revoked(&self) -> bool {
-        matches!(self.cause(), Self::OAuth(error) if error.is_invalid_grant())
-    }
-
-    /// The scope that the call needs and the grant lacks.
-    pub fn missing_scope(&self) -> Option<&str> {
-        match self.cause() {
-            Self::Auth(AuthError::MissingScope { required_scope }) => Some(required_scope),
-            _ => None,
-        }
-    }
-
-    /// Whether Dropbox does not know the app key, or its secret is another one (`invalid_client`): the app was deleted, or its
-    /// secret was reset.
-    pub fn invalid_client(&self) -> bool {
-        matches!(self.cause(), Self::OAuth(error) if error.is_invalid_client())
-    }
-
-    /// The error behind a transfer that was given up.
-    fn cause(&self) -> &Self {
-        if let Self::Stalled { cause, .. } = self { cause.cause() } else { self }
-    }
-
-    /// How long Dropbox wants to be left alone.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::RateLimited { retry_after, .. } | Self::Server { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-
-    /// Whether Dropbox wants fewer requests at once.
-    pub(crate) fn is_overloaded(&self) -> bool {
-        matches!(
-            self,
-            Self::RateLimited { reason: RateLimitReason::TooManyRequests, .. } | Self::Server { status: 503, .. }
-        )
-    }
-
-    /// Whether the path is taken by a file or folder.
-    pub fn is_conflict(&self) -> bool {
-        let Some(WriteError::Conflict { conflict }) = self.write_error() else { return false };
-        matches!(conflict, WriteConflictError::File | WriteConflictError::Folder)
-    }
-
-    /// Whether Dropbox has forgotten the upload session, or has ended it: the upload has to start again.
-    pub fn is_session_lost(&self) -> bool {
-        use UploadSessionAppendError as Append;
-        let Self::Route { error, .. } = self else { return false };
-        match error {
-            RouteError::SessionAppend(error) => matches!(error, Append::NotFound | Append::Closed),
-            RouteError::SessionFinish(UploadSessionFinishError::LookupFailed { .. }) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the account has no room left.
-    pub fn is_full(&self) -> bool {
-        matches!(self.write_error(), Some(WriteError::InsufficientSpace))
-    }
-
-    /// Whether the path that was asked for does not exist.
-    pub fn is_not_found(&self) -> bool {
-        let Self::Route { error, .. } = self else { return false };
-        match error {
-            RouteError::Download(DownloadError::Path { path })
-            | RouteError::GetMetadata(GetMetadataError::Path { path })
-            | RouteError::ListFolder(ListFolderError::Path { path })
-            | RouteError::ListFolderContinue(ListFolderContinueError::Path { path })
-            | RouteError::Delete(DeleteError::PathLookup { path_lookup: path }) => *path == LookupError::NotFound,
-            _ => false,
-        }
-    }
-
-    /// Whether the effect of the call is unknown: it may have happened though no answer came.
-    pub(crate) fn is_ambiguous(&self) -> bool {
-        matches!(
-            self,
-            Self::Network { unsent: false, .. }
-                | Self::Server { .. }
-                | Self::UnexpectedAnswer { .. }
-                | Self::Intermediary { .. }
-        )
-    }
-
-    /// Whether trying the same again may pass.
-    pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            Self::Network { .. } | Self::Server { .. } | Self::RateLimited { .. } | Self::Intermediary { .. } => true,
-            Self::Route {
-                error:
-                    RouteError::SessionFinish(UploadSessionFinishError::TooManyWriteOperations)
-                    | RouteError::Delete(DeleteError::TooManyWriteOperations),
-                ..
-            } => true,
-            _ => matches!(self.write_error(), Some(WriteError::TooManyWriteOperations)),
-        }
-    }
-
-    /// Whether data was damaged on its way to Dropbox, which noticed. Sending it again may pass.
-    pub(crate) fn is_damaged(&self) -> bool {
-        let Self::Route { error, .. } = self else { return false };
-        matches!(
-            error,
-            RouteError::Upload(UploadError::ContentHashMismatch)
-                | RouteError::SessionStart(UploadSessionStartError::ContentHashMismatch)
-                | RouteError::SessionAppend(UploadSessionAppendError::ContentHashMismatch)
-                | RouteError::SessionFinish(UploadSessionFinishError::ContentHashMismatch)
-        )
-    }
-
-    fn write_error(&self) -> Option<&WriteError> {
-        let Self::Route { error, .. } = self else { return None };
-        match error {
-            RouteError::Upload(UploadError::Path { reason, .. }) => Some(reason),
-            RouteError::SessionFinish(UploadSessionFinishError::Path { path })
-            | RouteError::CreateFolder(CreateFolderError::Path { path })
-            | RouteError::Delete(DeleteError::PathWrite { path_write: path }) => Some(path),
-            _ => None,
-        }
-    }
 }
 
 fn with_message(message: &Option<String>) -> String {

@@ -1,5 +1,6 @@
 //! Files and folders.
 
+mod copy;
 mod delete;
 mod download;
 mod folders;
@@ -7,8 +8,10 @@ pub(crate) mod gate;
 mod list;
 mod metadata;
 mod path;
+mod publication;
 mod upload;
 
+pub use copy::Original;
 pub use download::Download;
 pub use gate::{Gate, Open};
 pub use list::Listing;

@@ -67,7 +67,7 @@ impl Progress {
         self.counters.dumped.add(bytes as u64);
     }
 
-    /// Counts bytes that left the pipeline, or were read to be copied.
+    /// Counts bytes that left the pipeline, or were copied.
     pub fn add_stored(&self, bytes: usize) {
         self.counters.stored.add(bytes as u64);
     }

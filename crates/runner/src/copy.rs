@@ -1,30 +1,30 @@
-//! Copying a stored backup, as it is, from one destination to another; going on after an interruption where that is possible.
+//! Copying a stored backup, as it is, from one destination to another: inside their storage if both are parts of one, else by way of
+//! this machine, going on after an interruption where that is possible.
+
+mod checked;
+mod content;
+mod transfer;
+mod within;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter::destination::{
-    Algorithm, Capabilities, Checkpoint, Companion, Destination, Entry, Expected, Gate, How, SHA256, Sealed, Upload,
-    digest_of, put,
-};
-use adapter::{Error, Kind};
+use adapter::destination::{Checkpoint, Destination, Gate, How, Storage, put};
+use adapter::{Authorization, Error, Kind};
 use bytes::Bytes;
-use domain::Hashes;
-use domain::hashes::{Compared, label};
-use pipeline::{Digester, Progress};
+use pipeline::{Counter, Progress};
 use sources::Guard;
 use tokio_util::sync::CancellationToken;
 
+use self::content::{missing_sidecar, same_content};
+use self::transfer::{SealedCopy, Transfer};
+use self::within::Within;
 use crate::checks::Checks;
 use crate::limited::Limited;
 use crate::restore::Examined;
 use crate::sidecars::{SidecarState, read_content, sidecar_path};
-use crate::signature::{SignatureState, Signer};
+use crate::signature::Signer;
 use crate::wanted::{Wanted, settled};
-
-/// Bytes after which the state is worth keeping anew; for long files, a fraction of what went before, since the state grows too.
-const CHECKPOINT_EVERY: u64 = 8 * 1024 * 1024;
-const CHECKPOINT_FRACTION: u64 = 64;
 
 /// The position of a copy's only destination in its progress.
 const TO: usize = 0;
@@ -60,6 +60,12 @@ pub enum CopyEvent<'a> {
     Resumed,
     /// The copy is to stop, but was already sent: the destination has not told yet whether it was published.
     Settling,
+    /// Both destinations are inside one storage, or may be, but it does not copy the backup by itself, or cannot be asked: the backup
+    /// is read and written instead.
+    Streamed {
+        /// Why.
+        cause: &'a Error,
+    },
     /// It cannot go on, and starts again.
     Restarted {
         /// Why.
@@ -78,6 +84,8 @@ pub enum Copied {
         checks: Checks,
         /// How it was proved that the destination holds them.
         proved: How,
+        /// The name of the storage that made the copy by itself: nothing was read or written but the sidecar.
+        inside: Option<&'static str>,
         /// The copy with its sidecar, as it was published. It counts as proved if its bytes were compared with the sidecar, too.
         examined: Box<Examined>,
     },
@@ -141,7 +149,7 @@ pub async fn copy(
         progress,
         on_event,
     };
-    let copied = copying.resumed_or_new().await;
+    let copied = copying.within_or_streamed().await;
     match &copied {
         Ok(_) => progress.committed(TO),
         Err(error) => {
@@ -159,10 +167,57 @@ struct Copying<'a> {
     on_event: &'a (dyn Fn(CopyEvent<'_>) + Sync),
 }
 
+/// How a backup is copied.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    /// By this storage itself.
+    Within(&'static str),
+    /// By way of this machine, from an earlier state if there is one.
+    Streamed(Option<&'a Checkpoint>),
+}
+
 impl Copying<'_> {
+    async fn within_or_streamed(&self) -> Result<Copied, CopyError> {
+        if let Some(storage) = self.common_storage().await? {
+            match self.attempt(Way::Within(storage.name)).await {
+                Err(CopyError::Destination(cause)) if *cause.kind() == Kind::Unsupported => {
+                    (self.on_event)(CopyEvent::Streamed { cause: &cause });
+                }
+                result => return result,
+            }
+        }
+        self.resumed_or_new().await
+    }
+
+    /// Returns the storage that both destinations are inside, if it can copy by itself. A grant that lacks the scope to find that out
+    /// bars no copy.
+    async fn common_storage(&self) -> Result<Option<Storage>, CopyError> {
+        let Self { source, destination, .. } = self;
+        if !(source.capabilities().server_side_copy && destination.capabilities().server_side_copy) {
+            return Ok(None);
+        }
+        let both = async { Ok(tokio::join!(source.storage(), destination.storage())) };
+        let unknown = |cause: Error, whose: fn(Error) -> CopyError| {
+            let bars_every_copy = match cause.kind() {
+                Kind::Unauthorized(fault) => !matches!(fault, Authorization::MissingScope(_)),
+                kind => *kind == Kind::Unavailable,
+            };
+            if bars_every_copy {
+                return Err(whose(cause));
+            }
+            (self.on_event)(CopyEvent::Streamed { cause: &cause });
+            Ok(None)
+        };
+        match self.unless_cancelled(both).await? {
+            (Ok(one), Ok(other)) => Ok(one.filter(|one| Some(one) == other.as_ref())),
+            (Err(cause), _) => unknown(cause, from),
+            (_, Err(cause)) => unknown(cause, to),
+        }
+    }
+
     async fn resumed_or_new(&self) -> Result<Copied, CopyError> {
         if let Some(checkpoint) = &self.request.checkpoint {
-            match self.attempt(Some(checkpoint)).await {
+            match self.attempt(Way::Streamed(Some(checkpoint))).await {
                 Err(CopyError::Destination(cause)) if *cause.kind() == Kind::NotResumable => {
                     (self.on_event)(CopyEvent::Restarted { cause: &cause });
                     // What was read to be compared is read again.
@@ -171,17 +226,22 @@ impl Copying<'_> {
                 result => return result,
             }
         }
-        self.attempt(None).await
+        self.attempt(Way::Streamed(None)).await
     }
 
-    async fn attempt(&self, checkpoint: Option<&Checkpoint>) -> Result<Copied, CopyError> {
-        let CopyRequest { path, cancel, guard, .. } = self.request;
-        let prepared = tokio::select! {
+    async fn unless_cancelled<T>(&self, doing: impl Future<Output = Result<T, CopyError>>) -> Result<T, CopyError> {
+        tokio::select! {
             biased;
-            () = cancel.cancelled() => return Err(to(Error::unpublished("cancelled"))),
-            prepared = self.prepare(checkpoint) => prepared?,
-        };
+            () = self.request.cancel.cancelled() => Err(to(Error::unpublished("cancelled"))),
+            done = doing => done,
+        }
+    }
+
+    async fn attempt(&self, way: Way<'_>) -> Result<Copied, CopyError> {
+        let CopyRequest { path, cancel, guard, .. } = self.request;
+        let prepared = self.unless_cancelled(self.prepare(way)).await?;
         let wanted = Wanted::new(cancel, guard);
+        let settling = || (self.on_event)(CopyEvent::Settling);
         match prepared {
             Prepared::AlreadyThere(None) => Ok(Copied::AlreadyThere),
             Prepared::AlreadyThere(Some(sidecar)) => {
@@ -190,16 +250,24 @@ impl Copying<'_> {
                 written.map_err(|cause| CopyError::Sidecar { path: (*path).to_owned(), cause })?;
                 Ok(Copied::AlreadyThere)
             }
+            Prepared::Within(copy, storage) => {
+                let proof = settled(copy.publish(&self.destination, path, wanted), cancel, &settling).await?;
+                let acknowledged = Counter::default();
+                acknowledged.add(proof.size);
+                self.progress.uploading(TO, acknowledged);
+                self.progress.add_stored(usize::try_from(proof.size).unwrap_or(usize::MAX));
+                Ok(copy.done(proof, storage))
+            }
             Prepared::Sealed(mut copy) => {
                 copy.upload.guard(wanted);
-                settled(copy.publish(path), cancel, &|| (self.on_event)(CopyEvent::Settling)).await?;
+                settled(copy.publish(path), cancel, &settling).await?;
                 let SealedCopy { size, checks, proved, examined, .. } = *copy;
-                Ok(Copied::Done { size, checks, proved, examined })
+                Ok(Copied::Done { size, checks, proved, inside: None, examined })
             }
         }
     }
 
-    async fn prepare(&self, checkpoint: Option<&Checkpoint>) -> Result<Prepared, CopyError> {
+    async fn prepare(&self, way: Way<'_>) -> Result<Prepared, CopyError> {
         let Self { source, destination, progress, on_event, request } = self;
         let CopyRequest { path, signer, .. } = request;
         if let Some(there) = destination.stat(path).await.map_err(to)? {
@@ -214,6 +282,13 @@ impl Copying<'_> {
             // The backup is worth a copy nevertheless.
             Err(cause) => (None, SidecarState::Unreadable(cause)),
         };
+        let checkpoint = match way {
+            Way::Within(storage) => {
+                let copy = Within::prepare(source, path, sidecar, &state).await?;
+                return Ok(Prepared::Within(Box::new(copy), storage));
+            }
+            Way::Streamed(checkpoint) => checkpoint,
+        };
         let transfer = Transfer { source, path, destination, sidecar, state, signer: *signer, progress, on_event };
         transfer.run(checkpoint).await.map(|copy| Prepared::Sealed(Box::new(copy)))
     }
@@ -223,190 +298,7 @@ impl Copying<'_> {
 enum Prepared {
     /// The backup is there; its sidecar, if that is not: an interruption can have struck between the two.
     AlreadyThere(Option<Bytes>),
+    /// The storage of that name copies it.
+    Within(Box<Within>, &'static str),
     Sealed(Box<SealedCopy>),
-}
-
-/// A copy that is invisible yet.
-struct SealedCopy {
-    upload: Box<dyn Upload>,
-    sidecar: Option<Bytes>,
-    size: u64,
-    checks: Checks,
-    proved: How,
-    examined: Box<Examined>,
-}
-
-impl SealedCopy {
-    async fn publish(&mut self, path: &str) -> Result<(), CopyError> {
-        let Some(content) = self.sidecar.take() else { return self.upload.commit(path).await.map_err(to) };
-        let companion = Companion { path: sidecar_path(path), content };
-        let committed = self.upload.commit_with(path, companion).await.map_err(to)?;
-        committed.map_err(|cause| CopyError::Sidecar { path: path.to_owned(), cause })
-    }
-}
-
-struct Transfer<'a> {
-    source: &'a dyn Destination,
-    path: &'a str,
-    destination: &'a dyn Destination,
-    sidecar: Option<Vec<u8>>,
-    state: SidecarState,
-    signer: Option<&'a Signer>,
-    progress: &'a Progress,
-    on_event: &'a (dyn Fn(CopyEvent<'_>) + Sync),
-}
-
-impl Transfer<'_> {
-    async fn run(&self, checkpoint: Option<&Checkpoint>) -> Result<SealedCopy, CopyError> {
-        let mut upload = match checkpoint {
-            Some(checkpoint) => self.destination.resume(self.path, checkpoint).await.map_err(to)?,
-            None => self.destination.create(self.path).await.map_err(to)?,
-        };
-        if checkpoint.is_some() {
-            (self.on_event)(CopyEvent::Resumed);
-        }
-        self.progress.uploading(TO, upload.acknowledged());
-        let read = self.stream(&mut *upload).await?;
-        self.progress.verifying(TO);
-        let sealed = upload.seal(&read).await.map_err(to)?;
-        self.keep(&*upload);
-        let checks = self.compare(&read, &sealed)?;
-        let sidecar = self.sidecar_for(&sealed.hashes);
-        let examined = Box::new(Examined {
-            entry: Entry { size: read.size, hashes: sealed.hashes.clone(), ..Entry::default() },
-            sidecar: SidecarState::parse(sidecar.as_deref()),
-            proved: (!checks.passed.is_empty()).then_some(sealed.how),
-        });
-        Ok(SealedCopy { upload, sidecar, size: read.size, checks, proved: sealed.how, examined })
-    }
-
-    async fn stream(&self, upload: &mut dyn Upload) -> Result<Expected, CopyError> {
-        let mut download = self.source.open(self.path).await.map_err(from)?;
-        // Hashing is most of the work: the storage's own hash is enough where the sidecar knows it.
-        let own = self.destination.capabilities().own_hash;
-        let in_sidecar =
-            |own: Algorithm| self.state.sidecar().is_none_or(|sidecar| sidecar.checksum.others.get(own.name).is_some());
-        let known = own.is_some_and(in_sidecar);
-        let mut digester = (upload.needs_sha256() || !known).then(Digester::default);
-        let (mut size, mut kept) = (0, 0);
-        while let Some(piece) = download.next().await.map_err(from)? {
-            digester.iter_mut().for_each(|digester| digester.update(&piece));
-            let length = piece.len();
-            self.progress.add_stored(length);
-            upload.write(piece).await.map_err(to)?;
-            size += length as u64;
-            if size - kept >= CHECKPOINT_EVERY.max(size / CHECKPOINT_FRACTION) {
-                self.keep(upload);
-                kept = size;
-            }
-        }
-        let sha256 = digester.map(|digester| Hashes::of(SHA256.name, digester.finish().sha256));
-        Ok(Expected { size, hashes: sha256.unwrap_or_default() })
-    }
-
-    fn keep(&self, upload: &dyn Upload) {
-        if let Some(checkpoint) = upload.checkpoint() {
-            (self.on_event)(CopyEvent::Checkpoint(&checkpoint));
-        }
-    }
-
-    /// Compares what was read with what was once backed up.
-    fn compare(&self, read: &Expected, sealed: &Sealed) -> Result<Checks, CopyError> {
-        let mut checks = Checks { passed: Vec::new(), missing: self.state.problem() };
-        if sealed.how == How::SizeAndTag {
-            checks.missing.get_or_insert_with(|| "the storage knows no hash of what it took".to_owned());
-        }
-        let Some(sidecar) = self.state.sidecar() else { return Ok(checks) };
-        let altered =
-            |what| Err(CopyError::Altered { path: self.path.to_owned(), source_name: self.source.name(), what });
-        if sidecar.size.stored != read.size {
-            return altered("size".to_owned());
-        }
-        let mut found = sealed.hashes.clone();
-        found.extend(&read.hashes);
-        match sidecar.checksum.stored().compare(&found) {
-            Compared::Nothing => {}
-            Compared::Different { algorithm, .. } => return altered(label(&algorithm)),
-            Compared::Same(algorithms) => {
-                algorithms.iter().for_each(|name| checks.passed(format!("the sidecar's {}", label(name))));
-            }
-        }
-        Ok(checks)
-    }
-
-    /// The sidecar as it is, but for the storage's own hash, which a backup that comes from elsewhere does not have yet.
-    fn sidecar_for(&self, hashes: &Hashes) -> Option<Bytes> {
-        let content = self.sidecar.as_ref()?;
-        Some(self.completed(hashes).unwrap_or_else(|| content.clone()).into())
-    }
-
-    /// The sidecar with the storage's own hashes. A signed one stays as it is, unless it is one's own and can be signed again.
-    fn completed(&self, hashes: &Hashes) -> Option<Vec<u8>> {
-        let SidecarState::Read(sidecar, signature) = &self.state else { return None };
-        let signer = match signature {
-            SignatureState::Unsigned => None,
-            SignatureState::Wrong => return None,
-            SignatureState::SignedBy(key) => Some(self.signer.filter(|signer| signer.public_key() == key)?),
-        };
-        let known = sidecar.checksum.stored();
-        let new: Vec<_> = hashes.iter().filter(|(algorithm, _)| known.get(algorithm).is_none()).collect();
-        if new.is_empty() {
-            return None;
-        }
-        let mut sidecar = sidecar.clone();
-        new.into_iter().for_each(|(algorithm, digest)| sidecar.checksum.others.insert(algorithm, digest));
-        if let Some(signer) = signer {
-            signer.sign(&mut sidecar).ok()?;
-        }
-        serde_json::to_vec_pretty(&sidecar).ok()
-    }
-}
-
-/// Returns whether source and destination hold the same content. Nothing is read where the sizes differ, or both storages know the
-/// same hash; otherwise each is read that does not know the other's.
-async fn same_content(
-    source: &dyn Destination,
-    destination: &dyn Destination,
-    path: &str,
-    there: &Entry,
-) -> Result<bool, CopyError> {
-    let here = source.stat(path).await.map_err(from)?;
-    let here = here.ok_or_else(|| from(Error::missing(&format!("{path} at {}", source.name()))))?;
-    if here.size != there.size {
-        return Ok(false);
-    }
-    match here.hashes.compare(&there.hashes) {
-        Compared::Same(_) => return Ok(true),
-        Compared::Different { .. } => return Ok(false),
-        Compared::Nothing => {}
-    }
-    let known = |entry: &Entry, capabilities: Capabilities| {
-        capabilities.own_hash.filter(|algorithm| entry.hashes.get(algorithm.name).is_some())
-    };
-    let own = known(there, destination.capabilities()).or(known(&here, source.capabilities()));
-    let algorithm = own.unwrap_or(SHA256);
-    let at_source = digest(source, path, &here, algorithm).await.map_err(from)?;
-    let at_destination = digest(destination, path, there, algorithm).await.map_err(to)?;
-    Ok(at_source.eq_ignore_ascii_case(&at_destination))
-}
-
-/// Returns a file's digest: read only if it is not known.
-async fn digest(place: &dyn Destination, path: &str, entry: &Entry, algorithm: Algorithm) -> Result<String, Error> {
-    match entry.hashes.get(algorithm.name) {
-        Some(known) => Ok(known.to_owned()),
-        None => digest_of(place, path, algorithm).await,
-    }
-}
-
-/// Returns the sidecar, if the destination has none beside the backup.
-async fn missing_sidecar(
-    source: &dyn Destination,
-    path: &str,
-    destination: &dyn Destination,
-) -> Result<Option<Bytes>, CopyError> {
-    if destination.stat(&sidecar_path(path)).await.map_err(to)?.is_some() {
-        return Ok(None);
-    }
-    let Ok(content) = read_content(source, path).await.map_err(from)? else { return Ok(None) };
-    Ok(content.map(Bytes::from))
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use adapter::destination::{
-    Capabilities, Checkpoint, Companion, Destination, Download, Entry, Expected, Folder, Gate, Page, Pages, Proof,
-    Sealed, Upload, Usage, Version,
+    Capabilities, Checkpoint, Companion, Destination, Download, Entry, Expected, Folder, Gate, Original, Page, Pages,
+    Proof, Sealed, Storage, Upload, Usage, Version,
 };
 use adapter::{Error, Kind};
 use async_trait::async_trait;
@@ -121,6 +121,23 @@ impl Destination for Limited<'_> {
         // It reads all of the file.
         let size = self.stat(path).await?.map_or(0, |entry| entry.size);
         within(with_reading(Duration::ZERO, size), || format!("could not read from {}", self.name()), proving).await
+    }
+
+    async fn storage(&self) -> Result<Option<Storage>, Error> {
+        self.within("ask", self.destination.storage()).await
+    }
+
+    fn location(&self, path: &str) -> Result<String, Error> {
+        self.destination.location(path)
+    }
+
+    async fn copy_within(&self, original: &Original, path: &str, gate: Arc<dyn Gate>) -> Result<Proof, Error> {
+        let asking = Arc::default();
+        let watched = Arc::new(Watched { gate, asking: Arc::clone(&asking) });
+        let copying = self.destination.copy_within(original, path, watched);
+        // The storage may read all of it.
+        let limit = with_reading(self.limit, original.entry.size);
+        settled(limit, &asking, (path, &self.name()), copying).await
     }
 
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool {

@@ -2389,6 +2389,11 @@ export interface components {
             /** @enum {string} */
             event: "copying";
         } | {
+            /** @description Why the storage does not copy it. */
+            error: string;
+            /** @enum {string} */
+            event: "copyStreamed";
+        } | {
             /** @description The destination's name. */
             destination: string;
             /**
@@ -2398,6 +2403,8 @@ export interface components {
             size: number;
             /** @description How it was checked, in words. */
             checkedBy: string;
+            /** @description The storage that copied it by itself; absent if the backup was downloaded and uploaded. */
+            inside?: string | null;
             /** @enum {string} */
             event: "copyDone";
         } | {

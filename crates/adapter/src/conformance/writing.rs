@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{Subject, digested, paths, sealed};
+use super::{Closed, Subject, digested, paths, sealed};
 use crate::Kind;
-use crate::destination::{Checkpoint, Companion, Gate, put};
+use crate::destination::{Checkpoint, Companion, put};
 
 /// More than any storage sends in one piece.
 const LARGE: usize = 20_000_000;
@@ -115,18 +114,6 @@ pub async fn only_what_arrived_is_sealed_and_only_what_was_sealed_is_published(s
     assert!(upload.seal(&digested(b"half of it, and the rest").into()).await.is_err());
     assert!(upload.commit("job/x").await.is_err());
     assert!(paths(destination, "").await.is_empty(), "what is not whole was published");
-}
-
-/// A gate that has closed.
-struct Closed;
-
-#[async_trait]
-impl Gate for Closed {
-    async fn check(&self) -> Result<(), String> {
-        Err("closed".to_owned())
-    }
-
-    async fn closed(&self) {}
 }
 
 pub async fn a_closed_gate_publishes_nothing(subject: &Subject) {

@@ -21,6 +21,9 @@ pub struct Capabilities {
     pub versions: bool,
     /// Names that differ only by case are the same file, and may be listed in another case than they were written.
     pub ignores_case: bool,
+    /// It copies a file from another destination inside the same storage by itself (`Destination::copy_within`), bound to the
+    /// version that was checked. Needs `versions`.
+    pub server_side_copy: bool,
     /// The hash that it knows of its files without reading them.
     pub own_hash: Option<Algorithm>,
 }

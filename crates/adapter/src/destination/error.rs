@@ -18,9 +18,9 @@ impl Error {
         Self::new(Kind::TooLarge, format!("could not read {path}"), format!("it is larger than {limit} bytes"))
     }
 
-    /// A file is another one than the caller looked at. Nothing was changed.
-    pub fn changed(path: &str) -> Self {
-        Self::new(Kind::Changed, format!("could not delete {path}"), "it was changed in the meantime")
+    /// A file is another one than the caller looked at. Nothing was changed. `act` is what was to be done with it: `delete`.
+    pub fn changed(act: &str, path: &str) -> Self {
+        Self::new(Kind::Changed, format!("could not {act} {path}"), "it was changed in the meantime")
             .cure("Look at what is there now, then try again.")
     }
 

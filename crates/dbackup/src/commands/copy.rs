@@ -64,9 +64,10 @@ pub(crate) async fn run(arguments: CopyArguments) -> Result<Outcome, Failure> {
         Copied::AlreadyThere => {
             output::note(&format!("{path} is at {} already, with the same content", destination.name()));
         }
-        Copied::Done { size, checks, proved, .. } => {
+        Copied::Done { size, checks, proved, inside, .. } => {
             let seconds = clock.elapsed().as_secs_f64();
-            output::note(&format!("{} copied, checked by {proved} ({seconds:.1} s). {checks}", human(size)));
+            let inside = inside.map(|storage| format!(" inside {storage}")).unwrap_or_default();
+            output::note(&format!("{} copied{inside}, checked by {proved} ({seconds:.1} s). {checks}", human(size)));
         }
     }
     output::line(&format!("{} {path}", destination.name()));
@@ -79,6 +80,7 @@ fn tell(file: &CheckpointFile, destination: &str, event: &CopyEvent<'_>) {
         CopyEvent::Settling => {
             output::event(&RunEvent::Settling { database: None, destination: destination.to_owned() });
         }
+        CopyEvent::Streamed { cause } => output::event(&RunEvent::CopyStreamed { error: cause.to_string() }),
         CopyEvent::Resumed => {
             output::note("Going on with the interrupted copy: what is there already is compared, not sent");
         }

@@ -170,3 +170,125 @@ fn a_backup_that_will_not_fit_is_foreseen() {
     let warned = events.iter().find(|event| event["event"] == "mayNotFit").unwrap();
     assert!(warned["lastSize"].as_u64().unwrap() > warned["free"].as_u64().unwrap());
 }
+
+const COPY: &str = "files/copy_v2";
+
+/// A backup in `dropbox:/a` that is larger than its sidecar: its path.
+fn in_dropbox(world: &World) -> String {
+    let (_, source) = world.sqlite("shop.db", 5000);
+    world.run(&["backup", "--source", &source, "--to", "dropbox:/a", "--compression", "none"]).succeeded();
+    let list = world.run(&["list", "dropbox:/a", "--json"]).succeeded();
+    list.objects()[0]["path"].as_str().unwrap().to_owned()
+}
+
+/// Whether the backup itself was downloaded or uploaded since so many requests.
+fn is_streamed(world: &World, since: usize) -> bool {
+    let requests = world.dropbox().requests().split_off(since);
+    let moves = requests.iter().filter(|request| request.route == "files/download" || request.route.contains("upload"));
+    let is_sidecar = |path: &Option<String>| path.as_ref().is_some_and(|path| path.ends_with(".meta.json"));
+    moves.filter(|request| !is_sidecar(&request.path)).count() > 0
+}
+
+fn copies_made(world: &World) -> usize {
+    world.dropbox().requests().iter().filter(|request| request.route == COPY && request.status == 200).count()
+}
+
+#[test]
+fn a_copy_inside_dropbox_is_made_there_and_checked_by_its_content_hash() {
+    let world = World::new();
+    let path = in_dropbox(&world);
+    let before = world.dropbox().requests().len();
+    let ran = world.run(&["copy", "dropbox:/a", &path, "--to", "dropbox:/b"]).succeeded();
+    assert_eq!(ran.stdout, format!("dropbox:/b {path}\n"));
+    let (inside, checked) =
+        ("copied inside Dropbox, checked by the storage's own hash", "Checked: the sidecar's dropbox content hash");
+    assert!(ran.stderr.contains(inside) && ran.stderr.contains(checked), "{}", ran.stderr);
+    assert!(!is_streamed(&world, before) && copies_made(&world) == 1, "{:?}", world.dropbox().requests());
+    for path in [path.clone(), format!("{path}.meta.json")] {
+        let read = |folder: &str| world.dropbox().read(&format!("/{folder}/{path}")).unwrap();
+        assert!(read("a") == read("b"), "{path}");
+    }
+    let again = world.run(&["copy", "dropbox:/a", &path, "--to", "dropbox:/b"]).succeeded();
+    assert!(again.stderr.contains("already, with the same content"), "{}", again.stderr);
+    // Left by a crash between the two.
+    world.dropbox().remove(&format!("/b/{path}.meta.json"));
+    world.run(&["copy", "dropbox:/a", &path, "--to", "dropbox:/b"]).succeeded();
+    assert_eq!((world.stored().len(), copies_made(&world)), (4, 1));
+    assert!(!is_streamed(&world, before));
+}
+
+#[test]
+fn a_lost_answer_of_a_copy_inside_dropbox_is_asked_for() {
+    let world = World::new();
+    let path = in_dropbox(&world);
+    world.dropbox().inject(Fault::next(COPY, FaultKind::AnswerLostAfterEffect));
+    world.dropbox().inject(Fault::next("files/upload", FaultKind::AnswerLostAfterEffect));
+    let before = world.dropbox().requests().len();
+    world.run(&["copy", "dropbox:/a", &path, "--to", "dropbox:/b"]).succeeded();
+    let copies = world.dropbox().requests().iter().filter(|request| request.route == COPY).count();
+    assert!(copies == 1 && !is_streamed(&world, before));
+    assert_eq!(world.stored().len(), 4);
+}
+
+#[test]
+fn a_copy_inside_dropbox_that_cannot_be_made_says_why_and_leaves_nothing() {
+    let world = World::new();
+    let path = in_dropbox(&world);
+    let copy = ["copy", "dropbox:/a", &path, "--to", "dropbox:/b"];
+    let before = world.dropbox().requests().len();
+    let (from, to) = (format!("/a/{path}"), format!("/b/{path}"));
+
+    world.dropbox().inject(Fault::next(COPY, FaultKind::QuotaReached));
+    world.run(&copy).failed_saying(&["is full", "used", "Free space"]);
+    world.dropbox().set_quota(1 << 40);
+    world.dropbox().inject(Fault::next(COPY, FaultKind::Unauthorized { tag: "missing_scope" }).times(2));
+    world.run(&copy).failed_saying(&["files.content.write", "Permissions tab"]);
+    world.dropbox().clear_faults();
+    assert_eq!(world.stored().len(), 2);
+
+    world.dropbox().write(&to, b"older");
+    world.run(&copy).failed_saying(&["exists already"]);
+    assert_eq!(world.dropbox().read(&to).unwrap(), b"older");
+    world.dropbox().remove(&to);
+
+    // The hash that Dropbox tells is not the one that the backup was uploaded with.
+    let content = world.dropbox().read(&from).unwrap();
+    let mut altered = content.clone();
+    altered[100] ^= 1;
+    world.dropbox().write(&from, &altered);
+    world.run(&copy).failed_saying(&["not the file that was backed up", "dropbox content hash", "Copy another backup"]);
+    assert_eq!((world.stored().len(), copies_made(&world)), (2, 0));
+    assert!(!is_streamed(&world, before));
+}
+
+#[test]
+fn what_dropbox_does_not_copy_by_itself_is_downloaded_and_uploaded_and_said() {
+    let world = World::new();
+    let path = in_dropbox(&world);
+    let before = world.dropbox().requests().len();
+    world.dropbox().inject(Fault::next(COPY, FaultKind::NotRelocated { tag: "cant_transfer_ownership" }));
+    let ran = world.run(&["copy", "dropbox:/a", &path, "--to", "dropbox:/b"]).succeeded();
+    let (words, why) = ("Not copied inside the storage, but downloaded and uploaded", "who owns the file");
+    assert!(ran.stderr.contains(words) && ran.stderr.contains(why), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("inside Dropbox") && is_streamed(&world, before), "{}", ran.stderr);
+
+    // Which account it is cannot be told without this scope, which no copy needs.
+    let scopes: Vec<&str> =
+        dropbox_emulator::SCOPES.into_iter().filter(|scope| *scope != "account_info.read").collect();
+    world.dropbox().set_all_scopes(&scopes);
+    let ran = world.run(&["copy", "dropbox:/a", &path, "--to", "dropbox:/c"]).succeeded();
+    assert!(ran.stderr.contains(words) && ran.stderr.contains("account_info.read"), "{}", ran.stderr);
+    assert_eq!((world.stored().len(), copies_made(&world)), (6, 0));
+}
+
+#[test]
+fn a_copy_from_the_members_folder_to_the_teams_space_is_streamed() {
+    let world = World::with(Config { team_root: true, ..Config::default() });
+    let path = in_dropbox(&world);
+    let before = world.dropbox().requests().len();
+    let ran = world.run(&["copy", "dropbox:/a", &path, "--to", "dropbox-team:/b"]).succeeded();
+    assert!(is_streamed(&world, before) && copies_made(&world) == 0, "{}", ran.stderr);
+    let ran = world.run(&["copy", "dropbox-team:/b", &path, "--to", "dropbox-team:/c"]).succeeded();
+    assert!(ran.stderr.contains("copied inside Dropbox") && copies_made(&world) == 1, "{}", ran.stderr);
+    assert!(world.dropbox().read(&format!("/c/{path}")).is_some());
+}

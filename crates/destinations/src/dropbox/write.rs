@@ -13,7 +13,7 @@ use super::error::full;
 use super::{DROPBOX_CONTENT_HASH, Dropbox};
 
 /// The caller's gate, as the client asks it.
-struct Asked(Arc<dyn Gate>);
+pub(super) struct Asked(pub(super) Arc<dyn Gate>);
 
 #[async_trait]
 impl ::dropbox::files::Gate for Asked {
@@ -50,7 +50,7 @@ impl Dropbox {
     }
 
     /// As [`Dropbox::error`]; names how much is used where Dropbox is full.
-    async fn write_error(&self, what: String, error: ::dropbox::Error) -> Error {
+    pub(super) async fn write_error(&self, what: String, error: ::dropbox::Error) -> Error {
         let sorted = self.error(what.clone(), &error);
         if *sorted.kind() != Kind::Full {
             return sorted;

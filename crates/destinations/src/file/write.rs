@@ -72,7 +72,7 @@ impl FileSystem {
             let whole = destination.folder.join(&path);
             match removed {
                 Ok(true) => Ok(()),
-                Ok(false) => Err(Error::changed(&whole.display().to_string())),
+                Ok(false) => Err(Error::changed("delete", &whole.display().to_string())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
                 Err(error) => Err(destination.io_error("could not delete", &whole, &error)),
             }

@@ -167,6 +167,12 @@ pub enum RunEvent {
         /// The destination that it goes to.
         to: String,
     },
+    /// Both destinations are in one storage that can copy files itself, but it does not copy this one, or cannot be asked: the backup
+    /// is downloaded and uploaded instead.
+    CopyStreamed {
+        /// Why the storage does not copy it.
+        error: String,
+    },
     /// It is complete and verified.
     #[serde(rename_all = "camelCase")]
     CopyDone {
@@ -176,6 +182,9 @@ pub enum RunEvent {
         size: u64,
         /// How it was checked, in words.
         checked_by: String,
+        /// The storage that copied it by itself; absent if the backup was downloaded and uploaded.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        inside: Option<String>,
     },
     /// The destination holds the backup already.
     AlreadyThere {
@@ -279,9 +288,10 @@ impl RunEvent {
     pub fn with_words(mut self, change: &dyn Fn(&str) -> String) -> Self {
         let each = |text: &mut String| *text = change(text);
         match &mut self {
-            Self::Unreachable { error, .. } | Self::Failed { error, .. } | Self::DroppedOut { error, .. } => {
-                each(error);
-            }
+            Self::Unreachable { error, .. }
+            | Self::Failed { error, .. }
+            | Self::DroppedOut { error, .. }
+            | Self::CopyStreamed { error } => each(error),
             Self::Warning { warning, .. } => {
                 each(&mut warning.warning.message);
                 warning.warning.cure.iter_mut().for_each(each);

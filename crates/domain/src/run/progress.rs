@@ -12,7 +12,7 @@ const MAX_ERROR_LEN: usize = 300;
 pub struct RunProgress {
     /// Read from the database, or taken by the target of a restore.
     pub dumped_bytes: u64,
-    /// Out of the pipeline, compressed and encrypted; of a copy, read from its source.
+    /// Out of the pipeline, compressed and encrypted; of a copy, read from its source or copied inside the storage.
     pub stored_bytes: u64,
     /// Acknowledged by the slowest destination that still takes part; of a restore, read from the backup.
     pub sent_bytes: u64,

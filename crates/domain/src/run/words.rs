@@ -62,8 +62,13 @@ impl fmt::Display for RunEvent {
             Self::PuttingInPlace { kept, target } => write!(f, "Putting {kept} in place of {target}"),
             Self::InPlace { target } => write!(f, "{target} is in place"),
             Self::Copying { path, from, to } => write!(f, "Copying {path} from {from} to {to}"),
-            Self::CopyDone { destination, size, checked_by } => {
-                write!(f, "{} copied to {destination}, checked by {checked_by}", human(*size))
+            Self::CopyStreamed { error } => {
+                write!(f, "Not copied inside the storage, but downloaded and uploaded: {error}")
+            }
+            Self::CopyDone { destination, size, checked_by, inside } => {
+                write!(f, "{} copied to {destination}", human(*size))?;
+                inside.iter().try_for_each(|storage| write!(f, " inside {storage}"))?;
+                write!(f, ", checked by {checked_by}")
             }
             Self::AlreadyThere { destination } => write!(f, "{destination} holds it already, with the same content"),
             Self::Leftover { name } => {

@@ -2,6 +2,7 @@
 //! through here; `http/strike.rs` has what each does.
 
 mod syntax;
+mod tags;
 mod waiting;
 
 pub(crate) use waiting::Faults;
@@ -25,6 +26,11 @@ pub enum FaultKind {
     /// 401 with that tag; nothing was done (`401` with `tag`).
     Unauthorized {
         /// The tag: one of the specification's, or `of_next_year`.
+        tag: &'static str,
+    },
+    /// 409 with that tag of `RelocationError`, for calls that copy or move; nothing was done (`409` with `tag`).
+    NotRelocated {
+        /// The tag: one of the specification's that carries nothing, `from_lookup` (nothing is there), or `of_next_year`.
         tag: &'static str,
     },
     /// A web page with that status, as a proxy or a network's sign-in page has it; nothing was done (`proxy-page`).

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 
+use super::tags::{AUTH_TAGS, RELOCATION_TAGS, tag};
 use super::{Fault, FaultKind, names_route};
 use crate::routes;
 use crate::units::{format_speed, parse_number, parse_speed, settings};
@@ -35,21 +36,8 @@ const PLAIN: [(&str, FaultKind); 21] = [
     ("no-hash", FaultKind::NoContentHash),
 ];
 
-/// What a 401 can say: the tags of `AuthError`, and one that no client knows yet.
-const AUTH_TAGS: [&str; 9] = [
-    "other",
-    "invalid_access_token",
-    "expired_access_token",
-    "route_access_denied",
-    "missing_scope",
-    "user_suspended",
-    "invalid_select_user",
-    "invalid_select_admin",
-    "of_next_year",
-];
-
 /// Names of the kinds that have.
-const WITH_SETTINGS: [&str; 6] = ["401", "429", "429-text", "incorrect-offset", "slow-body", "proxy-page"];
+const WITH_SETTINGS: [&str; 7] = ["401", "409", "429", "429-text", "incorrect-offset", "slow-body", "proxy-page"];
 
 /// What every fault can say, and what belongs to kinds.
 #[derive(Default)]
@@ -102,7 +90,11 @@ impl<'a> Said<'a> {
             "503" if self.retry_after.is_some() => {
                 FaultKind::Unavailable { retry_after: self.retry_after.take().unwrap_or_default() }
             }
-            "401" => FaultKind::Unauthorized { tag: auth_tag(self.tag.take().unwrap_or("other"))? },
+            "401" => FaultKind::Unauthorized { tag: tag(name, &AUTH_TAGS, self.tag.take().unwrap_or("other"))? },
+            "409" => {
+                let said = self.tag.take().ok_or("409 needs a tag, such as tag=internal_error")?;
+                FaultKind::NotRelocated { tag: tag(name, &RELOCATION_TAGS, said)? }
+            }
             "proxy-page" => FaultKind::ProxyPage { status: self.status.take().unwrap_or(403) },
             "429" => FaultKind::TooManyRequests { retry_after: self.retry_after.take().unwrap_or(RETRY_AFTER) },
             "429-text" => {
@@ -134,11 +126,6 @@ impl<'a> Said<'a> {
             None => Ok(kind),
         }
     }
-}
-
-fn auth_tag(tag: &str) -> Result<&'static str, String> {
-    let found = AUTH_TAGS.into_iter().find(|known| *known == tag);
-    found.ok_or_else(|| format!("no 401 is tagged \"{tag}\": there are {}", AUTH_TAGS.join(", ")))
 }
 
 fn find(name: &str) -> Result<FaultKind, String> {
@@ -191,6 +178,7 @@ impl FaultKind {
             FaultKind::SlowBody { .. } => "slow-body",
             FaultKind::Unavailable { .. } => "503",
             FaultKind::Unauthorized { .. } => "401",
+            FaultKind::NotRelocated { .. } => "409",
             FaultKind::ProxyPage { .. } => "proxy-page",
             _ => PLAIN.iter().find(|(_, kind)| *kind == self).map_or("", |(name, _)| name),
         }
@@ -199,7 +187,7 @@ impl FaultKind {
     /// The settings that belong to it.
     fn setting(self) -> Option<(&'static str, String)> {
         match self {
-            FaultKind::Unauthorized { tag } => Some(("tag", tag.to_owned())),
+            FaultKind::Unauthorized { tag } | FaultKind::NotRelocated { tag } => Some(("tag", tag.to_owned())),
             FaultKind::ProxyPage { status } => Some(("status", status.to_string())),
             FaultKind::TooManyRequests { retry_after }
             | FaultKind::TooManyRequestsText { retry_after }
@@ -241,6 +229,7 @@ mod tests {
             "route=files/download,kind=slow-body,speed=100KiB/s",
             "route=files/download,kind=reset-mid-answer,nth=3",
             "route=*,kind=401,tag=other",
+            "route=files/copy_v2,kind=409,tag=internal_error",
             "route=files/list_folder,kind=503,retry-after=4",
             "route=*,kind=proxy-page,status=302",
         ] {
@@ -267,6 +256,11 @@ mod tests {
             ("route=*,kind=500,nth=x", "expected a whole number"),
             ("route=*,kind=500,nth=0", "nth=0: calls are counted from 1"),
             ("route=*,kind=500,speed=1B/s", "500 has no speed"),
+            ("route=*,kind=409", "409 needs a tag"),
+            (
+                "route=*,kind=409,tag=rain",
+                "no 409 is tagged \"rain\": there are from_lookup, cant_copy_shared_folder, ",
+            ),
             ("route=*,kind=slow-body", "slow-body needs a speed"),
             ("route=*,kind=slow-body,speed=0B/s", "more than 0"),
             ("route=*,kind=incorrect-offset", "incorrect-offset needs an offset"),

@@ -10,7 +10,7 @@ use super::body::RequestBody;
 use super::named;
 use super::trouble::Trouble;
 use crate::app::App;
-use crate::errors::{FinishError, ListContinueError, SessionError};
+use crate::errors::{FinishError, ListContinueError, LookupError, RelocationError, SessionError};
 use crate::failure::{Failure, to_value};
 use crate::faults::FaultKind;
 use crate::people::Person;
@@ -117,6 +117,10 @@ fn refusal(fault: FaultKind) -> Option<Failure> {
             Some(Failure::Unauthorized(json!({ ".tag": "missing_scope", "required_scope": "files.content.write" })))
         }
         FaultKind::Unauthorized { tag } => Some(Failure::unauthorized(tag)),
+        FaultKind::NotRelocated { tag: "from_lookup" } => {
+            Some(RelocationError::FromLookup { from_lookup: LookupError::NotFound }.into())
+        }
+        FaultKind::NotRelocated { tag } => Some(Failure::Endpoint(json!({ ".tag": tag }))),
         FaultKind::ProxyPage { status } => Some(Failure::Page(StatusCode::from_u16(status).unwrap_or_default())),
         FaultKind::TooManyRequests { retry_after } => {
             Some(Failure::RateLimited { reason: "too_many_requests", retry_after: Some(retry_after) })

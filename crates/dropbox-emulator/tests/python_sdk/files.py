@@ -114,6 +114,27 @@ assert refused(dbx.files_move_v2, "/nowhere", "/x").get_from_lookup().is_not_fou
 assert refused(dbx.files_copy_v2, "/Ziel", "/Kopie").get_to().get_conflict().is_folder()
 assert refused(dbx.files_move_v2, "/Kopie", "/KOPIE").get_to().get_conflict().is_folder(), "capitals only"
 
+# A copy of one file: a file of its own with the same content. Nothing is ever overwritten.
+original = dbx.files_upload(b"twice", "/Quelle/Büro", client_modified=datetime(2020, 1, 2, 3, 4, 5))
+copy = dbx.files_copy_v2("/quelle/büro", "/Kopien/Büro 2").metadata
+assert isinstance(copy, dropbox.files.FileMetadata) and copy.path_display == "/Kopien/Büro 2"
+assert copy.content_hash == original.content_hash and copy.size == original.size
+assert copy.id != original.id and copy.rev != original.rev
+assert copy.client_modified == original.client_modified
+assert dbx.files_download("/Kopien/Büro 2")[1].content == b"twice"
+assert dbx.files_get_metadata("/Quelle/Büro").rev == original.rev
+assert dbx.files_copy_v2(original.id, "/Kopien/nach Nummer").metadata.content_hash == original.content_hash
+assert refused(dbx.files_copy_v2, "/Quelle/Büro", "/kopien/BÜRO 2").get_to().get_conflict().is_file(), "the same content"
+assert dbx.files_copy_v2("/Quelle/Büro", "/Kopien/Büro 2", autorename=True).metadata.name == "Büro 2 (1)"
+assert refused(dbx.files_copy_v2, "/Quelle/Büro", "/Kopien").get_to().get_conflict().is_folder()
+assert refused(dbx.files_copy_v2, "/Quelle/Büro", "/Kopien/Büro 2/x").get_to().get_conflict().is_file_ancestor()
+assert refused(dbx.files_copy_v2, "/Quelle/Büro", "/Kopien/Thumbs.db").get_to().is_disallowed_name()
+assert refused(dbx.files_copy_v2, "/Quelle/Büro", "/Kopien/x ").get_to().is_malformed_path()
+assert refused(dbx.files_copy_v2, "/Quelle/niemand", "/Kopien/y").get_from_lookup().is_not_found()
+
+for folder in ("/Quelle", "/Kopien"):
+    dbx.files_delete_v2(folder)
+
 # Listing: small pages, recursive, then changes.
 for number in range(7):
     dbx.files_upload(b"%d" % number, "/Liste/%d/Datei %d" % (number % 2, number))

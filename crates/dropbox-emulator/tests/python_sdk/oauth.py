@@ -50,11 +50,12 @@ assert granted.refresh_token and granted.access_token and granted.account_id.sta
 with client(oauth2_refresh_token=granted.refresh_token) as dbx:
     assert dbx.users_get_current_account().account_id == granted.account_id
     assert dbx.files_list_folder("").entries == []
-    try:
-        dbx.files_upload(b"", "/forbidden")
-        raise AssertionError("a scope that was not granted was not missed")
-    except AuthError as error:
-        assert error.error.get_missing_scope().required_scope == "files.content.write"
+    for change in (lambda: dbx.files_upload(b"", "/forbidden"), lambda: dbx.files_copy_v2("/a", "/forbidden")):
+        try:
+            change()
+            raise AssertionError("a scope that was not granted was not missed")
+        except AuthError as error:
+            assert error.error.get_missing_scope().required_scope == "files.content.write"
 
 # A code is good once.
 try:

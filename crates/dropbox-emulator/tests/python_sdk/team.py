@@ -20,6 +20,9 @@ for team in (dbx.with_path_root(PathRoot.root(root)), dbx.with_path_root(PathRoo
     assert [entry.name for entry in team.files_list_folder("").entries] == ["Ada Lovelace", "Team"]
 assert refused(dbx.files_get_metadata, "/Team/ours").get_path().is_not_found()
 assert dbx.files_get_metadata("ns:%s/Team/ours" % root).name == "ours"
+# A copy from one namespace into another.
+assert dbx.files_copy_v2("ns:%s/Team/ours" % root, "/copied").metadata.path_display == "/copied"
+assert refused(dbx.files_copy_v2, "/Team/ours", "/again").get_from_lookup().is_not_found()
 assert dbx.with_path_root(PathRoot.home).files_get_metadata("/mine").id == mine.id
 
 try:

@@ -237,6 +237,42 @@ union! {
 }
 
 union! {
+    /// `files/copy_v2`.
+    RelocationError {
+        #[error("could not read the original: {from_lookup}")]
+        FromLookup { from_lookup: LookupError },
+        #[error("could not read the original: {from_write}")]
+        FromWrite { from_write: WriteError },
+        #[error("could not write: {to}")]
+        To { to: WriteError },
+        #[error("Dropbox does not copy shared folders: copy the files in it one by one")]
+        CantCopySharedFolder,
+        #[error("a shared folder cannot lie in another shared folder: choose a folder that is not shared")]
+        CantNestSharedFolder,
+        #[error("a folder cannot be copied into itself: choose another folder")]
+        CantMoveFolderIntoItself,
+        #[error("it would copy more than 10,000 files and folders, which Dropbox does not do at once")]
+        TooManyFiles,
+        #[error("original and copy are the same path, or one lies in the other: choose another folder")]
+        DuplicatedOrNestedPaths,
+        #[error("it would change who owns the file: choose a folder of the same owner")]
+        CantTransferOwnership,
+        #[error("Dropbox is full: free space or enlarge the plan, then run again")]
+        InsufficientQuota,
+        #[error("Dropbox had an internal error while copying: try again later")]
+        InternalError,
+        #[error("this shared folder cannot be moved there: choose another folder")]
+        CantMoveSharedFolder,
+        #[error("Dropbox does not put this file into the Vault: choose a folder outside of it")]
+        CantMoveIntoVault,
+        #[error("Dropbox does not put this file into the Family Room: choose a folder outside of it")]
+        CantMoveIntoFamily,
+        #[error("too many changes to this Dropbox at once: try again in a moment")]
+        TooManyWriteOperations,
+    }
+}
+
+union! {
     /// The refusal of a route that defines none.
     UnspecifiedError {}
 }
@@ -331,6 +367,24 @@ mod tests {
             "locked",
         ]);
         knows::<DeleteError>(&["path_lookup", "path_write", "too_many_write_operations", "too_many_files"]);
+        knows::<RelocationError>(&[
+            "from_lookup",
+            "from_write",
+            "to",
+            "cant_copy_shared_folder",
+            "cant_nest_shared_folder",
+            "cant_move_folder_into_itself",
+            "too_many_files",
+            "duplicated_or_nested_paths",
+            "cant_transfer_ownership",
+            "insufficient_quota",
+            "internal_error",
+            "cant_move_shared_folder",
+            "cant_move_into_vault",
+            "cant_move_into_family",
+            // Of the batch only, by the specification.
+            "too_many_write_operations",
+        ]);
         knows::<CreateFolderError>(&["path"]);
         knows::<GetMetadataError>(&["path"]);
         knows::<DownloadError>(&["path", "unsupported_file"]);

@@ -9,7 +9,7 @@ mod checkpoint;
 mod commit;
 mod session;
 mod sizes;
-mod wire;
+pub(super) mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +27,7 @@ use crate::client::Client;
 use crate::content_hash::{self, BLOCK_SIZE, BlockDigest};
 use crate::error::Error;
 use crate::files::gate::{self, Gate};
+use crate::files::publication::Content;
 
 /// Per block: the digest of what Dropbox has of it, if it has it.
 type Stored = Vec<Option<BlockDigest>>;
@@ -79,15 +80,6 @@ struct Whole {
     size: u64,
     content_hash: String,
     content: Content,
-}
-
-/// Where it is until it is committed.
-#[derive(Debug, Clone)]
-enum Content {
-    /// Here: it goes up with the commit.
-    Here(Payload),
-    /// In a session at Dropbox.
-    Session(String),
 }
 
 impl Client {
@@ -308,6 +300,6 @@ fn offset(block: usize) -> u64 {
     block as u64 * BLOCK_SIZE as u64
 }
 
-fn broken(part: &str) -> Error {
+pub(super) fn broken(part: &str) -> Error {
     Error::Internal(part.to_owned())
 }

@@ -16,14 +16,14 @@ const FINISH: &str = "files/upload_session/finish";
 const FINISH_PAIR: &str = "files/upload_session/finish_batch_v2";
 
 /// Closes after it has let a number of attempts pass.
-struct ClosesAfter {
+pub(crate) struct ClosesAfter {
     passes: usize,
     asked: AtomicUsize,
     changed: Notify,
 }
 
 impl ClosesAfter {
-    fn new(passes: usize) -> Arc<Self> {
+    pub(crate) fn new(passes: usize) -> Arc<Self> {
         Arc::new(Self { passes, asked: AtomicUsize::new(0), changed: Notify::new() })
     }
 }
@@ -48,7 +48,7 @@ impl Gate for ClosesAfter {
 }
 
 /// Waits for so long between attempts that a test would never end.
-fn waiting_long(emulator: &dropbox_emulator::Emulator) -> Client {
+pub(crate) fn waiting_long(emulator: &dropbox_emulator::Emulator) -> Client {
     let mut settings = settings(emulator);
     let long = Duration::from_secs(24 * 3600);
     settings.retry.first_wait = long;

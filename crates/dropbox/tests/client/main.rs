@@ -3,6 +3,7 @@
 
 mod basics;
 mod calls;
+mod copies;
 mod faults;
 mod gates;
 mod odd_answers;

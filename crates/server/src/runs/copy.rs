@@ -16,6 +16,9 @@ use crate::dropbox_clients::{READING, WRITING};
 use crate::failure::{Failure, of_storage};
 use crate::patience::Patience;
 
+/// Maximum number of a copy's events that wait to be stored: it is streamed once, and settled once per attempt.
+const MAX_EVENTS: usize = 4;
+
 impl App {
     pub(crate) async fn copy(&self, run: &Run, active: &Active, spec: &CopySpec) -> Outcome {
         match self.carry_out_copy(run, active, spec).await {
@@ -44,25 +47,30 @@ impl App {
             guard: Arc::new(StillOurs::new(self, &run.id, active)),
             stall_timeout: self.config.stall_timeout,
         };
-        let (sender, mut settling) = mpsc::channel(1);
+        let (sender, mut events) = mpsc::channel(MAX_EVENTS);
+        let destination_name = to.clone();
         let copying = async move {
-            // There is nothing to go on from: a copy that is interrupted here starts anew.
             let on_event = move |event: CopyEvent<'_>| {
-                if matches!(event, CopyEvent::Settling) {
-                    // It is told once.
-                    let _ = sender.try_send(());
-                }
+                let event = match event {
+                    CopyEvent::Settling => RunEvent::Settling { database: None, destination: destination_name.clone() },
+                    CopyEvent::Streamed { cause } => RunEvent::CopyStreamed { error: of_storage(cause) },
+                    // There is nothing to go on from: a copy that is interrupted here starts anew.
+                    CopyEvent::Checkpoint(_) | CopyEvent::Resumed | CopyEvent::Restarted { .. } => return,
+                };
+                // There is room for each, once.
+                let _ = sender.try_send(event);
             };
             runner::copy(copy, &active.progress, &on_event).await
         };
         let storing = async {
-            while settling.recv().await.is_some() {
-                self.log(&run.id, RunEvent::Settling { database: None, destination: to.clone() }).await;
+            while let Some(event) = events.recv().await {
+                self.log(&run.id, event).await;
             }
         };
         let (event, examined) = match tokio::join!(copying, storing).0 {
-            Ok(Copied::Done { size, proved, examined, .. }) => {
-                (RunEvent::CopyDone { destination: to, size, checked_by: proved.to_string() }, Some(examined))
+            Ok(Copied::Done { size, proved, inside, examined, .. }) => {
+                let (checked_by, inside) = (proved.to_string(), inside.map(str::to_owned));
+                (RunEvent::CopyDone { destination: to, size, checked_by, inside }, Some(examined))
             }
             Ok(Copied::AlreadyThere) => (RunEvent::AlreadyThere { destination: to }, None),
             Err(error) => {

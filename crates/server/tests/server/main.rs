@@ -9,6 +9,7 @@ mod borders;
 mod cancels;
 mod catalog;
 mod configuration;
+mod copies;
 mod credentials;
 mod dropbox;
 mod edits;

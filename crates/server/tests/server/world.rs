@@ -221,9 +221,14 @@ impl World {
 
     /// A Dropbox that is not authorized.
     pub(crate) async fn new_dropbox(&self, browser: &Browser, name: &str) -> String {
+        self.new_dropbox_in(browser, name, "/backups").await
+    }
+
+    /// The same in another folder.
+    pub(crate) async fn new_dropbox_in(&self, browser: &Browser, name: &str, folder: &str) -> String {
         let standard = dropbox_emulator::Config::default();
         let input = json!({
-            "name": name, "settings": {"type": "dropbox", "folder": "/backups"},
+            "name": name, "settings": {"type": "dropbox", "folder": folder},
             "appKey": standard.app_key, "appSecret": standard.app_secret,
         });
         let made = browser.post("/api/destinations", &input).await.expect(201);

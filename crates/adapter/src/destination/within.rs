@@ -1,0 +1,22 @@
+//! Copying inside a storage: from one destination to another, without the bytes passing through this machine.
+
+use super::Entry;
+
+/// What a destination is a part of. Two destinations with equal ones can copy from each other with
+/// [`copy_within`](super::Destination::copy_within).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// What people call it: `Dropbox`.
+    pub name: &'static str,
+    /// Tells it from other storages of that kind: which account, and where its paths start. Holds no secret.
+    pub id: String,
+}
+
+/// A file that is to be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Original {
+    /// Where it is in its storage: what [`location`](super::Destination::location) of its destination returned.
+    pub location: String,
+    /// What [`stat`](super::Destination::stat) of its destination returned: the version that was checked.
+    pub entry: Entry,
+}
