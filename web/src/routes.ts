@@ -10,6 +10,7 @@ export const { p, navigate, route } = createRouter({
   '/jobs': () => import('./pages/jobs/Jobs.svelte'),
   '/jobs/new': () => import('./pages/jobs/JobEditor.svelte'),
   '/jobs/:id': () => import('./pages/jobs/JobEditor.svelte'),
+  '/jobs/:id/edit': () => import('./pages/jobs/JobEditor.svelte'),
   '/runs': () => import('./pages/runs/Runs.svelte'),
   '/runs/:id': () => import('./pages/runs/Run.svelte'),
   '/backups': () => import('./pages/backups/Backups.svelte'),
