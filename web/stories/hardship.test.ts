@@ -113,7 +113,7 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
   await page.getByLabel('Filter jobs').fill('');
   await page.getByRole('cell').getByText('Failed').first().waitFor();
   await world.look('jobs, many');
-  await page.goto(`${world.url}/jobs/${job.id}`);
+  await page.goto(`${world.url}/jobs/${job.id}/edit`);
   await page.getByText('tenant_199_of_the_company').first().waitFor();
   await world.look('job, 200 databases');
   for (const [path, name] of [
