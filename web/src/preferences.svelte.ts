@@ -3,8 +3,10 @@ export type Theme = 'system' | 'light' | 'dark';
 export type Density = 'comfortable' | 'dense';
 /** Whether "3h ago" or the date is read first; the other one comes on hover. */
 export type Times = 'relative' | 'absolute';
+/** Whether single keys act on lists (J, K, X, /). */
+export type Shortcuts = 'on' | 'off';
 
-function keep(name: 'theme' | 'density' | 'times', value: string, standard: string) {
+function keep(name: 'theme' | 'density' | 'times' | 'shortcuts', value: string, standard: string) {
   if (value === standard) {
     localStorage.removeItem(name);
     delete document.documentElement.dataset[name];
@@ -19,6 +21,8 @@ class Preferences {
   #density = $state<Density>((localStorage.getItem('density') as Density | null) ?? 'comfortable');
 
   #times = $state<Times>((localStorage.getItem('times') as Times | null) ?? 'relative');
+
+  #shortcuts = $state<Shortcuts>((localStorage.getItem('shortcuts') as Shortcuts | null) ?? 'on');
 
   get theme() {
     return this.#theme;
@@ -45,6 +49,15 @@ class Preferences {
   set times(times: Times) {
     this.#times = times;
     keep('times', times, 'relative');
+  }
+
+  get shortcuts() {
+    return this.#shortcuts;
+  }
+
+  set shortcuts(shortcuts: Shortcuts) {
+    this.#shortcuts = shortcuts;
+    keep('shortcuts', shortcuts, 'on');
   }
 }
 

@@ -126,6 +126,6 @@ test('what a job needs is made where it is needed; nothing that was typed before
   await world.look('job, as command');
   await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
   await page.getByRole('button', { name: 'Save the job' }).click();
-  await page.getByRole('link', { name: 'archive', exact: true }).waitFor();
+  await page.getByRole('heading', { name: 'archive', exact: true }).waitFor();
   expect(world.complaints).toEqual([]);
 });

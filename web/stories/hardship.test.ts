@@ -104,16 +104,16 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
   await world.ask('POST', `/api/jobs/${job.id}/run`);
 
   await page.goto(`${world.url}/jobs`);
-  await page.getByLabel('Filter the jobs').fill('متجر');
+  await page.getByLabel('Filter jobs').fill('متجر');
   await page
     .getByText(NAMES[2] ?? '')
     .first()
     .waitFor();
   expect(await page.getByRole('row').count()).toBe(2);
-  await page.getByLabel('Filter the jobs').fill('');
+  await page.getByLabel('Filter jobs').fill('');
   await page.getByRole('cell').getByText('Failed').first().waitFor();
   await world.look('jobs, many');
-  await page.goto(`${world.url}/jobs/${job.id}`);
+  await page.goto(`${world.url}/jobs/${job.id}/edit`);
   await page.getByText('tenant_199_of_the_company').first().waitFor();
   await world.look('job, 200 databases');
   for (const [path, name] of [
@@ -218,7 +218,7 @@ test('eight tabs share one stream of events, and all of them are live', async ()
     Array.from({ length: 8 }, async () => {
       const tab = await world.context.newPage();
       await tab.goto(`${world.url}/jobs`);
-      await tab.getByLabel('Filter the jobs').fill('live');
+      await tab.getByLabel('Filter jobs').fill('live');
       await tab.getByRole('link', { name: 'live', exact: true }).waitFor();
       return tab;
     }),

@@ -19,6 +19,7 @@ beforeAll(async () => {
     jobs: '/jobs',
     'new job': '/jobs/new',
     job: `/jobs/${job.id}`,
+    'job, edit': `/jobs/${job.id}/edit`,
     runs: '/runs',
     run: `/runs/${run.id}`,
     backups: '/backups',
@@ -51,6 +52,7 @@ test.each([
   'jobs',
   'new job',
   'job',
+  'job, edit',
   'runs',
   'run',
   'backups',
@@ -139,7 +141,7 @@ test('axe and the pictures of what the other stories pass by', async () => {
   await page.goto(`${world.url}/jobs`);
   await page.getByRole('button', { name: 'More for shop' }).click();
   await world.look('jobs, menu');
-  await page.getByRole('menuitem', { name: 'Run it by a command…' }).click();
+  await page.getByRole('menuitem', { name: 'Run from the command line…' }).click();
   await page.getByText('dbackup jobs run shop --follow').waitFor();
   await page.close();
 });

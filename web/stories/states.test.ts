@@ -82,7 +82,7 @@ test('a warning is acknowledged at the run, and taken back at the job', async ()
   await page.getByText('Acknowledged', { exact: true }).waitFor();
   const kept = () => world.ask<{ acknowledgedWarnings: string[] }>('GET', `/api/jobs/${job}`);
   expect((await kept()).acknowledgedWarnings).toEqual(['invalid-database:broken']);
-  await page.goto(`${world.url}/jobs/${job}`);
+  await page.goto(`${world.url}/jobs/${job}/edit`);
   await page.getByText('the WAL of SQLite grows').waitFor();
   await world.look('job, with an acknowledged warning');
   await page.getByRole('button', { name: 'Remove invalid-database:broken' }).click();

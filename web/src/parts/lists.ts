@@ -1,8 +1,11 @@
 /** Whole lists, as pages need them. */
 import { api, ask, everything, PAGE } from '../api/client';
 
+/** More jobs than this are not listed. */
+const MOST_JOBS = 10_000;
+
 export const allJobs = () =>
-  everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: PAGE } } })));
+  everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: PAGE } } })), MOST_JOBS);
 export const allSources = () =>
   everything((cursor) => ask(api.GET('/api/sources', { params: { query: { cursor, limit: PAGE } } })));
 export const allDestinations = () =>

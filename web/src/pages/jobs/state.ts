@@ -1,0 +1,71 @@
+/** How a job stands, as one state: what its list is filtered and sorted by. */
+import type { Job, JobStanding, Run } from '../../api/client';
+import type { Mark } from '../../parts/State.svelte';
+import { isOver, isSuccess } from '../runs/words';
+
+export type JobState = 'failed' | 'warnings' | 'new' | 'running' | 'good' | 'paused';
+
+/** A job with what its list shows. */
+export interface JobRow extends Job {
+  /** "Shop → NAS, Offsite". */
+  way: string;
+  standing: JobStanding | undefined;
+}
+
+/** A job paused by a user is not a failure, nor is a run that a user cancelled. */
+export function stateOf(job: Job, standing: JobStanding | undefined): JobState {
+  if (job.lastRun && !isOver(job.lastRun)) return 'running';
+  if (!job.enabled) return 'paused';
+  if (job.scheduleError) return 'failed';
+  const last = job.lastRun?.state === 'cancelled' ? standing?.state : job.lastRun?.state;
+  if (!last) return 'new';
+  if (!isSuccess(last)) return 'failed';
+  return last === 'succeededWithWarnings' ? 'warnings' : 'good';
+}
+
+export const STATES: Record<JobState, { label: string; mark: Mark }> = {
+  failed: { label: 'Failed', mark: 'failed' },
+  warnings: { label: 'With warnings', mark: 'succeededWithWarnings' },
+  running: { label: 'Running', mark: 'running' },
+  new: { label: 'Not run yet', mark: 'unknown' },
+  paused: { label: 'Paused', mark: 'paused' },
+  good: { label: 'Good', mark: 'good' },
+};
+
+/** How the status column shows it: a failure by its own word. */
+export function markOf(job: Job, standing: JobStanding | undefined): { mark: Mark; word?: string } {
+  const state = stateOf(job, standing);
+  if (state === 'running') return { mark: job.lastRun?.state ?? 'running' };
+  if (state === 'failed' && job.lastRun) {
+    if (job.scheduleError) return { mark: 'failed', word: 'No schedule' };
+    return { mark: job.lastRun.state === 'cancelled' ? (standing?.state ?? 'failed') : job.lastRun.state };
+  }
+  if (state === 'good') return { mark: 'succeeded' };
+  return { mark: STATES[state].mark, word: STATES[state].label };
+}
+
+const RANKS: JobState[] = ['failed', 'warnings', 'new', 'running', 'good', 'paused'];
+/** More than any time in milliseconds. */
+const RANK = 1e14;
+
+/** The most urgent first: by state, then by the age of the last good backup. */
+export function urgency(job: Job, standing: JobStanding | undefined): number {
+  const lastGood = standing?.lastGoodAt ? Date.parse(standing.lastGoodAt) : 0;
+  return RANKS.indexOf(stateOf(job, standing)) * RANK + lastGood;
+}
+
+/** The later state of a job's last run: a list may have been read before an event came, and arrive after it. */
+export function later(read: Run | null | undefined, heard: Run | undefined): Run | null | undefined {
+  if (!heard || (read && read.id > heard.id)) return read;
+  return read?.id === heard.id && isOver(read) ? read : heard;
+}
+
+/** Bytes that the last run stored at each destination, if it succeeded. */
+export const lastSize = ({ lastRun }: Job): number | undefined =>
+  lastRun && isSuccess(lastRun.state) ? lastRun.storedBytes : undefined;
+
+/** How long the last run took, in milliseconds, once it is over. */
+export function lastDuration({ lastRun }: Job): number | undefined {
+  if (!lastRun?.startedAt || !lastRun.finishedAt) return undefined;
+  return Date.parse(lastRun.finishedAt) - Date.parse(lastRun.startedAt);
+}
