@@ -46,6 +46,11 @@ class Preferences {
     this.#times = times;
     keep('times', times, 'relative');
   }
+
+  /** Turns every time on the page from one form into the other. */
+  toggleTimes() {
+    this.times = this.#times === 'relative' ? 'absolute' : 'relative';
+  }
 }
 
 export const preferences = new Preferences();

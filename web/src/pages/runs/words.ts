@@ -45,8 +45,8 @@ export type Warning = Schemas['ListedWarning'];
 export type RunWarning = Warning & { database?: string };
 
 /** What a backup came to, or has come to so far, database by database. */
-export function databasesOf(run: Run): DatabaseResult[] {
-  return run.result && 'databases' in run.result ? run.result.databases : [];
+export function databasesOf(run: Run | undefined): DatabaseResult[] {
+  return run?.result && 'databases' in run.result ? run.result.databases : [];
 }
 
 /** Every warning of a run, each once. */
@@ -93,9 +93,13 @@ export interface RestoreRequest {
   path?: string;
   sourceId?: string;
   database?: string | null;
+  /** Of a copy. */
+  toDestinationId?: string;
+  /** The id of the user who asked for it. */
+  requestedBy?: string;
 }
 
-/** What a restore is about. */
+/** What a restore or a copy is about. */
 export const requestOf = (run: Run): RestoreRequest => (run.request as RestoreRequest | null | undefined) ?? {};
 
 /** A run in a line. */
