@@ -53,7 +53,7 @@ test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even w
   await page.getByRole('dialog').getByLabel('Name').fill('Company');
   await page.getByRole('button', { name: 'Make the profile' }).click();
   await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
-  await page.getByLabel('I have kept it somewhere safe').check();
+  await page.getByLabel('I have stored it safely').check();
   await page.getByRole('button', { name: 'Done', exact: true }).click();
   expect(await page.getByLabel('Encryption profile', { exact: true }).locator('option:checked').textContent()).toBe(
     'Company',

@@ -67,7 +67,7 @@ test('trouble stands first, by its cause, and what is good is folded', async () 
   await failed.getByRole('button', { name: 'Back up 2 jobs now' }).waitFor();
   await causes.getByText('The key of company exists only on this server').waitFor();
   await page.getByText(`${GOOD} jobs are backed up`).waitFor();
-  expect(await page.getByRole('link', { name: 'customer 01' }).count()).toBe(0);
+  expect(await page.getByRole('region', { name: 'Jobs' }).getByRole('link', { name: 'customer' }).count()).toBe(0);
   await world.look('overview, many jobs');
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.getByText(`${GOOD} jobs are backed up`).scrollIntoViewIfNeeded();

@@ -81,7 +81,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
   await page.getByText('AGE-SECRET-KEY').first().waitFor();
   await world.look('recovery sheet');
-  await page.getByLabel('I have kept it somewhere safe').check();
+  await page.getByLabel('I have stored it safely').check();
   await page.getByRole('button', { name: 'Done' }).click();
   await world.look('profiles');
 

@@ -129,7 +129,7 @@ test('a role is stored once it is confirmed, and the page shows what is stored',
   const { page } = world;
   await world.ask('POST', '/api/users', { name: 'bob', password: 'another long phrase', role: 'viewer' });
   await page.goto(`${world.url}/people?tab=users`);
-  const role = page.getByLabel('Role of bob');
+  const role = page.getByLabel('Role of bob', { exact: true });
   await role.selectOption('administrator');
   const dialog = page.getByRole('dialog', { name: 'Change the role of bob?' });
   await dialog.getByText('Administrator: full access').waitFor();
@@ -141,10 +141,10 @@ test('a role is stored once it is confirmed, and the page shows what is stored',
   await page.getByText('bob: role is now Operator').waitFor();
   expect(await role.inputValue()).toBe('operator');
   // The last administrator stays one.
-  await page.getByLabel('Role of anna').selectOption('viewer');
+  await page.getByLabel('Role of anna', { exact: true }).selectOption('viewer');
   const own = page.getByRole('dialog', { name: 'Change the role of anna?' });
   await own.getByRole('button', { name: 'Change role' }).click();
   await own.getByRole('alert').waitFor();
   await own.getByRole('button', { name: 'Cancel' }).click();
-  expect(await page.getByLabel('Role of anna').inputValue()).toBe('administrator');
+  expect(await page.getByLabel('Role of anna', { exact: true }).inputValue()).toBe('administrator');
 });

@@ -1,5 +1,6 @@
 /** What a run's log shows: its lines by level and kind, and where they lead. */
 import type { LogLine, Run } from '../../api/client';
+import { databasesOf } from './words';
 
 export type Level = 'all' | 'problems' | 'errors';
 
@@ -39,13 +40,24 @@ const SUBJECTS: Partial<Record<Kind, string>> = {
 
 export const subjectOf = ({ event }: LogLine): string => (event ? (SUBJECTS[event.event] ?? '') : '');
 
+/** The ids of a run's destinations, by the names that they had. */
+function placesOf(run: Run): Map<string, string> {
+  const copies = databasesOf(run).flatMap(({ copies }) => copies);
+  return new Map([
+    ...copies.flatMap(({ destination, destinationId }) =>
+      destinationId ? [[destination, destinationId] as const] : [],
+    ),
+    ...run.destinations.map(({ name, id }) => [name, id] as const),
+  ]);
+}
+
 /** Where a line leads: to the run, or to the destination that it is about. */
 export function linkOf({ event }: LogLine, run: Run): { href: string; words: string } | undefined {
   if (!event) return undefined;
   if (event.event === 'begunAgain') return { href: `/runs/${event.runId}`, words: 'View that run' };
   if (event.event !== 'unreachable' && event.event !== 'droppedOut' && event.event !== 'mayNotFit') return undefined;
-  const destination = run.destinations.find(({ name }) => name === event.destination);
-  return destination && { href: `/destinations/${destination.id}`, words: `View ${destination.name}` };
+  const id = placesOf(run).get(event.destination);
+  return id ? { href: `/destinations/${id}`, words: `View ${event.destination}` } : undefined;
 }
 
 /** The log as a text, as it is copied and kept. */
