@@ -130,3 +130,17 @@ test('a recovery sheet is printed alone', async () => {
   await page.screenshot({ path: 'artifacts/recovery sheet, printed.png', fullPage: true });
   await page.emulateMedia({ media: null });
 });
+
+test('who can read the backups of a new job is chosen, not guessed', async () => {
+  const { page } = world;
+  await world.ask('POST', '/api/profiles', { name: 'accounting, auditors only' });
+  await page.goto(`${world.url}/jobs/new`);
+  const profile = page.getByLabel('Encryption profile', { exact: true });
+  expect(await profile.locator('option:checked').textContent()).toBe('Select…');
+  await page.getByLabel('Name').fill('second');
+  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('alert').getByText('Choose an encryption profile').first().waitFor();
+  await profile.selectOption('company');
+  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByText('second is saved').waitFor();
+});
