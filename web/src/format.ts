@@ -3,8 +3,7 @@ const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const tenths = new Intl.NumberFormat(undefined, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
-/** Binary units, one decimal: "1.5 GiB". */
-export function size(bytes: number): string {
+const sized = (bytes: number, decimals: Intl.NumberFormat): string => {
   let value = bytes;
   let unit = 0;
   // 1023.95 would be written as 1024.0.
@@ -12,8 +11,16 @@ export function size(bytes: number): string {
     value /= 1024;
     unit += 1;
   }
-  return `${unit === 0 ? whole.format(value) : tenths.format(value)} ${UNITS[unit]}`;
-}
+  return `${(unit === 0 ? whole : decimals).format(value)} ${UNITS[unit]}`;
+};
+
+/** Binary units, one decimal: "1.5 GiB". */
+export const size = (bytes: number): string => sized(bytes, tenths);
+
+const short = new Intl.NumberFormat(undefined, { maximumFractionDigits: 2 });
+
+/** A round size, as on an axis: "512 MiB", "1.5 GiB". */
+export const wholeSize = (bytes: number): string => sized(bytes, short);
 
 const hundredths = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 0 });
 

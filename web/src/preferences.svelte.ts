@@ -59,6 +59,11 @@ class Preferences {
     this.#shortcuts = shortcuts;
     keep('shortcuts', shortcuts, 'on');
   }
+
+  /** Turns every time on the page from one form into the other. */
+  toggleTimes() {
+    this.times = this.#times === 'relative' ? 'absolute' : 'relative';
+  }
 }
 
 export const preferences = new Preferences();

@@ -39,7 +39,7 @@ test('M-15: a job whose Dropbox is not authorized fails with the cure', async ()
   await world.look('run, not authorized');
   await world.page.goto(world.url);
   await world.page.getByText('1 database needs attention.').waitFor();
-  await world.page.getByRole('link', { name: 'Authorize Offsite' }).waitFor();
+  await world.page.getByRole('link', { name: 'Authorize: Offsite needs authorization' }).waitFor();
   await world.look('overview, attention');
   await world.ask('DELETE', `/api/jobs/${id}`);
 });
@@ -170,7 +170,7 @@ test('M-14 M-15 M-16: a full Dropbox is told with what is used and what is allow
   await world.emulator('PUT', 'quota', '2GiB');
   const again = await world.ask('POST', `/api/jobs/${job.id}/run`);
   await world.page.goto(`${world.url}/runs/${again.id}`);
-  await world.page.getByText('Proved whole', { exact: true }).waitFor();
+  await world.page.getByText('Verified', { exact: true }).waitFor();
   expect(await world.page.getByText('.zst.age').first().textContent()).toContain('shop/backup_');
   expect(world.complaints).toEqual([]);
 });

@@ -19,7 +19,7 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
   await page.getByLabel('Name').fill('demo');
   await page.getByLabel('Password').fill('demo demo demo');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.getByRole('link', { name: 'Authorize Dropbox' }).click();
+  await page.getByRole('link', { name: 'Authorize: Dropbox needs authorization' }).click();
   const dialog = page.getByRole('dialog');
   const opens = world.context.waitForEvent('page');
   await dialog.getByRole('button', { name: 'Authorize with Dropbox' }).click();

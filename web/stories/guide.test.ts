@@ -53,7 +53,7 @@ test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even w
   await page.getByRole('dialog').getByLabel('Name').fill('Company');
   await page.getByRole('button', { name: 'Make the profile' }).click();
   await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
-  await page.getByLabel('I have kept it somewhere safe').check();
+  await page.getByLabel('I have stored it safely').check();
   await page.getByRole('button', { name: 'Done', exact: true }).click();
   expect(await page.getByLabel('Encryption profile', { exact: true }).locator('option:checked').textContent()).toBe(
     'Company',
@@ -65,7 +65,7 @@ test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even w
   await world.look('first backup, run');
   await page.getByRole('button', { name: 'Back up now' }).click();
   await page.getByText('Your first backup is whole, and proved so.').waitFor({ timeout: 30_000 });
-  await page.getByText('Proved whole', { exact: true }).waitFor();
+  await page.getByText('Verified', { exact: true }).waitFor();
   await world.look('first backup, done');
 });
 

@@ -81,7 +81,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
   await page.getByText('AGE-SECRET-KEY').first().waitFor();
   await world.look('recovery sheet');
-  await page.getByLabel('I have kept it somewhere safe').check();
+  await page.getByLabel('I have stored it safely').check();
   await page.getByRole('button', { name: 'Done' }).click();
   await world.look('profiles');
 
@@ -95,7 +95,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByText('Succeeded').first().waitFor();
   await world.look('jobs');
   await page.getByText('Succeeded').first().click();
-  await page.getByText('Proved whole', { exact: true }).waitFor();
+  await page.getByText('Verified', { exact: true }).waitFor();
   await world.look('run');
 
   await page.getByRole('link', { name: 'Backups', exact: true }).click();
@@ -110,7 +110,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByRole('button', { name: /^Restore into/ }).click();
   await page.getByText('Succeeded').first().waitFor();
   await page.goto(world.url);
-  await page.getByText('The one database is backed up.').waitFor();
+  await page.getByText('Your database is backed up, with 1 risk.').waitFor();
   await world.look('overview');
   for (const [path, name] of [
     ['/runs', 'runs'],

@@ -137,7 +137,7 @@ test('axe and the pictures of what the other stories pass by', async () => {
   await dialog.getByRole('button', { name: 'Show as command' }).click();
   await page.getByText(/^dbackup api DELETE /).waitFor();
   await page.keyboard.press('Escape');
-  await dialog.getByRole('button', { name: 'Keep it' }).click();
+  await dialog.getByRole('button', { name: 'Cancel', exact: true }).click();
   await page.goto(`${world.url}/jobs`);
   await page.getByRole('button', { name: 'More for shop' }).click();
   await world.look('jobs, menu');

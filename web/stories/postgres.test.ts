@@ -50,10 +50,10 @@ test('M-11 M-12 M-13: a PostgreSQL server is tested step by step, backed up, ver
   await page.getByRole('link', { name: 'Runs', exact: true }).click();
   await page.getByRole('cell').getByText('Succeeded').first().waitFor({ timeout: 30_000 });
   await page.getByRole('link', { name: 'production' }).first().click();
-  await page.getByText('Proved whole', { exact: true }).nth(1).waitFor();
+  await page.getByText('Verified', { exact: true }).nth(1).waitFor();
   await world.look('run, postgres');
   await page.goto(world.url);
-  await page.getByText(/^All [23] databases are backed up\.$/).waitFor();
+  await page.getByText(/^All [23] databases are backed up/).waitFor();
 
   await page.goto(`${world.url}/backups`);
   const row = page.getByRole('row', { name: /shop/ });
@@ -91,15 +91,17 @@ test('a run that goes on tells its stages and its speed, database by database, a
   await world.emulator('PUT', 'weather', 'latency=900ms');
   const run = await world.ask('POST', `/api/jobs/${items[0]?.id}/run`);
   await page.goto(`${world.url}/runs/${run.id}`);
-  await page.getByText('of 3 databases through').or(page.getByText('of 4 databases through')).waitFor();
-  await page.getByText('Waiting for its turn').first().waitFor();
+  await page.getByText(/of [34] databases done/).waitFor();
+  await page.getByText('Queued').first().waitFor();
   await page.getByText(/ read → .* compressed and encrypted → .* sent/).waitFor();
   const bar = page.getByRole('progressbar', { name: 'Offsite' });
   expect(await bar.getAttribute('aria-valuetext')).toMatch(/(waiting|uploading|verifying|verified)$/);
-  await page.getByText(/(Being dumped and sent|Dumped, being proved)/).waitFor();
+  await page.getByText(/(Dumping and uploading|Verifying)/).waitFor();
   await world.look('run, going');
   await page.getByText(/^1 of /).waitFor({ timeout: 30_000 });
-  await page.getByRole('button', { name: 'Cancel the run' }).click();
+  await page.getByRole('button', { name: 'Cancel run…' }).click();
+  await page.getByRole('dialog').getByText('Progress is lost').waitFor();
+  await page.getByRole('button', { name: 'Cancel run', exact: true }).click();
   await page.getByText('Cancelled', { exact: true }).waitFor({ timeout: 30_000 });
   await page.getByText('Cancelled: nothing was left behind.').first().waitFor();
   await world.look('run, cancelled');

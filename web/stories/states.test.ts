@@ -64,10 +64,10 @@ test('a job with warnings is good, says so, and leads to them', async () => {
   const { page } = world;
   await withWarnings();
   await page.goto(world.url);
-  await page.getByText('backed up, with warnings').waitFor();
+  await page.getByRole('button', { name: 'With warnings 1' }).waitFor();
   await page.getByRole('heading', { name: /backed up/ }).waitFor();
   await world.look('overview, with warnings');
-  await page.getByRole('link', { name: 'View run' }).click();
+  await page.getByRole('link', { name: 'Succeeded with warnings' }).click();
   await page.getByRole('heading', { name: 'Warnings' }).waitFor();
   await page.getByText('Drop it: DROP DATABASE broken').waitFor();
   expect(await page.getByText('2 unlogged tables are empty in the backup').count()).toBe(1);
@@ -94,8 +94,8 @@ test('a warning is acknowledged at the run, and taken back at the job', async ()
 test('the runs can be filtered by their warnings', async () => {
   const { page } = world;
   await page.goto(`${world.url}/runs`);
-  await page.getByLabel('State').selectOption({ label: 'Succeeded with warnings' });
-  await page.getByText('No such run').waitFor();
+  await page.getByLabel('Status').selectOption({ label: 'Succeeded with warnings' });
+  await page.getByText('No matching runs').waitFor();
   expect(page.url()).toContain('state=succeededWithWarnings');
 });
 

@@ -187,8 +187,8 @@ export class World {
 }
 
 /** Waits for something outside of the browser. */
-export async function until(isSo: () => Promise<boolean>) {
-  const end = Date.now() + 20_000;
+export async function until(isSo: () => Promise<boolean>, most = 20_000) {
+  const end = Date.now() + most;
   while (!(await isSo().catch(() => false))) {
     if (Date.now() > end) throw new Error('waited in vain');
     await sleep(50);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Destination, Job, JobStanding, Overview } from '../../api/client';
-import { dayInWords, headline, markOf, standing } from './standing';
+import type { Destination, Job, JobStanding, Overview, Profile } from '../../api/client';
+import { dayInWords, headline, type Known, markOf, standing, worst } from './standing';
 
 const now = new Date('2026-01-15T12:00:00Z');
 const day = (more: object) => ({
@@ -15,24 +15,39 @@ const day = (more: object) => ({
   storedBytes: 0,
   ...more,
 });
-const job = (id: string, more: object = {}) => ({ id, name: id, enabled: true, ...more }) as Job;
+const job = (id: string, more: object = {}) =>
+  ({ id, name: id, sourceId: id, destinationIds: ['d', 'e'], enabled: true, ...more }) as Job;
 const stands = (jobId: string, more: object): JobStanding => ({ jobId, backedUp: 0, warnings: 0, days: [], ...more });
-const good = (jobId: string, databases: number, lastGoodAt: string) =>
+const good = (jobId: string, databases = 1, lastGoodAt = '2026-01-15T03:00:00Z') =>
   stands(jobId, { state: 'succeeded', databases, backedUp: databases, lastGoodAt });
+const bad = (jobId: string, databases = 1) => stands(jobId, { state: 'failed', databases });
 const dropbox = (status: string, space?: object) =>
   ({ id: 'd', name: 'Offsite', authorization: { status, space } }) as unknown as Destination;
-const overview = (jobs: JobStanding[], fullOn?: string): Overview => ({
+const overview = (jobs: JobStanding[], destinations: Overview['destinations'] = []): Overview => ({
   dates: Array.from({ length: 30 }, (_, index) => `2026-01-${index}`),
   jobs,
-  destinations: fullOn ? [{ destinationId: 'd', days: [], fullOn }] : [],
+  destinations,
+});
+const space = (more: object) => [{ destinationId: 'd', days: [], ...more }] as Overview['destinations'];
+const look = (known: Partial<Known>) =>
+  standing({ overview: overview([]), jobs: [], destinations: [], profiles: [], foreign: new Set(), ...known }, now);
+const kinds = (known: Partial<Known>) => look(known).causes.map(({ kind }) => kind);
+/** A run whose copies at these destinations are missing. */
+const missing = (...ids: string[]) => ({
+  lastRun: {
+    kind: 'backup',
+    error: 'no copy',
+    result: {
+      databases: [{ database: 'a', copies: ids.map((id) => ({ destinationId: id, destination: id, error: 'no' })) }],
+    },
+  },
 });
 
 test('all is well', () => {
   const jobs = [job('a', { nextRunAt: '2026-01-16T03:00:00Z' }), job('b', { nextRunAt: '2026-01-15T20:00:00Z' })];
-  const told = overview([good('a', 8, '2026-01-15T03:00:00Z'), good('b', 4, '2026-01-14T03:00:00Z')]);
-  const how = standing(told, jobs, [dropbox('authorized')], now);
+  const how = look({ jobs, overview: overview([good('a', 8), good('b', 4, '2026-01-14T03:00:00Z')]), restored: true });
   expect(headline(how)).toBe('All 12 databases are backed up.');
-  expect([how.oldest?.job.id, how.next?.job.id]).toEqual(['b', 'b']);
+  expect([how.oldest?.job.id, how.next?.job.id, worst(how)]).toEqual(['b', 'b', 'good']);
 });
 
 test('what did not succeed, was missed or has never run is counted by databases', () => {
@@ -40,33 +55,104 @@ test('what did not succeed, was missed or has never run is counted by databases'
     stands('a', { state: 'partial', databases: 5, backedUp: 3 }),
     stands('b', { state: 'succeeded', databases: 1, backedUp: 1, days: [day({ missed: true })] }),
     stands('c', {}),
+    good('d', 4),
   ]);
-  const how = standing(told, [job('a'), job('b'), job('c')], [], now);
-  expect(how.troubles.map(({ kind }) => kind)).toEqual(['failed', 'missed', 'never']);
-  expect(headline(how)).toBe('4 databases need attention.');
+  const jobs = [job('a'), job('b'), job('c'), job('d')];
+  expect(kinds({ overview: told, jobs })).toEqual(['failed', 'missed', 'never']);
+  expect(headline(look({ overview: told, jobs }))).toBe('4 of 11 databases need attention.');
+});
+
+test('what is paused or was cancelled is no failure; what had failed before stays one', () => {
+  const cancelled = (more: object) => stands('a', { state: 'cancelled', databases: 1, ...more });
+  const lastGoodAt = '2026-01-14T03:00:00Z';
+  const ends = (more: object) => look({ jobs: [job('a')], overview: overview([cancelled(more)]) });
+  expect(headline(ends({ lastGoodAt }))).toBe('Your database is backed up.');
+  expect(ends({}).causes.map(({ kind }) => kind)).toEqual(['never']);
+  const failedBefore = {
+    lastGoodAt,
+    days: [day({ day: 20, succeeded: 1 }), day({ day: 28, failed: 1 }), day({ cancelled: 1 })],
+  };
+  expect(ends(failedBefore).causes.map(({ kind }) => kind)).toEqual(['failed']);
+  const paused = look({ jobs: [job('a', { enabled: false }), job('b')], overview: overview([bad('a'), good('b', 2)]) });
+  expect([headline(paused), paused.groups.get('a')]).toEqual(['All 2 databases are backed up.', 'paused']);
+});
+
+test('one cause stands for all jobs that wait for it, and is cured once', () => {
+  const offsite = dropbox('authorization_required');
+  const told = overview([bad('a'), bad('b'), bad('c'), good('f')]);
+  const jobs = [job('a', missing('d')), job('b', missing('d')), job('c', missing('d', 'e')), job('f')];
+  const { causes, troubled } = look({ overview: told, jobs, destinations: [offsite] });
+  expect(causes.map(({ kind, jobs }) => [kind, jobs.map(({ id }) => id).join()])).toEqual([
+    ['authorize', 'a,b,c,f'],
+    ['failed', 'c'],
+  ]);
+  expect(troubled).toBe(4);
+});
+
+test('jobs that failed at the same place are told of together', () => {
+  const jobs = [
+    job('a', missing('e')),
+    job('b', missing('e')),
+    job('c', { sourceId: 's', lastRun: { error: 'refused' } }),
+    job('f', { sourceId: 's', lastRun: { error: 'refused' } }),
+  ];
+  const { causes } = look({ jobs, overview: overview([bad('a'), bad('b'), bad('c'), bad('f')]) });
+  expect(causes.map(({ destinationId, sourceId, jobs }) => [destinationId ?? sourceId, jobs.length])).toEqual([
+    ['e', 2],
+    ['s', 2],
+  ]);
 });
 
 test('a schedule that cannot be read needs attention, whatever the last run came to', () => {
-  const told = overview([{ ...good('a', 2, '2026-01-15T03:00:00Z'), scheduleError: "'Mars' is not a time zone" }]);
-  expect(standing(told, [job('a')], [], now).troubles.map(({ kind }) => kind)).toEqual(['schedule']);
+  const told = overview([{ ...good('a', 2), scheduleError: "'Mars' is not a time zone" }]);
+  expect(kinds({ overview: told, jobs: [job('a')] })).toEqual(['schedule']);
 });
 
 test('a destination to be authorized, or soon full, needs attention', () => {
-  const told = overview([good('a', 1, '2026-01-15T03:00:00Z')], '2026-01-30');
-  const how = standing(told, [job('a')], [dropbox('authorization_required', { used: 1, allowed: 10 })], now);
-  expect(how.troubles.map(({ kind }) => kind)).toEqual(['authorize', 'full']);
-  expect(headline(how)).toBe('2 destinations need attention.');
-  const later = overview([good('a', 1, '2026-01-15T03:00:00Z')], '2026-06-30');
-  expect(standing(later, [job('a')], [dropbox('authorized', { used: 95, allowed: 100 })], now).troubles.length).toBe(1);
-  expect(standing(later, [job('a')], [dropbox('authorized', { used: 5, allowed: 100 })], now).troubles.length).toBe(0);
+  const destinations = [dropbox('authorization_required', { used: 1, allowed: 10 })];
+  const soon = overview([], space({ fullOn: '2026-01-30' }));
+  expect(kinds({ overview: soon, destinations })).toEqual(['authorize', 'full']);
+  expect(headline(look({ overview: soon, destinations }))).toBe('1 destination needs attention.');
+  const later = overview([], space({ fullOn: '2026-06-30' }));
+  expect(kinds({ overview: later, destinations: [dropbox('authorized', { used: 95, allowed: 100 })] })).toEqual([
+    'full',
+  ]);
+  expect(kinds({ overview: later, destinations: [dropbox('authorized', { used: 5, allowed: 100 })] })).toEqual([]);
 });
 
-test('a job with warnings is backed up, and is listed until they are acknowledged', () => {
-  const more = { ...good('a', 2, '2026-01-15T03:00:00Z'), state: 'succeededWithWarnings' as const, lastGoodRunId: 'r' };
-  const how = standing(overview([{ ...more, warnings: 3 }]), [job('a')], [], now);
-  expect([headline(how), how.troubles]).toEqual(['All 2 databases are backed up.', []]);
-  expect(how.warned).toEqual([{ job: job('a'), warnings: 3, runId: 'r' }]);
-  expect(standing(overview([more]), [job('a')], [], now).warned).toEqual([]);
+test('the space of a folder counts as that of any other storage', () => {
+  const told = overview([], space({ days: [{ date: '2026-01-15', used: 94, allowed: 100 }] }));
+  expect(kinds({ overview: told, destinations: [dropbox('not_required')] })).toEqual(['full']);
+});
+
+test('what could be lost all the same is known to the headline', () => {
+  const profiles = [
+    { id: 'p', canDecrypt: true },
+    { id: 'kept', canDecrypt: true, exportedAt: '2026-01-01T00:00:00Z' },
+    { id: 'unused', canDecrypt: true },
+  ] as Profile[];
+  const jobs = [
+    job('a', { profileId: 'p' }),
+    job('b', { profileId: 'kept', destinationIds: ['d'] }),
+    job('c'),
+    job('f', { profileId: 'p', enabled: false, destinationIds: ['d'] }),
+  ];
+  const told = overview([good('a'), good('b'), good('c')]);
+  const how = look({ overview: told, jobs, profiles, foreign: new Set(['d']), restored: false });
+  expect(how.causes.map(({ kind, jobs }) => [kind, jobs.map(({ id }) => id).join()])).toEqual([
+    ['key', 'a'],
+    ['plaintext', 'c'],
+    ['oneCopy', 'b'],
+    ['unrestored', 'a,b,c'],
+  ]);
+  expect([headline(how), worst(how)]).toEqual(['All 3 databases are backed up, with 4 risks.', 'warn']);
+});
+
+test('a job with warnings is backed up, and stands apart until they are acknowledged', () => {
+  const more = { ...good('a', 2), state: 'succeededWithWarnings' as const, lastGoodRunId: 'r' };
+  const how = look({ overview: overview([{ ...more, warnings: 3 }]), jobs: [job('a')] });
+  expect([headline(how), how.causes, how.groups.get('a')]).toEqual(['All 2 databases are backed up.', [], 'warned']);
+  expect(look({ overview: overview([more]), jobs: [job('a')] }).groups.get('a')).toBe('good');
   expect(markOf(day({ succeeded: 2, withWarnings: 1 }))).toBe('warned');
   expect(markOf(day({ succeeded: 2, withWarnings: 1, partial: 1 }))).toBe('partial');
   expect(dayInWords(day({ succeeded: 2, withWarnings: 1, failed: 1 }))).toBe('2 succeeded (1 with warnings), 1 failed');

@@ -1,96 +1,120 @@
 /** What the first page says of all that it knows. */
-import type { Destination, Job, JobStanding, Overview } from '../../api/client';
+import type { Destination, Job, JobStanding, Overview, Profile } from '../../api/client';
 import { counted } from '../../format';
-import { isSuccess } from '../runs/words';
-import { needsAuthorization } from '../destinations/authorization';
+import { type Cause, causesOf, troubleOf } from './causes';
 
 /** Fuller than this, or full within so many days, is worth a word. */
 const FULL = 0.9;
 const SOON = 30;
 const DAY = 86_400_000;
 
-/** A job in trouble. */
-export interface TroubledJob {
-  kind: 'failed' | 'schedule' | 'missed' | 'never';
-  job: Job;
-  databases: number;
-}
-
-/** A job that is backed up, with warnings that nobody has acknowledged. */
-export interface WarnedJob {
-  job: Job;
-  warnings: number;
-  /** The run that gave them. */
-  runId: string;
-}
-
-/** Something to be done, and what cures it. */
-export type Trouble =
-  | { kind: 'authorize'; destination: Destination }
-  | TroubledJob
-  | { kind: 'full'; destination: Destination; on?: string | null };
+/** The jobs' standings, the most urgent first. */
+export const GROUPS = ['attention', 'running', 'warned', 'paused', 'good'] as const;
+export type Group = (typeof GROUPS)[number];
 
 export interface Standing {
-  /** How many databases the jobs back up, as far as that is known. */
+  /** How many databases the enabled jobs back up, as far as that is known. */
   databases: number;
-  troubles: Trouble[];
-  warned: WarnedJob[];
+  /** How many of them lack a good backup, or a way to the next one. */
+  troubled: number;
+  causes: Cause[];
+  groups: Map<string, Group>;
+  paused: number;
   /** The oldest of the jobs' last good backups. */
   oldest?: { at: string; job: Job };
   next?: { at: string; job: Job };
 }
 
-export function standing(overview: Overview, jobs: Job[], destinations: Destination[], now: Date): Standing {
-  const byJob = new Map(overview.jobs.map((job) => [job.jobId, job]));
-  const troubles: Trouble[] = destinations
-    .filter(needsAuthorization)
-    .map((destination) => ({ kind: 'authorize', destination }));
-  const warned: WarnedJob[] = [];
-  let databases = 0;
-  let oldest: Standing['oldest'];
-  let next: Standing['next'];
-  for (const job of jobs) {
-    const stands = byJob.get(job.id);
-    const known = stands?.databases ?? job.databases?.length ?? 0;
-    databases += known;
-    const trouble = troubleOf(stands, overview.dates.length);
-    if (trouble) troubles.push({ kind: trouble, job, databases: Math.max(1, known - (stands?.backedUp ?? 0)) });
-    if (stands?.state === 'succeededWithWarnings' && stands.warnings > 0 && stands.lastGoodRunId) {
-      warned.push({ job, warnings: stands.warnings, runId: stands.lastGoodRunId });
-    }
-    const good = stands?.lastGoodAt;
-    if (good && (!oldest || good < oldest.at)) oldest = { at: good, job };
-    if (job.enabled && job.nextRunAt && (!next || job.nextRunAt < next.at)) next = { at: job.nextRunAt, job };
-  }
-  const spaces = new Map(overview.destinations.map((space) => [space.destinationId, space]));
-  for (const destination of destinations) {
-    const space = destination.authorization.space;
-    const on = spaces.get(destination.id)?.fullOn;
-    const isFull = space?.allowed && space.used / space.allowed > FULL;
-    const isSoon = on && new Date(on).getTime() - now.getTime() < SOON * DAY;
-    if (isFull || isSoon) troubles.push({ kind: 'full', destination, on });
-  }
-  const rank = { authorize: 0, failed: 1, schedule: 2, missed: 3, full: 4, never: 5 };
-  troubles.sort((one, other) => rank[one.kind] - rank[other.kind]);
-  return { databases, troubles, warned, oldest, next };
+export interface Known {
+  overview: Overview;
+  jobs: Job[];
+  destinations: Destination[];
+  profiles: Profile[];
+  /** Destinations that somebody else runs. */
+  foreign: Set<string>;
+  restored?: boolean;
 }
 
-function troubleOf(stands: JobStanding | undefined, days: number): TroubledJob['kind'] | undefined {
-  if (stands?.scheduleError) return 'schedule';
-  if (!stands?.state) return stands?.days.some(({ unfinished }) => unfinished > 0) ? undefined : 'never';
-  if (!isSuccess(stands.state)) return 'failed';
-  const last = stands.days.at(-1);
-  return last?.missed && last.day >= days - 2 ? 'missed' : undefined;
+/** How full a destination was when it was last looked at; of any kind of storage. */
+export function spaceOf(overview: Overview, { id, authorization }: Destination) {
+  return authorization.space ?? overview.destinations.find(({ destinationId }) => destinationId === id)?.days.at(-1);
+}
+
+export function standing({ overview, ...known }: Known, now: Date): Standing {
+  const { jobs, destinations } = known;
+  const byJob = new Map(overview.jobs.map((job) => [job.jobId, job]));
+  const troubled = jobs.flatMap((job) => {
+    const trouble = troubleOf(job, byJob.get(job.id), overview.dates.length);
+    return trouble ? [{ job, trouble }] : [];
+  });
+  const full = destinations.flatMap((destination) => {
+    const space = spaceOf(overview, destination);
+    const on = overview.destinations.find(({ destinationId }) => destinationId === destination.id)?.fullOn;
+    const isFull = space?.allowed && space.used / space.allowed > FULL;
+    const isSoon = on && new Date(on).getTime() - now.getTime() < SOON * DAY;
+    return isFull || isSoon ? [{ destination, on }] : [];
+  });
+  const causes = causesOf({ ...known, troubled, full });
+  const concerned = new Set(causes.filter(({ level }) => level === 'bad').flatMap(({ jobs }) => jobs));
+  return {
+    ...times(jobs, byJob),
+    databases: sum(jobs.filter(({ enabled }) => enabled).map((job) => databasesIn(job, byJob.get(job.id)))),
+    troubled: sum([...concerned].map((job) => lacking(job, byJob.get(job.id)))),
+    causes,
+    groups: new Map(jobs.map((job) => [job.id, groupOf(job, byJob.get(job.id), concerned.has(job))])),
+    paused: jobs.filter(({ enabled }) => !enabled).length,
+  };
+}
+
+const sum = (numbers: number[]) => numbers.reduce((all, number) => all + number, 0);
+
+/** At least one: what a job has never looked at is not known to be none. */
+const databasesIn = (job: Job, stands: JobStanding | undefined) =>
+  Math.max(1, stands?.databases ?? job.databases?.length ?? 1);
+
+/** How many of a troubled job's databases are in trouble: all of them where the last run has missed none of them. */
+function lacking(job: Job, stands: JobStanding | undefined): number {
+  const known = databasesIn(job, stands);
+  return known - (stands?.backedUp ?? 0) || known;
+}
+
+function times(jobs: Job[], byJob: Map<string, JobStanding>): Pick<Standing, 'oldest' | 'next'> {
+  let oldest: Standing['oldest'];
+  let next: Standing['next'];
+  for (const job of jobs.filter(({ enabled }) => enabled)) {
+    const good = byJob.get(job.id)?.lastGoodAt;
+    if (good && (!oldest || good < oldest.at)) oldest = { at: good, job };
+    if (job.nextRunAt && (!next || job.nextRunAt < next.at)) next = { at: job.nextRunAt, job };
+  }
+  return { oldest, next };
+}
+
+function groupOf(job: Job, stands: JobStanding | undefined, isConcerned: boolean): Group {
+  const state = job.lastRun?.state;
+  if (state === 'running' || state === 'queued') return 'running';
+  if (!job.enabled) return 'paused';
+  if (isConcerned) return 'attention';
+  return stands?.state === 'succeededWithWarnings' && stands.warnings > 0 ? 'warned' : 'good';
 }
 
 /** The one sentence. */
-export function headline({ databases, troubles }: Standing): string {
-  const troubled = troubles.reduce((sum, trouble) => sum + ('databases' in trouble ? trouble.databases : 0), 0);
-  if (troubled > 0) return `${counted(troubled, 'database')} ${troubled === 1 ? 'needs' : 'need'} attention.`;
-  if (troubles.length > 0) {
-    return `${counted(troubles.length, 'destination')} ${troubles.length === 1 ? 'needs' : 'need'} attention.`;
+export function headline({ databases, troubled, causes, paused }: Standing): string {
+  if (troubled > 0) {
+    const which = databases > troubled ? `${troubled} of ${databases} databases` : counted(troubled, 'database');
+    return `${which} ${troubled === 1 ? 'needs' : 'need'} attention.`;
   }
-  return databases === 1 ? 'The one database is backed up.' : `All ${databases} databases are backed up.`;
+  const broken = causes.filter(({ level }) => level === 'bad').length;
+  if (broken > 0) return `${counted(broken, 'destination')} ${broken === 1 ? 'needs' : 'need'} attention.`;
+  if (databases === 0) return paused > 0 ? 'Every job is paused.' : 'Nothing is backed up yet.';
+  const safe = databases === 1 ? 'Your database is backed up' : `All ${databases} databases are backed up`;
+  const risks = causes.length;
+  return risks > 0 ? `${safe}, with ${counted(risks, 'risk')}.` : `${safe}.`;
+}
+
+/** How bad the worst of it is. */
+export function worst({ causes }: Standing): 'good' | Cause['level'] {
+  const levels = new Set(causes.map(({ level }) => level));
+  return (['bad', 'warn', 'note'] as const).find((level) => levels.has(level)) ?? 'good';
 }
 
 /** What a day of a job was, as one mark; the worst of it. */
@@ -110,9 +134,9 @@ export function dayInWords(day: JobStanding['days'][number]): string {
     [day.partial, 'partial'],
     [day.failed, 'failed'],
     [day.cancelled, 'cancelled'],
-    [day.unfinished, 'not ended yet'],
+    [day.unfinished, 'still running'],
   ];
   const words = parts.filter(([number]) => number > 0).map(([number, word]) => `${number} ${word}`);
   if (day.withWarnings > 0) words[0] += ` (${day.withWarnings} with warnings)`;
-  return [...words, ...(day.missed ? ['missed: it should have run'] : [])].join(', ');
+  return [...words, ...(day.missed ? ['missed'] : [])].join(', ');
 }

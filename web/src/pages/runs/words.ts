@@ -1,11 +1,11 @@
-import type { Run, RunStatus } from '../../api/client';
+import { type Run, type RunStatus, sentence } from '../../api/client';
 import type { components } from '../../api/schema';
 
 const CAUSES: Record<string, string> = {
-  schedule: 'by its schedule',
-  retry: 'again, after an interruption',
-  manual: 'by hand',
-  api: 'by a program',
+  schedule: 'on schedule',
+  retry: 'retried after an interruption',
+  manual: 'manually',
+  api: 'via API',
 };
 
 /** Why a run began. */
@@ -45,8 +45,8 @@ export type Warning = Schemas['ListedWarning'];
 export type RunWarning = Warning & { database?: string };
 
 /** What a backup came to, or has come to so far, database by database. */
-export function databasesOf(run: Run): DatabaseResult[] {
-  return run.result && 'databases' in run.result ? run.result.databases : [];
+export function databasesOf(run: Run | undefined): DatabaseResult[] {
+  return run?.result && 'databases' in run.result ? run.result.databases : [];
 }
 
 /** Every warning of a run, each once. */
@@ -93,7 +93,37 @@ export interface RestoreRequest {
   path?: string;
   sourceId?: string;
   database?: string | null;
+  /** Of a copy. */
+  toDestinationId?: string;
+  /** The id of the user who asked for it. */
+  requestedBy?: string;
 }
 
-/** What a restore is about. */
+/** What a restore or a copy is about. */
 export const requestOf = (run: Run): RestoreRequest => (run.request as RestoreRequest | null | undefined) ?? {};
+
+/** A run in a line. */
+interface Told {
+  level: 'info' | 'success' | 'warning' | 'error';
+  title: string;
+  /** Why it is no success. */
+  why?: string;
+}
+
+const NOUNS: Record<Run['kind'], string> = { backup: 'Backup', restore: 'Restore', copy: 'Copy' };
+
+/** What a toast says of a run, as far as it is. */
+export function told(run: Pick<Run, 'kind' | 'title' | 'state' | 'error'>): Told {
+  const noun = `${NOUNS[run.kind]} of ${run.title}`;
+  const why = run.error ? sentence(run.error) : undefined;
+  if (isSuccess(run.state)) {
+    const done = { backup: 'backed up', restore: 'restored', copy: 'copied' }[run.kind];
+    if (run.state === 'succeeded') return { level: 'success', title: `${run.title} ${done}` };
+    return { level: 'warning', title: `${run.title} ${done}, with warnings` };
+  }
+  if (run.state === 'queued') return { level: 'info', title: `${noun} is queued` };
+  if (run.state === 'running') return { level: 'info', title: `${noun} is running…` };
+  if (run.state === 'cancelled') return { level: 'info', title: `${noun} was cancelled` };
+  if (run.state === 'partial') return { level: 'warning', title: `${noun} is incomplete`, why };
+  return { level: 'error', title: `${noun} ${run.state === 'interrupted' ? 'was interrupted' : 'failed'}`, why };
+}

@@ -1,0 +1,74 @@
+/** Everything that can be opened or done by its name. */
+import type { Destination, Job, Profile, Source } from '../api/client';
+import { matches } from '../parts/search';
+import { PLACES } from './keys';
+
+export interface Command {
+  /** What it is: `Job`, `Source`, `Action`, `Page`. */
+  kind: string;
+  words: string;
+  /** Where it leads, or what it does. */
+  href?: string;
+  act?: () => unknown;
+}
+
+export interface Things {
+  jobs: Job[];
+  sources: Source[];
+  destinations: Destination[];
+  profiles: Profile[];
+}
+
+interface Rights {
+  operate: boolean;
+  configure: boolean;
+}
+
+const go = (kind: string, words: string, href: string): Command => ({ kind, words, href });
+
+/** Every command for these things; `run` begins a job's run. */
+export function commandsFor(things: Things, may: Rights, run: (job: Job) => unknown): Command[] {
+  const { jobs, sources, destinations, profiles } = things;
+  const adding = may.configure
+    ? [
+        go('Action', 'Add job', '/jobs/new'),
+        go('Action', 'Add source', '/sources/new'),
+        go('Action', 'Add destination', '/destinations/new'),
+      ]
+    : [];
+  const doing = may.operate
+    ? jobs.flatMap((job): Command[] => [
+        { kind: 'Action', words: `Back up ${job.name} now`, act: () => run(job) },
+        go('Action', `Restore ${job.name}…`, `/backups?job=${encodeURIComponent(job.name)}`),
+      ])
+    : [];
+  return [
+    ...PLACES.map(({ href, words }) => go('Page', words, href)),
+    ...adding,
+    ...jobs.map(({ id, name }) => go('Job', name, `/jobs/${id}`)),
+    ...sources.map(({ id, name }) => go('Source', name, `/sources/${id}`)),
+    ...destinations.map(({ id, name }) => go('Destination', name, `/destinations/${id}`)),
+    ...profiles.map(({ name }) => go('Encryption', name, '/profiles')),
+    ...jobs.map(({ id, name }) => go('Runs', `Runs of ${name}`, `/runs?job=${id}`)),
+    ...doing,
+  ];
+}
+
+const ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+const MOST = 50;
+
+/** What fits a search, the nearest first: whole names, beginnings, then any place. A run is found by its id. */
+export function found(commands: Command[], search: string): Command[] {
+  const wanted = search.trim().toLocaleLowerCase();
+  if (ID.test(wanted)) return [go('Run', wanted, `/runs/${wanted}`)];
+  const nearness = ({ words }: Command) => {
+    const text = words.toLocaleLowerCase();
+    return text === wanted ? 0 : text.startsWith(wanted) ? 1 : 2;
+  };
+  return commands
+    .filter(({ kind, words }) => matches(wanted, kind, words))
+    .map((command, order) => ({ command, order, near: nearness(command) }))
+    .sort((one, other) => one.near - other.near || one.order - other.order)
+    .slice(0, MOST)
+    .map(({ command }) => command);
+}
