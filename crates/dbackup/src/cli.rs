@@ -4,17 +4,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use adapter::Manifest;
+use adapter::authorization::{Holds, Variable};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use destinations::address_forms;
 use domain::Compression;
 use domain::access::{Permission, Role};
 use server::Retention;
 use url::Url;
 
-/// Backs up databases to Dropbox and folders, encrypted, in one pass, and restores them.
+/// Backs up databases, encrypted, in one pass, and restores them.
 ///
-/// Dropbox is reached with DROPBOX_APP_KEY, DROPBOX_REFRESH_TOKEN and, if the app needs it, DROPBOX_APP_SECRET; dbackup dropbox
-/// login gets the refresh token. DROPBOX_BANDWIDTH (10MiB per second), DROPBOX_PARALLELISM (32 connections) and DROPBOX_MEMORY
-/// (128MiB per transfer) bound what a transfer takes. Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.
+/// Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.
 #[derive(Debug, Parser)]
 #[command(name = "dbackup", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -38,13 +39,8 @@ pub(crate) enum Command {
     Delete(DeleteArguments),
     /// Make a key pair for encrypted backups (age)
     Keygen(KeygenArguments),
-    /// Log in to Dropbox, show the account, log out
-    Dropbox {
-        #[command(subcommand)]
-        command: DropboxCommand,
-    },
     /// Start the server: jobs, schedules, HTTP API
-    #[command(after_help = SERVE_VARIABLES)]
+    #[command(after_help = serve_variables())]
     Serve(Box<ServeArguments>),
     /// Check that the server is ready, for container health checks
     #[command(long_about = HEALTH)]
@@ -95,15 +91,22 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AdminCommand,
     },
-    /// Show the main job at work, with a sample database and a Dropbox emulator: a server to click through, no account needed
+    /// Show the main job at work, with a sample database and an emulated storage: a server to click through, no account needed
     Demo(DemoArguments),
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum DropboxCommand {
+/// What was asked for.
+pub(crate) enum Parsed {
+    Command(Box<Command>),
+    /// A command of an adapter whose storage is authorized in a browser.
+    Access(&'static Manifest, AccessCommand),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum AccessCommand {
     /// Get a refresh token: open the address shown, allow the access, paste the code
     Login,
-    /// Show whose Dropbox it is and how full
+    /// Show whose account it is and how full
     Account,
     /// Revoke the access for good
     Logout,
@@ -326,29 +329,70 @@ pub(crate) struct CreateTokenArguments {
     pub(crate) store: StoreArguments,
 }
 
+/// Reads the arguments of this process. Ends the process after a mistake, and after help.
+pub(crate) fn parse() -> Parsed {
+    let registry = destinations::registry();
+    let authorized: Vec<_> = registry.manifests().filter(|manifest| manifest.authorization.is_some()).collect();
+    let help = format!("Environment variables of storages:{}", variables(|_| true));
+    let command = Cli::command().after_long_help(help);
+    let matches = authorized.iter().copied().fold(command, with_access).get_matches();
+    let access = matches
+        .subcommand()
+        .and_then(|(name, matches)| Some((*authorized.iter().find(|manifest| manifest.id == name)?, matches)));
+    let parsed = match access {
+        Some((manifest, matches)) => {
+            AccessCommand::from_arg_matches(matches).map(|command| Parsed::Access(manifest, command))
+        }
+        None => Cli::from_arg_matches(&matches).map(|cli| Parsed::Command(Box::new(cli.command))),
+    };
+    parsed.unwrap_or_else(|error| error.exit())
+}
+
+/// Adds the commands of an adapter whose storage is authorized in a browser.
+fn with_access(command: clap::Command, manifest: &'static Manifest) -> clap::Command {
+    /// Behind the commands that need no server.
+    const PLACE: usize = 6;
+    let about = format!("Log in to {}, show the account, log out", manifest.title);
+    let access = clap::Command::new(manifest.id).about(about).subcommand_required(true).arg_required_else_help(true);
+    command.subcommand(AccessCommand::augment_subcommands(access).display_order(PLACE))
+}
+
+/// Returns the variables that storages read, a line each.
+fn variables(is_wanted: fn(&Variable) -> bool) -> String {
+    let registry = destinations::registry();
+    let described = registry.manifests().filter_map(|manifest| manifest.authorization);
+    let wanted = described.flat_map(|description| description.variables).filter(|variable| is_wanted(variable));
+    wanted.map(|variable| format!("\n  {:<20} {}", variable.name, variable.help)).collect()
+}
+
+fn serve_variables() -> String {
+    format!("{SERVE_VARIABLES}{}", variables(|variable| variable.holds == Holds::Network))
+}
+
+fn source_help() -> String {
+    let registry = sources::registry();
+    let forms: Vec<&str> = registry.manifests().map(|manifest| manifest.addresses).collect();
+    format!("{}. A source with a password goes into DBACKUP_SOURCE instead", forms.join(" or "))
+}
+
 /// What `serve --help` says of variables that have no option.
 const SERVE_VARIABLES: &str = "\
 Environment variables without an option:
   ENCRYPTION_KEY       Key that stored secrets are encrypted under: 64 hexadecimal digits
                        [default: a key file in the data folder, created at the first start]
-  DATABASE_URL         Metadata database: postgres://user:password@host/database
-                       [default: SQLite in the data folder]
+  DATABASE_URL         Metadata database, as a URL [default: a file in the data folder]
   ENCRYPTION_KEY_FILE, DATABASE_URL_FILE
                        Files whose first line is the value, instead of the variable
   DBACKUP_ADMIN_NAME, DBACKUP_ADMIN_PASSWORD_FILE
                        First administrator, created on a server without users
   DBACKUP_BOOTSTRAP_TOKEN_FILE
                        API token of that administrator with every scope: dbk_ and 32 or more random
-                       letters or digits
-  DROPBOX_BANDWIDTH    Bytes per second to Dropbox, all transfers together: 10MiB
-  DROPBOX_PARALLELISM  Connections per transfer to Dropbox
-  DROPBOX_MEMORY       Memory per transfer to Dropbox: 128MiB
-  DROPBOX_CA_FILE      Certificate authority to trust besides the system's, as PEM";
+                       letters or digits";
 
 const CREATE: &str = "\
 Sources and destinations can be created from options instead of a file. The server says which there are:
-  dbackup sources create postgres --help
-  dbackup sources create postgres --name Shop --host db --user dbackup --password env:PGPASSWORD
+  dbackup sources create TYPE --help
+  dbackup sources create TYPE --name Shop ...
 Secrets are references: env:NAME, file:/path, or - for a line of standard input.";
 
 const HEALTH: &str = "\
@@ -385,7 +429,7 @@ pub(crate) struct ServeArguments {
     /// Proxies whose X-Forwarded-For is believed, as networks: 10.0.0.0/8; may be repeated, or separated by commas
     #[arg(long = "trusted-proxy", value_name = "NETWORK", env = "DBACKUP_TRUSTED_PROXIES", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
-    /// A folder of this machine below which API tokens with the scope configure may use paths; without one, folders and SQLite files
+    /// A folder of this machine below which API tokens with the scope configure may use paths; without one, folders and database files
     /// are for administrators; may be repeated, or separated by colons
     #[arg(long = "allow-path", value_name = "FOLDER", env = "DBACKUP_ALLOW_PATH", value_delimiter = ':')]
     pub(crate) allowed_paths: Vec<PathBuf>,
@@ -453,15 +497,12 @@ impl StallArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
-    /// sqlite:///path/to/file.db or postgres://user@host:port/database (without a database: all of them). A source with a
-    /// password goes into DBACKUP_SOURCE instead
-    #[arg(long)]
+    #[arg(long, help = source_help())]
     pub(crate) source: Option<String>,
     /// A file whose first line is the source's password
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
-    /// dropbox:/folder, dropbox-team:/folder (in the team's space) or file:///folder; may be repeated
-    #[arg(long = "to", value_name = "DESTINATION", required = true)]
+    #[arg(long = "to", value_name = "DESTINATION", required = true, help = format!("{}; may be repeated", address_forms()))]
     pub(crate) to: Vec<String>,
     /// The job's name, which is the folder at the destination [default: the database's name]
     #[arg(long, value_name = "NAME")]
@@ -475,7 +516,7 @@ pub(crate) struct BackupArguments {
     /// Encrypt to this age public key; may be repeated
     #[arg(long = "recipient", value_name = "AGE1...")]
     pub(crate) recipients: Vec<String>,
-    /// Back up a damaged SQLite database as it is, with a warning
+    /// Back up a damaged database file as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
     #[command(flatten)]
@@ -490,7 +531,7 @@ pub(crate) struct BackupArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// dropbox:/folder, dropbox-team:/folder or file:///folder
+    #[arg(help = address_forms())]
     pub(crate) destination: String,
     /// Only the backups of this job
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
@@ -502,7 +543,7 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    /// dropbox:/folder, dropbox-team:/folder or file:///folder
+    #[arg(help = address_forms())]
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
     #[arg(allow_hyphen_values = true)]
@@ -520,8 +561,7 @@ pub(crate) struct GetArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
-    /// dropbox:/folder, dropbox-team:/folder or file:///folder
-    #[arg(required_unless_present = "put_in_place")]
+    #[arg(required_unless_present = "put_in_place", help = address_forms())]
     pub(crate) destination: Option<String>,
     /// The backup's path as dbackup list shows it
     #[arg(required_unless_present_any = ["job", "put_in_place"], allow_hyphen_values = true)]
@@ -547,10 +587,10 @@ pub(crate) struct RestoreArguments {
     /// Replace a database that holds data
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Skip ownership and privileges (PostgreSQL)
+    /// Skip ownership and privileges, where backups hold them
     #[arg(long)]
     pub(crate) no_owner: bool,
-    /// Restore a damaged SQLite database as it is, with a warning
+    /// Restore a damaged database file as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
     #[command(flatten)]
@@ -561,7 +601,7 @@ pub(crate) struct RestoreArguments {
     /// What to do about an object that cannot be restored
     #[arg(long, value_name = "ACTION", default_value = "stop")]
     pub(crate) on_error: OnErrorArgument,
-    /// Load under the database's own name (PostgreSQL): what is there is moved aside until the restore has ended
+    /// Load under the database's own name: what is there is moved aside until the restore has ended
     #[arg(long)]
     pub(crate) in_place: bool,
     /// Review only: print the target and what stands in the way
@@ -586,7 +626,7 @@ pub(crate) enum OnErrorArgument {
 
 #[derive(Debug, Args)]
 pub(crate) struct CopyArguments {
-    /// Where it is: dropbox:/folder, dropbox-team:/folder or file:///folder
+    #[arg(help = format!("Where it is: {}", address_forms()))]
     pub(crate) source: String,
     /// The backup's path as dbackup list shows it
     #[arg(allow_hyphen_values = true)]
@@ -594,14 +634,14 @@ pub(crate) struct CopyArguments {
     /// Where it goes
     #[arg(long = "to", value_name = "DESTINATION")]
     pub(crate) to: String,
-    /// Go on with an interrupted copy (to Dropbox; within seven days)
+    /// Go on with an interrupted copy, where the destination keeps its parts
     #[arg(long)]
     pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArguments {
-    /// dropbox:/folder, dropbox-team:/folder or file:///folder
+    #[arg(help = address_forms())]
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
     #[arg(allow_hyphen_values = true)]

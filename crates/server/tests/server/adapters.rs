@@ -59,6 +59,7 @@ const MANIFEST: Manifest = Manifest {
     guide: "",
     icon: "<svg/>",
     schemes: &[],
+    addresses: "",
     fields: &[],
     database_field: None,
     authorization: None,

@@ -18,6 +18,7 @@ mod metrics;
 mod outages;
 mod places;
 mod progress;
+mod providers;
 mod proxies;
 mod requests;
 mod routes;

@@ -24,6 +24,7 @@ static MANIFEST: Manifest = Manifest {
     guide: "postgresql.md",
     icon: include_str!("icon.svg"),
     schemes: &["postgres", "postgresql"],
+    addresses: "postgres://user@host:port/database (without a database: all of them)",
     fields: &FIELDS,
     database_field: Some("database"),
     authorization: None,

@@ -20,6 +20,7 @@ static MANIFEST: Manifest = Manifest {
     guide: "sqlite.md",
     icon: include_str!("icon.svg"),
     schemes: &["sqlite"],
+    addresses: "sqlite:///path/to/file.db",
     fields: &[Field {
         name: PATH,
         label: "File",
