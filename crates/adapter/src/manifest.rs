@@ -31,6 +31,8 @@ pub struct Manifest {
     pub fields: &'static [Field],
     /// The field that names the one database of a source.
     pub database_field: Option<&'static str>,
+    /// What a running backup does to a source, as a sentence. Empty: nothing to tell.
+    pub effect: &'static str,
     /// How it gets access that a person grants in a browser.
     pub authorization: Option<&'static Description>,
     /// What it can do.

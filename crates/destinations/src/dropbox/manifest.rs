@@ -78,6 +78,7 @@ static MANIFEST: Manifest = Manifest {
         WHEN_FULL,
     ],
     database_field: None,
+    effect: "",
     authorization: Some(&DESCRIPTION),
     capabilities: &[Capability::Browse, Capability::Quota, Capability::Resume, Capability::AtomicPair],
     tools: &[],

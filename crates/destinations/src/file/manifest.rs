@@ -45,6 +45,7 @@ static MANIFEST: Manifest = Manifest {
         WHEN_FULL,
     ],
     database_field: None,
+    effect: "",
     authorization: None,
     capabilities: &[Capability::Browse],
     tools: &[],

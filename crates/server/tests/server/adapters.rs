@@ -62,6 +62,7 @@ const MANIFEST: Manifest = Manifest {
     addresses: "",
     fields: &[],
     database_field: None,
+    effect: "",
     authorization: None,
     capabilities: &[],
     tools: &[],

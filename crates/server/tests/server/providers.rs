@@ -72,6 +72,7 @@ static MANIFEST: Manifest = Manifest {
         },
     ],
     database_field: None,
+    effect: "",
     authorization: Some(&DESCRIPTION),
     capabilities: &[Capability::Quota],
     tools: &[],

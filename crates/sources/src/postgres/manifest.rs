@@ -27,6 +27,7 @@ static MANIFEST: Manifest = Manifest {
     addresses: "postgres://user@host:port/database (without a database: all of them)",
     fields: &FIELDS,
     database_field: Some("database"),
+    effect: "During a backup, PostgreSQL keeps a snapshot and share locks for as long as the upload takes.",
     authorization: None,
     capabilities: &[Capability::Databases, Capability::Owners, Capability::RestoreInPlace],
     tools: &[

@@ -33,6 +33,7 @@ static MANIFEST: Manifest = Manifest {
         ..Field::TEXT
     }],
     database_field: Some(PATH),
+    effect: "During a backup, the WAL of SQLite grows for as long as the upload takes.",
     authorization: None,
     capabilities: &[Capability::DamagedDatabases],
     tools: &[],

@@ -40,6 +40,10 @@ pub(crate) struct AdapterInfo {
     /// The field that names the one database of a source.
     #[serde(skip_serializing_if = "Option::is_none")]
     database_field: Option<&'static str>,
+    /// What a running backup does to a source, as a sentence.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false)]
+    effect: &'static str,
     /// Whether its databases are files on the server's machine.
     database_files: bool,
     /// How a person grants access to it in a browser; absent if nobody has to.
@@ -215,6 +219,7 @@ impl AdapterInfo {
             schemes: manifest.schemes,
             fields: manifest.fields.iter().map(FieldInfo::of).collect(),
             database_field: manifest.database_field,
+            effect: manifest.effect,
             database_files: manifest.has_database_files(),
             authorization: manifest
                 .authorization
