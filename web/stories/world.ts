@@ -134,8 +134,8 @@ export class World {
 
   /** Authorizes a destination, in this very window. */
   async authorize(destination: string) {
-    const body = { destinationId: destination, mode: 'redirect' };
-    const { url } = await this.ask<{ url: string }>('POST', '/api/adapters/dropbox/auth', body);
+    const path = `/api/destinations/${destination}/authorization`;
+    const { url } = await this.ask<{ url: string }>('POST', path, { mode: 'redirect' });
     await this.page.goto(url);
     await this.page.getByRole('button', { name: /allow/i }).click();
     await this.page.getByText('Offsite is authorized').waitFor();

@@ -4,6 +4,7 @@
 //! An adapter describes itself by a [`Manifest`]: its fields, secrets, address schemes, capabilities. From it come the validation of
 //! its settings, the API's description, the form, the command line's flags and the table in the guide.
 
+pub mod authorization;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod destination;
@@ -18,7 +19,7 @@ mod validation;
 pub use error::{Authorization, Error, Kind, Retry};
 pub use field::{Choice, Default, Directs, Field, Input, PathUse, Required, ShownWhen};
 pub use guide::{FIELDS_END, FIELDS_START, field_table, with_field_table};
-pub use manifest::{Capability, Manifest, OAuth, Setup, Tool, check_manifest};
+pub use manifest::{Capability, Manifest, Setup, Tool, check_manifest};
 pub use registry::{Adapter, Registry};
 pub use settings::{Secrets, Settings};
 pub use validation::FieldError;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::authorization::Description;
+use crate::error::Authorization;
 use crate::field::{Directs, Field, Input, PathUse};
 use crate::settings::Settings;
 use crate::validation::FieldError;
@@ -23,12 +25,16 @@ pub struct Manifest {
     pub icon: &'static str,
     /// The schemes of its addresses on the command line, without the colon.
     pub schemes: &'static [&'static str],
+    /// The forms of its addresses: `dropbox:/folder`.
+    pub addresses: &'static str,
     /// What can be set, secrets included, in the order of the form.
     pub fields: &'static [Field],
     /// The field that names the one database of a source.
     pub database_field: Option<&'static str>,
+    /// What a running backup does to a source, as a sentence. Empty: nothing to tell.
+    pub effect: &'static str,
     /// How it gets access that a person grants in a browser.
-    pub authorization: Option<OAuth>,
+    pub authorization: Option<&'static Description>,
     /// What it can do.
     pub capabilities: &'static [Capability],
     /// Programs that it needs on the server's machine.
@@ -37,15 +43,6 @@ pub struct Manifest {
     pub setup: Option<Setup>,
     /// Checks what fields cannot express, and may normalize values. Runs only on settings whose fields are right.
     pub check: fn(&mut Settings, &mut Vec<FieldError>),
-}
-
-/// Access by OAuth 2.0, granted in a browser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OAuth {
-    /// Who grants it: `Dropbox`.
-    pub provider: &'static str,
-    /// The scopes to ask for.
-    pub scopes: &'static [&'static str],
 }
 
 /// What an adapter can do.
@@ -198,6 +195,9 @@ pub fn check_manifest(manifest: &Manifest) {
     let paths = manifest.settings().filter(|field| matches!(field.input, Input::HostPath { .. })).count();
     assert!(paths <= 1, "{id}: one approval is kept, so it has one path");
     assert!(manifest.database_field.is_none_or(|name| manifest.field(name).is_some()), "{id}: its database field");
+    if let Some(description) = manifest.authorization {
+        check_authorization(manifest, description);
+    }
     for field in manifest.fields {
         let (name, others) = (field.name, || manifest.fields.iter().filter(|other| other.name == field.name));
         assert!(name != "type" && name != "name" && others().count() == 1, "{id}.{name}: taken");
@@ -220,4 +220,27 @@ pub fn check_manifest(manifest: &Manifest) {
             assert!(field.example.starts_with('/'), "{id}.{name}: an example of a path");
         }
     }
+}
+
+fn check_authorization(manifest: &Manifest, description: &Description) {
+    let id = manifest.id;
+    let app = manifest.field(description.app);
+    assert!(app.is_some_and(Field::is_secret), "{id}: a secret names the app");
+    assert!(!description.provider.is_empty() && !description.steps_title.is_empty(), "{id}: its words");
+    assert!(!description.revoke_by_hand.ends_with('.'), "{id}: a clause");
+    assert!(!description.grant_variable().is_empty(), "{id}: a variable for the grant");
+    for scope in description.scopes {
+        assert!(
+            description.scope_names().filter(|name| *name == scope.name).count() == 1,
+            "{id}: {} twice",
+            scope.name
+        );
+        // What no act proves would stay missing for ever, and what is needed would bar the destination with it.
+        assert!(!scope.needed || !scope.proved_by.is_empty(), "{id}: no act proves {}", scope.name);
+    }
+    for fault in [Authorization::Missing, Authorization::Revoked, Authorization::AppNotRecognized] {
+        assert!(!(description.words)(&fault).0.is_empty(), "{id}: words for {fault:?}");
+    }
+    let missing = (description.words)(&Authorization::MissingScope("a.b".to_owned())).0;
+    assert!(missing.contains("a.b"), "{id}: {missing}");
 }

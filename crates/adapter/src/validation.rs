@@ -173,6 +173,8 @@ mod tests {
         guide: "made-up.md",
         icon: "",
         schemes: &["made"],
+        addresses: "x:/y",
+        effect: "",
         fields: &[
             Field {
                 name: "host",

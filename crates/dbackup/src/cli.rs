@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use adapter::Manifest;
+use adapter::authorization::Holds;
 use clap::{Args, Parser, Subcommand};
+use destinations::address_forms;
 use domain::Compression;
 use domain::access::{Permission, Role};
 use server::Retention;
@@ -13,7 +16,7 @@ use url::Url;
 /// Version, and the commit that a release was built from: see `build.rs`.
 const VERSION: &str = env!("DBACKUP_VERSION");
 
-/// Backs up databases to Dropbox and folders, encrypted, in one pass, and restores them.
+/// Backs up databases, encrypted, in one pass, and restores them.
 // `command.rs` has the groups and examples that --help shows.
 #[derive(Debug, Parser)]
 #[command(name = "dbackup", version = VERSION, max_term_width = 100)]
@@ -38,13 +41,8 @@ pub(crate) enum Command {
     Delete(DeleteArguments),
     /// Make a key pair for encrypted backups (age)
     Keygen(KeygenArguments),
-    /// Log in to Dropbox, show the account, log out
-    Dropbox {
-        #[command(subcommand)]
-        command: DropboxCommand,
-    },
     /// Start the server: jobs, schedules, HTTP API
-    #[command(after_help = SERVE_VARIABLES)]
+    #[command(after_help = serve_variables())]
     Serve(Box<ServeArguments>),
     /// Check that the server is ready, for container health checks
     #[command(long_about = HEALTH)]
@@ -111,15 +109,22 @@ pub(crate) enum Command {
         /// Folder that they are written to; it is created
         folder: PathBuf,
     },
-    /// Show the main job at work, with a sample database and a Dropbox emulator: a server to click through, no account needed
+    /// Show the main job at work, with a sample database and an emulated storage: a server to click through, no account needed
     Demo(DemoArguments),
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum DropboxCommand {
+/// What was asked for.
+pub(crate) enum Parsed {
+    Command(Box<Command>),
+    /// A command of an adapter whose storage is authorized in a browser.
+    Access(&'static Manifest, AccessCommand),
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum AccessCommand {
     /// Get a refresh token: open the address shown, allow the access, paste the code
     Login,
-    /// Show whose Dropbox it is and how full
+    /// Show whose account it is and how full
     Account,
     /// Revoke the access for good
     Logout,
@@ -363,29 +368,34 @@ pub(crate) struct CreateTokenArguments {
     pub(crate) store: StoreArguments,
 }
 
+fn serve_variables() -> String {
+    format!("{SERVE_VARIABLES}{}", crate::command::variables(|variable| variable.holds == Holds::Network))
+}
+
+fn source_help() -> String {
+    let registry = sources::registry();
+    let forms: Vec<&str> = registry.manifests().map(|manifest| manifest.addresses).collect();
+    format!("{}. A source with a password goes into DBACKUP_SOURCE instead", forms.join(" or "))
+}
+
 /// What `serve --help` says of variables that have no option.
 const SERVE_VARIABLES: &str = "\
 Environment variables without an option:
   ENCRYPTION_KEY       Key that stored secrets are encrypted under: 64 hexadecimal digits
                        [default: a key file in the data folder, created at the first start]
-  DATABASE_URL         Metadata database: postgres://user:password@host/database
-                       [default: SQLite in the data folder]
+  DATABASE_URL         Metadata database, as a URL [default: a file in the data folder]
   ENCRYPTION_KEY_FILE, DATABASE_URL_FILE
                        Files whose first line is the value, instead of the variable
   DBACKUP_ADMIN_NAME, DBACKUP_ADMIN_PASSWORD_FILE
                        First administrator, created on a server without users
   DBACKUP_BOOTSTRAP_TOKEN_FILE
                        API token of that administrator with every scope: dbk_ and 32 or more random
-                       letters or digits
-  DROPBOX_BANDWIDTH    Bytes per second to Dropbox, all transfers together: 10MiB
-  DROPBOX_PARALLELISM  Connections per transfer to Dropbox
-  DROPBOX_MEMORY       Memory per transfer to Dropbox: 128MiB
-  DROPBOX_CA_FILE      Certificate authority to trust besides the system's, as PEM";
+                       letters or digits";
 
 const CREATE: &str = "\
 Sources and destinations can be created from options instead of a file. The server says which there are:
-  dbackup sources create postgres --help
-  dbackup sources create postgres --name Shop --host db --user dbackup --password env:PGPASSWORD
+  dbackup sources create TYPE --help
+  dbackup sources create TYPE --name Shop ...
 Secrets are references: env:NAME, file:/path, or - for a line of standard input.";
 
 const HEALTH: &str = "\
@@ -422,7 +432,7 @@ pub(crate) struct ServeArguments {
     /// Proxies whose X-Forwarded-For is believed, as networks: 10.0.0.0/8; may be repeated, or separated by commas
     #[arg(long = "trusted-proxy", value_name = "NETWORK", env = "DBACKUP_TRUSTED_PROXIES", value_delimiter = ',')]
     pub(crate) trusted_proxies: Vec<String>,
-    /// A folder of this machine below which API tokens with the scope configure may use paths; without one, folders and SQLite files
+    /// A folder of this machine below which API tokens with the scope configure may use paths; without one, folders and database files
     /// are for administrators; may be repeated, or separated by colons
     #[arg(long = "allow-path", value_name = "FOLDER", env = "DBACKUP_ALLOW_PATH", value_delimiter = ':')]
     pub(crate) allowed_paths: Vec<PathBuf>,
@@ -490,15 +500,12 @@ impl StallArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
-    /// sqlite:///path/to/file.db or postgres://user@host:port/database (without a database: all of them). A source with a
-    /// password goes into DBACKUP_SOURCE instead
-    #[arg(long)]
+    #[arg(long, help = source_help())]
     pub(crate) source: Option<String>,
     /// A file whose first line is the source's password
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
-    /// dropbox:/folder, dropbox-team:/folder (in the team's space) or file:///folder; may be repeated
-    #[arg(long = "to", value_name = "DESTINATION", required = true)]
+    #[arg(long = "to", value_name = "DESTINATION", required = true, help = format!("{}; may be repeated", address_forms()))]
     pub(crate) to: Vec<String>,
     /// The job's name, which is the folder at the destination [default: the database's name]
     #[arg(long, value_name = "NAME")]
@@ -512,7 +519,7 @@ pub(crate) struct BackupArguments {
     /// Encrypt to this age public key; may be repeated
     #[arg(long = "recipient", value_name = "AGE1...")]
     pub(crate) recipients: Vec<String>,
-    /// Back up a damaged SQLite database as it is, with a warning
+    /// Back up a damaged database file as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
     #[command(flatten)]
@@ -527,7 +534,7 @@ pub(crate) struct BackupArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArguments {
-    /// dropbox:/folder, dropbox-team:/folder or file:///folder
+    #[arg(help = address_forms())]
     pub(crate) destination: String,
     /// Only the backups of this job
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
@@ -539,7 +546,7 @@ pub(crate) struct ListArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
-    /// dropbox:/folder, dropbox-team:/folder or file:///folder
+    #[arg(help = address_forms())]
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
     #[arg(allow_hyphen_values = true)]
@@ -557,8 +564,7 @@ pub(crate) struct GetArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
-    /// dropbox:/folder, dropbox-team:/folder or file:///folder
-    #[arg(required_unless_present = "put_in_place")]
+    #[arg(required_unless_present = "put_in_place", help = address_forms())]
     pub(crate) destination: Option<String>,
     /// The backup's path as dbackup list shows it
     #[arg(required_unless_present_any = ["job", "put_in_place"], allow_hyphen_values = true)]
@@ -584,10 +590,10 @@ pub(crate) struct RestoreArguments {
     /// Replace a database that holds data
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Skip ownership and privileges (PostgreSQL)
+    /// Skip ownership and privileges, where backups hold them
     #[arg(long)]
     pub(crate) no_owner: bool,
-    /// Restore a damaged SQLite database as it is, with a warning
+    /// Restore a damaged database file as it is, with a warning
     #[arg(long)]
     pub(crate) allow_damaged: bool,
     #[command(flatten)]
@@ -598,7 +604,7 @@ pub(crate) struct RestoreArguments {
     /// What to do about an object that cannot be restored
     #[arg(long, value_name = "ACTION", default_value = "stop")]
     pub(crate) on_error: OnErrorArgument,
-    /// Load under the database's own name (PostgreSQL): what is there is moved aside until the restore has ended
+    /// Load under the database's own name: what is there is moved aside until the restore has ended
     #[arg(long)]
     pub(crate) in_place: bool,
     /// Review only: print the target and what stands in the way
@@ -623,7 +629,7 @@ pub(crate) enum OnErrorArgument {
 
 #[derive(Debug, Args)]
 pub(crate) struct CopyArguments {
-    /// Where it is: dropbox:/folder, dropbox-team:/folder or file:///folder
+    #[arg(help = format!("Where it is: {}", address_forms()))]
     pub(crate) source: String,
     /// The backup's path as dbackup list shows it
     #[arg(allow_hyphen_values = true)]
@@ -631,14 +637,14 @@ pub(crate) struct CopyArguments {
     /// Where it goes
     #[arg(long = "to", value_name = "DESTINATION")]
     pub(crate) to: String,
-    /// Go on with an interrupted copy (to Dropbox; within seven days)
+    /// Go on with an interrupted copy, where the destination keeps its parts
     #[arg(long)]
     pub(crate) resume: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct DeleteArguments {
-    /// dropbox:/folder, dropbox-team:/folder or file:///folder
+    #[arg(help = address_forms())]
     pub(crate) destination: String,
     /// The backup's path as dbackup list shows it
     #[arg(allow_hyphen_values = true)]

@@ -1,15 +1,17 @@
-//! The command line as it is shown and completed: groups of commands, and names that the server knows.
+//! The command line as it is parsed, shown and completed: the commands of adapters, groups of commands, names that the server knows.
 
-use clap::{Command, CommandFactory};
-use clap_complete::ArgValueCandidates;
+use adapter::Manifest;
+use adapter::authorization::Variable;
+use clap::{Command, CommandFactory, FromArgMatches, Subcommand};
+use clap_complete::{ArgValueCandidates, CompleteEnv};
 
-use crate::cli::Cli;
+use crate::cli::{AccessCommand, Cli, Parsed};
 use crate::commands::completions;
 use crate::remote::Kind;
 
 /// Commands as `dbackup --help` lists them.
 const GROUPS: [(&str, &[&str]); 4] = [
-    ("Back up and restore", &["backup", "list", "get", "restore", "copy", "delete", "keygen", "dropbox"]),
+    ("Back up and restore", &["backup", "list", "get", "restore", "copy", "delete", "keygen"]),
     ("Run a server", &["serve", "health", "key", "admin", "demo"]),
     (
         "Use a server (DBACKUP_URL, DBACKUP_TOKEN)",
@@ -21,13 +23,9 @@ const GROUPS: [(&str, &[&str]); 4] = [
 const EXAMPLES: &str = "\
 Examples:
   dbackup demo
-  dbackup backup --source sqlite:///srv/shop.db --to dropbox:/backups
-  dbackup restore dropbox:/backups --job shop --latest --target sqlite:///tmp/shop.db
+  dbackup backup --source ADDRESS --to file:///srv/backups      (backup --help lists the forms of addresses)
+  dbackup restore file:///srv/backups --job shop --latest --target ADDRESS
   dbackup serve
-
-DROPBOX_APP_KEY, DROPBOX_REFRESH_TOKEN and, if the app needs it, DROPBOX_APP_SECRET say which Dropbox; dbackup dropbox login
-gets the refresh token. DROPBOX_BANDWIDTH (10MiB per second), DROPBOX_PARALLELISM (32 connections) and DROPBOX_MEMORY (128MiB
-per transfer) limit what a transfer takes.
 
 Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.";
 
@@ -39,18 +37,61 @@ const NAMED: [(&str, Kind, &[&str]); 4] = [
     ("jobs", Kind::Job, &["show", "delete", "run", "pause", "resume"]),
 ];
 
-/// Returns the command line with its groups and completions.
+/// Parses the arguments of this process. Ends the process after a mistake, after help, and once it has completed a line for a shell.
+pub(crate) fn parse() -> Parsed {
+    CompleteEnv::with_factory(command).var(completions::VARIABLE).complete();
+    let matches = command().get_matches();
+    let access = matches
+        .subcommand()
+        .and_then(|(name, matches)| Some((authorized().find(|manifest| manifest.id == name)?, matches)));
+    let parsed = match access {
+        Some((manifest, matches)) => {
+            AccessCommand::from_arg_matches(matches).map(|command| Parsed::Access(manifest, command))
+        }
+        None => Cli::from_arg_matches(&matches).map(|cli| Parsed::Command(Box::new(cli.command))),
+    };
+    parsed.unwrap_or_else(|error| error.exit())
+}
+
+/// Returns the command line with the commands of adapters, groups and completions.
 pub(crate) fn command() -> Command {
-    let command = Cli::command();
-    let groups: Vec<String> = GROUPS.iter().map(|(title, names)| group(&command, title, names)).collect();
-    let help = format!("{}\n{EXAMPLES}", groups.join("\n"));
-    let command =
-        command.help_template("{about-with-newline}\n{usage-heading} {usage}\n\n{after-help}").after_help(help);
+    let command = authorized().fold(Cli::command(), with_access);
+    let adapters: Vec<&str> = authorized().map(|manifest| manifest.id).collect();
+    let groups: Vec<String> = GROUPS
+        .iter()
+        .enumerate()
+        .map(|(place, (title, names))| {
+            let names = names.iter().copied().chain(adapters.iter().copied().filter(|_| place == 0));
+            group(&command, title, &names.collect::<Vec<_>>())
+        })
+        .collect();
+    let variables = variables(|_| true);
+    let help = format!("{}\n{EXAMPLES}\n\nEnvironment variables of storages:{variables}", groups.join("\n"));
+    let command = command.help_template("{about-with-newline}\n{usage-heading} {usage}\n\n{after-help}").after_help(help);
     NAMED.iter().fold(command, |command, (plural, kind, names)| {
         command.mut_subcommand(plural, |of_kind| {
             names.iter().fold(of_kind, |of_kind, name| of_kind.mut_subcommand(name, |one| with_names(one, *kind)))
         })
     })
+}
+
+/// Returns the adapters whose storage is authorized in a browser.
+fn authorized() -> impl Iterator<Item = &'static Manifest> {
+    destinations::registry().manifests().filter(|manifest| manifest.authorization.is_some()).collect::<Vec<_>>().into_iter()
+}
+
+/// Adds the commands of an adapter whose storage is authorized in a browser.
+fn with_access(command: Command, manifest: &'static Manifest) -> Command {
+    let about = format!("Log in to {}, show the account, log out", manifest.title);
+    let access = Command::new(manifest.id).about(about).subcommand_required(true).arg_required_else_help(true);
+    command.subcommand(AccessCommand::augment_subcommands(access))
+}
+
+/// Returns the variables that storages read, a line each.
+pub(crate) fn variables(is_wanted: fn(&Variable) -> bool) -> String {
+    let described = authorized().filter_map(|manifest| manifest.authorization);
+    let wanted = described.flat_map(|description| description.variables).filter(|variable| is_wanted(variable));
+    wanted.map(|variable| format!("\n  {:<20} {}", variable.name, variable.help)).collect()
 }
 
 fn with_names(command: Command, kind: Kind) -> Command {
@@ -74,9 +115,10 @@ mod tests {
 
     #[test]
     fn the_help_lists_every_command_once() {
-        let cli = Cli::command();
+        let cli = command();
         let all: BTreeSet<&str> = cli.get_subcommands().map(Command::get_name).collect();
-        let listed: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let listed = GROUPS.iter().flat_map(|(_, names)| names.iter().copied());
+        let listed: Vec<&str> = listed.chain(authorized().map(|manifest| manifest.id)).collect();
         assert_eq!(listed.len(), all.len());
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), all);
         let help = command().render_help().to_string();

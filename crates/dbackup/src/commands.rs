@@ -3,13 +3,13 @@
 pub(crate) mod admin;
 pub(crate) mod api;
 pub(crate) mod apply;
+pub(crate) mod authorization;
 pub(crate) mod backup;
 pub(crate) mod backups;
 pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod demo;
-pub(crate) mod dropbox;
 pub(crate) mod export;
 mod fields;
 pub(crate) mod get;

@@ -75,19 +75,12 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// What a person has to do in this program when Dropbox wants a new authorization.
-const LOG_IN: &str = "Run: dbackup dropbox login";
-
-impl From<dropbox::Error> for Failure {
-    fn from(error: dropbox::Error) -> Self {
-        match error {
-            dropbox::Error::Settings(message) => Self::Usage(message),
-            error if error.needs_login() || error.missing_scope().is_some() => {
-                Self::Failed(format!("{error}. {LOG_IN}"))
-            }
-            error => Self::Failed(error.to_string()),
-        }
-    }
+/// Returns what a person has to run in this program when a storage wants a new authorization.
+fn log_in() -> String {
+    let registry = destinations::registry();
+    let authorized = registry.manifests().filter(|manifest| manifest.authorization.is_some());
+    let commands: Vec<String> = authorized.map(|manifest| format!("dbackup {} login", manifest.id)).collect();
+    format!("Run: {}", commands.join(" or "))
 }
 
 impl From<adapter::Error> for Failure {
@@ -163,7 +156,7 @@ pub(crate) fn describe_copy(failure: &runner::backup::Failure) -> String {
 fn describe(error: &adapter::Error) -> String {
     match error.kind() {
         Kind::Unauthorized(Authorization::AppNotRecognized) => error.to_string(),
-        Kind::Unauthorized(_) => format!("{}. {LOG_IN}", error.to_string().trim_end_matches('.')),
+        Kind::Unauthorized(_) => format!("{}. {}", error.to_string().trim_end_matches('.'), log_in()),
         _ => error.to_string(),
     }
 }

@@ -13,21 +13,22 @@ mod signals;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::FromArgMatches;
-use clap_complete::CompleteEnv;
-
-use crate::cli::{AdminCommand, Cli, Command, DropboxCommand, KeyCommand};
+use crate::cli::{AdminCommand, Command, KeyCommand, Parsed};
 use crate::failure::{Failure, Outcome};
 use crate::remote::Kind;
 
 fn main() -> ExitCode {
-    CompleteEnv::with_factory(command::command).var(commands::completions::VARIABLE).complete();
-    let cli = Cli::from_arg_matches(&command::command().get_matches()).unwrap_or_else(|error| error.exit());
+    let parsed = command::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return report(Err(Failure::failed(format!("could not start: {error}")))),
     };
-    let outcome = runtime.block_on(run(cli.command));
+    let outcome = runtime.block_on(async {
+        match parsed {
+            Parsed::Command(command) => run(*command).await,
+            Parsed::Access(manifest, command) => commands::authorization::run(manifest, command).await,
+        }
+    });
     // What was cancelled gets time to remove its files; a thread that waits for a dead peer does not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(5));
     // A result that nobody could read is no success.
@@ -43,9 +44,6 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Copy(arguments) => commands::copy::run(arguments).await,
         Command::Delete(arguments) => commands::delete::run(arguments).await,
         Command::Keygen(arguments) => commands::keygen::run(arguments),
-        Command::Dropbox { command: DropboxCommand::Login } => commands::dropbox::login().await,
-        Command::Dropbox { command: DropboxCommand::Account } => commands::dropbox::account().await,
-        Command::Dropbox { command: DropboxCommand::Logout } => commands::dropbox::logout().await,
         Command::Serve(arguments) => commands::serve::run(*arguments).await,
         Command::Health(arguments) => commands::health::run(arguments).await,
         Command::Status { json } => commands::status::run(json).await,

@@ -1,5 +1,6 @@
 //! A folder in Dropbox.
 
+mod authorization;
 mod browse;
 mod config;
 mod error;
@@ -7,6 +8,7 @@ mod folder;
 mod list;
 pub(crate) mod manifest;
 mod probe;
+mod provider;
 mod read;
 mod within;
 mod write;
@@ -25,7 +27,6 @@ use async_trait::async_trait;
 use domain::probe::Step;
 use tokio::time::Instant;
 
-pub use self::error::{dropbox_fault, dropbox_fault_words};
 use self::folder::dropbox_folder;
 
 /// Dropbox's `content_hash`.

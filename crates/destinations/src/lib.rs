@@ -1,6 +1,7 @@
 //! Storages: how each one takes, lists, gives back and deletes backups. What a storage has to be is [`adapter::destination`].
 //!
-//! A folder per storage, the same file names in each: `manifest` (what can be set), `config` (what is made of it), `write`, `list`, `read`.
+//! A folder per storage, the same file names in each: `manifest` (what can be set), `config` (what is made of it), `write`, `list`, `read`;
+//! `authorization` and `provider` where a person grants the access.
 //! A new storage is a new folder and one line in [`registry`].
 
 mod dropbox;
@@ -13,10 +14,9 @@ use std::sync::Arc;
 use adapter::Error;
 use adapter::destination::{Destination, Folder};
 
-pub use dropbox::manifest::space as dropbox_space;
-pub use dropbox::{DROPBOX_CONTENT_HASH, dropbox_fault, dropbox_fault_words};
+pub use dropbox::DROPBOX_CONTENT_HASH;
 pub use file::RootLinks;
-pub use registry::{Context, DestinationAdapter, parse, registry};
+pub use registry::{Context, DestinationAdapter, address_forms, parse, registry};
 
 /// By name, whatever the case.
 fn sorted(mut folders: Vec<Folder>) -> Vec<Folder> {

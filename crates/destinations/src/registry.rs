@@ -1,11 +1,12 @@
 //! The storages of this version.
 
-use std::any::Any;
 use std::sync::Arc;
 
-use ::dropbox::Space;
+use adapter::authorization::{Client, Description, Environment, Patience, Use};
 use adapter::destination::Destination;
-use adapter::{Adapter, Choice, Default, Error, Field, Input, Manifest, Registry, Secrets, Settings};
+use adapter::{
+    Adapter, Authorization, Choice, Default, Error, Field, Input, Kind, Manifest, Registry, Secrets, Settings,
+};
 
 use crate::{WhenFull, dropbox, file};
 
@@ -46,8 +47,8 @@ impl Adapter for DestinationAdapter {
 /// What an adapter gets from its surroundings.
 #[derive(Clone, Default)]
 pub struct Context {
-    /// The authorized client, where the manifest asks for an authorization. Its type is the adapter's.
-    pub client: Option<Arc<dyn Any + Send + Sync>>,
+    /// The client with the grant, where the manifest asks for an authorization: what the adapter's own provider made.
+    pub client: Option<Arc<dyn Client>>,
     /// Whether links in paths of this machine were resolved and judged already, so that one that appears since is not followed.
     pub paths_are_resolved: bool,
 }
@@ -73,24 +74,39 @@ pub(crate) fn when_full(settings: &Settings) -> WhenFull {
     }
 }
 
-/// Opens the destination of an address: `dropbox:/folder`, `dropbox-team:/folder` (in the team's space), `file:///folder`. The Dropbox
-/// client is asked for only if it is needed.
+/// Returns the forms of addresses, to choose from: `dropbox:/folder or file:///folder`.
+pub fn address_forms() -> String {
+    registry().manifests().map(|manifest| manifest.addresses).collect::<Vec<_>>().join(" or ")
+}
+
+/// Opens the destination of an address of one of [`address_forms`]. An app and a grant come from the environment.
 ///
 /// # Errors
-/// [`adapter::Kind::Invalid`] says what is wrong with it; as `dropbox_client`.
-pub fn parse<E: From<Error>>(
-    address: &str,
-    dropbox_client: impl FnOnce(Space) -> Result<::dropbox::Client, E>,
-) -> Result<Arc<dyn Destination>, E> {
-    let adapter = registry().of_address(address).ok_or_else(|| {
-        Error::invalid(format!(
-            "'{address}' is not a destination: write dropbox:/folder, dropbox-team:/folder or file:///folder"
-        ))
-    })?;
+/// [`adapter::Kind::Invalid`] says what is wrong with it; [`adapter::Kind::Unauthorized`] if the environment has no grant.
+pub fn parse(address: &str, environment: &Environment, patience: Patience) -> Result<Arc<dyn Destination>, Error> {
+    let adapter = registry()
+        .of_address(address)
+        .ok_or_else(|| Error::invalid(format!("'{address}' is not a destination: write {}", address_forms())))?;
     let settings = (adapter.from_address)(address)?;
     let client = match adapter.manifest.authorization {
-        Some(_) => Some(Arc::new(dropbox_client(dropbox::manifest::space(&settings))?) as Arc<dyn Any + Send + Sync>),
+        Some(description) => Some(own_client(description, &settings, environment, patience)?),
         None => None,
     };
-    Ok((adapter.open)(&settings, Secrets::new(), &Context { client, paths_are_resolved: false })?)
+    (adapter.open)(&settings, Secrets::new(), &Context { client, paths_are_resolved: false })
+}
+
+fn own_client(
+    description: &Description,
+    settings: &Settings,
+    environment: &Environment,
+    patience: Patience,
+) -> Result<Arc<dyn Client>, Error> {
+    let provider = (description.connect)(environment)?;
+    let (app, grant) = provider.own_access()?;
+    let missing = || {
+        let cause = format!("{} is not set", description.grant_variable());
+        Error::new(Kind::Unauthorized(Authorization::Missing), (description.words)(&Authorization::Missing).0, cause)
+    };
+    let grant = grant.ok_or_else(missing)?;
+    provider.client(&app, &grant, &Use { settings: Some(settings), place: None, patience })
 }

@@ -3,24 +3,24 @@
 
 use std::sync::Arc;
 
+use adapter::authorization::{Environment, Patience};
 use adapter::conformance::Subject;
 use adapter::destination::{Destination, Entry, Expected, How, OpenGate, Original, put};
-use adapter::{Authorization, Error, Kind};
+use adapter::{Authorization, Kind};
 use bytes::Bytes;
 use domain::Hashes;
-use dropbox::{Client, Endpoints, Settings};
 use dropbox_emulator::{Config, Emulator, Fault, FaultKind};
 
 async fn folder() -> Subject {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("file://{}", folder.path().display());
-    let destination = destinations::parse(&address, |_| -> Result<Client, Error> { panic!("not asked for") }).unwrap();
+    let destination = destinations::parse(&address, &Environment::default(), Patience::Medium).unwrap();
     Subject { destination, browsed: folder.path().display().to_string(), keeps: vec![Box::new(folder)] }
 }
 
 async fn in_dropbox(address: &str) -> Subject {
     let emulator = Emulator::start(Config::default()).await.unwrap();
-    let destination = destinations::parse(address, |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    let destination = destinations::parse(address, &environment(&emulator), Patience::Medium).unwrap();
     Subject { destination, browsed: "/Browsed".to_owned(), keeps: vec![Box::new(emulator)] }
 }
 
@@ -44,11 +44,15 @@ mod dropbox_folder {
     adapter::destination_conformance!(crate::below);
 }
 
-fn client(emulator: &Emulator) -> Client {
-    let mut settings = Settings::new(Config::default().app_key);
-    settings.refresh_token = Some(Config::default().refresh_token.into());
-    settings.endpoints = Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url()).unwrap();
-    Client::new(settings).unwrap()
+/// The environment of a program that reaches this emulator.
+fn environment(emulator: &Emulator) -> Environment {
+    of_grant(emulator, &Config::default().refresh_token)
+}
+
+fn of_grant(emulator: &Emulator, refresh_token: &str) -> Environment {
+    let app_key = Config::default().app_key;
+    let access = [("DROPBOX_APP_KEY", app_key), ("DROPBOX_REFRESH_TOKEN", refresh_token.to_owned())];
+    Environment::of(access.into_iter().chain(emulator.variables()))
 }
 
 async fn paths(destination: &dyn Destination, folder: &str) -> Vec<String> {
@@ -59,7 +63,7 @@ async fn paths(destination: &dyn Destination, folder: &str) -> Vec<String> {
 async fn a_missing_base_folder_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let missing = format!("file://{}/unmounted", folder.path().display());
-    let destination = destinations::parse(&missing, |_| -> Result<Client, Error> { panic!("not asked for") }).unwrap();
+    let destination = destinations::parse(&missing, &Environment::default(), Patience::Medium).unwrap();
     assert!(destination.list("").await.is_err());
     let error = destination.create("job/x").await.err().unwrap().to_string();
     assert!(error.contains("mount the disk"), "{error}");
@@ -68,7 +72,7 @@ async fn a_missing_base_folder_is_not_made() {
 #[tokio::test]
 async fn what_waits_in_the_memory_of_an_upload_is_not_acknowledged() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
-    let destination = destinations::parse("dropbox:/b", |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    let destination = destinations::parse("dropbox:/b", &environment(&emulator), Patience::Medium).unwrap();
     emulator.control().inject(Fault::next("upload_session/append_v2", FaultKind::StalledAnswer).times(1000));
     let mut upload = destination.create("job/x").await.unwrap();
     let acknowledged = upload.acknowledged();
@@ -81,7 +85,7 @@ async fn what_waits_in_the_memory_of_an_upload_is_not_acknowledged() {
 async fn addresses_that_cannot_be_meant_are_refused() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
     for address in ["dropbox:relative", "dropbox:/a/../b", "file://relative", "ftp://x", "/plain", ""] {
-        let parsed = destinations::parse(address, |_| Ok::<_, Error>(client(&emulator)));
+        let parsed = destinations::parse(address, &environment(&emulator), Patience::Medium);
         assert!(matches!(parsed.err(), Some(error) if *error.kind() == Kind::Invalid), "{address}");
     }
 }
@@ -93,7 +97,7 @@ fn taken(steps: &std::sync::Mutex<Vec<domain::probe::Step>>) -> String {
 #[tokio::test]
 async fn a_probe_names_the_scope_that_is_missing_and_skips_the_rest() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
-    let destination = destinations::parse("dropbox:/b", |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    let destination = destinations::parse("dropbox:/b", &environment(&emulator), Patience::Medium).unwrap();
     // Nothing that we do needs files.metadata.write alone.
     for missing in ["account_info.read", "files.metadata.read", "files.content.write", "files.content.read"] {
         let scopes: Vec<&str> = dropbox::oauth::SCOPES.into_iter().filter(|scope| *scope != missing).collect();
@@ -109,7 +113,7 @@ async fn a_probe_names_the_scope_that_is_missing_and_skips_the_rest() {
 #[tokio::test]
 async fn what_is_read_after_a_look_up_is_the_revision_that_was_looked_up() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
-    let destination = destinations::parse("dropbox:/b", |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    let destination = destinations::parse("dropbox:/b", &environment(&emulator), Patience::Medium).unwrap();
     emulator.control().write("/b/job/x", b"older");
     destination.stat("job/x").await.unwrap();
     emulator.control().write("/b/job/x", b"newer");
@@ -127,7 +131,7 @@ async fn a_folder_and_a_job_are_found_in_either_form_of_their_name() {
     // M-12
     let emulator = Emulator::start(Config::default()).await.unwrap();
     let at = |folder: &str| {
-        destinations::parse(&format!("dropbox:/{folder}"), |_| Ok::<_, Error>(client(&emulator))).unwrap()
+        destinations::parse(&format!("dropbox:/{folder}"), &environment(&emulator), Patience::Medium).unwrap()
     };
     let forms = ["caf\u{e9}", "cafe\u{301}"];
     put(&*at(forms[1]), &format!("{}/backup", forms[1]), Bytes::from_static(b"x")).await.unwrap();
@@ -145,8 +149,7 @@ async fn every_spelling_of_a_place_has_one_identity_and_every_grant_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let base = folder.path().display().to_string();
     let file = async |path: &str| {
-        let parsed =
-            destinations::parse(&format!("file://{path}"), |_| -> Result<Client, Error> { panic!("not asked for") });
+        let parsed = destinations::parse(&format!("file://{path}"), &Environment::default(), Patience::Medium);
         parsed.unwrap().identity().await
     };
     assert_eq!(file(&base).await, file(&format!("{base}/./")).await);
@@ -154,12 +157,7 @@ async fn every_spelling_of_a_place_has_one_identity_and_every_grant_its_own() {
     assert_ne!(file(&base).await, file("/").await);
     let emulator = Emulator::start(Config::default()).await.unwrap();
     let dropbox = async |folder: &str, token: &str| {
-        let mut settings = Settings::new(Config::default().app_key);
-        settings.refresh_token = Some(token.to_owned().into());
-        settings.endpoints =
-            Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url()).unwrap();
-        let client = Client::new(settings).unwrap();
-        destinations::parse(folder, |_| Ok::<_, Error>(client)).unwrap().identity().await
+        destinations::parse(folder, &of_grant(&emulator, token), Patience::Medium).unwrap().identity().await
     };
     assert_eq!(dropbox("dropbox:/Backups", "one").await, dropbox("dropbox:/backups/", "one").await);
     assert_ne!(dropbox("dropbox:/backups", "one").await, dropbox("dropbox:/backups", "two").await, "another account");
@@ -171,10 +169,7 @@ async fn folders_are_parts_of_one_storage_in_one_account_and_space_only() {
     let emulator = Emulator::start(Config { team_root: true, ..Config::default() }).await.unwrap();
     let other = Emulator::start(Config { team_root: true, ..Config::default() }).await.unwrap();
     let storage = async |address: &str, emulator: &Emulator| {
-        let mut settings = client(emulator).settings().clone();
-        settings.space = if address.starts_with("dropbox-team") { dropbox::Space::Team } else { dropbox::Space::Home };
-        let client = Client::new(settings).unwrap();
-        destinations::parse(address, |_| Ok::<_, Error>(client)).unwrap().storage().await
+        destinations::parse(address, &environment(emulator), Patience::Medium).unwrap().storage().await
     };
     let home = storage("dropbox:/a", &emulator).await.unwrap().unwrap();
     assert_eq!(home.name, "Dropbox");
@@ -223,7 +218,7 @@ async fn what_dropbox_refuses_to_copy_itself_is_told_from_what_an_upload_would_m
 #[tokio::test]
 async fn a_fault_of_the_authorization_is_told_by_its_kind() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
-    let destination = destinations::parse("dropbox:/b", |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    let destination = destinations::parse("dropbox:/b", &environment(&emulator), Patience::Medium).unwrap();
     let scopes: Vec<&str> =
         dropbox::oauth::SCOPES.into_iter().filter(|scope| *scope != "files.metadata.read").collect();
     emulator.control().set_scopes(&Config::default().refresh_token, &scopes);
@@ -237,7 +232,7 @@ async fn a_fault_of_the_authorization_is_told_by_its_kind() {
 #[tokio::test]
 async fn a_listing_in_dropbox_comes_in_bounded_pages() {
     let emulator = Emulator::start(Config::default()).await.unwrap();
-    let destination = destinations::parse("dropbox:/b", |_| Ok::<_, Error>(client(&emulator))).unwrap();
+    let destination = destinations::parse("dropbox:/b", &environment(&emulator), Patience::Medium).unwrap();
     for index in 0..2500 {
         emulator.control().write(&format!("/b/Job/{index:04}"), b"x");
     }
@@ -256,7 +251,7 @@ async fn a_folder_lists_in_bounded_pages() {
         std::fs::write(folder.path().join(format!("job/{index:04}")), "").unwrap();
     }
     let address = format!("file://{}", folder.path().display());
-    let destination = destinations::parse(&address, |_| -> Result<Client, Error> { panic!("not asked for") }).unwrap();
+    let destination = destinations::parse(&address, &Environment::default(), Patience::Medium).unwrap();
     assert_eq!(destination.list("job").await.unwrap().len(), 5000);
     let mut pages = destination.pages("job").await.unwrap();
     let first = pages.next().await.unwrap().unwrap();
@@ -272,4 +267,21 @@ async fn a_backup_whose_sidecar_lacks_dropbox_own_hash_is_proved_by_reading_it()
     let expected = Expected::from(digester.finish());
     let proof = subject.destination.prove("job/x", &expected).await.unwrap();
     assert_eq!((proof.how, proof.against(&expected)), (How::ReadBack, Ok(true)));
+}
+
+#[tokio::test]
+async fn an_address_without_a_grant_names_the_variable_that_is_missing() {
+    // M-05
+    let key = Environment::of([("DROPBOX_APP_KEY", "key")]);
+    let error = destinations::parse("dropbox:/b", &key, Patience::Medium).err().unwrap();
+    assert_eq!(*error.kind(), Kind::Unauthorized(Authorization::Missing));
+    assert!(error.to_string().contains("DROPBOX_REFRESH_TOKEN"), "{error}");
+    let error = destinations::parse("dropbox:/b", &Environment::default(), Patience::Medium).err().unwrap();
+    assert_eq!(*error.kind(), Kind::Invalid);
+    assert!(error.to_string().contains("DROPBOX_APP_KEY"), "{error}");
+    let error = destinations::parse("nowhere:/b", &key, Patience::Medium).err().unwrap().to_string();
+    assert!(
+        error.contains("write dropbox:/folder, dropbox-team:/folder") && error.contains("file:///folder"),
+        "{error}"
+    );
 }

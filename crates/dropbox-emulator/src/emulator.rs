@@ -60,6 +60,15 @@ impl Emulator {
         self.api_url()
     }
 
+    /// The variables that lead dbackup here instead of to Dropbox.
+    pub fn variables(&self) -> [(&'static str, String); 3] {
+        [
+            ("DROPBOX_API_URL", self.api_url()),
+            ("DROPBOX_CONTENT_URL", self.content_url()),
+            ("DROPBOX_WEB_URL", self.web_url()),
+        ]
+    }
+
     /// Where the consent page is: what `https://www.dropbox.com` is for Dropbox.
     pub fn web_url(&self) -> String {
         self.api_url()

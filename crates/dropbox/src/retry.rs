@@ -1,5 +1,6 @@
 //! When and how long to wait before a call is tried again.
 
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub struct RetryPolicy {
     /// Draws from 0.0 to 1.0; a parameter so that tests are repeatable.
     pub jitter: fn() -> f64,
     /// Told of each wait before it begins, so that a person can be.
-    pub on_wait: fn(&Error, Duration),
+    pub on_wait: fn(&dyn fmt::Display, Duration),
 }
 
 impl Default for RetryPolicy {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use adapter::authorization::{Environment, Patience};
 use adapter::conformance::Meager;
 use adapter::destination::Destination;
 use async_trait::async_trait;
@@ -208,7 +209,7 @@ fn folder() -> Folder {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("file://{}", folder.path().display());
     let destination: Arc<dyn Destination> =
-        destinations::parse(&address, |_| Err::<_, Error>(Error::invalid(""))).unwrap();
+        destinations::parse(&address, &Environment::default(), Patience::Medium).unwrap();
     Folder { _folder: folder, destination }
 }
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::authorization::{Environment, Patience};
 use adapter::destination::{
     Capabilities, Companion, Destination, Download, Entry, Expected, Gate, Pages, Proof, Sealed, Upload, Usage,
     Version, put,
@@ -29,7 +30,7 @@ struct Made {
 fn made(hangs: &'static str) -> Made {
     let temporary = tempfile::tempdir().unwrap();
     let address = format!("file://{}", temporary.path().display());
-    let folder = destinations::parse(&address, |_| Err(Error::invalid(""))).unwrap();
+    let folder = destinations::parse(&address, &Environment::default(), Patience::Medium).unwrap();
     Made { folder, hangs, cancelled_at_commit: CancellationToken::new(), _folder: temporary }
 }
 

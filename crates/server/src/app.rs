@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use adapter::authorization::Providers;
 use catalog::Catalog;
 use jiff::Timestamp;
 use runner::Signer;
 use tokio::sync::Semaphore;
 
+use crate::authorizations::Clients;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::dropbox_clients::DropboxClients;
 use crate::host_paths::HostPaths;
 use crate::http::Gates;
 use crate::limiter::Limiters;
@@ -39,7 +40,8 @@ pub(crate) struct Parts {
     pub(crate) bodies: Arc<Semaphore>,
     pub(crate) credentials: Credentials,
     pub(crate) passwords: Passwords,
-    pub(crate) clients: DropboxClients,
+    pub(crate) providers: Providers,
+    pub(crate) clients: Clients,
     pub(crate) listings: Listings<runner::Listing>,
     pub(crate) folders: Listings<Vec<adapter::destination::Folder>>,
     pub(crate) runs: Runs,

@@ -1,14 +1,13 @@
 //! What a server is told at its start.
 
 use std::net::SocketAddr;
-use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use adapter::Registry;
+use adapter::authorization::Environment;
 use catalog::{KeySource, Location};
 use destinations::DestinationAdapter;
-use dropbox::Endpoints;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use sources::SourceAdapter;
@@ -37,8 +36,8 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The kinds of sources and destinations.
     pub adapters: Adapters,
-    /// How Dropbox is reached.
-    pub dropbox: DropboxNetwork,
+    /// What operators set for adapters, such as how a provider is reached.
+    pub environment: Environment,
     /// Runs at once.
     pub max_runs: usize,
     /// How long a database may give or take nothing in a run, and a destination likewise.
@@ -109,32 +108,9 @@ impl Default for Adapters {
     }
 }
 
-/// How Dropbox is reached, the same for all destinations.
-#[derive(Debug, Clone, Default)]
-pub struct DropboxNetwork {
-    /// Its addresses.
-    pub endpoints: Endpoints,
-    /// A certificate authority to trust besides the system's, as PEM.
-    pub extra_ca: Option<Vec<u8>>,
-    /// Bytes that one transfer keeps in memory.
-    pub memory: Option<usize>,
-    /// Connections at once.
-    pub parallelism: Option<usize>,
-    /// Bytes per second.
-    pub bandwidth: Option<NonZeroU64>,
-}
-
-/// Where Dropbox sends browsers back to.
-pub(crate) const DROPBOX_CALLBACK: &str = "/api/adapters/dropbox/callback";
-
 impl Config {
     /// Whether browsers reach it by HTTPS, so that cookies can be bound to it.
     pub(crate) fn is_secure(&self) -> bool {
         self.tls.is_some() || self.public_url.scheme() == "https"
-    }
-
-    /// What has to be registered with the Dropbox app, to the letter.
-    pub(crate) fn redirect_uri(&self) -> String {
-        format!("{}{DROPBOX_CALLBACK}", self.public_url.as_str().trim_end_matches('/'))
     }
 }

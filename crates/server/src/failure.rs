@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use adapter::{Authorization, Kind};
 use axum::http::StatusCode;
-use destinations::{dropbox_fault, dropbox_fault_words};
 use sources::WayOn;
 
 use crate::host_paths::Refusal;
@@ -37,9 +36,6 @@ pub(crate) enum Failure {
     /// The storage.
     #[error("{}", of_storage(.0))]
     Destination(adapter::Error),
-    /// The Dropbox client.
-    #[error("{}", of_dropbox(.0))]
-    Dropbox(#[from] dropbox::Error),
     /// Opening or restoring a backup.
     #[error("{}", of_opening(.0))]
     Open(#[from] runner::OpenError),
@@ -52,9 +48,14 @@ pub(crate) enum Failure {
     /// What a run needs took too long.
     #[error("nothing answered for {}. Check that the disk, the database and the destination can be reached, then run again", runner::in_words(*.0))]
     TookTooLong(Duration),
-    /// Dropbox has not been authorized.
-    #[error("{0} is not authorized yet: open it and click Authorize with Dropbox")]
-    NotAuthorized(String),
+    /// A destination has not been authorized.
+    #[error("{destination} is not authorized yet: open it and click Authorize with {provider}")]
+    NotAuthorized {
+        /// What people call it.
+        destination: String,
+        /// Who grants the access.
+        provider: &'static str,
+    },
 }
 
 /// What a restore can be tried again with, in the web UI's words.
@@ -107,16 +108,12 @@ impl From<Failure> for Problem {
                 Self::forbidden(words)
             }
             Failure::Path(_) => Self::failed_dependency("pathUnusable", words),
-            Failure::NotAuthorized(_) => Self::conflict("authorizationRequired", words),
+            Failure::NotAuthorized { .. } => Self::conflict("authorizationRequired", words),
             Failure::Stopped => Self::conflict("stopped", words),
             Failure::TookTooLong(_) => Self::failed_dependency("tookTooLong", words),
             Failure::Source(error) => of_source(&error, words),
             Failure::Destination(error) => of_destination(&error, words),
             Failure::Open(error) => of_open(&error, words),
-            Failure::Dropbox(error) => match dropbox_fault(&error) {
-                Some(fault) => of_grant(&fault, words),
-                None => Self::failed_dependency("destinationFailed", words),
-            },
             Failure::Key(_) => Self::invalid_field("identity", words),
         }
     }
@@ -132,23 +129,12 @@ pub(crate) fn with_cure(words: &str, fault: &Authorization) -> String {
     }
 }
 
-/// What is wrong with an authorization of Dropbox, with both cures: the app's, and this program's.
-pub(crate) fn of_dropbox_fault(fault: &Authorization) -> String {
-    let (cause, cure) = dropbox_fault_words(fault);
-    with_cure(&cure.map_or(cause.clone(), |cure| format!("{cause}. {cure}")), fault)
-}
-
 /// A storage's error, in this program's words.
 pub(crate) fn of_storage(error: &adapter::Error) -> String {
     match error.kind() {
         Kind::Unauthorized(fault) => with_cure(&error.to_string(), fault),
         _ => error.to_string(),
     }
-}
-
-/// The Dropbox client's error, in this program's words.
-pub(crate) fn of_dropbox(error: &dropbox::Error) -> String {
-    dropbox_fault(error).map_or_else(|| error.to_string(), |fault| of_dropbox_fault(&fault))
 }
 
 fn of_opening(error: &runner::OpenError) -> String {

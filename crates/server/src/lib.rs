@@ -1,13 +1,13 @@
 //! The server: the HTTP API ([`http`]), the runs ([`runs`]), and what they share ([`app`]).
 
 mod app;
+mod authorizations;
 mod clock;
 mod config;
 mod configuration;
 mod connections;
 mod credentials;
 mod data_folder;
-mod dropbox_clients;
 mod failure;
 mod first_administrator;
 mod host_paths;
@@ -34,7 +34,7 @@ mod stored_copies;
 mod tls;
 
 pub use clock::Clock;
-pub use config::{Adapters, Config, DropboxNetwork, Retention};
+pub use config::{Adapters, Config, Retention};
 pub use data_folder::DataFolder;
 pub use first_administrator::FirstAdministrator;
 pub use http::API_TOKEN_PREFIX;

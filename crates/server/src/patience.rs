@@ -1,10 +1,3 @@
-//! How long a call to a destination may take.
+//! How long calls to a destination are retried.
 
-/// Whether somebody waits for the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Patience {
-    /// A person looks at the screen.
-    Short,
-    /// A run works through the night.
-    Long,
-}
+pub(crate) use adapter::authorization::Patience;

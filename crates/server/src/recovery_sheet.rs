@@ -3,6 +3,9 @@
 
 use std::fmt::Write;
 
+use adapter::Manifest;
+use adapter::authorization::{Description, Holds};
+
 /// What a sheet tells.
 pub(crate) struct RecoverySheet<'a> {
     /// The profile's name.
@@ -80,14 +83,8 @@ impl RecoverySheet<'_> {
             .map(str::to_owned),
         );
         lines.extend(COMMANDS.iter().map(|(ending, command)| format!("{ending:<15}{command}")));
-        lines.extend(
-            [
-                "",
-                "TO RESTORE WITH DBACKUP",
-                "For Dropbox, run first: export DROPBOX_APP_KEY=...; export DROPBOX_REFRESH_TOKEN=$(dbackup dropbox login)",
-            ]
-            .map(str::to_owned),
-        );
+        lines.extend(["", "TO RESTORE WITH DBACKUP"].map(str::to_owned));
+        lines.extend(destinations::registry().manifests().filter_map(login));
         let address = self.destinations.first().map_or("file:///FOLDER", |(_, address)| address.as_str());
         let address = quoted(address);
         for target in ["postgres://USER@HOST/DATABASE", "sqlite:///FOLDER/restored.db"] {
@@ -95,6 +92,15 @@ impl RecoverySheet<'_> {
         }
         lines
     }
+}
+
+/// Returns what to run before an address of an adapter can be used: the variables of its app, and its login.
+fn login(manifest: &Manifest) -> Option<String> {
+    let Description { provider, variables, .. } = manifest.authorization?;
+    let app = variables.iter().filter(|variable| variable.holds == Holds::App);
+    let app: String = app.map(|variable| format!("export {}=...; ", variable.name)).collect();
+    let grant = manifest.authorization?.grant_variable();
+    Some(format!("For {provider}, run first: {app}export {grant}=$(dbackup {} login)", manifest.id))
 }
 
 /// As a shell takes it, whatever it holds.

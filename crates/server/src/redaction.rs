@@ -18,7 +18,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use domain::text::one_line;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -30,7 +30,7 @@ const SHORTEST: usize = 8;
 /// Letters of the longest plain word.
 const LONGEST_WORD: usize = 15;
 /// Words that this program writes, alone or joined by punctuation: in paths, extensions, addresses and messages.
-const OURS: [&str; 37] = [
+const OURS: [&str; 33] = [
     "age",
     "backup",
     "backups",
@@ -43,7 +43,6 @@ const OURS: [&str; 37] = [
     "dbackup",
     "destination",
     "download",
-    "dropbox",
     "dump",
     "failed",
     "file",
@@ -58,13 +57,10 @@ const OURS: [&str; 37] = [
     "localhost",
     "meta",
     "partial",
-    "postgres",
-    "postgresql",
     "restore",
     "sidecar",
     "source",
     "sql",
-    "sqlite",
     "succeeded",
     "zst",
     "zstd",
@@ -138,10 +134,17 @@ fn is_distinct(secret: &str) -> bool {
     length >= SHORTEST && !is_word && !is_row
 }
 
+/// Words that addresses begin with.
+static SCHEMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let (sources, destinations) = (sources::registry(), destinations::registry());
+    sources.manifests().chain(destinations.manifests()).flat_map(|manifest| manifest.schemes).copied().collect()
+});
+
 /// Nothing, a number or time (`2026`, `15T12`, `00Z`), or a word of ours.
 fn is_common(part: &str) -> bool {
     let is_time = part.chars().all(|character| character.is_ascii_digit() || "TZtz".contains(character));
-    is_time || OURS.contains(&part.to_lowercase().as_str())
+    let part = part.to_lowercase();
+    is_time || OURS.contains(&part.as_str()) || SCHEMES.contains(&part.as_str())
 }
 
 /// Where the paths of backups stand in a text: their file names from beginning to end, and the folders before.

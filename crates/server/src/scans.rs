@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use adapter::authorization::Act;
 use adapter::destination::Destination;
 use catalog::{FoundCopy, FoundFile, FoundSidecar, PageRequest, ScanEnd, SweepScope, UnreadCopy, UnreadableFolder};
 use domain::stored::ScanState;
@@ -217,7 +218,7 @@ impl App {
                 return Err(error.into());
             }
         };
-        self.note_working(id, &["files.metadata.read"]).await;
+        self.note_working(id, Act::List).await;
         loop {
             let page: Vec<FoundCopy> = scan.page(PAGE).await?.into_iter().map(found_copy).collect();
             if page.is_empty() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter::authorization::Providers;
 use axum_server::Handle;
 use catalog::{Catalog, Token};
 use runner::Signer;
@@ -12,12 +13,12 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Parts};
+use crate::authorizations::Clients;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::{Connections, raise_open_files};
 use crate::credentials::Credentials;
 use crate::data_folder::DataFolder;
-use crate::dropbox_clients::DropboxClients;
 use crate::host_paths::HostPaths;
 use crate::http::{self, Gates, MAX_BODIES};
 use crate::limiter::Limiters;
@@ -79,6 +80,8 @@ impl Server {
         let (listener, address) = bind(config.listen)?;
         let tls = config.tls.as_ref().map(|(chain, key)| Certificate::read(chain, key));
         let certificate = tls.transpose().map_err(Error::Start)?;
+        let providers = Providers::of(config.adapters.destinations.manifests(), &config.environment);
+        let providers = providers.map_err(|error| Error::Start(error.to_string()))?;
         crate::private_files::warn_of_readable(&config);
         let (patience, stalled) = (config.slowest_request, config.stalled_answer);
         let connections = Connections::new(raise_open_files(), config.trusted_proxies.clone(), stalled);
@@ -91,7 +94,8 @@ impl Server {
             gates: Gates::default(),
             bodies: Arc::new(Semaphore::new(MAX_BODIES)),
             credentials: Credentials::default(),
-            clients: DropboxClients::default(),
+            providers,
+            clients: Clients::default(),
             metrics: Metrics::new(),
             readiness: Readiness::default(),
             listings: Listings::default(),

@@ -256,7 +256,7 @@ impl App {
         let secrets = self.catalog.destination_secrets(&destination)?.settings;
         secrets.values().for_each(|secret| crate::redaction::register(secret.expose_secret()));
         let client = match opened.manifest().authorization {
-            Some(_) => Some(self.authorized_client(destination, &opened.settings, patience).await?),
+            Some(_) => Some(self.destination_client(destination, &opened.settings, patience).await?),
             None => None,
         };
         Ok((opened.adapter.open)(&opened.settings, secrets, &Context { client, paths_are_resolved: true })?)

@@ -4,6 +4,7 @@ import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
 export type Adapter = Schemas['Adapter'];
+export type AdapterAuthorization = Schemas['AdapterAuthorization'];
 export type AdapterField = Schemas['AdapterField'];
 export type AdapterList = Schemas['AdapterList'];
 export type Destination = Schemas['Destination'];

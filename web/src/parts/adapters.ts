@@ -12,6 +12,10 @@ export function allAdapters(): Promise<AdapterList> {
   return loaded;
 }
 
+/** The kinds in a sentence: `Dropbox or Folder on the server`. */
+export const kindsOf = (adapters: Adapter[] | undefined): string =>
+  (adapters ?? []).map(({ title }) => title).join(' or ');
+
 /** What was typed, by the names of fields, secrets included. */
 export type Values = Record<string, string | number | boolean | null | undefined>;
 

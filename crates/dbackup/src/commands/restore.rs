@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     }
     let identities = environment::identities(arguments.identity.as_deref())?;
     let Some(address) = &arguments.destination else {
-        return Err(Failure::usage("say where the backup is: dropbox:/folder, dropbox-team:/folder or file:///folder"));
+        return Err(Failure::usage(format!("say where the backup is: {}", destinations::address_forms())));
     };
     let destination = environment::destination(address)?;
     let path = match (&arguments.path, &arguments.job) {

@@ -46,7 +46,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         keys,
         tls: listen.tls_cert.zip(listen.tls_key),
         adapters: server::Adapters::default(),
-        dropbox: environment::dropbox_network()?,
+        environment: environment::of_process(),
         stall_timeout: arguments.stall.timeout(),
         lease: server::LEASE,
         max_runs: usize::from(arguments.max_runs),

@@ -34,7 +34,7 @@ impl Adapters {
         if kind == Kind::Profile {
             return vec!["identity".to_owned()];
         }
-        let is_authorized = self.of_kind(kind).iter().any(|adapter| adapter["authorizedBy"].is_string());
+        let is_authorized = self.of_kind(kind).iter().any(|adapter| adapter["authorization"].is_object());
         let refresh_token = is_authorized.then(|| REFRESH_TOKEN.to_owned());
         let fields = self.of_kind(kind).iter().filter_map(|adapter| adapter["fields"].as_array()).flatten();
         let secrets = fields.filter(|field| field["secret"] == true);

@@ -133,9 +133,10 @@ impl Serving {
 
     /// Authorizes a Dropbox by the code that the consent page shows.
     pub(crate) fn authorize(&self, world: &World, destination: &str) {
-        let begun = self.post("/api/adapters/dropbox/auth", &json!({"destinationId": destination, "mode": "code"}));
+        let path = format!("/api/destinations/{destination}/authorization");
+        let begun = self.post(&path, &json!({"mode": "code"}));
         let code = allow_in_browser(world, begun["url"].as_str().unwrap());
-        let done = self.post("/api/adapters/dropbox/code", &json!({"code": code, "state": begun["state"]}));
+        let done = self.post(&format!("{path}/code"), &json!({"code": code, "state": begun["state"]}));
         assert_eq!(done["authorization"]["status"], "authorized");
     }
 

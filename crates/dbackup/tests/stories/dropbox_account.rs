@@ -54,6 +54,6 @@ fn a_wrong_code_and_a_wrong_app_key_say_so() {
         login.stdin.take().unwrap().write_all(b"not-a-code\n").unwrap();
         Ran::from(login.wait_with_output().unwrap())
     };
-    login(&Config::default().app_key).failed_saying(&["did not accept the authorization code"]);
-    login("no-such-app").failed_saying(&["app key"]);
+    login(&Config::default().app_key).failed_saying(&["does not know this code"]);
+    login("no-such-app").failed_saying(&["does not recognize the app", "App Key"]);
 }

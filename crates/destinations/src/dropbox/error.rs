@@ -6,7 +6,7 @@ use adapter::{Authorization, Error, Kind, Retry};
 use super::Dropbox;
 
 /// Returns what is wrong with the authorization. `None` if the error does not concern it, or may pass by itself, as an HTTP 401 can.
-pub fn dropbox_fault(error: &DropboxError) -> Option<Authorization> {
+fn fault(error: &DropboxError) -> Option<Authorization> {
     if error.grant_revoked() {
         return Some(Authorization::Revoked);
     }
@@ -18,7 +18,7 @@ pub fn dropbox_fault(error: &DropboxError) -> Option<Authorization> {
 
 /// Returns what is wrong with an authorization of Dropbox, as a cause and, where there is one, the cure to apply before authorizing
 /// again. How to authorize depends on the program.
-pub fn dropbox_fault_words(fault: &Authorization) -> (String, Option<&'static str>) {
+pub(super) fn fault_words(fault: &Authorization) -> (String, Option<&'static str>) {
     match fault {
         Authorization::Missing => ("Dropbox is not authorized yet".to_owned(), None),
         Authorization::Revoked => {
@@ -36,12 +36,22 @@ pub fn dropbox_fault_words(fault: &Authorization) -> (String, Option<&'static st
     }
 }
 
+/// An error of a call that is not about files, whose own words say what failed.
+pub(super) fn in_words(error: &DropboxError) -> Error {
+    if let Some(fault) = fault(error) {
+        let (cause, cure) = fault_words(&fault);
+        return Error::new(Kind::Unauthorized(fault), cause, "").maybe_cure(cure).detail(error.to_string());
+    }
+    let (kind, retry) = sort(error);
+    Error::new(kind, error.to_string(), "").retry(retry)
+}
+
 impl Dropbox {
     /// Sorts an error of Dropbox.
     pub(super) fn error(&self, what: String, error: &DropboxError) -> Error {
         let missing = error.needs_login().then_some(Authorization::Missing);
-        if let Some(fault) = dropbox_fault(error).or(missing) {
-            let (cause, cure) = dropbox_fault_words(&fault);
+        if let Some(fault) = fault(error).or(missing) {
+            let (cause, cure) = fault_words(&fault);
             return Error::new(Kind::Unauthorized(fault), what, cause).maybe_cure(cure).detail(error.to_string());
         }
         let destination = adapter::destination::Destination::name(self);
@@ -70,6 +80,7 @@ fn sort(error: &DropboxError) -> (Kind, Retry) {
             (Kind::Unavailable, retry_after.map_or(Retry::Later, Retry::After))
         }
         DropboxError::Network { .. } | DropboxError::Intermediary { .. } => (Kind::Unavailable, Retry::Later),
+        DropboxError::Settings(_) => (Kind::Invalid, Retry::Never),
         DropboxError::Access { .. } => (Kind::Denied, Retry::Never),
         DropboxError::ContentMismatch { .. } => (Kind::Damaged, Retry::Later),
         _ => (Kind::Failed, Retry::Never),

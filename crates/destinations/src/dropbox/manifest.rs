@@ -1,14 +1,14 @@
 //! What can be set for a folder in Dropbox.
 
+use std::any::Any;
 use std::sync::Arc;
 
 use ::dropbox::Space;
-use ::dropbox::oauth::SCOPES;
 use adapter::destination::Destination;
-use adapter::{
-    Capability, Default, Directs, Error, Field, FieldError, Input, Manifest, OAuth, Required, Secrets, Settings,
-};
+use adapter::{Capability, Default, Directs, Error, Field, FieldError, Input, Manifest, Required, Secrets, Settings};
 
+use super::authorization::{APP_KEY, APP_SECRET, DESCRIPTION};
+use super::provider::Access;
 use super::{Dropbox, dropbox_folder};
 use crate::registry::{Context, DestinationAdapter, WHEN_FULL, when_full};
 
@@ -34,9 +34,10 @@ static MANIFEST: Manifest = Manifest {
     guide: "dropbox.md",
     icon: include_str!("icon.svg"),
     schemes: &SCHEMES,
+    addresses: "dropbox:/folder, dropbox-team:/folder (in the team's space)",
     fields: &[
         Field {
-            name: "appKey",
+            name: APP_KEY,
             label: "App Key",
             help: "On the Settings tab of your app in the Dropbox App Console.",
             input: Input::Secret { shown: true },
@@ -47,7 +48,7 @@ static MANIFEST: Manifest = Manifest {
             ..Field::TEXT
         },
         Field {
-            name: "appSecret",
+            name: APP_SECRET,
             label: "App Secret",
             help: "Next to the App Key. Stored encrypted. Never shown again.",
             guide: "Next to the App Key.",
@@ -77,7 +78,8 @@ static MANIFEST: Manifest = Manifest {
         WHEN_FULL,
     ],
     database_field: None,
-    authorization: Some(OAuth { provider: "Dropbox", scopes: &SCOPES }),
+    effect: "",
+    authorization: Some(&DESCRIPTION),
     capabilities: &[
         Capability::Browse,
         Capability::Quota,
@@ -99,15 +101,15 @@ fn check(settings: &mut Settings, errors: &mut Vec<FieldError>) {
 }
 
 /// Returns the space that the settings choose, which the client has to be made for.
-pub fn space(settings: &Settings) -> Space {
+pub(super) fn space(settings: &Settings) -> Space {
     if settings.flag(TEAM_SPACE) { Space::Team } else { Space::Home }
 }
 
 fn open(settings: &Settings, _secrets: Secrets, context: &Context) -> Result<Arc<dyn Destination>, Error> {
-    let client = context.client.as_ref().and_then(|client| client.downcast_ref::<::dropbox::Client>().cloned());
-    let client = client.ok_or_else(|| Error::invalid("a Dropbox needs to be authorized first"))?;
+    let client = context.client.as_deref().and_then(|client| (client as &dyn Any).downcast_ref::<Access>());
+    let Access(client) = client.ok_or_else(|| Error::invalid("a Dropbox needs to be authorized first"))?;
     let folder = settings.text(FOLDER).unwrap_or_default();
-    Ok(Arc::new(Dropbox::new(client, folder, when_full(settings))?))
+    Ok(Arc::new(Dropbox::new(client.clone(), folder, when_full(settings))?))
 }
 
 fn from_address(address: &str) -> Result<Settings, Error> {

@@ -28,6 +28,7 @@ static MANIFEST: Manifest = Manifest {
     guide: "folder.md",
     icon: include_str!("icon.svg"),
     schemes: &["file"],
+    addresses: "file:///folder",
     fields: &[
         Field {
             name: PATH,
@@ -44,6 +45,7 @@ static MANIFEST: Manifest = Manifest {
         WHEN_FULL,
     ],
     database_field: None,
+    effect: "",
     authorization: None,
     capabilities: &[Capability::Browse],
     tools: &[],

@@ -5,9 +5,6 @@ use secrecy::SecretString;
 
 use super::{Action, Change, Plan, Wanted, plan};
 use crate::app::App;
-use crate::dropbox_clients::APP_KEY;
-use crate::http::api::destinations::settle_authorization;
-use crate::http::api::dropbox_grant::kept;
 use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 
@@ -22,12 +19,12 @@ pub(crate) async fn apply(app: &App, caller: &Caller, address: &str, wanted: &Wa
     let mut attempt = 1;
     loop {
         let plan = plan(app, caller, wanted).await?;
-        let app_keys = app_keys(app, &plan)?;
+        let named_apps = named_apps(app, &plan)?;
         match write(app, caller, address, &plan).await {
             Err(catalog::Error::Conflict) if attempt < MAX_ATTEMPTS => attempt += 1,
             Err(error) => return Err(error.into()),
             Ok(()) => {
-                follow_up(app, app_keys, &plan).await;
+                follow_up(app, named_apps, &plan).await;
                 return Ok(plan);
             }
         }
@@ -35,18 +32,18 @@ pub(crate) async fn apply(app: &App, caller: &Caller, address: &str, wanted: &Wa
 }
 
 /// Looks at what was changed. Everything is stored already: what fails here is told in the log, and not as a failure of the change.
-async fn follow_up(app: &App, app_keys: Vec<(String, Option<SecretString>)>, plan: &Plan) {
+async fn follow_up(app: &App, named_apps: Vec<(String, Option<SecretString>)>, plan: &Plan) {
     let mut failures = Vec::new();
-    for (id, app_key) in app_keys {
-        failures.extend(settle_authorization(app, &id, app_key).await.err());
+    for (id, named_app) in named_apps {
+        failures.extend(app.settle_authorization(&id, named_app).await.err());
     }
     for edit in &plan.edits {
         if let ConfigurationEdit::Grant(id, ..) = edit {
-            failures.extend(kept(app, id).await.err());
+            failures.extend(app.look_at_new_grant(id).await.err());
         }
     }
     for problem in failures {
-        tracing::warn!(?problem, "a destination that was applied could not be looked at");
+        tracing::warn!(%problem, "a destination that was applied could not be looked at");
     }
 }
 
@@ -81,8 +78,8 @@ fn detail(change: &Change) -> String {
     detail.chars().take(MAX_DETAIL_LEN).collect()
 }
 
-/// Returns the destinations that exist and are changed, but for those with a new grant, with the App Keys that they have so far.
-fn app_keys(app: &App, plan: &Plan) -> Result<Vec<(String, Option<SecretString>)>, Problem> {
+/// Returns the destinations that exist and are changed, but for those with a new grant, with the secrets that name their apps so far.
+fn named_apps(app: &App, plan: &Plan) -> Result<Vec<(String, Option<SecretString>)>, Problem> {
     let has = |destination: &Destination, is_it: fn(&ConfigurationEdit, &str) -> bool| {
         plan.edits.iter().any(|edit| is_it(edit, &destination.id))
     };
@@ -91,9 +88,5 @@ fn app_keys(app: &App, plan: &Plan) -> Result<Vec<(String, Option<SecretString>)
             && !has(destination, |edit, of| matches!(edit, ConfigurationEdit::Grant(id, ..) if id == of))
     };
     let destinations = plan.seen.destinations.iter().filter(changed);
-    destinations
-        .map(|destination| {
-            Ok((destination.id.clone(), app.catalog.destination_secrets(destination)?.settings.remove(APP_KEY)))
-        })
-        .collect()
+    destinations.map(|destination| Ok((destination.id.clone(), app.app_of(destination)?))).collect()
 }

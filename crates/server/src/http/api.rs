@@ -2,13 +2,12 @@
 
 pub(crate) mod adapters;
 pub(crate) mod audit;
+pub(crate) mod authorizations;
 pub(crate) mod backups;
 pub(crate) mod configuration;
 pub(crate) mod copies;
 pub(crate) mod destinations;
 pub(crate) mod downloads;
-pub(crate) mod dropbox_adapter;
-pub(crate) mod dropbox_grant;
 pub(crate) mod events;
 pub(crate) mod folders;
 pub(crate) mod jobs;

@@ -24,7 +24,7 @@ pub(crate) enum Class {
     Source,
     /// Reviews a restore: reads the beginning of a backup and asks its target.
     Preview,
-    /// Talks to Dropbox about an authorization.
+    /// Talks to a provider about an authorization.
     Authorization,
     /// Answers step by step.
     Test,
@@ -112,7 +112,7 @@ impl Class {
             Self::Storage | Self::Verify => "destinations to answer",
             Self::Source => "sources to answer",
             Self::Preview => "the backup's destination or the target to answer",
-            Self::Authorization => "Dropbox to answer",
+            Self::Authorization => "a provider of authorizations to answer",
             Self::Test => "tests to end",
             Self::Download => "downloads to end",
             Self::Events => "event streams to end",

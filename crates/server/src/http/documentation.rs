@@ -31,7 +31,7 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; frame-ancestors 'none
     info(
         title = "dbackup",
         contact(name = "dbackup"),
-        description = "Back up databases to Dropbox and folders, and restore them. Sign in with a session cookie (`POST /api/session`), \
+        description = "Back up databases, encrypted, and restore them. Sign in with a session cookie (`POST /api/session`), \
                        or send an API token: `Authorization: Bearer dbk_...`. What an operation needs is in its `x-permission`."
     ),
     components(schemas(ProblemBody, FieldError, SecretSchema))

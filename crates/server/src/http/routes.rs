@@ -14,8 +14,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterE
 use utoipa_axum::routes;
 
 use super::access::{Access, guard};
+use super::api::authorizations::CALLBACK;
 use super::api::{
-    adapters, audit, backups, configuration, copies, destinations, downloads, dropbox_adapter, events, folders, jobs,
+    adapters, audit, authorizations, backups, configuration, copies, destinations, downloads, events, folders, jobs,
     overview, profiles, restores, runs, scans, sessions, setup, sources, stored_backups, system, tokens, users,
 };
 use super::bounds::keep;
@@ -24,7 +25,6 @@ use super::problem::Problem;
 use super::query::Known;
 use super::{description, documentation, headers, pages, query, request_log};
 use crate::app::App;
-use crate::config::DROPBOX_CALLBACK;
 
 /// The name of the extension that says what an operation needs.
 pub(crate) const PERMISSION: &str = "x-permission";
@@ -62,8 +62,8 @@ impl Routes {
                 .into_iter()
                 .flatten()
         }));
-        // Dropbox and the monitoring add parameters of their own.
-        let is_ours = paths.paths.keys().all(|path| path.starts_with("/api/") && path != DROPBOX_CALLBACK);
+        // Providers of authorizations and the monitoring add parameters of their own.
+        let is_ours = paths.paths.keys().all(|path| path.starts_with("/api/") && path != CALLBACK);
         // The last layer is the first that a request meets.
         let guarded = (schemas, paths, method_router).map(|router| {
             let router = if is_ours { router.route_layer(from_fn_with_state(known, query::check)) } else { router };
@@ -141,11 +141,11 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Test, routes!(destinations::test))
         .add(Needs(Configure), Storage, routes!(folders::list))
         .add(Needs(Configure), Storage, routes!(folders::create))
-        .add(Needs(Configure), Authorization, routes!(dropbox_adapter::begin))
-        .add(Public, Authorization, routes!(dropbox_adapter::callback))
-        .add(Needs(Configure), Catalog, routes!(dropbox_adapter::progress))
-        .add(Needs(Configure), Authorization, routes!(dropbox_adapter::confirm))
-        .add(Needs(Configure), Authorization, routes!(dropbox_adapter::code))
+        .add(Needs(Configure), Authorization, routes!(authorizations::begin))
+        .add(Public, Authorization, routes!(authorizations::callback))
+        .add(Needs(Configure), Catalog, routes!(authorizations::progress))
+        .add(Needs(Configure), Authorization, routes!(authorizations::confirm))
+        .add(Needs(Configure), Authorization, routes!(authorizations::code))
         .add(Needs(View), Catalog, routes!(profiles::list))
         .add(Needs(Configure), Catalog, routes!(profiles::create))
         .add(Needs(View), Catalog, routes!(profiles::show))

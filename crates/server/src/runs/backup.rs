@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use adapter::authorization::Act;
 use catalog::{Job, Run};
 use domain::Warning;
 use domain::outcome::RunStatus;
@@ -25,7 +26,6 @@ use super::published::not_compared;
 use super::stages::Stages;
 use super::{Active, StopReason};
 use crate::app::App;
-use crate::dropbox_clients::WRITING;
 use crate::failure::{Failure, of_storage};
 use crate::patience::Patience;
 
@@ -267,7 +267,7 @@ impl App {
     async fn note_grants(&self, report: &RunReport) {
         for copy in report.databases.iter().flat_map(|database| &database.copies) {
             match &copy.result {
-                Ok(_) => self.note_working(&copy.destination_id, &WRITING).await,
+                Ok(_) => self.note_working(&copy.destination_id, Act::Write).await,
                 Err(CopyFailure::Destination(error)) => self.note_broken_grant(&copy.destination_id, error).await,
                 Err(_) => {}
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use adapter::authorization::Act;
 use catalog::Run;
 use domain::outcome::RunStatus;
 use domain::run::{CopiedTo, CopySpec, RunEvent, RunResult};
@@ -12,7 +13,6 @@ use super::Active;
 use super::executor::Outcome;
 use super::guard::StillOurs;
 use crate::app::App;
-use crate::dropbox_clients::{READING, WRITING};
 use crate::failure::{Failure, of_storage};
 use crate::patience::Patience;
 
@@ -86,8 +86,8 @@ impl App {
                 return Ok(Outcome::failed(words));
             }
         };
-        self.note_working(destination_id, &READING).await;
-        self.note_working(to_destination_id, &WRITING).await;
+        self.note_working(destination_id, Act::Read).await;
+        self.note_working(to_destination_id, Act::Write).await;
         self.log(&run.id, event).await;
         let examined = match examined {
             Some(examined) => Ok(*examined),

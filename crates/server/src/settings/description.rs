@@ -1,6 +1,6 @@
 //! The settings in the API's description, made of the adapters' manifests.
 
-use adapter::{Adapter, Default, Field, Input, Manifest, OAuth, Registry, Required};
+use adapter::{Adapter, Default, Field, Input, Manifest, Registry, Required};
 use serde_json::Value;
 use utoipa::openapi::schema::{
     AdditionalProperties, Discriminator, KnownFormat, Object, ObjectBuilder, OneOfBuilder, SchemaFormat, SchemaType,
@@ -8,8 +8,8 @@ use utoipa::openapi::schema::{
 };
 use utoipa::openapi::{Components, OpenApi, Ref, RefOr, Schema};
 
+use crate::authorizations::grants::REFRESH_TOKEN;
 use crate::config::Adapters;
-use crate::http::api::dropbox_grant::REFRESH_TOKEN;
 
 const SOURCE: &str = "SourceSettings";
 const DESTINATION: &str = "DestinationSettings";
@@ -30,13 +30,14 @@ pub(crate) fn describe(api: &mut OpenApi, adapters: &Adapters) {
     add(components, &adapters.sources, SOURCE, "Where databases are.", &["SourceInput"], "Source");
     let inputs = &["DestinationInput"];
     add(components, &adapters.destinations, DESTINATION, "Where backups are stored.", inputs, "Destination");
-    for manifest in adapters.destinations.manifests() {
-        if let Some(OAuth { provider, .. }) = manifest.authorization {
-            let words = format!(
-                "A refresh token of {provider}, instead of authorizing in a browser: whose account it is for is asked first."
-            );
-            add_property(components, "DestinationInput", REFRESH_TOKEN, secret(&words));
-        }
+    let authorized = adapters.destinations.manifests().filter_map(|manifest| manifest.authorization);
+    let providers: Vec<&str> = authorized.map(|description| description.provider).collect();
+    if !providers.is_empty() {
+        let words = format!(
+            "A refresh token of {}, instead of authorizing in a browser: whose account it is for is asked first.",
+            providers.join(" or ")
+        );
+        add_property(components, "DestinationInput", REFRESH_TOKEN, secret(&words));
     }
 }
 

@@ -187,7 +187,8 @@ async fn another_account_is_asked_about_before_the_grant_is_replaced() {
         assert!(page.ends_with(&destination));
         let state = state.replace("%2D", "-").replace("%5F", "_");
         assert!(grants(&world).contains(&before[0]));
-        let progress = anna.get(&format!("/api/adapters/dropbox/auth?state={state}")).await.expect(200);
+        let progress =
+            anna.get(&format!("/api/destinations/{destination}/authorization?state={state}")).await.expect(200);
         assert_eq!(
             (&progress["status"], &progress["previousAccount"]),
             (&json!("accountChanged"), &json!("before@example.com"))
@@ -196,13 +197,22 @@ async fn another_account_is_asked_about_before_the_grant_is_replaced() {
         let mut other = world.stranger();
         other.sign_in_with("/api/session", &json!({"name": "Anna", "password": crate::world::PASSWORD})).await;
         let input = json!({"state": state, "accept": accept});
-        other.post("/api/adapters/dropbox/confirm", &input).await.problem(403, "forbidden", &[]);
-        let confirmed = anna.post("/api/adapters/dropbox/confirm", &input).await.expect(200);
+        other.post(&format!("/api/destinations/{destination}/authorization/confirm"), &input).await.problem(
+            403,
+            "forbidden",
+            &[],
+        );
+        let confirmed =
+            anna.post(&format!("/api/destinations/{destination}/authorization/confirm"), &input).await.expect(200);
         let is_before = confirmed["authorization"]["account"]["email"] == "before@example.com";
         assert_eq!(is_before, !accept, "{confirmed}");
         let tokens = grants(&world);
         assert_eq!((tokens.len(), tokens == before), (1, !accept));
-        anna.post("/api/adapters/dropbox/confirm", &input).await.problem(403, "forbidden", &[]);
+        anna.post(&format!("/api/destinations/{destination}/authorization/confirm"), &input).await.problem(
+            403,
+            "forbidden",
+            &[],
+        );
     }
     // A grant that nobody confirms does not outlive the next authorization.
     pretend_other_account(&world, &destination);
@@ -227,7 +237,12 @@ async fn a_removal_that_is_refused_leaves_the_grant_that_waits_for_its_confirmat
     let removal = format!("/api/destinations/{destination}?revoke=true");
     anna.delete(&removal).await.problem(409, "inUse", &[]);
     assert_eq!(grants(&world), waiting, "nothing is revoked");
-    anna.post("/api/adapters/dropbox/confirm", &json!({"state": state, "accept": true})).await.expect(200);
+    anna.post(
+        &format!("/api/destinations/{destination}/authorization/confirm"),
+        &json!({"state": state, "accept": true}),
+    )
+    .await
+    .expect(200);
     assert_eq!(grants(&world).len(), 1);
 
     // One that is carried out revokes both.
@@ -247,7 +262,7 @@ async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_
     let browser = anna.clone().header("accept", "text/html,application/xhtml+xml");
     let progress = async |begun: &Value| {
         let state = begun["state"].as_str().unwrap();
-        anna.get(&format!("/api/adapters/dropbox/auth?state={state}")).await.expect(200)
+        anna.get(&format!("/api/destinations/{destination}/authorization?state={state}")).await.expect(200)
     };
     let location = async |browser: &Browser, path: &str| {
         let answer = browser.get(path).await;

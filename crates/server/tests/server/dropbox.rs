@@ -10,9 +10,10 @@ async fn a_person_authorizes_dropbox_with_one_click() {
     // M-01, M-02, M-03, M-04
     let world = World::new().await;
     let anna = world.administrator().await;
-    let system = anna.get("/api/system").await.expect(200);
-    assert_eq!(system["dropboxRedirectUri"], "http://localhost:3000/api/adapters/dropbox/callback");
-    assert_eq!(system["dropboxScopes"].as_array().unwrap().len(), 5);
+    let adapters = anna.get("/api/adapters").await.expect(200);
+    let authorization = &adapters["destinations"][0]["authorization"];
+    assert_eq!(authorization["redirectUri"], "http://localhost:3000/api/adapters/dropbox/callback");
+    assert_eq!(authorization["scopes"].as_array().unwrap().len(), 5);
     let destination = world.dropbox_destination(&anna, "Offsite").await;
     let shown = anna.get(&format!("/api/destinations/{destination}")).await.expect(200);
     let authorization = &shown["authorization"];
@@ -77,7 +78,7 @@ async fn a_state_works_once_in_time_for_whoever_began() {
     let location = answer.headers["location"].to_str().unwrap();
     assert!(location.contains("authorization=failed&state=") && !location.contains("Allow"), "{location}");
     let state = location.split("state=").nth(1).unwrap();
-    let told = anna.get(&format!("/api/adapters/dropbox/auth?state={state}")).await.expect(200);
+    let told = anna.get(&format!("/api/destinations/{destination}/authorization?state={state}")).await.expect(200);
     assert!(told["reason"].as_str().unwrap().contains("Allow"), "{told}");
     assert_eq!(status().await, "authorization_required");
     let good = back().await;
@@ -93,8 +94,8 @@ async fn a_code_can_be_pasted_where_there_is_no_redirect() {
     let world = World::new().await;
     let anna = world.administrator().await;
     let destination = world.new_dropbox(&anna, "Offsite").await;
-    let input = json!({"destinationId": destination, "mode": "code"});
-    let begun = anna.post("/api/adapters/dropbox/auth", &input).await.expect(200);
+    let input = json!({"mode": "code"});
+    let begun = anna.post(&format!("/api/destinations/{destination}/authorization"), &input).await.expect(200);
     let url = begun["url"].as_str().unwrap();
     assert!(!url.contains("redirect_uri") && url.contains("code_challenge_method=S256"));
     let (page, query) = url.split_once('?').unwrap();
@@ -102,20 +103,25 @@ async fn a_code_can_be_pasted_where_there_is_no_redirect() {
     let html = answer.text().await.unwrap();
     let code = html.split("id=\"code\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let wrong = json!({"code": "made-up", "state": begun["state"]});
-    anna.post("/api/adapters/dropbox/code", &wrong).await.problem(
+    anna.post(&format!("/api/destinations/{destination}/authorization/code"), &wrong).await.problem(
         409,
         "authorizationFailed",
         &["does not know this code"],
     );
     // The state is used up, whatever came of it: begin again.
-    let begun = anna.post("/api/adapters/dropbox/auth", &input).await.expect(200);
+    let begun = anna.post(&format!("/api/destinations/{destination}/authorization"), &input).await.expect(200);
     let (page, query) = begun["url"].as_str().unwrap().split_once('?').unwrap();
     let answer = crate::world::client().post(page).body(format!("{query}&decision=allow")).send().await.unwrap();
     let html = answer.text().await.unwrap();
     let second = html.split("id=\"code\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
     assert_ne!(code, second);
-    let done =
-        anna.post("/api/adapters/dropbox/code", &json!({"code": second, "state": begun["state"]})).await.expect(200);
+    let done = anna
+        .post(
+            &format!("/api/destinations/{destination}/authorization/code"),
+            &json!({"code": second, "state": begun["state"]}),
+        )
+        .await
+        .expect(200);
     assert_eq!(done["authorization"]["status"], "authorized");
 }
 

@@ -347,8 +347,8 @@ async fn links_and_authorizations_that_nobody_uses_are_bounded_per_user() {
     for _ in 0..30 {
         anna.begin_authorization(&offsite).await;
     }
-    let input = json!({"destinationId": offsite});
-    anna.post("/api/adapters/dropbox/auth", &input).await.problem(429, "tooManyRequests", &["authorizations"]);
+    let begin = format!("/api/destinations/{offsite}/authorization");
+    anna.post(&begin, &json!({})).await.problem(429, "tooManyRequests", &["authorizations"]);
     world.advance(jiff::SignedDuration::from_mins(10));
     anna.begin_authorization(&offsite).await;
 }

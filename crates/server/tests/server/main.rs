@@ -19,6 +19,7 @@ mod metrics;
 mod outages;
 mod places;
 mod progress;
+mod providers;
 mod proxies;
 mod requests;
 mod routes;

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use adapter::authorization::Environment;
 use catalog::{KeyFile, KeySource, Location};
 use dropbox_emulator::{Control, Emulator};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
-use server::{Clock, Config, DataFolder, DropboxNetwork, Server};
+use server::{Clock, Config, DataFolder, Server};
 use tempfile::TempDir;
 use test_support::PostgresServer;
 
@@ -128,8 +129,6 @@ impl World {
             Some(url) => Location::Postgres(url.clone().into()),
             None => Location::Sqlite(data.path().join("dbackup.db")),
         };
-        let endpoints =
-            dropbox::Endpoints::parse(&self.emulator.api_url(), &self.emulator.content_url(), &self.emulator.web_url());
         let mut config = Config {
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: "http://localhost:3000".parse().unwrap(),
@@ -140,7 +139,7 @@ impl World {
             keys: KeySource::File(KeyFile::new(data.path())),
             tls: None,
             adapters: server::Adapters::default(),
-            dropbox: DropboxNetwork { endpoints: endpoints.unwrap(), ..DropboxNetwork::default() },
+            environment: Environment::of(self.emulator.variables()),
             max_runs: 2,
             stall_timeout: Duration::from_secs(1800),
             lease: Duration::from_secs(1),
@@ -386,7 +385,7 @@ impl Browser {
     }
 
     pub(crate) async fn begin_authorization(&self, destination: &str) -> Value {
-        self.post("/api/adapters/dropbox/auth", &json!({"destinationId": destination})).await.expect(200)
+        self.post(&format!("/api/destinations/{destination}/authorization"), &json!({})).await.expect(200)
     }
 
     /// Makes a job.

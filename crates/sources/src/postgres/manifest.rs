@@ -24,8 +24,10 @@ static MANIFEST: Manifest = Manifest {
     guide: "postgresql.md",
     icon: include_str!("icon.svg"),
     schemes: &["postgres", "postgresql"],
+    addresses: "postgres://user@host:port/database (without a database: all of them)",
     fields: &FIELDS,
     database_field: Some("database"),
+    effect: "During a backup, PostgreSQL keeps a snapshot and share locks for as long as the upload takes.",
     authorization: None,
     capabilities: &[Capability::Databases, Capability::Owners, Capability::RestoreInPlace],
     tools: &[

@@ -20,6 +20,7 @@ static MANIFEST: Manifest = Manifest {
     guide: "sqlite.md",
     icon: include_str!("icon.svg"),
     schemes: &["sqlite"],
+    addresses: "sqlite:///path/to/file.db",
     fields: &[Field {
         name: PATH,
         label: "File",
@@ -32,6 +33,7 @@ static MANIFEST: Manifest = Manifest {
         ..Field::TEXT
     }],
     database_field: Some(PATH),
+    effect: "During a backup, the WAL of SQLite grows for as long as the upload takes.",
     authorization: None,
     capabilities: &[Capability::DamagedDatabases],
     tools: &[],

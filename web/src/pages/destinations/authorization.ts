@@ -2,8 +2,8 @@ import { toast } from 'svelte-sonner';
 import { type Destination, sentence } from '../../api/client';
 
 /**
- * How a consent page and the page that opened it find each other again. Dropbox may have cut `window.opener` and hidden whether
- * the pop-up is closed (Cross-Origin-Opener-Policy), so the page that Dropbox sends the browser back to says on a channel what
+ * How a consent page and the page that opened it find each other again. The provider may have cut `window.opener` and hidden whether
+ * the pop-up is closed (Cross-Origin-Opener-Policy), so the page that it sends the browser back to says on a channel what
  * came of it.
  */
 export interface Outcome {
@@ -17,11 +17,11 @@ export interface Outcome {
 
 type Message = { type: 'outcome'; outcome: Outcome } | { type: 'heard'; destinationId: string };
 
-const channel = new BroadcastChannel('dropbox-authorization');
+const channel = new BroadcastChannel('authorization');
 /** In milliseconds; a page that waits answers at once. */
 const TIME_TO_HEAR = 500;
 
-/** What came of it, if this page is the one that Dropbox sent the browser back to. */
+/** What came of it, if this page is the one that the provider sent the browser back to. */
 export function outcomeOf(destinationId: string, search: URLSearchParams): Outcome | undefined {
   const status = search.get('authorization');
   if (status !== 'authorized' && status !== 'failed' && status !== 'account_changed') return undefined;
@@ -56,15 +56,15 @@ export function waitFor(destinationId: string, then: (outcome: Outcome) => void)
   return () => channel.removeEventListener('message', listen);
 }
 
-const RETURN = 'dropbox-authorization-return';
+const RETURN = 'authorization-return';
 
-/** Leaves this page for Dropbox's, where no pop-up may open; whoever comes back goes on here. */
+/** Leaves this page for the provider's, where no pop-up may open; whoever comes back goes on here. */
 export function leaveFor(url: string) {
   sessionStorage.setItem(RETURN, location.pathname);
   location.assign(url);
 }
 
-/** The page that was left for Dropbox's, once. */
+/** The page that was left for the provider's, once. */
 export function pageLeft(): string | undefined {
   const path = sessionStorage.getItem(RETURN) ?? undefined;
   sessionStorage.removeItem(RETURN);

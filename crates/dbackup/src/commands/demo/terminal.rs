@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use adapter::authorization::{Environment, Patience};
 use adapter::destination::Destination;
 use domain::size::human;
 use domain::{Compression, RunState};
-use dropbox::{Client, Endpoints, Settings};
 use dropbox_emulator::{Config, Emulator};
 use pipeline::Progress;
 use pipeline::keys::Identity;
@@ -121,11 +121,9 @@ async fn back_up_sample(
 
 fn emulated_dropbox(emulator: &Emulator) -> Result<Arc<dyn Destination>, Failure> {
     let standard = Config::default();
-    let mut settings = Settings::new(standard.app_key);
-    settings.refresh_token = Some(standard.refresh_token.into());
-    settings.endpoints = Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url())?;
-    let client = Client::new(settings)?;
-    Ok(destinations::parse(FOLDER, |_| Ok::<_, adapter::Error>(client))?)
+    let app = [("DROPBOX_APP_KEY", standard.app_key), ("DROPBOX_REFRESH_TOKEN", standard.refresh_token)];
+    let environment = Environment::of(app.into_iter().chain(emulator.variables()));
+    Ok(destinations::parse(FOLDER, &environment, Patience::Medium)?)
 }
 
 fn address(path: &Path) -> String {

@@ -4,14 +4,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
+use adapter::authorization::Environment;
 use catalog::{Catalog, KeyFile, KeySource, Location, NewApiToken, NewUser, Token};
 use domain::access::{Permission, Role};
-use dropbox::Endpoints;
 use dropbox_emulator::{Config as EmulatorConfig, Emulator};
 use reqwest::{Method, Url};
 use secrecy::SecretString;
 use serde_json::json;
-use server::{Clock, Config, DataFolder, DropboxNetwork, Server};
+use server::{Clock, Config, DataFolder, Server};
 use tokio_util::sync::CancellationToken;
 
 use super::{run_blocking, sample, say};
@@ -42,7 +42,6 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
     .await?;
     let data = DataFolder::open(&folder.join("data")).map_err(Failure::Failed)?;
     let token = first_user(&data).await?;
-    let endpoints = Endpoints::parse(&emulator.api_url(), &emulator.content_url(), &emulator.web_url())?;
     let config = Config {
         listen,
         public_url: public_url.clone(),
@@ -53,7 +52,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         keys: keys(&data),
         tls: None,
         adapters: server::Adapters::default(),
-        dropbox: DropboxNetwork { endpoints, ..DropboxNetwork::default() },
+        environment: Environment::of(emulator.variables()),
         stall_timeout: runner::STALL_TIMEOUT,
         lease: server::LEASE,
         max_runs: 2,

@@ -1,6 +1,7 @@
 //! What kinds of sources and destinations there are, and what can be set for them.
 
-use adapter::{Adapter, Default, Field, Input, Manifest, PathUse, Required};
+use adapter::authorization::{Description, Shows, Step};
+use adapter::{Default, Field, Input, Manifest, PathUse, Required};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
@@ -39,11 +40,15 @@ pub(crate) struct AdapterInfo {
     /// The field that names the one database of a source.
     #[serde(skip_serializing_if = "Option::is_none")]
     database_field: Option<&'static str>,
+    /// What a running backup does to a source, as a sentence.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(required = false)]
+    effect: &'static str,
     /// Whether its databases are files on the server's machine.
     database_files: bool,
-    /// Who grants access to it in a browser; absent if nobody has to.
+    /// How a person grants access to it in a browser; absent if nobody has to.
     #[serde(skip_serializing_if = "Option::is_none")]
-    authorized_by: Option<&'static str>,
+    authorization: Option<AuthorizationInfo>,
     /// What it can do: `databases`, `browse`.
     capabilities: Vec<&'static str>,
     /// Programs that it needs on the server's machine.
@@ -70,6 +75,49 @@ pub(crate) struct SetupInfo {
     help: &'static str,
     /// To be copied. `{user|identifier}` and `{user|literal}` stand for the value of the field `user`, quoted for SQL.
     template: &'static str,
+}
+
+/// How a person grants access in a browser.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdapterAuthorization)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AuthorizationInfo {
+    /// Who grants it: `Dropbox`.
+    provider: &'static str,
+    /// What has to be registered with the provider, to the letter (M-02).
+    redirect_uri: String,
+    /// The permissions that the app needs.
+    scopes: Vec<&'static str>,
+    /// The heading of `steps`.
+    steps_title: &'static str,
+    /// How an app is registered with the provider.
+    steps: Vec<StepInfo>,
+    /// What people see if the provider does not accept the redirect URI, as a question.
+    redirect_question: &'static str,
+    /// What to do then.
+    redirect_help: &'static str,
+    /// Whether the provider can show a code to paste, for servers that it cannot redirect to.
+    shows_code: bool,
+}
+
+/// A step of registering an app.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AdapterStep)]
+pub(crate) struct StepInfo {
+    /// `**x**` is bold, `[x](https://y)` a link.
+    text: &'static str,
+    /// What is to be copied in this step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shows: Option<ShowsInfo>,
+}
+
+/// What a step shows.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[schema(as = AdapterStepShows)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ShowsInfo {
+    Scopes,
+    RedirectUri,
 }
 
 /// A field of an adapter's settings.
@@ -161,7 +209,7 @@ pub(crate) enum InputKind {
 }
 
 impl AdapterInfo {
-    fn of(manifest: &'static Manifest) -> Self {
+    fn of(app: &App, manifest: &'static Manifest) -> Self {
         Self {
             id: manifest.id,
             title: manifest.title,
@@ -171,8 +219,11 @@ impl AdapterInfo {
             schemes: manifest.schemes,
             fields: manifest.fields.iter().map(FieldInfo::of).collect(),
             database_field: manifest.database_field,
+            effect: manifest.effect,
             database_files: manifest.has_database_files(),
-            authorized_by: manifest.authorization.map(|authorization| authorization.provider),
+            authorization: manifest
+                .authorization
+                .map(|description| AuthorizationInfo::of(description, app.redirect_uri(manifest.id))),
             capabilities: manifest.capabilities.iter().map(|capability| capability.name()).collect(),
             tools: manifest.tools.iter().map(|tool| ToolInfo { name: tool.name, from: tool.from }).collect(),
             setup: manifest.setup.map(|setup| SetupInfo {
@@ -180,6 +231,28 @@ impl AdapterInfo {
                 help: setup.help,
                 template: setup.template,
             }),
+        }
+    }
+}
+
+impl AuthorizationInfo {
+    fn of(description: &'static Description, redirect_uri: String) -> Self {
+        let step = |step: &Step| StepInfo {
+            text: step.text,
+            shows: step.shows.map(|shows| match shows {
+                Shows::Scopes => ShowsInfo::Scopes,
+                Shows::RedirectUri => ShowsInfo::RedirectUri,
+            }),
+        };
+        Self {
+            provider: description.provider,
+            redirect_uri,
+            scopes: description.scope_names().collect(),
+            steps_title: description.steps_title,
+            steps: description.steps.iter().map(step).collect(),
+            redirect_question: description.redirect_help.question,
+            redirect_help: description.redirect_help.help,
+            shows_code: description.shows_code,
         }
     }
 }
@@ -250,7 +323,7 @@ impl InputKind {
 pub(crate) async fn list(State(app): State<App>) -> Json<AdapterList> {
     let adapters = &app.config.adapters;
     Json(AdapterList {
-        sources: adapters.sources.all().iter().map(|adapter| AdapterInfo::of(adapter.manifest())).collect(),
-        destinations: adapters.destinations.all().iter().map(|adapter| AdapterInfo::of(adapter.manifest())).collect(),
+        sources: adapters.sources.manifests().map(|manifest| AdapterInfo::of(&app, manifest)).collect(),
+        destinations: adapters.destinations.manifests().map(|manifest| AdapterInfo::of(&app, manifest)).collect(),
     })
 }

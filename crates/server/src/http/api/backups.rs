@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use adapter::Kind;
+use adapter::authorization::Act;
 use adapter::destination::{Destination, Entry, How};
 use axum::Json;
 use axum::extract::State;
@@ -262,7 +263,7 @@ async fn listing(app: &App, id: &str, job: Option<&str>, goes_on: bool) -> Resul
     let destination = app.open_destination(id, Patience::Short).await?;
     let listed = runner::list(&*destination, job).await;
     match &listed {
-        Ok(_) => app.note_working(id, &["files.metadata.read"]).await,
+        Ok(_) => app.note_working(id, Act::List).await,
         Err(error) => app.note_broken_grant(id, error).await,
     }
     let mut listing = listed.map_err(Failure::Destination)?;

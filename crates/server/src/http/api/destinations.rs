@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use adapter::{Adapter, Authorization as Fault, Settings};
+use adapter::Settings;
+use adapter::authorization::Act;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use catalog::{AuthorizationState, Destination, NewDestination, Page};
-use destinations::dropbox_fault;
-use dropbox::Space;
-use dropbox::oauth::SCOPES;
-use secrecy::{ExposeSecret, SecretString};
+use catalog::{Destination, NewDestination, Page};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -26,11 +23,10 @@ use super::super::revision::{HasRevision, IfMatch, Revised};
 use super::super::saved_path;
 use super::super::secret_field::SecretFields;
 use super::super::time::Time;
-use super::dropbox_grant::{Access, BY_HAND, NewGrant};
 use super::steps::{StepInfo, answer_steps};
 use crate::app::App;
-use crate::dropbox_clients::APP_KEY;
-use crate::failure::{Failure, of_dropbox_fault};
+use crate::authorizations::grants::{Access, NewGrant};
+use crate::authorizations::status::{AuthorizationStatus, standing};
 use crate::patience::Patience;
 use crate::settings::{Before, DestinationSettings, check as check_settings, destination_settings};
 
@@ -43,7 +39,7 @@ pub(crate) struct DestinationInfo {
     name: String,
     #[schema(schema_with = destination_settings)]
     settings: Settings,
-    /// In short: `dropbox:/backups`.
+    /// In short: `file:///backups`.
     address: String,
     /// Whether each of its secrets is kept.
     #[serde(flatten)]
@@ -79,22 +75,6 @@ pub(crate) struct Authorization {
     /// When account and space were last looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     checked_at: Option<Time>,
-}
-
-/// What a person has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum AuthorizationStatus {
-    /// Nothing: this kind of storage needs none.
-    NotRequired,
-    /// Authorize it.
-    AuthorizationRequired,
-    /// Nothing.
-    Authorized,
-    /// Authorize it again.
-    ReauthorizationRequired,
-    /// Correct App Key and App Secret: Dropbox does not know the app.
-    AppNotRecognized,
 }
 
 /// Whose storage it is.
@@ -152,23 +132,20 @@ pub(crate) struct CheckedDestination {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Removal {
-    /// Also revoke the access at Dropbox, for good.
+    /// Also revoke the access, for good.
     #[serde(default)]
     revoke: bool,
 }
 
 impl DestinationInput {
-    /// Takes the refresh token that a request brings, and asks whose account it is for. Only where the adapter is authorized by one:
-    /// for others it is an unknown field.
+    /// Takes the grant that a request brings, and asks whose account it is for.
     pub(crate) async fn take_grant(
         &mut self,
         app: &App,
         before: Option<&Destination>,
     ) -> Result<Option<NewGrant>, Problem> {
         let kind = self.settings.get("type").and_then(Value::as_str).unwrap_or_default();
-        let adapter = app.config.adapters.destinations.get(kind);
-        let is_authorized = adapter.is_some_and(|adapter| adapter.manifest().authorization.is_some());
-        if is_authorized { NewGrant::of_request(app, &mut self.secrets, before).await } else { Ok(None) }
+        NewGrant::of_request(app, kind, &mut self.secrets, before).await
     }
 
     /// Checks what is to be saved in the place of `before`.
@@ -220,11 +197,9 @@ pub(crate) fn info(app: &App, destination: Destination) -> Result<DestinationInf
 
 fn authorization(destination: &Destination, settings: &DestinationSettings) -> Authorization {
     let empty = |status| Authorization { status, reason: None, account: None, space: None, checked_at: None };
-    if settings.manifest().authorization.is_none() {
-        return empty(AuthorizationStatus::NotRequired);
-    }
+    let Some(description) = settings.manifest().authorization else { return empty(AuthorizationStatus::NotRequired) };
     let Some(state) = &destination.authorization else { return empty(AuthorizationStatus::AuthorizationRequired) };
-    let (status, reason) = standing(state);
+    let (status, reason) = standing(description, state);
     Authorization {
         status,
         reason,
@@ -237,30 +212,6 @@ fn authorization(destination: &Destination, settings: &DestinationSettings) -> A
         space: state.used.map(|used| SpaceInfo { used, allowed: state.allowed }),
         checked_at: Some(state.checked_at.into()),
     }
-}
-
-/// Scopes without which backups and restores work all the same.
-const DISPENSABLE: [&str; 2] = ["account_info.read", "files.metadata.write"];
-
-/// What a person has to do about an authorization, and why.
-pub(super) fn standing(state: &AuthorizationState) -> (AuthorizationStatus, Option<String>) {
-    if let Some(reason) = &state.broken {
-        let status = match state.app_refused {
-            true => AuthorizationStatus::AppNotRecognized,
-            false => AuthorizationStatus::ReauthorizationRequired,
-        };
-        return (status, Some(reason.clone()));
-    }
-    let missing = &state.missing_scopes;
-    if missing.is_empty() {
-        return (AuthorizationStatus::Authorized, None);
-    }
-    let reason = of_dropbox_fault(&Fault::MissingScope(missing.join(", ")));
-    if missing.iter().all(|scope| DISPENSABLE.contains(&scope.as_str())) {
-        let reason = format!("{reason}. Until then backups and restores work, but account and space may not be shown");
-        return (AuthorizationStatus::Authorized, Some(reason));
-    }
-    (AuthorizationStatus::ReauthorizationRequired, Some(reason))
 }
 
 fn gone() -> Problem {
@@ -283,7 +234,7 @@ pub(crate) async fn list(
     Ok(Json(List { items: items.into_iter().collect::<Result<_, _>>()?, next_cursor }))
 }
 
-/// Adds one. A Dropbox is to be authorized next.
+/// Adds one. Where a person has to grant the access, authorize it next.
 #[utoipa::path(post, path = "/api/destinations", tag = "destinations", request_body = DestinationInput,
     responses((status = 201, body = DestinationInfo)))]
 pub(crate) async fn create(
@@ -366,51 +317,16 @@ async fn save(
 ) -> Result<Revised<DestinationInfo>, Problem> {
     if_match.check(before.revision)?;
     let id = &before.id;
-    let app_key = app.catalog.destination_secrets(before)?.settings.remove(APP_KEY);
+    let named_app = app.app_of(before)?;
     let grant = input.take_grant(app, Some(before)).await?;
     let new = input.check(app, caller, Some(before)).await?;
     let changed = app.catalog.update_destination(id, before.revision, &new, app.now()).await;
     changed.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
     let changed = match grant {
         Some(grant) => grant.keep(app, id).await?,
-        None => settle_authorization(app, id, app_key).await?,
+        None => app.settle_authorization(id, named_app).await?,
     };
     Ok(Revised(info(app, changed)?))
-}
-
-/// Brings what is known of a destination's authorization in line with settings that were changed; `app_key` is the one before.
-pub(crate) async fn settle_authorization(
-    app: &App,
-    id: &str,
-    app_key: Option<SecretString>,
-) -> Result<Destination, Problem> {
-    app.forget_dropbox_clients(id);
-    let mut changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
-    if let Some(mut state) = changed.authorization.clone().filter(|state| state.team_root.is_some()) {
-        // Whoever saves it has chosen the folder, and with it the team.
-        state.team_root = None;
-        app.catalog.set_authorization_state(&changed, &state).await?;
-        changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
-    }
-    let app_key_now = app.catalog.destination_secrets(&changed)?.settings.remove(APP_KEY);
-    let exposed = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
-    if exposed(&app_key) != exposed(&app_key_now)
-        && let Some(mut state) = changed.authorization.clone()
-    {
-        state.broken = Some(
-            "the App Key was changed, and the access belongs to the previous app. Re-authorize to continue".to_owned(),
-        );
-        (state.app_refused, state.app_changed) = (false, true);
-        app.catalog.set_authorization_state(&changed, &state).await?;
-        changed = app.catalog.destination(id).await?.ok_or_else(gone)?;
-    }
-    app.listings.forget(id);
-    app.folders.forget(id);
-    // Without an access it would only fail: a new authorization, or a check, tries it.
-    if changed.authorization.as_ref().is_none_or(|state| state.broken.is_none()) {
-        app.confirm_copies(id).await;
-    }
-    Ok(changed)
 }
 
 /// Removes one that no job uses. The backups there stay.
@@ -442,11 +358,12 @@ pub(crate) async fn delete(
     }
     let mut detail = format!("removed {}", destination.name);
     if let Some(access) = access {
-        match access.revoke().await {
+        match access.revoke(&app).await {
             Ok(done) => detail.push_str(done),
             Err(why) => {
+                let by_hand = app.revoke_by_hand(&destination);
                 let words =
-                    format!("the destination was removed, but its access could not be revoked: {why}. {BY_HAND}");
+                    format!("the destination was removed, but its access could not be revoked: {why}. {by_hand}");
                 return Err(Problem::failed_dependency("notRevoked", words));
             }
         }
@@ -459,67 +376,13 @@ pub(crate) async fn delete(
     responses((status = 200, body = DestinationInfo)))]
 pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<DestinationInfo>, Problem> {
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
-    let is_authorized = app.destination_settings(&destination)?.manifest().authorization.is_some();
-    let Some(mut state) = destination.authorization.clone().filter(|_| is_authorized) else {
-        return Ok(Json(info(&app, destination)?));
-    };
-    match look(&app, &destination).await {
-        Ok((account, usage)) => {
-            state.account_name = account.name.display_name;
-            state.email = account.email;
-            state.team = account.team.map(|team| team.name);
-            app.catalog.set_authorization_state(&destination, &state).await?;
-            app.note_working(&id, &["account_info.read"]).await;
-            app.note_space(&id, usage.used, usage.allowed).await?;
-            app.confirm_copies(&id).await;
-        }
-        Err(Failure::Dropbox(error)) if dropbox_fault(&error).is_some() => {
-            if let Some(Fault::MissingScope(_)) = dropbox_fault(&error) {
-                app.note_working(&id, &[]).await;
-            }
-            app.note_broken(&id, &error).await;
-        }
-        Err(failure) => return Err(failure.into()),
+    if app.destination_settings(&destination)?.manifest().authorization.is_some() {
+        app.check_authorization(&destination).await?;
     }
-    try_missing_scopes(&app, &id).await?;
     Ok(Json(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
 }
 
-async fn look(
-    app: &App,
-    destination: &Destination,
-) -> Result<(dropbox::users::Account, dropbox::users::SpaceUsage), Failure> {
-    let client = app.dropbox_client(destination, Space::Home, Patience::Short)?;
-    Ok((client.account().await?, client.space_usage().await?))
-}
-
-/// Nothing has this name, so that a call about it changes nothing.
-const ABSENT: &str = "/.dbackup-no-such-file";
-
-/// Tries the scopes that were missing with a call each that changes nothing: the app may have them again.
-async fn try_missing_scopes(app: &App, id: &str) -> Result<(), Problem> {
-    let destination = app.catalog.destination(id).await?.ok_or_else(gone)?;
-    let Some(state) = &destination.authorization else { return Ok(()) };
-    if state.broken.is_some() {
-        return Ok(());
-    }
-    for scope in &state.missing_scopes {
-        let client = app.dropbox_client(&destination, Space::Home, Patience::Short)?;
-        let error = match scope.as_str() {
-            "files.metadata.read" => client.metadata(ABSENT).await.err(),
-            "files.content.write" => client.delete(ABSENT).await.err(),
-            "files.content.read" => client.open(ABSENT, None).await.err().filter(|error| !error.is_not_found()),
-            // No call needs the others but the one that was just made.
-            _ => continue,
-        };
-        if error.is_none() {
-            app.note_working(id, &[scope]).await;
-        }
-    }
-    Ok(())
-}
-
-/// Tests it, step by step: token, account, scopes, folder, write, read back, delete, space.
+/// Tests it, step by step.
 #[utoipa::path(post, path = "/api/destinations/{id}/test", tag = "destinations", params(("id" = String, Path)),
     responses((status = 200, description = "Its steps: a line each as they come, or an array of them",
         content((Vec<StepInfo> = "application/json"), (StepInfo = "application/x-ndjson")))))]
@@ -527,11 +390,9 @@ pub(crate) async fn test(State(app): State<App>, Id(id): Id, headers: HeaderMap)
     let destination = app.open_destination(&id, Patience::Short).await?;
     let answer = answer_steps(&headers, |steps| async move {
         if destination.probe(&|step| steps.tell(&step)).await {
-            app.note_working(&id, &SCOPES).await;
-        } else if let Ok(Some(stored)) = app.catalog.destination(&id).await
-            && let Err(Failure::Dropbox(error)) = look(&app, &stored).await
-        {
-            app.note_broken(&id, &error).await;
+            app.note_working(&id, Act::Test).await;
+        } else {
+            app.note_failed_test(&id).await;
         }
     });
     Ok(answer.await)

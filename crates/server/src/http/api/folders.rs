@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use adapter::authorization::Act;
 use adapter::destination::Folder;
 use axum::Json;
 use axum::extract::State;
@@ -137,7 +138,7 @@ async fn listing(app: &App, id: &str, path: &str, goes_on: bool) -> Result<Arc<V
     let destination = app.open_destination(id, Patience::Short).await?;
     let listed = destination.folders(path).await;
     match &listed {
-        Ok(_) => app.note_working(id, &["files.metadata.read"]).await,
+        Ok(_) => app.note_working(id, Act::List).await,
         Err(error) => app.note_broken_grant(id, error).await,
     }
     let folders = Arc::new(listed.map_err(Failure::Destination)?);

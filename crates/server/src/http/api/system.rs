@@ -20,10 +20,6 @@ pub(crate) struct SystemInfo {
     version: &'static str,
     /// The address under which browsers reach it.
     public_url: String,
-    /// What has to be registered with a Dropbox app, to the letter (M-02).
-    dropbox_redirect_uri: String,
-    /// The scopes that a Dropbox app needs.
-    dropbox_scopes: Vec<&'static str>,
     /// The public key with which this installation signs the sidecars of its backups.
     signing_key: String,
 }
@@ -62,14 +58,12 @@ pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Resul
     Ok(([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], text))
 }
 
-/// What the server is, and what a Dropbox app has to know of it.
+/// What the server is.
 #[utoipa::path(get, path = "/api/system", tag = "system", responses((status = 200, body = SystemInfo)))]
 pub(crate) async fn info(State(app): State<App>) -> Json<SystemInfo> {
     Json(SystemInfo {
         version: env!("CARGO_PKG_VERSION"),
         public_url: app.config.public_url.to_string(),
-        dropbox_redirect_uri: app.config.redirect_uri(),
-        dropbox_scopes: dropbox::oauth::SCOPES.to_vec(),
         signing_key: app.signer.public_key().to_owned(),
     })
 }
