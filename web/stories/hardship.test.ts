@@ -130,7 +130,7 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
       .waitFor();
     await world.look(name ?? '');
   }
-});
+}, 240_000);
 
 test('100,000 backups in one table', async () => {
   const { page } = world;
