@@ -32,6 +32,15 @@ test('M-09 M-10: the folder browser by keyboard alone; Escape closes the topmost
   await browser.getByRole('option', { name: 'backups', selected: true }).waitFor();
   await page.keyboard.press('Enter');
   await browser.getByRole('option', { name: 'inner' }).waitFor();
+  // Into an empty folder, where no list is left to hold the focus, and up again.
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await browser.getByText('No subfolders').waitFor();
+  await page.keyboard.press('Backspace');
+  await browser.getByRole('option', { name: 'inner' }).waitFor();
+  await browser.getByRole('button', { name: 'New folder' }).click();
+  await page.keyboard.type('typed at once');
+  expect(await browser.getByLabel('Name of the new folder').inputValue()).toBe('typed at once');
   await page.keyboard.press('Escape');
   await browser.waitFor({ state: 'hidden' });
   expect(await dialog.isVisible()).toBe(true);

@@ -104,18 +104,18 @@ test('the log by level, and as a file', async () => {
 
 test('cancelling asks, is no failure, and offers another run', async () => {
   const { page } = world;
-  await world.emulator('PUT', 'weather', 'latency=2000ms');
+  await world.emulator('PUT', 'weather', 'latency=6000ms');
   const { id } = await world.ask('POST', `/api/jobs/${job}/run`);
   await page.goto(`${world.url}/runs/${id}`);
   await page.getByRole('button', { name: 'Cancel run…' }).click();
   const dialog = page.getByRole('dialog', { name: 'Cancel this run?' });
   await dialog.getByText(/Progress is lost|It has not started yet/).waitFor();
-  await world.look('run, cancel');
+  await page.screenshot({ path: 'artifacts/run, cancel.png' });
   await dialog.getByRole('button', { name: 'Keep running' }).click();
   expect(['queued', 'running']).toContain((await world.ask<Run>('GET', `/api/runs/${id}`)).state);
   await page.getByRole('button', { name: 'Cancel run…' }).click();
   await dialog.getByRole('button', { name: 'Cancel run', exact: true }).click();
-  await page.getByRole('heading', { name: 'This run was cancelled.' }).waitFor({ timeout: 30_000 });
+  await page.getByRole('heading', { name: 'This run was cancelled.' }).waitFor({ timeout: 60_000 });
   await world.emulator('PUT', 'weather', 'none');
   await world.look('run, cancelled by hand');
   await page.goto(world.url);

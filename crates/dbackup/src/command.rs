@@ -67,7 +67,8 @@ pub(crate) fn command() -> Command {
         .collect();
     let variables = variables(|_| true);
     let help = format!("{}\n{EXAMPLES}\n\nEnvironment variables of storages:{variables}", groups.join("\n"));
-    let command = command.help_template("{about-with-newline}\n{usage-heading} {usage}\n\n{after-help}").after_help(help);
+    let command =
+        command.help_template("{about-with-newline}\n{usage-heading} {usage}\n\n{after-help}").after_help(help);
     NAMED.iter().fold(command, |command, (plural, kind, names)| {
         command.mut_subcommand(plural, |of_kind| {
             names.iter().fold(of_kind, |of_kind, name| of_kind.mut_subcommand(name, |one| with_names(one, *kind)))
@@ -77,7 +78,11 @@ pub(crate) fn command() -> Command {
 
 /// Returns the adapters whose storage is authorized in a browser.
 fn authorized() -> impl Iterator<Item = &'static Manifest> {
-    destinations::registry().manifests().filter(|manifest| manifest.authorization.is_some()).collect::<Vec<_>>().into_iter()
+    destinations::registry()
+        .manifests()
+        .filter(|manifest| manifest.authorization.is_some())
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Adds the commands of an adapter whose storage is authorized in a browser.

@@ -72,7 +72,9 @@ export const api = createClient<paths>({
 export function sentence(text: string): string {
   const trimmed = text.trim();
   if (!trimmed) return trimmed;
-  const first = trimmed.charAt(0).toLocaleUpperCase() + trimmed.slice(1);
+  // The name of a database or a file stays as it is.
+  const isName = /^\S*[_\d/@]/.test(trimmed);
+  const first = isName ? trimmed : trimmed.charAt(0).toLocaleUpperCase() + trimmed.slice(1);
   return /[.!?…:]$/.test(first) ? first : `${first}.`;
 }
 

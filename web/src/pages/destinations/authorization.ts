@@ -74,8 +74,9 @@ export function pageLeft(): string | undefined {
 /** Tells that it can be used now, where that is so; anything else is told beside the status. */
 export function celebrate({ name, authorization }: Destination, notice?: string | null) {
   if (authorization.status !== 'authorized') return;
-  toast.success(`${name} is authorized`);
-  if (notice) toast.warning(sentence(notice), { duration: 30_000 });
+  const but = notice ?? authorization.reason;
+  if (but) toast.warning(`${name} is authorized`, { description: sentence(but), duration: 30_000 });
+  else toast.success(`${name} is authorized`);
 }
 
 /** Whether nothing can be stored there before somebody authorizes it. */

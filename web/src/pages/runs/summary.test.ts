@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Run } from '../../api/client';
-import { change, failedAt, outcome, restoreAddress } from './summary';
+import { change, failedAt, outcome, ranOutOfSpace, restoreAddress } from './summary';
 
 const copy = (destinationId: string, error?: string) => ({
   destinationId,
@@ -29,6 +29,11 @@ test('the outcome is one sentence, of what is there now', () => {
 
 test('where it failed is told by the copies that are missing', () => {
   expect(failedAt(run({ state: 'partial' }, copy('a'), copy('b', 'full'), copy('b', 'full')))).toEqual(['b']);
+});
+
+test('a storage without room is known by its words, where it tells no figures', () => {
+  const full = run({ state: 'partial' }, copy('a'), copy('b', 'Offsite is full (2.9 MiB of 2.9 MiB used)'));
+  expect([ranOutOfSpace(full, 'a'), ranOutOfSpace(full, 'b')]).toEqual([false, true]);
 });
 
 test('a backup is restored from its first copy; a restore is tried again with what it was about', () => {

@@ -22,8 +22,8 @@ export function outcome(run: Run): string | undefined {
 }
 
 function restoreOutcome(run: Run): string {
-  const { failedObjectCount } = restoredOf(run);
-  if (isSuccess(run.state)) return 'The database is restored.';
+  const { failedObjectCount, target } = restoredOf(run);
+  if (isSuccess(run.state)) return target ? `Restored into ${target}.` : 'The database is restored.';
   if (run.state === 'partial') return `Restored, without ${counted(failedObjectCount, 'object')}.`;
   return 'Nothing was restored. The target is unchanged.';
 }
@@ -36,6 +36,15 @@ export function failedAt(run: Run): string[] {
     ...run.destinations.filter(({ state }) => state === 'failed').map(({ id }) => id),
   ];
   return [...new Set(ids.filter((id) => id !== undefined))];
+}
+
+/** Whether a copy is missing at a destination since it has no room, as the storage says. */
+export function ranOutOfSpace(run: Run, destinationId: string): boolean {
+  const copies = databasesOf(run).flatMap(({ copies }) => copies);
+  return copies.some(
+    (copy) =>
+      copy.destinationId === destinationId && /\bis full\b|no space left|not enough space/i.test(copy.error ?? ''),
+  );
 }
 
 /** Where a restore is prepared of what a backup has made, or of what a restore was about. */

@@ -74,6 +74,8 @@ export const isAcknowledged = (warning: Warning, entries: string[]): boolean =>
 export type FailedObject = Schemas['FailedObject'];
 
 export interface Restored {
+  /** The address of what was restored. */
+  target?: string | null;
   failedObjects: FailedObject[];
   failedObjectCount: number;
   /** The name of a restored database that is not in its place. */
@@ -84,8 +86,8 @@ export interface Restored {
 /** What a restore came to. */
 export function restoredOf(run: Run): Restored {
   const result = (run.kind === 'restore' && run.result ? run.result : {}) as Schemas['RestoreResult'];
-  const { failedObjects = [], failedObjectCount, kept, wayOn } = result;
-  return { failedObjects, failedObjectCount: failedObjectCount ?? failedObjects.length, kept, wayOn };
+  const { target, failedObjects = [], failedObjectCount, kept, wayOn } = result;
+  return { target, failedObjects, failedObjectCount: failedObjectCount ?? failedObjects.length, kept, wayOn };
 }
 
 export interface RestoreRequest {
