@@ -141,7 +141,7 @@ test('it is paused, edited at its own address, restored from and removed', async
   expect(new URL(page.url()).pathname).toBe(`/jobs/${job}`);
   await world.ask('PATCH', `/api/jobs/${job}`, { name: 'Shop nightly' });
   await page.reload();
-  await page.getByRole('link', { name: 'Restore newest…' }).click();
+  await page.getByRole('link', { name: 'Restore…' }).first().click();
   await page.waitForURL(/\/backups\/restore\?/);
   await page.goBack();
   await page.getByRole('button', { name: 'More for Shop nightly' }).click();

@@ -209,6 +209,18 @@ test('on a phone what can be touched is 44 px high, and the header stays in sigh
   await page.setViewportSize({ width: 1280, height: 860 });
 });
 
+test('every list is the same table: accessible, no wider than its page', async () => {
+  const { page } = world;
+  const lists = { sources: '/sources', destinations: '/destinations', runs: '/runs', users: '/people?tab=users' };
+  for (const [name, path] of Object.entries({ ...lists, audit: '/people?tab=audit', overview: '/' })) {
+    await page.setViewportSize({ width: 1280, height: 860 });
+    await page.goto(world.url + path);
+    await rows().first().waitFor();
+    await world.look(`list, ${name}`);
+  }
+  await page.setViewportSize({ width: 1280, height: 860 });
+});
+
 test('10,000 jobs: at most 100 rows are in the document, and the whole list is searched and sorted', async () => {
   const { page } = world;
   await page.setViewportSize({ width: 1280, height: 860 });
