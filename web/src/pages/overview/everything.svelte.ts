@@ -33,7 +33,7 @@ async function read() {
   ]);
   const names = new Map([...sources, ...destinations].map(({ id, name }) => [id, name]));
   // Access that somebody else has to grant is access to somebody else's storage.
-  const kinds = new Set(adapters.destinations.filter(({ authorizedBy }) => authorizedBy).map(({ id }) => id));
+  const kinds = new Set(adapters.destinations.filter(({ authorization }) => authorization).map(({ id }) => id));
   const foreign = new Set(destinations.filter(({ settings }) => kinds.has(settings.type)).map(({ id }) => id));
   const all = { overview, jobs, sources, destinations, profiles, foreign, restored, names };
   const { causes } = standing(all, new Date());
