@@ -234,9 +234,8 @@ async fn authorize(browser: &Browser, destination: &str, back: &str) -> String {
     let begun = browser.begin_authorization(destination).await;
     let url = begun["url"].as_str().unwrap();
     assert!(url.contains("to=http://localhost:3000/api/adapters/vault/callback&"), "{url}");
-    let answer =
-        browser.get(&format!("/api/adapters/vault/callback?state={}&{back}", begun["state"].as_str().unwrap()));
-    let answer = answer.await;
+    let path = format!("/api/adapters/vault/callback?state={}&{back}", begun["state"].as_str().unwrap());
+    let answer = browser.get(&path).await;
     assert_eq!(answer.status, 303, "{}", answer.body);
     answer.headers["location"].to_str().unwrap().to_owned()
 }
