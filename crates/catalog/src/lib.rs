@@ -32,6 +32,7 @@ mod reconcile;
 mod retention;
 mod revision;
 mod rotation;
+mod run_items;
 mod run_log;
 mod runs;
 mod scans;
@@ -71,6 +72,7 @@ pub use page::{Page, PageRequest};
 pub use profiles::{NewProfile, Profile};
 pub use reconcile::{FoundCopy, FoundFile, FoundSidecar, SweepScope, UnreadCopy};
 pub use retention::{Aging, RETENTION_BATCH};
+pub use run_items::LastStored;
 pub use run_log::{LogLine, NewLogLine};
 pub use runs::{NewRun, Run, RunFilter};
 pub use scans::{Scan, ScanEnd, UnreadableFolder};
@@ -113,6 +115,7 @@ impl Catalog {
         let db = location.connect().await?;
         let key = keys.find(meta::first_key_id(&db).await?.as_deref())?;
         location.upgrade(&db).await?;
+        run_items::move_old(&db).await?;
         match meta::adopt_key(&db, &key).await? {
             Some(wanted) if wanted != key.id() => Err(Error::wrong_key(&wanted, Some(&key))),
             _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?), file }),

@@ -1,7 +1,7 @@
 //! Runs: each backup, restore and copy, as it is queued and listed. `leases.rs` has what workers do with them.
 
 use domain::outcome::RunStatus;
-use domain::run::{Cause, DestinationProgress, RunKind, RunResult, RunSpec};
+use domain::run::{Cause, DestinationProgress, FailureCode, RunKind, RunResult, RunSpec};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::sql::{self, Executor, record, values};
 use crate::values::{Moment, Value, json};
-use crate::{Catalog, new_id};
+use crate::{Catalog, new_id, run_items};
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct Run {
     pub destinations: Vec<DestinationProgress>,
     /// Why it did not succeed.
     pub error: Option<String>,
+    /// The same for programs. `None` in runs of earlier versions, too.
+    pub code: Option<FailureCode>,
     /// The result, so far if the run has not ended.
     pub result: Option<RunResult>,
     /// When it was queued.
@@ -98,6 +100,7 @@ record!(Run, "runs", {
     sent_bytes,
     destinations,
     error,
+    code,
     result,
     created_at,
     started_at,
@@ -153,7 +156,15 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn run(&self, id: &str) -> Result<Option<Run>, Error> {
-        sql::one(&self.db, &sql::select::<Run>("WHERE id = $1"), values![id]).await
+        let mut run = sql::one(&self.db, &sql::select::<Run>("WHERE id = $1"), values![id]).await?;
+        self.add_items(run.as_mut_slice()).await?;
+        Ok(run)
+    }
+
+    /// Adds what is recorded per database to the results of these runs.
+    pub(crate) async fn add_items(&self, runs: &mut [Run]) -> Result<(), Error> {
+        let results = runs.iter_mut().filter_map(|run| Some((run.id.as_str(), run.result.as_mut()?)));
+        run_items::fill(&self.db, results.collect()).await
     }
 
     /// Returns a page of runs, the newest first.
@@ -179,7 +190,9 @@ impl Catalog {
         let which = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
         values.push(page.probe().into());
         let text = sql::select::<Run>(&format!("{which} ORDER BY id DESC LIMIT ${}", values.len()));
-        Ok(Page::of(sql::all(&self.db, &text, values).await?, page))
+        let mut page = Page::of(sql::all(&self.db, &text, values).await?, page);
+        self.add_items(&mut page.items).await?;
+        Ok(page)
     }
 
     /// Returns how many runs are in a state.

@@ -11,6 +11,7 @@ use adapter::{Error, Kind};
 use bytes::Bytes;
 use domain::Hashes;
 use domain::hashes::{Compared, label};
+use domain::run::FailureCode;
 use pipeline::{Digester, Progress};
 use sources::Guard;
 use tokio_util::sync::CancellationToken;
@@ -114,6 +115,17 @@ pub enum CopyError {
         /// Why.
         cause: Error,
     },
+}
+
+impl CopyError {
+    /// Returns why, for programs.
+    pub fn code(&self) -> FailureCode {
+        match self {
+            Self::Source(error) | Self::Destination(error) => error.kind().failure_code(),
+            Self::Altered { .. } => FailureCode::Altered,
+            Self::Sidecar { .. } => FailureCode::SidecarFailed,
+        }
+    }
 }
 
 fn from(error: Error) -> CopyError {

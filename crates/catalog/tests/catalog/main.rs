@@ -9,6 +9,7 @@ mod opening;
 mod people;
 mod retention;
 mod revisions;
+mod run_items;
 mod single_use;
 mod store;
 mod things;

@@ -164,6 +164,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(View), Catalog, routes!(jobs::preview_schedule))
         .add(Needs(View), Catalog, routes!(runs::list))
         .add(Needs(View), Catalog, routes!(runs::show))
+        .add(Needs(View), Catalog, routes!(runs::spec))
         .add(Needs(Operate), Catalog, routes!(runs::cancel))
         .add(Needs(View), Catalog, routes!(runs::log))
         .add(Needs(View), Events, routes!(runs::events))

@@ -10,7 +10,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use catalog::{LogLine, Run, RunFilter};
 use domain::outcome::RunStatus;
-use domain::run::{Cause, DestinationProgress, RunEvent, RunKind, RunResult};
+use domain::run::{Cause, DestinationProgress, FailureCode, RunEvent, RunKind, RunResult, RunSpec};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -57,6 +57,9 @@ pub(crate) struct RunInfo {
     /// Why it did not succeed, or not in full.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The same for programs; absent in runs of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<FailureCode>,
     /// What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -139,6 +142,7 @@ impl From<Run> for RunInfo {
             sent_bytes: run.sent_bytes,
             destinations: run.destinations,
             error: run.error,
+            code: run.code,
             request: run.request,
             result: run.result,
             created_at: run.created_at.into(),
@@ -179,6 +183,14 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/api/runs/{id}", tag = "runs", params(("id" = String, Path)), responses((status = 200, body = RunInfo)))]
 pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<RunInfo>, Problem> {
     Ok(Json(app.catalog.run(&id).await?.ok_or_else(gone)?.into()))
+}
+
+/// What a run does. That of a backup is complete once it has started, as its job said then. Secrets are named, never shown.
+#[utoipa::path(get, path = "/api/runs/{id}/spec", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = serde_json::Value)))]
+pub(crate) async fn spec(State(app): State<App>, Id(id): Id) -> Result<Json<RunSpec>, Problem> {
+    let run = app.catalog.run(&id).await?.ok_or_else(gone)?;
+    Ok(Json(app.complete_spec(&run).await?))
 }
 
 /// Stops a run. What it has not finished leaves nothing behind.
