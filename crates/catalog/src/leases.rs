@@ -183,14 +183,17 @@ impl Catalog {
     /// Requests cancellation of a run. A queued run is cancelled at once. Returns `None` if the run does not exist.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Ended`], [`Error::Database`].
     pub async fn cancel_run(&self, id: &str, now: Timestamp) -> Result<Option<Run>, Error> {
         let queued = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = 'cancelled before it began', code = 'cancelled' \
                       WHERE id = $1 AND state = 'queued'";
-        sql::run(&self.db, queued, values![id, now]).await?;
+        let mut changed = sql::run(&self.db, queued, values![id, now]).await?;
         let running = "UPDATE runs SET cancel_requested = TRUE WHERE id = $1 AND state = 'running'";
-        sql::run(&self.db, running, values![id]).await?;
-        self.run(id).await
+        changed += sql::run(&self.db, running, values![id]).await?;
+        match self.run(id).await? {
+            Some(_) if changed == 0 => Err(Error::Ended),
+            run => Ok(run),
+        }
     }
 
     /// Returns the leases of other workers' runs that are in progress.

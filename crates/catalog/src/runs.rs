@@ -82,7 +82,29 @@ pub struct RunFilter {
     pub states: Vec<RunStatus>,
     /// Only of this kind.
     pub kind: Option<RunKind>,
+    /// Only those that were queued then or later.
+    pub since: Option<Timestamp>,
+    /// Only those that were queued earlier.
+    pub until: Option<Timestamp>,
+    /// Only those that read from this destination, or write to it.
+    pub destination_id: Option<String>,
+    /// In which order.
+    pub order: RunOrder,
 }
+
+/// The order of a list of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RunOrder {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+/// The destinations of a run are in its rows, in what was asked for, and in its plan: by their ids, which are in quotes there.
+const AT_DESTINATION: &str = "(EXISTS (SELECT 1 FROM run_copies c WHERE c.run_id = runs.id AND c.destination_id = $$) \
+                              OR request LIKE '%\"' || $$ || '\"%' OR plan LIKE '%\"' || $$ || '\"%')";
 
 record!(Run, "runs", {
     id,
@@ -167,20 +189,29 @@ impl Catalog {
         run_items::fill(&self.db, results.collect()).await
     }
 
-    /// Returns a page of runs, the newest first.
+    /// Returns a page of runs.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn runs(&self, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, Error> {
         let mut conditions = Vec::new();
         let mut values: Vec<Value> = Vec::new();
-        let kind = filter.kind.map(RunKind::as_str);
-        for (condition, value) in
-            [("job_id =", filter.job_id.as_deref()), ("kind =", kind), ("id <", page.after.as_deref())]
-        {
+        let (beyond, order) = match filter.order {
+            RunOrder::Newest => ("id < $$", "DESC"),
+            RunOrder::Oldest => ("id > $$", "ASC"),
+        };
+        let text = |text: Option<&str>| text.map(Value::from);
+        for (condition, value) in [
+            ("job_id = $$", text(filter.job_id.as_deref())),
+            ("kind = $$", text(filter.kind.map(RunKind::as_str))),
+            ("created_at >= $$", filter.since.map(Value::from)),
+            ("created_at < $$", filter.until.map(Value::from)),
+            (AT_DESTINATION, text(filter.destination_id.as_deref())),
+            (beyond, text(page.after.as_deref())),
+        ] {
             let Some(value) = value else { continue };
-            values.push(value.into());
-            conditions.push(format!("{condition} ${}", values.len()));
+            values.push(value);
+            conditions.push(condition.replace("$$", &format!("${}", values.len())));
         }
         if !filter.states.is_empty() {
             let places = sql::placeholders(values.len() + 1, filter.states.len());
@@ -189,7 +220,7 @@ impl Catalog {
         }
         let which = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
         values.push(page.probe().into());
-        let text = sql::select::<Run>(&format!("{which} ORDER BY id DESC LIMIT ${}", values.len()));
+        let text = sql::select::<Run>(&format!("{which} ORDER BY id {order} LIMIT ${}", values.len()));
         let mut page = Page::of(sql::all(&self.db, &text, values).await?, page);
         self.add_items(&mut page.items).await?;
         Ok(page)

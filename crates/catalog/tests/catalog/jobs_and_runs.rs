@@ -184,6 +184,7 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
         states: vec![state],
         job_id: job.map(str::to_owned),
         kind: Some(RunKind::Backup),
+        ..RunFilter::default()
     };
     let interrupted = all_pages(
         async |page| catalog.runs(&only(RunStatus::Interrupted, Some(&id)), &page).await,

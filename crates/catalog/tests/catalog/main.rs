@@ -4,6 +4,7 @@
 
 mod backups;
 mod full_disk;
+mod idempotency_keys;
 mod jobs_and_runs;
 mod opening;
 mod people;
