@@ -14,6 +14,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use domain::run::FailureCode;
+
 /// Why an adapter did not do what was asked.
 ///
 /// It is one pointer wide, because most answers are not errors.
@@ -79,27 +81,32 @@ pub enum Kind {
 impl Kind {
     /// Returns the stable identifier of the kind, as APIs and logs give it.
     pub fn code(&self) -> &'static str {
+        self.failure_code().as_str()
+    }
+
+    /// Returns the same as the results of runs give it.
+    pub fn failure_code(&self) -> FailureCode {
         match self {
-            Self::Invalid => "invalid",
-            Self::Unsupported => "unsupported",
-            Self::NotFound => "notFound",
-            Self::Taken => "taken",
-            Self::Changed => "changed",
-            Self::Denied => "permissionDenied",
-            Self::Unauthorized(Authorization::Missing) => "authorizationRequired",
-            Self::Unauthorized(Authorization::AppNotRecognized) => "appNotRecognized",
-            Self::Unauthorized(_) => "reauthorizationRequired",
-            Self::Full => "full",
-            Self::TooLarge => "tooLarge",
-            Self::Damaged => "damaged",
-            Self::Unavailable => "unavailable",
-            Self::NotResumable => "notResumable",
-            Self::Stopped => "stopped",
-            Self::HoldsData => "targetHoldsData",
-            Self::Object => "objectFailed",
-            Self::Kept { .. } => "kept",
-            Self::Uncertain => "outcomeUnknown",
-            Self::Failed => "failed",
+            Self::Invalid => FailureCode::Invalid,
+            Self::Unsupported => FailureCode::Unsupported,
+            Self::NotFound => FailureCode::NotFound,
+            Self::Taken => FailureCode::Taken,
+            Self::Changed => FailureCode::Changed,
+            Self::Denied => FailureCode::PermissionDenied,
+            Self::Unauthorized(Authorization::Missing) => FailureCode::AuthorizationRequired,
+            Self::Unauthorized(Authorization::AppNotRecognized) => FailureCode::AppNotRecognized,
+            Self::Unauthorized(_) => FailureCode::ReauthorizationRequired,
+            Self::Full => FailureCode::Full,
+            Self::TooLarge => FailureCode::TooLarge,
+            Self::Damaged => FailureCode::Damaged,
+            Self::Unavailable => FailureCode::Unavailable,
+            Self::NotResumable => FailureCode::NotResumable,
+            Self::Stopped => FailureCode::Stopped,
+            Self::HoldsData => FailureCode::TargetHoldsData,
+            Self::Object => FailureCode::ObjectFailed,
+            Self::Kept { .. } => FailureCode::Kept,
+            Self::Uncertain => FailureCode::OutcomeUnknown,
+            Self::Failed => FailureCode::Failed,
         }
     }
 }

@@ -4,7 +4,7 @@ use domain::access::Permission;
 use jiff::Timestamp;
 
 use crate::error::Error;
-use crate::sql::{self, record, values};
+use crate::sql::{self, Executor, record, values};
 use crate::token::Token;
 use crate::values::{Moment, json};
 use crate::{Catalog, new_id};
@@ -54,29 +54,7 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn create_api_token(&self, new: &NewApiToken<'_>, now: Timestamp) -> Result<Option<ApiToken>, Error> {
-        let token = ApiToken {
-            id: new_id(now),
-            user_id: new.user_id.to_owned(),
-            name: new.name.to_owned(),
-            scopes: new.scopes.to_vec(),
-            created_at: now.into(),
-            expires_at: new.expires_at.map(Moment),
-            last_used_at: None,
-        };
-        let text = "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes, created_at, expires_at) \
-                    SELECT $1, $2, $3, $4, $5, $6, $7 \
-                    WHERE (SELECT COUNT(*) FROM api_tokens WHERE user_id = $2) < $8";
-        let values = values![
-            &token.id,
-            new.user_id,
-            new.name,
-            new.token.hash(),
-            json(&token.scopes)?,
-            token.created_at,
-            new.expires_at,
-            MAX_TOKENS_PER_USER
-        ];
-        Ok((sql::run(&self.db, text, values).await? > 0).then_some(token))
+        insert(&self.db, new, now).await
     }
 
     /// By what a program shows.
@@ -113,4 +91,34 @@ impl Catalog {
         let text = "DELETE FROM api_tokens WHERE id = $1 AND ($2 = '' OR user_id = $2)";
         Ok(sql::run(&self.db, text, values![id, user_id.unwrap_or_default()]).await? > 0)
     }
+}
+
+pub(crate) async fn insert(
+    db: impl Executor,
+    new: &NewApiToken<'_>,
+    now: Timestamp,
+) -> Result<Option<ApiToken>, Error> {
+    let token = ApiToken {
+        id: new_id(now),
+        user_id: new.user_id.to_owned(),
+        name: new.name.to_owned(),
+        scopes: new.scopes.to_vec(),
+        created_at: now.into(),
+        expires_at: new.expires_at.map(Moment),
+        last_used_at: None,
+    };
+    let text = "INSERT INTO api_tokens (id, user_id, name, token_hash, scopes, created_at, expires_at) \
+                SELECT $1, $2, $3, $4, $5, $6, $7 \
+                WHERE (SELECT COUNT(*) FROM api_tokens WHERE user_id = $2) < $8";
+    let values = values![
+        &token.id,
+        new.user_id,
+        new.name,
+        new.token.hash(),
+        json(&token.scopes)?,
+        token.created_at,
+        new.expires_at,
+        MAX_TOKENS_PER_USER
+    ];
+    Ok((sql::run(db, text, values).await? > 0).then_some(token))
 }

@@ -53,6 +53,9 @@ pub enum Error {
     /// The job has a run that has not ended, or that slot has fired.
     #[error("the job is running already: wait for its end or cancel it")]
     AlreadyRunning,
+    /// The run has ended.
+    #[error("the run has ended already: there is nothing to cancel")]
+    Ended,
     /// Another request changed the same row at the same time.
     #[error("another request changed this at the same time: try again")]
     Conflict,

@@ -4,10 +4,10 @@ use domain::outcome::RunStatus;
 use domain::run::RunResult;
 use jiff::Timestamp;
 
-use crate::Catalog;
 use crate::error::Error;
 use crate::sql::{self, Record, Row, record};
 use crate::values::{Moment, Value};
+use crate::{Catalog, run_items};
 
 /// A job's backups of one span that came to the same.
 #[derive(Debug, Clone)]
@@ -149,6 +149,10 @@ impl Catalog {
             newest(RunStatus::is_success),
             newest(|state| state.is_finished() && state != RunStatus::Cancelled),
         );
-        sql::all(&self.db, &text, []).await
+        let mut standings: Vec<Standing> = sql::all(&self.db, &text, []).await?;
+        let runs = standings.iter_mut().flat_map(|standing| standing.good.iter_mut().chain(&mut standing.ended));
+        let results = runs.filter_map(|run| Some((run.id.as_str(), run.result.as_mut()?)));
+        run_items::fill(&self.db, results.collect()).await?;
+        Ok(standings)
     }
 }

@@ -235,7 +235,8 @@ impl Catalog {
             "SELECT {} FROM jobs j JOIN runs r ON r.id = (SELECT MAX(id) FROM runs WHERE job_id = j.id) WHERE j.id IN ({list})",
             sql::columns_of::<Run>("r")
         );
-        let runs: Vec<Run> = sql::all(&self.db, &text, ids).await?;
+        let mut runs: Vec<Run> = sql::all(&self.db, &text, ids).await?;
+        self.add_items(&mut runs).await?;
         let mut by_job: HashMap<String, Run> =
             runs.into_iter().filter_map(|run| Some((run.job_id.clone()?, run))).collect();
         Ok(jobs.into_iter().map(|job| JobWithRun { last_run: by_job.remove(&job.id), job }).collect())

@@ -5,15 +5,15 @@
 //! watching server measures that with a monotonic clock, so it does not depend on wall clocks.
 
 use domain::outcome::RunStatus;
-use domain::run::{RunProgress, RunResult};
+use domain::run::{BackupPlan, FailureCode, RunProgress, RunResult};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::Catalog;
 use crate::error::Error;
 use crate::runs::Run;
-use crate::sql::{self, Executor, Record, Row, record, values};
+use crate::sql::{self, Record, Row, Transaction, record, values};
 use crate::values::json;
+use crate::{Catalog, run_items};
 
 /// A run that a worker has claimed.
 #[derive(Debug, Clone)]
@@ -45,6 +45,9 @@ pub struct RunEnd {
     pub state: RunStatus,
     /// See [`Run::error`].
     pub error: Option<String>,
+    /// See [`Run::code`].
+    #[serde(default)]
+    pub code: Option<FailureCode>,
     /// See [`Run::result`]; `None` keeps the one that was recorded last.
     pub result: Option<RunResult>,
     /// How far it was.
@@ -59,6 +62,8 @@ pub struct Settlement {
     pub state: RunStatus,
     /// See [`Run::error`].
     pub error: Option<String>,
+    /// See [`Run::code`].
+    pub code: Option<FailureCode>,
     /// See [`Run::result`]; `None` keeps the one that was recorded last.
     pub result: Option<RunResult>,
 }
@@ -67,7 +72,7 @@ impl Settlement {
     /// The end of a run of which nothing is known to be complete.
     pub fn interrupted() -> Self {
         let error = "the server stopped in the middle of it; nothing unfinished counts as a backup".to_owned();
-        Self { state: RunStatus::Interrupted, error: Some(error), result: None }
+        Self { state: RunStatus::Interrupted, error: Some(error), code: Some(FailureCode::Interrupted), result: None }
     }
 }
 
@@ -98,8 +103,7 @@ impl Catalog {
         sql::one(&self.db, &text, values![worker, now, milliseconds_of(lease)]).await
     }
 
-    /// Renews the lease and records progress and, if it has changed, the result so far. Returns
-    /// whether cancellation was requested, or `None` if another worker owns the run.
+    /// Renews the lease and records progress. Returns whether cancellation was requested, or `None` if another worker owns the run.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -109,17 +113,34 @@ impl Catalog {
         fence: i64,
         lease: SignedDuration,
         progress: &RunProgress,
-        result: Option<&RunResult>,
     ) -> Result<Option<bool>, Error> {
         let clock = self.db.clock();
         let text = format!(
             "UPDATE runs SET lease_until = {clock} + $3, dumped_bytes = $4, stored_bytes = $5, sent_bytes = $6, \
-             destinations = $7, result = COALESCE($8, result) WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested"
+             destinations = $7 WHERE id = $1 AND fence = $2 AND state = 'running' RETURNING cancel_requested"
         );
         let [dumped, stored, sent] = bytes_of(progress);
-        let (destinations, result) = (json(&progress.destinations)?, result.map(json).transpose()?);
-        let values = values![id, fence, milliseconds_of(lease), dumped, stored, sent, destinations, result];
+        let destinations = json(&progress.destinations)?;
+        let values = values![id, fence, milliseconds_of(lease), dumped, stored, sent, destinations];
         sql::value(&self.db, &text, values).await
+    }
+
+    /// Records what a backup does, once it has started. Returns `false` if another worker owns the run.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn record_plan(&self, id: &str, fence: i64, plan: &BackupPlan) -> Result<bool, Error> {
+        let text = "UPDATE runs SET plan = $3 WHERE id = $1 AND fence = $2 AND state = 'running'";
+        Ok(sql::run(&self.db, text, values![id, fence, json(plan)?]).await? > 0)
+    }
+
+    /// Returns what [`Self::record_plan`] has recorded. `None` for a run that has not started, and of earlier versions.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn run_plan(&self, id: &str) -> Result<Option<BackupPlan>, Error> {
+        let text = "SELECT plan FROM runs WHERE id = $1";
+        Ok(sql::value::<Option<BackupPlan>>(&self.db, text, values![id]).await?.flatten())
     }
 
     /// Ends a run. Returns `false` if another worker owns it.
@@ -127,7 +148,10 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn finish_run(&self, id: &str, fence: i64, end: &RunEnd, now: Timestamp) -> Result<bool, Error> {
-        finish(&self.db, id, fence, "state = 'running' AND fence = $2", end, now).await
+        let mut transaction = self.db.begin().await?;
+        let is_ours = finish(&mut transaction, id, fence, "state = 'running' AND fence = $2", end, now).await?;
+        transaction.commit().await?;
+        Ok(is_ours)
     }
 
     /// Ends a run whose end could not be stored in time, even if another server has settled it as abandoned meanwhile. With
@@ -148,7 +172,7 @@ impl Catalog {
         let mut transaction = self.db.begin().await?;
         let is_ours = finish(&mut transaction, id, fence, mine, end, at).await?;
         if is_ours && withdraw_retry {
-            let text = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = $3 WHERE retry_of = $1 AND state = 'queued'";
+            let text = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = $3, code = 'cancelled' WHERE retry_of = $1 AND state = 'queued'";
             let error = format!("not needed: run {id}, which it was to make up for, had ended after all");
             sql::run(&mut transaction, text, values![id, at, error]).await?;
         }
@@ -159,14 +183,17 @@ impl Catalog {
     /// Requests cancellation of a run. A queued run is cancelled at once. Returns `None` if the run does not exist.
     ///
     /// # Errors
-    /// [`Error::Database`].
+    /// [`Error::Ended`], [`Error::Database`].
     pub async fn cancel_run(&self, id: &str, now: Timestamp) -> Result<Option<Run>, Error> {
-        let queued = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = 'cancelled before it began' \
+        let queued = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = 'cancelled before it began', code = 'cancelled' \
                       WHERE id = $1 AND state = 'queued'";
-        sql::run(&self.db, queued, values![id, now]).await?;
+        let mut changed = sql::run(&self.db, queued, values![id, now]).await?;
         let running = "UPDATE runs SET cancel_requested = TRUE WHERE id = $1 AND state = 'running'";
-        sql::run(&self.db, running, values![id]).await?;
-        self.run(id).await
+        changed += sql::run(&self.db, running, values![id]).await?;
+        match self.run(id).await? {
+            Some(_) if changed == 0 => Err(Error::Ended),
+            run => Ok(run),
+        }
     }
 
     /// Returns the leases of other workers' runs that are in progress.
@@ -196,16 +223,21 @@ impl Catalog {
         settlement: &Settlement,
         now: Timestamp,
     ) -> Result<Option<Run>, Error> {
-        let text = format!(
-            "UPDATE runs SET state = $5, fence = fence + 1, finished_at = $1, lease_until = NULL, worker = NULL, error = $6, \
-             result = COALESCE($7, result) \
-             WHERE state = 'running' AND id = $2 AND fence = $3 AND lease_until IS NOT DISTINCT FROM $4 RETURNING {}",
-            sql::columns::<Run>()
-        );
-        let Settlement { state, error, result } = settlement;
-        let result = result.as_ref().map(json).transpose()?;
-        let values = values![now, &lease.run_id, lease.fence, lease.until, state.as_str(), error, result];
-        sql::one(&self.db, &text, values).await
+        let text = "UPDATE runs SET state = $5, fence = fence + 1, finished_at = $1, lease_until = NULL, worker = NULL, error = $6, \
+                    result = COALESCE($7, result), code = $8 \
+                    WHERE state = 'running' AND id = $2 AND fence = $3 AND lease_until IS NOT DISTINCT FROM $4";
+        let Settlement { state, error, code, result } = settlement;
+        let (head, code) = (result_column(result.as_ref())?, code.map(FailureCode::as_str));
+        let values = values![now, &lease.run_id, lease.fence, lease.until, state.as_str(), error, head, code];
+        let mut transaction = self.db.begin().await?;
+        if sql::run(&mut transaction, text, values).await? == 0 {
+            return Ok(None);
+        }
+        if let Some(result) = result {
+            run_items::replace(&mut transaction, &lease.run_id, result).await?;
+        }
+        transaction.commit().await?;
+        self.run(&lease.run_id).await
     }
 
     /// Returns whether the worker with this fence still owns the run and no cancellation was requested.
@@ -225,7 +257,7 @@ fn bytes_of(progress: &RunProgress) -> [i64; 3] {
 }
 
 async fn finish(
-    db: impl Executor,
+    transaction: &mut Transaction,
     id: &str,
     fence: i64,
     which: &str,
@@ -234,7 +266,7 @@ async fn finish(
 ) -> Result<bool, Error> {
     let text = format!(
         "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
-         stored_bytes = $8, sent_bytes = $9, destinations = $10, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
+         stored_bytes = $8, sent_bytes = $9, destinations = $10, code = $11, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
     );
     let [dumped, stored, sent] = bytes_of(&end.progress);
     let values = values![
@@ -242,14 +274,23 @@ async fn finish(
         fence,
         end.state.as_str(),
         &end.error,
-        end.result.as_ref().map(json).transpose()?,
+        result_column(end.result.as_ref())?,
         at,
         dumped,
         stored,
         sent,
-        json(&end.progress.destinations)?
+        json(&end.progress.destinations)?,
+        end.code.map(FailureCode::as_str)
     ];
-    Ok(sql::run(db, &text, values).await? > 0)
+    let is_ours = sql::run(&mut *transaction, &text, values).await? > 0;
+    if let Some(result) = end.result.as_ref().filter(|_| is_ours) {
+        run_items::replace(transaction, id, result).await?;
+    }
+    Ok(is_ours)
+}
+
+fn result_column(result: Option<&RunResult>) -> Result<Option<String>, Error> {
+    result.map(|result| json(&run_items::without_items(result))).transpose()
 }
 
 fn milliseconds_of(lease: SignedDuration) -> i64 {

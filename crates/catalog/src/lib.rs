@@ -17,6 +17,7 @@ mod devices;
 mod download_links;
 mod error;
 mod history;
+mod idempotency_keys;
 mod job_numbers;
 mod jobs;
 mod key_source;
@@ -25,6 +26,7 @@ mod master_key;
 mod meta;
 mod migrations;
 mod names;
+mod numbers;
 mod outage;
 mod page;
 mod profiles;
@@ -32,6 +34,7 @@ mod reconcile;
 mod retention;
 mod revision;
 mod rotation;
+mod run_items;
 mod run_log;
 mod runs;
 mod scans;
@@ -61,18 +64,21 @@ pub use destinations::{AuthorizationState, Destination, DestinationSecrets, NewD
 pub use download_links::{DownloadLink, NewDownloadLink};
 pub use error::Error;
 pub use history::{LastRun, SpanCount, Standing};
+pub use idempotency_keys::{KeyedRequest, MAX_KEYS_PER_USER, RequestKey};
 pub use job_numbers::{JobNumbers, RunNumbers};
 pub use jobs::{Job, JobWithRun, NewJob};
 pub use key_source::{KeyFile, KeySource};
 pub use leases::{Claim, Lease, RunEnd, Settlement};
 pub use master_key::MasterKey;
 pub use names::key as name_key;
+pub use numbers::{DestinationNumbers, QueueNumbers};
 pub use page::{Page, PageRequest};
 pub use profiles::{NewProfile, Profile};
 pub use reconcile::{FoundCopy, FoundFile, FoundSidecar, SweepScope, UnreadCopy};
 pub use retention::{Aging, RETENTION_BATCH};
+pub use run_items::LastStored;
 pub use run_log::{LogLine, NewLogLine};
-pub use runs::{NewRun, Run, RunFilter};
+pub use runs::{NewRun, Run, RunFilter, RunOrder};
 pub use scans::{Scan, ScanEnd, UnreadableFolder};
 pub use schedules::{Due, Scheduled};
 pub use sessions::{MAX_SESSIONS_PER_USER, NewSession, Session};
@@ -113,6 +119,7 @@ impl Catalog {
         let db = location.connect().await?;
         let key = keys.find(meta::first_key_id(&db).await?.as_deref())?;
         location.upgrade(&db).await?;
+        run_items::move_old(&db).await?;
         match meta::adopt_key(&db, &key).await? {
             Some(wanted) if wanted != key.id() => Err(Error::wrong_key(&wanted, Some(&key))),
             _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?), file }),

@@ -7,7 +7,7 @@ use crate::master_key::MasterKey;
 use crate::sql::{self, Transaction, record, values};
 use crate::values::json;
 use crate::vault::{Place, Vault};
-use crate::{Catalog, authorizations, destinations, meta, profiles, signing_key};
+use crate::{Catalog, authorizations, destinations, idempotency_keys, meta, profiles, signing_key};
 
 struct Row {
     id: String,
@@ -31,6 +31,7 @@ impl Catalog {
         count += rotation.column(&mut transaction, destinations::grant_place).await?;
         count += rotation.column(&mut transaction, profiles::place).await?;
         count += rotation.column(&mut transaction, authorizations::place).await?;
+        count += rotation.column(&mut transaction, idempotency_keys::place).await?;
         if let Some(sealed) = meta::get(&mut transaction, signing_key::NAME).await? {
             meta::set(&mut transaction, signing_key::NAME, &rotation.again(signing_key::PLACE, &sealed)?).await?;
             count += 1;

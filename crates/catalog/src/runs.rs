@@ -1,7 +1,7 @@
 //! Runs: each backup, restore and copy, as it is queued and listed. `leases.rs` has what workers do with them.
 
 use domain::outcome::RunStatus;
-use domain::run::{Cause, DestinationProgress, RunKind, RunResult, RunSpec};
+use domain::run::{Cause, DestinationProgress, FailureCode, RunKind, RunResult, RunSpec};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::sql::{self, Executor, record, values};
 use crate::values::{Moment, Value, json};
-use crate::{Catalog, new_id};
+use crate::{Catalog, new_id, run_items};
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub struct Run {
     pub destinations: Vec<DestinationProgress>,
     /// Why it did not succeed.
     pub error: Option<String>,
+    /// The same for programs. `None` in runs of earlier versions, too.
+    pub code: Option<FailureCode>,
     /// The result, so far if the run has not ended.
     pub result: Option<RunResult>,
     /// When it was queued.
@@ -80,7 +82,29 @@ pub struct RunFilter {
     pub states: Vec<RunStatus>,
     /// Only of this kind.
     pub kind: Option<RunKind>,
+    /// Only those that were queued then or later.
+    pub since: Option<Timestamp>,
+    /// Only those that were queued earlier.
+    pub until: Option<Timestamp>,
+    /// Only those that read from this destination, or write to it.
+    pub destination_id: Option<String>,
+    /// In which order.
+    pub order: RunOrder,
 }
+
+/// The order of a list of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RunOrder {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// The oldest first.
+    Oldest,
+}
+
+/// The destinations of a run are in its rows, in what was asked for, and in its plan: by their ids, which are in quotes there.
+const AT_DESTINATION: &str = "(EXISTS (SELECT 1 FROM run_copies c WHERE c.run_id = runs.id AND c.destination_id = $$) \
+                              OR request LIKE '%\"' || $$ || '\"%' OR plan LIKE '%\"' || $$ || '\"%')";
 
 record!(Run, "runs", {
     id,
@@ -98,6 +122,7 @@ record!(Run, "runs", {
     sent_bytes,
     destinations,
     error,
+    code,
     result,
     created_at,
     started_at,
@@ -153,23 +178,40 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn run(&self, id: &str) -> Result<Option<Run>, Error> {
-        sql::one(&self.db, &sql::select::<Run>("WHERE id = $1"), values![id]).await
+        let mut run = sql::one(&self.db, &sql::select::<Run>("WHERE id = $1"), values![id]).await?;
+        self.add_items(run.as_mut_slice()).await?;
+        Ok(run)
     }
 
-    /// Returns a page of runs, the newest first.
+    /// Adds what is recorded per database to the results of these runs.
+    pub(crate) async fn add_items(&self, runs: &mut [Run]) -> Result<(), Error> {
+        let results = runs.iter_mut().filter_map(|run| Some((run.id.as_str(), run.result.as_mut()?)));
+        run_items::fill(&self.db, results.collect()).await
+    }
+
+    /// Returns a page of runs.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn runs(&self, filter: &RunFilter, page: &PageRequest) -> Result<Page<Run>, Error> {
         let mut conditions = Vec::new();
         let mut values: Vec<Value> = Vec::new();
-        let kind = filter.kind.map(RunKind::as_str);
-        for (condition, value) in
-            [("job_id =", filter.job_id.as_deref()), ("kind =", kind), ("id <", page.after.as_deref())]
-        {
+        let (beyond, order) = match filter.order {
+            RunOrder::Newest => ("id < $$", "DESC"),
+            RunOrder::Oldest => ("id > $$", "ASC"),
+        };
+        let text = |text: Option<&str>| text.map(Value::from);
+        for (condition, value) in [
+            ("job_id = $$", text(filter.job_id.as_deref())),
+            ("kind = $$", text(filter.kind.map(RunKind::as_str))),
+            ("created_at >= $$", filter.since.map(Value::from)),
+            ("created_at < $$", filter.until.map(Value::from)),
+            (AT_DESTINATION, text(filter.destination_id.as_deref())),
+            (beyond, text(page.after.as_deref())),
+        ] {
             let Some(value) = value else { continue };
-            values.push(value.into());
-            conditions.push(format!("{condition} ${}", values.len()));
+            values.push(value);
+            conditions.push(condition.replace("$$", &format!("${}", values.len())));
         }
         if !filter.states.is_empty() {
             let places = sql::placeholders(values.len() + 1, filter.states.len());
@@ -178,8 +220,10 @@ impl Catalog {
         }
         let which = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
         values.push(page.probe().into());
-        let text = sql::select::<Run>(&format!("{which} ORDER BY id DESC LIMIT ${}", values.len()));
-        Ok(Page::of(sql::all(&self.db, &text, values).await?, page))
+        let text = sql::select::<Run>(&format!("{which} ORDER BY id {order} LIMIT ${}", values.len()));
+        let mut page = Page::of(sql::all(&self.db, &text, values).await?, page);
+        self.add_items(&mut page.items).await?;
+        Ok(page)
     }
 
     /// Returns how many runs are in a state.

@@ -116,8 +116,9 @@ impl Catalog {
         if queued > 0 {
             return Ok(self.run(&id).await?.map(Ok));
         }
-        let text = sql::select::<Run>("WHERE job_id = $1 ORDER BY id DESC LIMIT 1");
-        Ok(sql::one(&self.db, &text, values![job_id]).await?.map(Err))
+        let text = "SELECT MAX(id) AS newest FROM runs WHERE job_id = $1";
+        let newest = sql::value::<Option<String>>(&self.db, text, values![job_id]).await?.flatten();
+        Ok(self.run(newest.as_deref().unwrap_or_default()).await?.map(Err))
     }
 
     /// Returns the slots of a job, from a time on, that have fired. After a clock was set back, some of them are in the future.

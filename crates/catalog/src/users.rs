@@ -1,6 +1,6 @@
 //! People who sign in.
 
-use domain::access::Role;
+use domain::access::{Permission, Role};
 use jiff::Timestamp;
 
 use crate::error::Error;
@@ -9,7 +9,7 @@ use crate::page::{Page, PageRequest};
 use crate::sql::{self, Executor, Transaction, record, values};
 use crate::token::Token;
 use crate::values::Moment;
-use crate::{Catalog, new_id, revision};
+use crate::{Catalog, NewApiToken, api_tokens, new_id, revision};
 
 /// A person.
 #[derive(Debug, Clone)]
@@ -60,7 +60,8 @@ impl Catalog {
         Ok(first.is_none())
     }
 
-    /// Adds the first administrator, whoever shows the setup token first; none for everybody else.
+    /// Adds the first administrator, whoever shows the setup token first; none for everybody else. With it, an API token with every
+    /// scope, by its name.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -68,6 +69,7 @@ impl Catalog {
         &self,
         token: &Token,
         new: &NewUser,
+        api_token: Option<(&str, &Token)>,
         now: Timestamp,
     ) -> Result<Option<User>, Error> {
         let mut transaction = self.db.begin().await?;
@@ -75,6 +77,11 @@ impl Catalog {
             return Ok(None);
         }
         let user = insert(&mut transaction, new, now).await?;
+        if let Some((name, token)) = api_token {
+            let (user_id, scopes) = (user.id.as_str(), &Permission::ALL[..]);
+            let new = NewApiToken { user_id, name, token, scopes, expires_at: None };
+            api_tokens::insert(&mut transaction, &new, now).await?;
+        }
         transaction.commit().await?;
         Ok(Some(user))
     }

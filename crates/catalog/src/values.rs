@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use domain::Compression;
 use domain::access::Role;
 use domain::outcome::RunStatus;
-use domain::run::{Cause, RunKind, RunResult};
+use domain::run::{BackupPlan, Cause, FailureCode, RunKind, RunResult, Stage};
+use domain::sidecar::Checksum;
 use domain::stored::{CopyState, ScanState, SidecarKnown, VerificationMethod, VerificationResult};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -125,7 +126,7 @@ macro_rules! by_name {
         }
     )*};
 }
-by_name!(Role, RunStatus, RunKind, Cause, Compression);
+by_name!(Role, RunStatus, RunKind, Cause, Compression, Stage, FailureCode);
 by_name!(CopyState, SidecarKnown, VerificationMethod, VerificationResult, ScanState);
 
 /// A column that holds JSON.
@@ -144,6 +145,8 @@ pub(crate) use as_json;
 as_json! {
     serde_json::Value;
     RunResult;
+    BackupPlan;
+    Checksum;
     Vec<T>, where T;
     BTreeMap<String, T>, where T;
 }

@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand};
 use destinations::address_forms;
 use domain::Compression;
 use domain::access::{Permission, Role};
+use domain::outcome::RunStatus;
+use jiff::Timestamp;
 use server::Retention;
 use url::Url;
 
@@ -263,20 +265,36 @@ pub(crate) struct BackupsListArguments {
     pub(crate) json: bool,
 }
 
+/// Which runs to list.
+#[derive(Debug, Args)]
+pub(crate) struct RunList {
+    /// Only of this job
+    #[arg(long, value_name = "NAME")]
+    pub(crate) job: Option<String>,
+    /// Only those that read from this destination, or write to it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) destination: Option<String>,
+    /// Only in this state: failed, partial, succeeded; may be repeated
+    #[arg(long, value_name = "STATE")]
+    pub(crate) state: Vec<RunStatus>,
+    /// Only those queued at this time or later: 2026-01-15T03:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Only those queued before this time
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+    /// How many
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) limit: u16,
+    /// One JSON object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunCommand {
     /// List them, the newest first
-    List {
-        /// Only of this job
-        #[arg(long, value_name = "NAME")]
-        job: Option<String>,
-        /// How many
-        #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
-        limit: u16,
-        /// One JSON object per line
-        #[arg(long)]
-        json: bool,
-    },
+    List(RunList),
     /// Show one, as JSON
     Show {
         /// Its id

@@ -1,6 +1,8 @@
 //! What a run is to do, and what it came to. All of it is data: it is stored, sent to browsers, and can go to another machine.
 
 mod event;
+mod failure;
+mod plan;
 mod progress;
 mod result;
 mod spec;
@@ -11,12 +13,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub use event::{Level, RunEvent};
+pub use failure::FailureCode;
+pub use plan::{BackupPlan, DestinationSecret, PlannedDestination, PlannedSource, SecretRef, SourceSecret};
 pub use progress::{DestinationProgress, DestinationState, RunProgress};
 pub use result::{
     BackupResult, CopiedTo, CopyResult, DatabaseResult, FailedObject, MissingCopy, RestoreResult, RetryOption,
     RunResult, Stage, StoredCopy,
 };
-pub use spec::{BackupSpec, CopySpec, PutInPlaceSpec, RestoreSpec, RunSpec};
+pub use spec::{BackupSpec, CopySpec, PutInPlaceSpec, RestoreSpec, RunSpec, SPEC_VERSION};
 
 /// What kind of work a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

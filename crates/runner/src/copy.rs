@@ -12,6 +12,7 @@ use std::time::Duration;
 use adapter::destination::{Checkpoint, Destination, Gate, How, Storage, put};
 use adapter::{Authorization, Error, Kind};
 use bytes::Bytes;
+use domain::run::FailureCode;
 use pipeline::{Counter, Progress};
 use sources::Guard;
 use tokio_util::sync::CancellationToken;
@@ -122,6 +123,17 @@ pub enum CopyError {
         /// Why.
         cause: Error,
     },
+}
+
+impl CopyError {
+    /// Returns why, for programs.
+    pub fn code(&self) -> FailureCode {
+        match self {
+            Self::Source(error) | Self::Destination(error) => error.kind().failure_code(),
+            Self::Altered { .. } => FailureCode::Altered,
+            Self::Sidecar { .. } => FailureCode::SidecarFailed,
+        }
+    }
 }
 
 fn from(error: Error) -> CopyError {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use adapter::destination::{Destination, Download};
 use bytes::Bytes;
 use domain::naming::BackupName;
+use domain::run::FailureCode;
 use domain::{DumpFormat, RunState};
 use pipeline::held;
 use pipeline::keys::Identity;
@@ -118,6 +119,24 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Returns why, for programs.
+    pub fn code(&self) -> FailureCode {
+        match self {
+            Self::Destination(error) | Self::Source(error) => error.kind().failure_code(),
+            Self::Layers { cause: DecodeError::IdentityNeeded | DecodeError::WrongIdentity, .. } => {
+                FailureCode::CannotDecrypt
+            }
+            Self::Layers { .. } => FailureCode::Damaged,
+            Self::Altered { .. } => FailureCode::Altered,
+            Self::WrongFormat { .. } => FailureCode::Unsupported,
+            Self::Unencrypted { .. } => FailureCode::Unencrypted,
+            Self::Leftover { cause, .. } => cause.code(),
+            Self::Stalled { .. } => FailureCode::Stalled,
+            Self::Cancelled => FailureCode::Cancelled,
+            Self::Internal(_) => FailureCode::Internal,
+        }
+    }
+
     /// Returns whether the target may have been changed all the same: something remains, or the outcome is not known.
     pub fn may_have_changed(&self) -> bool {
         match self {

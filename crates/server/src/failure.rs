@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use adapter::{Authorization, Kind};
 use axum::http::StatusCode;
+use domain::run::FailureCode;
 use sources::WayOn;
 
 use crate::host_paths::Refusal;
@@ -24,6 +25,9 @@ pub(crate) enum Failure {
     /// Something was deleted meanwhile.
     #[error("{0} does not exist (any more)")]
     Gone(&'static str),
+    /// Something was changed since the run that needs it started.
+    #[error("{0} was changed after this run started. Run it again")]
+    Outdated(&'static str),
     /// A path of this machine that is not used, or not for whoever asked.
     #[error(transparent)]
     Path(#[from] Refusal),
@@ -79,6 +83,23 @@ impl Failure {
         }
     }
 
+    /// Returns why, for programs.
+    pub(crate) fn code(&self) -> FailureCode {
+        match self {
+            Self::Catalog(_) => FailureCode::Internal,
+            Self::Settings(_) | Self::Key(_) => FailureCode::Invalid,
+            Self::Spec(_) => FailureCode::UnknownSpec,
+            Self::Gone(_) => FailureCode::NotFound,
+            Self::Outdated(_) => FailureCode::Changed,
+            Self::Path(_) | Self::Forbidden(_) => FailureCode::PermissionDenied,
+            Self::Source(error) | Self::Destination(error) => error.kind().failure_code(),
+            Self::Open(error) => error.code(),
+            Self::Stopped => FailureCode::Stopped,
+            Self::TookTooLong(_) => FailureCode::Unavailable,
+            Self::NotAuthorized { .. } => FailureCode::AuthorizationRequired,
+        }
+    }
+
     /// Returns whether the target of a restore may have been changed all the same.
     pub(crate) fn may_have_changed(&self) -> bool {
         match self {
@@ -104,6 +125,7 @@ impl From<Failure> for Problem {
             Failure::Settings(error) => Self::internal(error),
             Failure::Spec(_) => Self::internal(words),
             Failure::Gone(what) => Self::not_found(what),
+            Failure::Outdated(_) => Self::conflict("changed", words),
             Failure::Forbidden(_) | Failure::Path(Refusal::Own(_) | Refusal::NotAllowed { .. }) => {
                 Self::forbidden(words)
             }

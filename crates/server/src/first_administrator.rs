@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use catalog::{NewApiToken, NewAuditEntry, NewUser, Token};
-use domain::access::{Permission, Role};
+use catalog::{NewAuditEntry, NewUser, Token};
+use domain::access::Role;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::App;
@@ -49,17 +49,9 @@ impl FirstAdministrator {
         let setup = Token::new("")?;
         app.catalog.add_setup_token(&setup).await?;
         // Of several servers that start at once, one is first.
-        let Some(user) = app.catalog.create_first_administrator(&setup, &new, app.now()).await? else { return Ok(()) };
-        if let Some(token) = token {
-            let new = NewApiToken {
-                user_id: &user.id,
-                name: TOKEN_NAME,
-                token: &token,
-                scopes: &Permission::ALL,
-                expires_at: None,
-            };
-            app.catalog.create_api_token(&new, app.now()).await?;
-        }
+        let token = token.as_ref().map(|token| (TOKEN_NAME, token));
+        let created = app.catalog.create_first_administrator(&setup, &new, token, app.now()).await?;
+        let Some(user) = created else { return Ok(()) };
         let object = format!("user {}", user.name);
         let entry = NewAuditEntry {
             actor: "command line",

@@ -12,6 +12,7 @@ mod documentation;
 mod edit;
 mod extract;
 mod headers;
+mod idempotency;
 mod lists;
 pub(crate) mod names;
 mod own_address;

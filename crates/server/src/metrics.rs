@@ -2,11 +2,15 @@
 
 mod exposition;
 mod jobs;
+mod known;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use axum::http::Method;
-use catalog::JobNumbers;
 use domain::outcome::RunStatus;
 use domain::run::RunKind;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -16,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 pub(crate) use exposition::Format;
+pub(crate) use known::Known;
 
 /// What begins the names of all metrics.
 const PREFIX: &str = "dbackup";
@@ -29,7 +34,14 @@ pub(crate) struct Metrics {
     run_seconds: Family<RunLabels, Histogram>,
     stored_bytes: Counter,
     pub(crate) running: Gauge,
+    scheduler_pass: Gauge,
+    readers: Mutex<HashMap<String, Timestamp>>,
 }
+
+/// How long a reader is remembered while the metadata database is away, since it was last let in.
+const REMEMBER_READERS: SignedDuration = SignedDuration::from_hours(1);
+/// Maximum number of readers that are remembered.
+const MAX_READERS: usize = 100;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
@@ -57,6 +69,8 @@ impl Metrics {
             run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_BUCKETS)),
             stored_bytes: Counter::default(),
             running: Gauge::default(),
+            scheduler_pass: Gauge::default(),
+            readers: Mutex::default(),
             registry: Registry::default(),
         };
         let build = Family::<[(&'static str, &'static str); 1], Gauge>::default();
@@ -71,6 +85,8 @@ impl Metrics {
         let help = "Bytes of backups stored by runs that succeeded";
         registry.register_with_unit("stored", help, Unit::Bytes, metrics.stored_bytes.clone());
         registry.register("runs_running", "Runs that are going on", metrics.running.clone());
+        let help = "When the schedules were last looked at";
+        registry.register("scheduler_last_pass_timestamp_seconds", help, metrics.scheduler_pass.clone());
         metrics.begin_counters();
         Self { registry, ..metrics }
     }
@@ -102,11 +118,41 @@ impl Metrics {
         self.stored_bytes.inc_by(stored);
     }
 
-    /// Returns all metrics as text, those of the jobs included that there are now.
-    pub(crate) fn text(&self, jobs: &[JobNumbers], format: Format) -> Result<String, std::fmt::Error> {
+    /// Notes that the schedules were looked at.
+    pub(crate) fn scheduler_passed(&self, now: Timestamp) {
+        self.scheduler_pass.set(now.as_second());
+    }
+
+    /// Remembers that a token, by its hash, may read the metrics.
+    pub(crate) fn remember_reader(&self, token: String, now: Timestamp) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() >= MAX_READERS {
+            readers.retain(|_, since| now.duration_since(*since) < REMEMBER_READERS);
+        }
+        if readers.len() < MAX_READERS || readers.contains_key(&token) {
+            readers.insert(token, now);
+        }
+    }
+
+    /// Returns whether a token could read the metrics lately.
+    pub(crate) fn remembers_reader(&self, token: &str, now: Timestamp) -> bool {
+        let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.get(token).is_some_and(|since| now.duration_since(*since) < REMEMBER_READERS)
+    }
+
+    /// Returns all metrics as text, with what the catalog knows now; `None` while it is away.
+    pub(crate) fn text(&self, known: Option<&Known>, format: Format) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
-        encode_registry(&mut text, &jobs::registry(PREFIX, jobs))?;
+        let mut catalog = Registry::with_prefix(PREFIX);
+        let up = Gauge::<i64>::default();
+        up.set(known.is_some().into());
+        catalog.register("catalog_up", "Whether the metadata database answers", up);
+        encode_registry(&mut text, &catalog)?;
+        if let Some(known) = known {
+            encode_registry(&mut text, &jobs::registry(PREFIX, &known.jobs))?;
+            encode_registry(&mut text, &known::registry(PREFIX, known))?;
+        }
         encode_eof(&mut text)?;
         Ok(format.of_open_metrics(text))
     }

@@ -52,7 +52,7 @@ impl HostPath {
 }
 
 impl<A: Adapter> Configured<A> {
-    fn load(registry: &Registry<A>, stored: &Value) -> Result<Self, Failure> {
+    pub(crate) fn load(registry: &Registry<A>, stored: &Value) -> Result<Self, Failure> {
         let loaded = registry.load(stored).map_err(|cause| Failure::Settings(serde_json::Error::custom(cause)))?;
         Ok(Self { adapter: loaded.0, settings: loaded.1 })
     }

@@ -2,7 +2,7 @@
 
 use catalog::{Catalog, Error, KeyFile, KeySource, Lease, Location, NewLogLine, NewRun};
 use domain::outcome::RunStatus;
-use domain::run::{BackupSpec, Cause, CopiedTo, RunEvent, RunProgress, RunResult, RunSpec};
+use domain::run::{BackupSpec, Cause, RunEvent, RunProgress, RunSpec};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use test_support::Mount;
@@ -20,7 +20,6 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
         attempt: 0,
     };
     let message = "x".repeat(2000);
-    let result = RunResult::Copy(CopiedTo { path: message.clone(), destination_id: "d".to_owned() });
     let line = NewLogLine { event: &RunEvent::NotEncrypted, message: &message };
     let lease = SignedDuration::from_secs(30);
     let mut results = Vec::new();
@@ -29,7 +28,7 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
         let source = source("other", Some("x"));
         let written = tokio::join!(
             join_all((0..8).map(|_| async { catalog.add_log_line(run_id, line, at(1)).await.map(drop) })),
-            async { catalog.renew_run(run_id, run.1, lease, &RunProgress::default(), Some(&result)).await.map(drop) },
+            async { catalog.renew_run(run_id, run.1, lease, &RunProgress::default()).await.map(drop) },
             async {
                 let abandoned = Lease { run_id: run_id.to_owned(), fence: run.1, until: None };
                 catalog.interrupt_abandoned(&abandoned, at(1)).await.map(drop)

@@ -62,6 +62,7 @@ fn end(state: RunStatus) -> RunEnd {
     RunEnd {
         state,
         error: None,
+        code: None,
         result: Some(RunResult::Backup(BackupResult::default())),
         progress: progress(u64::MAX),
     }
@@ -132,25 +133,26 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
     assert_eq!(claims.len(), 1);
     let fence = claims[0].fence;
     assert_eq!((claims[0].run.state, claims[0].run.attempt), (RunStatus::Running, 1));
-    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(1), None).await.unwrap(), Some(false));
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(1)).await.unwrap(), Some(false));
     assert!(catalog.holds_run(&queued.id, fence).await.unwrap());
     catalog.cancel_run(&queued.id, at(3)).await.unwrap();
     assert!(!catalog.holds_run(&queued.id, fence).await.unwrap(), "a cancelled run changes nothing");
     let so_far = RunResult::Backup(BackupResult::default());
-    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(1), Some(&so_far)).await.unwrap(), Some(true));
+    assert!(catalog.record_items(&queued.id, fence, &so_far, &[]).await.unwrap());
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(1)).await.unwrap(), Some(true));
     // A worker does not see its own leases, and a renewal invalidates what another has seen.
     assert!(catalog.leases_of_others("w1").await.unwrap().is_empty());
     let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
     assert_eq!((&seen.run_id, seen.fence), (&queued.id, fence));
     let longer = LEASE + SignedDuration::from_secs(1);
-    assert_eq!(catalog.renew_run(&queued.id, fence, longer, &progress(1), None).await.unwrap(), Some(true));
+    assert_eq!(catalog.renew_run(&queued.id, fence, longer, &progress(1)).await.unwrap(), Some(true));
     assert!(catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().is_none());
     let seen = catalog.leases_of_others("w2").await.unwrap().remove(0);
     let lost = catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().unwrap();
     assert_eq!(lost.state, RunStatus::Interrupted);
     assert!(catalog.interrupt_abandoned(&seen, at(41)).await.unwrap().is_none());
     // Whoever comes back late changes nothing.
-    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(9), None).await.unwrap(), None);
+    assert_eq!(catalog.renew_run(&queued.id, fence, LEASE, &progress(9)).await.unwrap(), None);
     assert!(!catalog.finish_run(&queued.id, fence, &end(RunStatus::Succeeded), at(42)).await.unwrap());
     assert!(!catalog.holds_run(&queued.id, fence).await.unwrap());
     let run = catalog.run(&queued.id).await.unwrap().unwrap();
@@ -182,6 +184,7 @@ async fn a_run_belongs_to_one_worker_and_is_lost_with_its_lease(store: Store) {
         states: vec![state],
         job_id: job.map(str::to_owned),
         kind: Some(RunKind::Backup),
+        ..RunFilter::default()
     };
     let interrupted = all_pages(
         async |page| catalog.runs(&only(RunStatus::Interrupted, Some(&id)), &page).await,
@@ -262,7 +265,7 @@ async fn lines_that_come_at_once_are_all_kept(store: Store) {
 async fn a_line_is_data_and_words_and_one_of_an_unknown_kind_still_has_its_words(store: Store) {
     let (catalog, id) = with_job(&store).await;
     let run = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
-    let event = RunEvent::Failed { database: "shop".to_owned(), error: "refused".to_owned() };
+    let event = RunEvent::Failed { database: "shop".to_owned(), error: "refused".to_owned(), code: None };
     catalog.add_log_line(&run.id, NewLogLine { event: &event, message: "words" }, at(1)).await.unwrap();
     let line = catalog.log_lines(&run.id, 0, 1).await.unwrap().remove(0);
     assert_eq!((line.level.as_str(), line.message.as_str(), line.event().unwrap()), ("error", "words", Some(event)));

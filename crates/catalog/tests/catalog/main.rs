@@ -4,11 +4,13 @@
 
 mod backups;
 mod full_disk;
+mod idempotency_keys;
 mod jobs_and_runs;
 mod opening;
 mod people;
 mod retention;
 mod revisions;
+mod run_items;
 mod single_use;
 mod store;
 mod things;

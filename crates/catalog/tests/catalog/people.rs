@@ -26,16 +26,18 @@ async fn one_of_two_racing_becomes_the_first_administrator(store: Store) {
     catalog.add_setup_token(&token).await.unwrap();
     let second = Token::new("").unwrap();
     catalog.add_setup_token(&second).await.unwrap();
-    let wrong = Token::new("").unwrap();
+    let (wrong, bootstrap) = (Token::new("").unwrap(), Token::new("").unwrap());
     let eve = user("Eve", Role::Administrator);
-    assert!(catalog.create_first_administrator(&wrong, &eve, at(0)).await.unwrap().is_none());
+    assert!(catalog.create_first_administrator(&wrong, &eve, None, at(0)).await.unwrap().is_none());
     assert!(catalog.has_no_users().await.unwrap());
     let anna = user("Anna", Role::Administrator);
     let (one, other) = tokio::join!(
-        catalog.create_first_administrator(&token, &anna, at(1)),
-        catalog.create_first_administrator(&second, &eve, at(1))
+        catalog.create_first_administrator(&token, &anna, Some(("bootstrap", &bootstrap)), at(1)),
+        catalog.create_first_administrator(&second, &eve, Some(("bootstrap", &bootstrap)), at(1))
     );
     assert_eq!(u8::from(one.unwrap().is_some()) + u8::from(other.unwrap().is_some()), 1);
+    let made = catalog.api_token_by_token(&bootstrap).await.unwrap().expect("the token comes with its user");
+    assert!(catalog.user(&made.user_id).await.unwrap().is_some());
     for token in [token, second] {
         assert!(!catalog.is_setup_token(&token).await.unwrap());
     }

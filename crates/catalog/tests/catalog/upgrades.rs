@@ -3,10 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use catalog::{Catalog, Error, NewApiToken, NewUser, PageRequest, RunFilter, Token};
+use catalog::{Catalog, Error, NewApiToken, NewUser, PageRequest, Run, RunFilter, Token};
 use domain::access::{Permission, Role};
 use domain::outcome::{RunState, RunStatus};
-use domain::run::RunResult;
+use domain::run::{CopyResult, RunResult};
 use secrecy::ExposeSecret;
 
 use crate::on_both;
@@ -47,7 +47,11 @@ async fn a_catalog_of_version_0_1_opens_with_everything_in_it() {
     secrets_are_all_there(&catalog).await;
     jobs_and_runs_are_all_there(&catalog).await;
     catalog.close().await.unwrap();
-    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "11");
+    assert_eq!(store.sql("SELECT count(*) FROM runs WHERE kind = 'backup' AND result LIKE '%copies%'"), "0");
+    let catalog = store.open().await;
+    jobs_and_runs_are_all_there(&catalog).await;
+    catalog.close().await.unwrap();
+    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "14");
 }
 
 async fn people_are_all_there(catalog: &Catalog) {
@@ -109,10 +113,27 @@ async fn jobs_and_runs_are_all_there(catalog: &Catalog) {
         runs[0].error.is_some()
             && matches!(&runs[3].result, Some(RunResult::Backup(result)) if result.state() == RunState::Succeeded)
     );
+    every_copy_is_a_row(catalog, &runs).await;
     assert!(!catalog.log_lines(&runs[0].id, 0, 100).await.unwrap().is_empty());
     assert_eq!(catalog.standings().await.unwrap().len(), 3);
     let days = [0, 4_000_000_000_000].map(|time| jiff::Timestamp::from_millisecond(time).unwrap());
     assert_eq!(catalog.runs_by_span(&days).await.unwrap().iter().map(|count| count.runs).sum::<i64>(), 4);
+}
+
+/// What a run of an earlier version stored is found without its run.
+async fn every_copy_is_a_row(catalog: &Catalog, runs: &[Run]) {
+    let (newest, mut found) = (&runs[2], 0);
+    let Some(RunResult::Backup(result)) = &newest.result else { panic!("{newest:?}") };
+    for database in &result.databases {
+        for copy in &database.copies {
+            let job_id = newest.job_id.as_deref().unwrap();
+            let last = catalog.last_stored(job_id, &database.database, copy.destination_id()).await.unwrap().unwrap();
+            assert!(matches!(copy, CopyResult::Stored(copy) if copy.path == last.path), "{copy:?}");
+            assert_eq!(last.run_id, newest.id);
+            found += 1;
+        }
+    }
+    assert!(found > 0);
 }
 
 #[tokio::test]
@@ -197,14 +218,15 @@ async fn an_older_schema_is_brought_up_to_date(store: Store) {
     let catalog = store.open().await;
     let made = catalog.create_source(&source("shop", Some("hunter2-hunter2")), at(0)).await.unwrap();
     catalog.close().await.unwrap();
-    for text in ["ALTER TABLE run_log DROP COLUMN event", "DELETE FROM _sqlx_migrations WHERE version = 11"] {
+    let last = ["DROP TABLE idempotency_keys", "DELETE FROM _sqlx_migrations WHERE version = 14"];
+    for text in last {
         store.sql(text);
     }
     assert!(copies(&store).is_empty(), "a new database was copied");
     let catalog = store.open().await;
     let found = catalog.source(&made.id).await.unwrap().unwrap();
     assert_eq!(catalog.source_secrets(&found).unwrap()["password"].expose_secret(), "hunter2-hunter2");
-    let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0011"] };
+    let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0014"] };
     assert_eq!(copies(&store), expected);
 }
 

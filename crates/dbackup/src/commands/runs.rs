@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::resources::{pretty, text};
-use crate::cli::RunCommand;
+use crate::cli::{RunCommand, RunList};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Direction, RemoteProgress, Table};
 use crate::remote::{Kind, Server};
@@ -14,7 +14,7 @@ use crate::remote::{Kind, Server};
 pub(crate) async fn run(command: RunCommand) -> Result<Outcome, Failure> {
     let server = Server::of_environment()?;
     match command {
-        RunCommand::List { job, limit, json } => list(&server, job.as_deref(), limit, json).await?,
+        RunCommand::List(filter) => list(&server, &filter).await?,
         RunCommand::Show { id } => output::line(&pretty(&server.get(&format!("/api/runs/{id}")).await?)),
         RunCommand::Follow { id } => return Ok(outcome(&follow(&server, &id).await?)),
         RunCommand::Cancel { id } => {
@@ -25,14 +25,25 @@ pub(crate) async fn run(command: RunCommand) -> Result<Outcome, Failure> {
     Ok(Outcome::Succeeded)
 }
 
-async fn list(server: &Server, job: Option<&str>, limit: u16, as_json: bool) -> Result<(), Failure> {
-    let job = match job {
-        Some(name) => format!("&jobId={}", text(&server.find(Kind::Job, name).await?["id"])),
-        None => String::new(),
-    };
-    let page = server.get(&format!("/api/runs?limit={limit}{job}")).await?;
+async fn list(server: &Server, filter: &RunList) -> Result<(), Failure> {
+    let mut query = format!("limit={}", filter.limit);
+    if let Some(name) = &filter.job {
+        query.push_str(&format!("&jobId={}", text(&server.find(Kind::Job, name).await?["id"])));
+    }
+    if let Some(name) = &filter.destination {
+        query.push_str(&format!("&destinationId={}", text(&server.find(Kind::Destination, name).await?["id"])));
+    }
+    for state in &filter.state {
+        query.push_str(&format!("&state={}", state.as_str()));
+    }
+    for (name, time) in [("since", filter.since), ("until", filter.until)] {
+        if let Some(time) = time {
+            query.push_str(&format!("&{name}={time}"));
+        }
+    }
+    let page = server.get(&format!("/api/runs?{query}")).await?;
     let runs = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if as_json {
+    if filter.json {
         runs.iter().for_each(output::json);
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::FailedObject;
+use super::{FailedObject, FailureCode};
 use crate::outcome::RunStatus;
 use crate::sidecar::{Checksum, Size};
 use crate::warning::ListedWarning;
@@ -21,6 +21,9 @@ pub enum RunEvent {
         destination: String,
         /// Why, and what to do.
         error: String,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<FailureCode>,
     },
     /// A database's turn.
     Started {
@@ -76,6 +79,9 @@ pub enum RunEvent {
         database: String,
         /// Why, and what to do.
         error: String,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<FailureCode>,
     },
     /// A destination gets no copy of this database. The others go on.
     DroppedOut {
@@ -85,6 +91,9 @@ pub enum RunEvent {
         destination: String,
         /// Why, and what to do.
         error: String,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<FailureCode>,
     },
     /// The run is to stop, but a copy was already sent: the destination has not told yet whether it was published.
     Settling {
@@ -228,6 +237,9 @@ pub enum RunEvent {
         /// Why it is no success.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<FailureCode>,
     },
 }
 

@@ -1,10 +1,14 @@
 //! What a run came to, so far if it has not ended. Free text in it is for people; programs go by everything else.
 
+use std::str::FromStr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::FailureCode;
 use crate::outcome::RunState;
 use crate::sidecar::{Checksum, Size};
+use crate::stored::{VerificationMethod, named};
 use crate::warning::ListedWarning;
 
 /// What a run came to.
@@ -47,9 +51,23 @@ pub struct DatabaseResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub held_since: Option<Timestamp>,
+    /// When its dump began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub started_at: Option<Timestamp>,
+    /// When nothing more was to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub finished_at: Option<Timestamp>,
+    /// Bytes of the dump, once it is complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dumped_bytes: Option<u64>,
     /// Why there is no dump, and so no copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// The same for programs; absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<FailureCode>,
     /// Per destination.
     pub copies: Vec<CopyResult>,
     /// What the dump lacks, and what could not be checked.
@@ -58,17 +76,16 @@ pub struct DatabaseResult {
     pub warnings: Vec<ListedWarning>,
 }
 
-/// Where a database stands that is not through yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum Stage {
-    /// Others come first.
-    Waiting,
-    /// It is dumped, compressed, encrypted and sent, in one pass.
-    Dumping,
-    /// The dump has proved its end; the copies are published and proved.
-    Proving,
+named! {
+    /// Where a database stands that is not through yet.
+    Stage {
+        /// Others come first.
+        Waiting = "waiting",
+        /// It is dumped, compressed, encrypted and sent, in one pass.
+        Dumping = "dumping",
+        /// The dump has proved its end; the copies are published and proved.
+        Proving = "proving",
+    }
 }
 
 /// What became of a copy at one destination.
@@ -99,6 +116,13 @@ pub struct StoredCopy {
     /// Digests, by algorithm, in lower-case hexadecimal.
     #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, String>))]
     pub checksum: Checksum,
+    /// How the destination's copy was verified; absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_by: Option<VerificationMethod>,
+    /// When it was published and verified; absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
+    pub stored_at: Option<Timestamp>,
 }
 
 /// A copy that is missing.
@@ -113,6 +137,9 @@ pub struct MissingCopy {
     pub destination: String,
     /// Why, and what to do.
     pub error: String,
+    /// The same for programs; absent in runs of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<FailureCode>,
 }
 
 /// What a copy of a stored backup came to.
@@ -247,8 +274,23 @@ impl DatabaseResult {
     /// Creates the entry of a database that waits for its turn. Some of its copies may be known to be missing.
     pub fn waiting(database: impl Into<String>, missing: Vec<MissingCopy>) -> Self {
         let copies = missing.into_iter().map(CopyResult::Missing).collect();
-        let (held_since, error, warnings) = (None, None, Vec::new());
-        Self { database: database.into(), stage: Some(Stage::Waiting), held_since, error, copies, warnings }
+        Self {
+            database: database.into(),
+            stage: Some(Stage::Waiting),
+            held_since: None,
+            started_at: None,
+            finished_at: None,
+            dumped_bytes: None,
+            error: None,
+            code: None,
+            copies,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Returns whether it is stored at every destination of the run.
+    pub fn is_whole(&self) -> bool {
+        self.error.is_none() && !self.copies.is_empty() && self.copies.iter().all(CopyResult::is_stored)
     }
 }
 
@@ -258,6 +300,14 @@ impl CopyResult {
         match self {
             Self::Stored(copy) => &copy.destination_id,
             Self::Missing(copy) => &copy.destination_id,
+        }
+    }
+
+    /// Returns the destination's name at the time.
+    pub fn destination(&self) -> &str {
+        match self {
+            Self::Stored(copy) => &copy.destination,
+            Self::Missing(copy) => &copy.destination,
         }
     }
 

@@ -1,11 +1,16 @@
-//! What a run is to do. Sources, destinations and keys are named by their ids: no secret stands in it.
+//! What a run is to do. No secret stands in it: sources, destinations and keys are named.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::RunKind;
+use super::{BackupPlan, RunKind};
 
-/// What a run is to do.
+/// The version of the form in which specs are written. Reading any other one is an error.
+pub const SPEC_VERSION: u64 = 1;
+
+/// What a run is to do. In JSON it carries its `version` and its `kind`; what is not known of either, or of the rest, is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunSpec {
     /// See [`BackupSpec`].
@@ -21,17 +26,20 @@ pub enum RunSpec {
 /// Back up a job. The run's row names it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupSpec {
     /// Only these databases: those that an interrupted run before this one lacks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub databases: Option<Vec<String>>,
+    /// What the job said when the run started; absent before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<BackupPlan>>,
 }
 
 /// Restore a backup into a database.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreSpec {
     /// Where the backup lies.
     pub destination_id: String,
@@ -69,7 +77,7 @@ pub struct RestoreSpec {
 /// Put a restored database in its place that was kept under a passing name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PutInPlaceSpec {
     /// As in [`RestoreSpec`].
     pub source_id: String,
@@ -89,7 +97,7 @@ pub struct PutInPlaceSpec {
 /// Copy a stored backup to another destination.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CopySpec {
     /// Where the backup lies.
     pub destination_id: String,
@@ -129,6 +137,14 @@ impl RunSpec {
         }
     }
 
+    /// Returns what it is called in JSON.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::PutInPlace(_) => "putInPlace",
+            other => other.kind().as_str(),
+        }
+    }
+
     /// Returns the kind of the run.
     pub fn kind(&self) -> RunKind {
         match self {
@@ -149,6 +165,38 @@ impl RunSpec {
         };
         // Maps with text keys only, which JSON has.
         written.ok()
+    }
+}
+
+impl Serialize for RunSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut written = self.request().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+        let fields = written.as_object_mut().ok_or_else(|| S::Error::custom("a spec is an object"))?;
+        fields.insert("version".to_owned(), SPEC_VERSION.into());
+        fields.insert("kind".to_owned(), self.name().into());
+        written.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RunSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = serde_json::Map::deserialize(deserializer)?;
+        let version = fields.remove("version").ok_or_else(|| D::Error::missing_field("version"))?;
+        if version != SPEC_VERSION {
+            return Err(D::Error::custom(format!(
+                "version {version} of a spec is unknown, only {SPEC_VERSION} is known"
+            )));
+        }
+        let kind = fields.remove("kind").ok_or_else(|| D::Error::missing_field("kind"))?;
+        let rest = Value::Object(fields);
+        let read = match kind.as_str() {
+            Some("backup") => serde_json::from_value(rest).map(Self::Backup),
+            Some("restore") => serde_json::from_value(rest).map(Self::Restore),
+            Some("putInPlace") => serde_json::from_value(rest).map(Self::PutInPlace),
+            Some("copy") => serde_json::from_value(rest).map(Self::Copy),
+            _ => return Err(D::Error::custom(format!("{kind} is not a kind of run"))),
+        };
+        read.map_err(D::Error::custom)
     }
 }
 
@@ -173,6 +221,51 @@ mod tests {
             let spec = RunSpec::from_stored(kind, request.as_ref()).unwrap();
             assert_eq!(spec.kind(), kind);
             assert_eq!(RunSpec::from_stored(kind, spec.request().as_ref()), Ok(spec));
+        }
+    }
+
+    #[test]
+    fn a_spec_goes_through_json_and_what_is_not_known_in_it_is_an_error() {
+        let source = json!({"id": "s", "name": "Shop", "settings": {"type": "postgres", "host": "h"},
+            "secrets": {"password": {"sourceId": "s", "field": "password"}}});
+        let disk = json!({"id": "d", "name": "Disk", "settings": {"type": "file", "path": "/srv"}, "approvedPath": "/srv",
+            "secrets": {}});
+        let offsite = json!({"id": "e", "name": "Offsite", "settings": {"type": "dropbox"},
+            "secrets": {"refreshToken": {"destinationId": "e", "field": "refreshToken"}}});
+        let plan = json!({"jobId": "j", "job": "nightly", "source": source, "destinations": [disk, offsite],
+            "compression": "zstd:3", "recipients": ["age1x"], "timeoutSeconds": 60, "stallTimeoutSeconds": 900,
+            "acknowledgedWarnings": [], "allowDamaged": false});
+        let backup = json!({"version": 1, "kind": "backup", "databases": ["shop"], "plan": plan});
+        let put = json!({"version": 1, "kind": "putInPlace", "sourceId": "s", "kept": "k", "administers": true});
+        let copy = json!({"version": 1, "kind": "copy", "destinationId": "d", "path": "p", "toDestinationId": "e"});
+        for written in [&backup, &put, &copy, &json!({"version": 1, "kind": "backup"})] {
+            let spec: RunSpec = serde_json::from_value(written.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&spec).unwrap(), *written);
+        }
+        let with = |pointer: &str, value: Value| {
+            let mut spec = backup.clone();
+            let (parent, field) = pointer.rsplit_once('/').unwrap();
+            let parent = spec.pointer_mut(parent).unwrap();
+            parent.as_object_mut().unwrap().insert(field.to_owned(), value);
+            serde_json::from_value::<RunSpec>(spec).map(drop)
+        };
+        for (pointer, value) in [
+            ("/version", json!(2)),
+            ("/version", json!("1")),
+            ("/kind", json!("drill")),
+            ("/kind", json!("copy")),
+            ("/more", json!(true)),
+            ("/plan/retention", json!(7)),
+            ("/plan/compression", json!("brotli:5")),
+            ("/plan/source/role", json!("r")),
+            ("/plan/source/secrets/password", json!("hunter2")),
+            ("/plan/source/secrets/password", json!({"sourceId": "s", "field": "password", "vault": "v"})),
+            ("/plan/destinations", json!([{"id": "d"}])),
+        ] {
+            assert!(with(pointer, value.clone()).is_err(), "{pointer}: {value}");
+        }
+        for missing in [json!({"kind": "backup"}), json!({"version": 1}), json!(null), json!([])] {
+            assert!(serde_json::from_value::<RunSpec>(missing.clone()).is_err(), "{missing}");
         }
     }
 

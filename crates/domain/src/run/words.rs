@@ -10,7 +10,7 @@ impl fmt::Display for RunEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotEncrypted => f.write_str("Not encrypted: anyone with access to the destination can read the backup"),
-            Self::Unreachable { destination, error } => about(f, destination, error),
+            Self::Unreachable { destination, error, .. } => about(f, destination, error),
             Self::Started { database } => write!(f, "Backing up {database}"),
             Self::Silent { database: Some(database), seconds, limit } => write!(
                 f,
@@ -30,8 +30,8 @@ impl fmt::Display for RunEvent {
             Self::Dumped { database, size } => write!(f, "Dump of {database} complete: {}", human(*size)),
             Self::Warning { database: Some(database), warning } => write!(f, "{database}: {}", warning.warning),
             Self::Warning { database: None, warning } => write!(f, "{}", warning.warning),
-            Self::Failed { database, error } => write!(f, "{database} was not backed up: {error}"),
-            Self::DroppedOut { database, destination, error } => {
+            Self::Failed { database, error, .. } => write!(f, "{database} was not backed up: {error}"),
+            Self::DroppedOut { database, destination, error, .. } => {
                 write!(f, "{database}: ")?;
                 about(f, destination, error)
             }
@@ -96,8 +96,8 @@ impl fmt::Display for RunEvent {
                 _ => "Interrupted: the server stopped during this run. Unfinished copies do not count as backups",
             }),
             Self::Ended { state: RunStatus::Cancelled, .. } => f.write_str("Cancelled. No partial files were left behind"),
-            Self::Ended { state, error: Some(error) } => write!(f, "{}: {error}", ended(*state)),
-            Self::Ended { state, error: None } => f.write_str(ended(*state)),
+            Self::Ended { state, error: Some(error), .. } => write!(f, "{}: {error}", ended(*state)),
+            Self::Ended { state, error: None, .. } => f.write_str(ended(*state)),
         }
     }
 }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn what_others_said_can_be_redacted_before_it_is_stored() {
         let error = "password 'x' refused".to_owned();
-        let event = RunEvent::Failed { database: "shop".to_owned(), error };
+        let event = RunEvent::Failed { database: "shop".to_owned(), error, code: None };
         let redacted = event.with_words(&|text| text.replace("'x'", "***"));
         assert_eq!(redacted.to_string(), "shop was not backed up: password *** refused");
     }

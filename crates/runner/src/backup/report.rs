@@ -5,7 +5,7 @@ use std::time::Duration;
 use adapter::destination::{How, Usage};
 use domain::Warning;
 use domain::outcome::RunState;
-use domain::run::RunEvent;
+use domain::run::{FailureCode, RunEvent};
 use domain::sidecar::Sidecar;
 use domain::size::human;
 
@@ -112,7 +112,7 @@ impl Event<'_> {
                 RunEvent::Warning { database: Some(database.to_owned()), warning: warning.listed(acknowledged) }
             }
             Self::Failed { database, failure } => {
-                RunEvent::Failed { database: database.to_owned(), error: words(failure) }
+                RunEvent::Failed { database: database.to_owned(), error: words(failure), code: Some(failure.code()) }
             }
             Self::Settling { database, destination } => {
                 RunEvent::Settling { database: Some(database.to_owned()), destination: destination.to_owned() }
@@ -121,6 +121,7 @@ impl Event<'_> {
                 database: database.to_owned(),
                 destination: place.name.clone(),
                 error: words(failure),
+                code: Some(failure.code()),
             },
             Self::Copied { database, copy, stored } => RunEvent::Copied {
                 database: database.to_owned(),
@@ -228,4 +229,19 @@ pub enum Failure {
     /// A part of this program broke down.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+impl Failure {
+    /// Returns why, for programs.
+    pub fn code(&self) -> FailureCode {
+        match self {
+            Self::Source(error) | Self::Destination(error) => error.kind().failure_code(),
+            Self::Pipeline(_) | Self::Internal(_) => FailureCode::Internal,
+            Self::Sidecar { .. } => FailureCode::SidecarFailed,
+            Self::WouldNotFit { .. } => FailureCode::Full,
+            Self::Stalled(_) => FailureCode::Stalled,
+            Self::NoDump => FailureCode::Stopped,
+            Self::Cancelled => FailureCode::Cancelled,
+        }
+    }
 }

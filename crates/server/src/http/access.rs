@@ -9,13 +9,16 @@ use axum::response::{IntoResponse, Response};
 use catalog::NewAuditEntry;
 use domain::access::Permission;
 
-use super::caller::{Caller, Credential, Unknown};
+use super::caller::{Caller, Credential, Unknown, shown_token};
 use super::client_address;
 use super::own_address;
 use super::problem::Problem;
 use super::same_origin::{is_cross_site, is_safe, is_same_origin};
 use crate::app::App;
 use crate::limiter::address_key;
+
+/// Where the metrics are.
+const METRICS: &str = "/metrics";
 
 /// What a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,7 @@ pub(crate) async fn guard(State((app, access)): State<(App, Access)>, mut reques
     let asked = Asked::of(&app, &request);
     let (caller, admitted) = match admit(&app, access, request.headers(), &asked).await {
         Ok((caller, admitted)) => (caller, admitted),
+        Err(problem) if asked.is_known_reader(&app, request.headers(), &problem) => return next.run(request).await,
         Err(problem) => return problem.into_response(),
     };
     let actor = caller.as_ref().map_or_else(|| "nobody".to_owned(), Caller::describe);
@@ -60,6 +64,11 @@ pub(crate) async fn guard(State((app, access)): State<(App, Access)>, mut reques
             asked.audit(&app, &actor, &problem.detail).await;
         }
         return problem.into_response();
+    }
+    if asked.path == METRICS
+        && let Some(token) = shown_token(request.headers())
+    {
+        app.metrics.remember_reader(token, app.now());
     }
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);
@@ -161,6 +170,14 @@ impl Asked {
             address: address.map(|address| address.to_string()).unwrap_or_default(),
             address_key: address.map(address_key).unwrap_or_default(),
         }
+    }
+
+    /// Returns whether the metrics are asked for while nobody can be recognized, by a token that could read them lately.
+    fn is_known_reader(&self, app: &App, headers: &HeaderMap, problem: &Problem) -> bool {
+        self.path == METRICS
+            && is_safe(&self.method)
+            && problem.status == StatusCode::SERVICE_UNAVAILABLE
+            && shown_token(headers).is_some_and(|token| app.metrics.remembers_reader(&token, app.now()))
     }
 
     async fn audit_answer(&self, app: &App, actor: &str, status: StatusCode, detail: Option<AuditDetail>) {

@@ -51,6 +51,11 @@ pub(crate) enum Unknown {
     WrongToken,
 }
 
+/// Returns the hash of the API token that is shown, whether it is one or not.
+pub(crate) fn shown_token(headers: &HeaderMap) -> Option<String> {
+    bearer(headers).map(|token| token.hash())
+}
+
 impl Caller {
     /// Recognizes whoever sends these headers, and notes the use.
     pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Result<Result<Self, Unknown>, Problem> {

@@ -42,6 +42,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     }
 }
 
+/// Returns the body of a request, as it was sent.
+pub(crate) fn body_of(request: &Request) -> Bytes {
+    request.extensions().get::<ReadBody>().map(|body| body.bytes.clone()).unwrap_or_default()
+}
+
 /// Parses a body of one of these media types, of which the first is named in errors.
 pub(crate) fn read_json(mut request: Request, kinds: &[&str]) -> Result<Value, Problem> {
     if !is_one_of(request.headers(), kinds) {
@@ -141,7 +146,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
-        let deserializer = serde_urlencoded::Deserializer::new(form_pairs(query));
+        let query = joined(query);
+        let deserializer = serde_urlencoded::Deserializer::new(form_pairs(&query));
         serde_path_to_error::deserialize(deserializer).map(Self).map_err(|error| {
             let field = error.path().to_string();
             let field = if field == "." { "query".to_owned() } else { field };
@@ -152,6 +158,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 
 fn form_pairs(query: &str) -> url::form_urlencoded::Parse<'_> {
     url::form_urlencoded::parse(query.as_bytes())
+}
+
+/// Parameters that take several values, separated by commas or each on its own: `state=failed&state=partial`.
+const LISTS: [&str; 1] = ["state"];
+
+/// Returns a query in which each of [`LISTS`] stands once.
+fn joined(query: &str) -> String {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    for (name, value) in form_pairs(query) {
+        match pairs.iter_mut().find(|(known, _)| LISTS.contains(&&*name) && *known == name) {
+            Some((_, values)) => *values = format!("{values},{value}"),
+            None => pairs.push((name.into_owned(), value.into_owned())),
+        }
+    }
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 /// The one parameter of a path.

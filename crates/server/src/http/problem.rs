@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use crate::passwords::HashError;
 
 /// The codes of all problems. They are stable: programs go by them.
-pub(crate) const CODES: [&str; 49] = [
+pub(crate) const CODES: [&str; 53] = [
     "accountChanged",
+    "alreadyEnded",
     "alreadyRunning",
     "altered",
     "appNotRecognized",
@@ -31,6 +32,8 @@ pub(crate) const CODES: [&str; 49] = [
     "exported",
     "failed",
     "forbidden",
+    "idempotencyKeyInUse",
+    "idempotencyKeyReused",
     "inUse",
     "internal",
     "invalid",
@@ -44,6 +47,7 @@ pub(crate) const CODES: [&str; 49] = [
     "notExported",
     "notFound",
     "notRevoked",
+    "outcomeUnknown",
     "outdated",
     "pathUnusable",
     "reauthorizationRequired",
@@ -164,6 +168,16 @@ impl Problem {
         Self { retry_after: Some(BUSY), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "tooManyQueued", detail) }
     }
 
+    /// The request with the same `Idempotency-Key` is being carried out.
+    pub(crate) fn key_in_use(detail: impl Into<String>) -> Self {
+        Self { retry_after: Some(BUSY), ..Self::conflict("idempotencyKeyInUse", detail) }
+    }
+
+    /// The `Idempotency-Key` belongs to another request.
+    pub(crate) fn key_reused(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotencyKeyReused", detail)
+    }
+
     /// The user has asked for the same too often.
     pub(crate) fn too_often(what: &str, seconds: i64) -> Self {
         let detail = format!("You have begun too many {what}. Try again in {seconds} s.");
@@ -234,6 +248,7 @@ impl From<catalog::Error> for Problem {
                 Self { errors, ..Self::conflict("nameTaken", error.to_string()) }
             }
             catalog::Error::Referenced => Self::conflict("inUse", error.to_string()),
+            catalog::Error::Ended => Self::conflict("alreadyEnded", error.to_string()),
             catalog::Error::AlreadyRunning => Self::conflict("alreadyRunning", error.to_string()),
             catalog::Error::Conflict => Self::conflict("conflict", error.to_string()),
             catalog::Error::Outdated => Self::conflict("conflict", catalog::Error::Conflict.to_string()),

@@ -23,7 +23,7 @@ use super::bounds::keep;
 use super::class::{Class, LIMITS};
 use super::problem::Problem;
 use super::query::Known;
-use super::{description, documentation, headers, pages, query, request_log};
+use super::{description, documentation, headers, idempotency, pages, query, request_log};
 use crate::app::App;
 
 /// The name of the extension that says what an operation needs.
@@ -39,6 +39,7 @@ impl Routes {
     /// Adds the one operation of `method_router` behind the authorization layer and within the limits of its class, and says in its
     /// documentation what it needs and may take.
     fn add(self, access: Access, class: Class, (schemas, mut paths, method_router): UtoipaMethodRouter<App>) -> Self {
+        let mut takes_key = false;
         for (path, item) in &mut paths.paths {
             let operations = [
                 ("get", &mut item.get),
@@ -53,6 +54,10 @@ impl Routes {
                 if let Some(operation) = operation {
                     operation.operation_id = Some(name(method, path));
                     declare(operation, access, class);
+                    if access != Access::Public && idempotency::takes_key(operation, method) {
+                        idempotency::describe(operation);
+                        takes_key = true;
+                    }
                     description::describe_answers(operation, method, path, access, class);
                 }
             }
@@ -67,6 +72,8 @@ impl Routes {
         // The last layer is the first that a request meets.
         let guarded = (schemas, paths, method_router).map(|router| {
             let router = if is_ours { router.route_layer(from_fn_with_state(known, query::check)) } else { router };
+            let once = from_fn_with_state(self.app.clone(), idempotency::once);
+            let router = if takes_key { router.route_layer(once) } else { router };
             router
                 .route_layer(from_fn_with_state((self.app.clone(), class), keep))
                 .route_layer(from_fn_with_state((self.app.clone(), access), guard))
@@ -164,6 +171,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(View), Catalog, routes!(jobs::preview_schedule))
         .add(Needs(View), Catalog, routes!(runs::list))
         .add(Needs(View), Catalog, routes!(runs::show))
+        .add(Needs(View), Catalog, routes!(runs::spec))
         .add(Needs(Operate), Catalog, routes!(runs::cancel))
         .add(Needs(View), Catalog, routes!(runs::log))
         .add(Needs(View), Events, routes!(runs::events))

@@ -54,7 +54,7 @@ impl App {
             return self.settle_as(&lease, &Settlement::interrupted()).await;
         }
         if let Some(state) = run.result.as_ref().and_then(whole_without_end) {
-            return self.settle_as(&lease, &Settlement { state, error: None, result: None }).await;
+            return self.settle_as(&lease, &Settlement { state, error: None, code: None, result: None }).await;
         }
         if self.runs.begin_settling(&run.id) {
             let app = self.clone();
@@ -98,7 +98,7 @@ impl App {
         }
         let spec = match (lacking(run.result.as_ref()), run.spec()) {
             (Lacking::Nothing, _) | (_, Err(_)) => return Ok(()),
-            (Lacking::Some(databases), _) => RunSpec::Backup(BackupSpec { databases: Some(databases) }),
+            (Lacking::Some(databases), _) => RunSpec::Backup(BackupSpec { databases: Some(databases), plan: None }),
             (Lacking::Everything, Ok(spec)) => spec,
         };
         let new = NewRun {

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use adapter::authorization::Act;
-use catalog::{Job, Run};
+use catalog::Run;
 use domain::Warning;
 use domain::outcome::RunStatus;
 use domain::run::{
-    BackupResult, BackupSpec, Cause, CopyResult, DatabaseResult, MissingCopy, RunEvent, RunResult, Stage, StoredCopy,
+    BackupPlan, BackupResult, BackupSpec, Cause, CopyResult, DatabaseResult, FailureCode, MissingCopy, RunEvent,
+    RunResult, Stage, StoredCopy,
 };
 use domain::warning::ListedWarning;
 use jiff::Timestamp;
@@ -22,12 +23,13 @@ use tokio::task::JoinHandle;
 
 use super::executor::Outcome;
 use super::guard::StillOurs;
+use super::plan::{open_destination, open_source};
 use super::published::not_compared;
 use super::stages::Stages;
 use super::{Active, StopReason};
 use crate::app::App;
 use crate::failure::{Failure, of_storage};
-use crate::patience::Patience;
+use crate::stored_copies::method;
 
 /// How long the look at the destinations' space may take after a run.
 const SPACE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -35,9 +37,8 @@ const SPACE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Lines that may wait to be stored. A run says a handful per database.
 const LINES: usize = 4096;
 
-/// Everything that a backup needs, read at its start: later changes of the job concern the next run.
-struct Plan {
-    job: Job,
+/// What a run has opened of its plan.
+struct Opened {
     source: Box<dyn sources::Source>,
     ready: Vec<NamedDestination>,
     /// See [`catalog::Catalog::epoch`]; by a destination's id.
@@ -57,22 +58,27 @@ struct Missing {
     id: String,
     name: String,
     reason: String,
+    code: FailureCode,
 }
 
 impl App {
     pub(crate) async fn back_up(&self, run: &Run, active: &Active, spec: &BackupSpec) -> Outcome {
-        let plan = match self.plan(run, active).await {
+        let plan = match self.planned(run, active, spec).await {
             Ok(plan) => plan,
-            Err(failure) => return Outcome::failed(failure),
+            Err(failure) => return failure.into(),
         };
-        let timer = plan.job.timeout_seconds.map(|seconds| {
-            let (active, wait) = (active.clone(), Duration::from_secs(seconds.unsigned_abs()));
+        let opened = match self.open_plan(active, &plan).await {
+            Ok(opened) => opened,
+            Err(failure) => return failure.into(),
+        };
+        let timer = plan.timeout_seconds.map(|seconds| {
+            let (active, wait) = (active.clone(), Duration::from_secs(seconds));
             tokio::spawn(async move {
                 tokio::time::sleep(wait).await;
                 active.stop(StopReason::TimedOut);
             })
         });
-        let (mut outcome, used) = self.carry_out_plan(run, active, spec, plan).await;
+        let (mut outcome, used) = self.carry_out_plan(run, active, spec.databases.as_ref(), &plan, opened).await;
         // A stop from now on came too late.
         outcome.committed |= active.stopped_for().is_none();
         timer.inspect(JoinHandle::abort);
@@ -86,79 +92,87 @@ impl App {
         outcome
     }
 
-    async fn plan(&self, run: &Run, active: &Active) -> Result<Plan, Failure> {
+    /// Returns what the run does: as its spec says, or as its job says now, which is recorded. Later changes of the job concern the
+    /// next run.
+    async fn planned(&self, run: &Run, active: &Active, spec: &BackupSpec) -> Result<BackupPlan, Failure> {
+        if let Some(plan) = &spec.plan {
+            return Ok((**plan).clone());
+        }
         let job_id = run.job_id.as_deref().unwrap_or_default();
         let job = self.catalog.job(job_id).await?.ok_or(Failure::Gone("the job"))?;
-        let source = self.prepared(active, self.open_source(&job.source_id, None)).await?;
-        crate::redaction::make_public(&job.name);
+        let plan = self.plan_of(job).await?;
+        self.catalog.record_plan(&run.id, active.fence, &plan).await?;
+        Ok(plan)
+    }
+
+    async fn open_plan(&self, active: &Active, plan: &BackupPlan) -> Result<Opened, Failure> {
+        let adapters = &self.config.adapters;
+        let source = self.prepared(active, open_source(&plan.source, &adapters.sources, self)).await?;
+        crate::redaction::make_public(&plan.job);
         let (mut ready, mut epochs, mut missing) = (Vec::new(), HashMap::new(), Vec::new());
-        for id in &job.destination_ids {
-            let (id, name) =
-                (id.clone(), self.catalog.destination(id).await?.map(|found| found.name).unwrap_or_default());
+        for planned in &plan.destinations {
+            let (id, name) = (planned.id.clone(), planned.name.clone());
             let epoch = self.catalog.epoch(&id).await?;
-            match self.prepared(active, self.open_destination(&id, Patience::Long)).await {
+            match self.prepared(active, open_destination(planned, &adapters.destinations, self)).await {
                 Ok(destination) => {
                     epochs.insert(id.clone(), epoch);
                     ready.push(NamedDestination { id, name, destination });
                 }
                 Err(Failure::Stopped) => return Err(Failure::Stopped),
-                Err(failure) => missing.push(Missing { id, name, reason: failure.to_string() }),
+                Err(failure) => missing.push(Missing { id, name, reason: failure.to_string(), code: failure.code() }),
             }
         }
-        let recipients = match &job.profile_id {
-            None => Vec::new(),
-            Some(id) => {
-                let profile = self.catalog.profile(id).await?.ok_or(Failure::Gone("the encryption profile"))?;
-                profile.recipients.iter().map(|text| text.parse()).collect::<Result<_, _>>()?
-            }
-        };
-        Ok(Plan { job, source, ready, epochs, missing, recipients })
+        let recipients = plan.recipients.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
+        Ok(Opened { source, ready, epochs, missing, recipients })
     }
 
     async fn carry_out_plan(
         &self,
         run: &Run,
         active: &Active,
-        spec: &BackupSpec,
-        plan: Plan,
+        lacking: Option<&Vec<String>>,
+        plan: &BackupPlan,
+        opened: Opened,
     ) -> (Outcome, Vec<NamedDestination>) {
         let unused = |outcome| (outcome, Vec::new());
-        let Plan { job, source, ready, epochs, missing, recipients } = plan;
-        for Missing { name, reason, .. } in &missing {
-            self.log(&run.id, RunEvent::Unreachable { destination: name.clone(), error: reason.clone() }).await;
+        let Opened { source, ready, epochs, missing, recipients } = opened;
+        for Missing { name, reason, code, .. } in &missing {
+            let (destination, error) = (name.clone(), reason.clone());
+            self.log(&run.id, RunEvent::Unreachable { destination, error, code: Some(*code) }).await;
         }
         if ready.is_empty() {
             let reasons: Vec<String> = missing.iter().map(|Missing { name, reason, .. }| about(name, reason)).collect();
-            return unused(Outcome::failed(reasons.join("; ")));
+            let code = missing.first().map_or(FailureCode::Failed, |missing| missing.code);
+            return unused(Outcome::failed(code, reasons.join("; ")));
         }
         if recipients.is_empty() {
             self.log(&run.id, RunEvent::NotEncrypted).await;
         }
-        let databases = match self.prepared(active, self.databases_for(spec, &job, &*source)).await {
+        let databases = match self.prepared(active, databases(lacking.or(plan.databases.as_ref()), &*source)).await {
             Ok(databases) if databases.names.is_empty() => {
-                return unused(Outcome::failed("the source has no databases"));
+                return unused(Outcome::failed(FailureCode::NoDatabases, "the source has no databases"));
             }
             Ok(databases) => databases,
-            Err(failure) => return unused(Outcome::failed(failure)),
+            Err(failure) => return unused(failure.into()),
         };
         databases.names.iter().for_each(|database| crate::redaction::make_public(database));
         let request = BackupRequest {
             source: &*source,
             databases: databases.names,
             left_out: databases.left_out,
-            acknowledged: job.acknowledged_warnings.clone(),
-            dump_options: DumpOptions { allow_damaged: job.allow_damaged },
+            acknowledged: plan.acknowledged_warnings.clone(),
+            dump_options: DumpOptions { allow_damaged: plan.allow_damaged },
             host: pipeline::host::name(),
             destinations: ready.clone(),
-            job: job.name.clone(),
-            compression: job.compression,
+            job: plan.job.clone(),
+            compression: plan.compression,
             recipients,
             started: self.now(),
             trigger: trigger(run),
             run_id: run.id.clone(),
-            job_id: Some(job.id.clone()),
+            job_id: Some(plan.job_id.clone()),
             guard: Arc::new(StillOurs::new(self, &run.id, active)),
-            stall_timeout: self.config.stall_timeout,
+            stall_timeout: Duration::from_secs(plan.stall_timeout_seconds),
             signer: Some(Arc::clone(&self.signer)),
         };
         let unreachable: Vec<MissingCopy> = missing.iter().map(not_reached).collect();
@@ -169,9 +183,12 @@ impl App {
         let known = [request.left_out.clone(), self.same_places(active, &request.destinations).await].concat();
         let known = listed(&known, &request.acknowledged);
         active.stages.begin(&request.databases, &unreachable, ready.len() + missing.len(), known);
+        self.store_items(&run.id, active).await;
         let report = self.run_request(run, active, &request, &epochs).await;
         self.note_grants(&report).await;
-        (outcome_of(&report, &missing, &request.acknowledged), ready)
+        let mut result = result_of(&report, &missing, &request.acknowledged);
+        active.stages.add_times(&mut result);
+        (outcome_of(result, &missing), ready)
     }
 
     /// Returns the warnings of destinations that are one place, so that they are known before the run ends. Empty if the run
@@ -188,26 +205,6 @@ impl App {
         }
     }
 
-    /// The databases that a run backs up: all of the job's, or those that an interrupted run before it lacks.
-    async fn databases_for(
-        &self,
-        spec: &BackupSpec,
-        job: &Job,
-        source: &dyn sources::Source,
-    ) -> Result<Databases, Failure> {
-        match &spec.databases {
-            Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases.clone())),
-            _ => self.databases(job, source).await,
-        }
-    }
-
-    pub(super) async fn databases(&self, job: &Job, source: &dyn sources::Source) -> Result<Databases, Failure> {
-        match &job.databases {
-            Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases.clone())),
-            _ => Ok(source.databases().await?),
-        }
-    }
-
     /// Runs it while its lines are stored, in order.
     async fn run_request(
         &self,
@@ -220,6 +217,7 @@ impl App {
         let lost = Mutex::new(0_u64);
         let storing = async {
             while let Some(Said { event, published }) = lines.recv().await {
+                self.store_new_items(&run.id, active).await;
                 self.log(&run.id, event).await;
                 if let Some((id, epoch, stored)) = published {
                     self.record_backup(&run.id, (&id, epoch), &stored).await;
@@ -275,6 +273,14 @@ impl App {
     }
 }
 
+/// Returns the databases that are named, or all that the source has.
+pub(super) async fn databases(named: Option<&Vec<String>>, source: &dyn sources::Source) -> Result<Databases, Failure> {
+    match named {
+        Some(databases) if source.engine().has_databases() => Ok(Databases::all(databases.clone())),
+        _ => Ok(source.databases().await?),
+    }
+}
+
 /// Why there is no copy at a destination.
 fn of_copy(failure: &CopyFailure) -> String {
     match failure {
@@ -299,14 +305,14 @@ fn trigger(run: &Run) -> &'static str {
 fn note_stage(stages: &Stages, event: &Event<'_>, acknowledged: &[String], now: Timestamp) {
     match event {
         Event::Started { database } => stages.reach(database, Stage::Dumping, now),
-        Event::Dumped { database, .. } => stages.reach(database, Stage::Proving, now),
+        Event::Dumped { database, size } => stages.dumped(database, *size),
         Event::Warned { database, warning } | Event::MayNotFit { database, warning, .. } => {
             stages.warn(database, warning.listed(acknowledged));
         }
-        Event::Failed { database, failure } => stages.fail(database, &failure.to_string()),
-        Event::Copied { database, copy, .. } => stages.add_copy(database, copy_result(copy)),
+        Event::Failed { database, failure } => stages.fail(database, &failure.to_string(), failure.code(), now),
+        Event::Copied { database, copy, .. } => stages.add_copy(database, copy_result(copy, Some(now)), now),
         Event::DroppedOut { database, place, failure } => {
-            stages.add_copy(database, CopyResult::Missing(missing_copy(&place.id, &place.name, failure)));
+            stages.add_copy(database, CopyResult::Missing(missing_copy(&place.id, &place.name, failure)), now);
         }
         Event::Silent { .. } | Event::Settling { .. } => {}
     }
@@ -319,21 +325,22 @@ fn published(event: &Event<'_>, epochs: &HashMap<String, i64>) -> Option<(String
 }
 
 /// What a report comes to by the success contract ([`BackupResult::state`]), and why it is no success.
-fn outcome_of(report: &RunReport, missing: &[Missing], acknowledged: &[String]) -> Outcome {
-    let result = result_of(report, missing, acknowledged);
-    let error = result.databases.iter().find_map(first_failure);
-    let error = error.or_else(|| missing.first().map(|Missing { name, reason, .. }| about(name, reason)));
+fn outcome_of(result: BackupResult, missing: &[Missing]) -> Outcome {
+    let failure = result.databases.iter().find_map(first_failure);
+    let unreached = |Missing { name, reason, code, .. }: &Missing| (about(name, reason), Some(*code));
+    let failure = failure.or_else(|| missing.first().map(unreached));
+    let (error, code) = failure.map_or((None, None), |(error, code)| (Some(error), code));
     let state = result.state().into();
-    Outcome { state, error, result: Some(RunResult::Backup(result)), committed: false }
+    Outcome { state, error, code, result: Some(RunResult::Backup(result)), committed: false }
 }
 
-fn first_failure(database: &DatabaseResult) -> Option<String> {
+fn first_failure(database: &DatabaseResult) -> Option<(String, Option<FailureCode>)> {
     let of_copy = |copy: &CopyResult| match copy {
         CopyResult::Stored(_) => None,
-        CopyResult::Missing(MissingCopy { destination, error, .. }) => Some(about(destination, error)),
+        CopyResult::Missing(MissingCopy { destination, error, code, .. }) => Some((about(destination, error), *code)),
     };
     match &database.error {
-        Some(error) => Some(format!("{}: {error}", database.database)),
+        Some(error) => Some((format!("{}: {error}", database.database), database.code)),
         None => database.copies.iter().find_map(of_copy),
     }
 }
@@ -344,30 +351,38 @@ pub(super) fn whole_without_end(result: &RunResult) -> Option<RunStatus> {
     Some(RunStatus::from(result.state())).filter(|state| result.has_ended() && state.is_success())
 }
 
-fn not_reached(Missing { id, name, reason }: &Missing) -> MissingCopy {
-    MissingCopy { destination_id: id.clone(), destination: name.clone(), error: reason.clone() }
+fn not_reached(Missing { id, name, reason, code }: &Missing) -> MissingCopy {
+    let (destination_id, destination, error) = (id.clone(), name.clone(), reason.clone());
+    MissingCopy { destination_id, destination, error, code: Some(*code) }
 }
 
-fn copy_result(copy: &CopyReport) -> CopyResult {
+fn copy_result(copy: &CopyReport, stored_at: Option<Timestamp>) -> CopyResult {
     let CopyReport { destination_id: id, destination: name, result } = copy;
     match result {
-        Ok(stored) => CopyResult::Stored(stored_copy(id, name, stored)),
+        Ok(stored) => CopyResult::Stored(stored_copy(id, name, stored, stored_at)),
         Err(failure) => CopyResult::Missing(missing_copy(id, name, failure)),
     }
 }
 
 fn missing_copy(id: &str, name: &str, failure: &CopyFailure) -> MissingCopy {
-    MissingCopy { destination_id: id.to_owned(), destination: name.to_owned(), error: of_copy(failure) }
+    MissingCopy {
+        destination_id: id.to_owned(),
+        destination: name.to_owned(),
+        error: of_copy(failure),
+        code: Some(failure.code()),
+    }
 }
 
 /// A copy as a result lists it.
-pub(super) fn stored_copy(id: &str, name: &str, stored: &Stored) -> StoredCopy {
+pub(super) fn stored_copy(id: &str, name: &str, stored: &Stored, stored_at: Option<Timestamp>) -> StoredCopy {
     StoredCopy {
         destination_id: id.to_owned(),
         destination: name.to_owned(),
         path: stored.path.clone(),
         size: stored.sidecar.size,
         checksum: stored.sidecar.checksum.clone(),
+        verified_by: Some(method(stored.proved)),
+        stored_at,
     }
 }
 
@@ -378,15 +393,15 @@ pub(super) fn listed(warnings: &[Warning], acknowledged: &[String]) -> Vec<Liste
 
 fn result_of(report: &RunReport, missing: &[Missing], acknowledged: &[String]) -> BackupResult {
     let databases = report.databases.iter().map(|database| {
-        let made = database.copies.iter().map(copy_result);
+        let made = database.copies.iter().map(|copy| copy_result(copy, None));
         let unreached = missing.iter().map(|missing| CopyResult::Missing(not_reached(missing)));
         DatabaseResult {
-            database: database.database.clone(),
             stage: None,
-            held_since: None,
             error: database.failure.as_ref().map(ToString::to_string),
+            code: database.failure.as_ref().map(CopyFailure::code),
             copies: made.chain(unreached).collect(),
             warnings: listed(&database.warnings, acknowledged),
+            ..DatabaseResult::waiting(&database.database, Vec::new())
         }
     });
     BackupResult { databases: databases.collect(), warnings: listed(&report.warnings, acknowledged) }

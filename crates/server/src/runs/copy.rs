@@ -23,7 +23,7 @@ impl App {
     pub(crate) async fn copy(&self, run: &Run, active: &Active, spec: &CopySpec) -> Outcome {
         match self.carry_out_copy(run, active, spec).await {
             Ok(outcome) => outcome,
-            Err(failure) => Outcome::failed(failure),
+            Err(failure) => failure.into(),
         }
     }
 
@@ -83,7 +83,7 @@ impl App {
                 if let Some((id, error)) = whose {
                     self.note_broken_grant(id, error).await;
                 }
-                return Ok(Outcome::failed(words));
+                return Ok(Outcome::failed(error.code(), words));
             }
         };
         self.note_working(destination_id, Act::Read).await;
@@ -98,7 +98,7 @@ impl App {
             Err(error) => tracing::warn!(%error, path, "a copy could not be looked at; the next scan finds it"),
         }
         let result = RunResult::Copy(CopiedTo { path: path.clone(), destination_id: to_destination_id.clone() });
-        Ok(Outcome { state: RunStatus::Succeeded, error: None, result: Some(result), committed: true })
+        Ok(Outcome { state: RunStatus::Succeeded, error: None, code: None, result: Some(result), committed: true })
     }
 
     /// Returns what users call a destination.

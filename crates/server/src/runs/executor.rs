@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catalog::{Claim, Run, RunEnd};
 use domain::outcome::RunStatus;
-use domain::run::{RunEvent, RunProgress, RunResult, RunSpec};
+use domain::run::{FailureCode, RunEvent, RunProgress, RunResult, RunSpec};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -38,14 +38,22 @@ pub(crate) const CLEAN_UP: Duration = Duration::from_secs(10);
 pub(crate) struct Outcome {
     pub(crate) state: RunStatus,
     pub(crate) error: Option<String>,
+    pub(crate) code: Option<FailureCode>,
     pub(crate) result: Option<RunResult>,
     /// Whether it changed something for good, which a stop that came too late does not undo.
     pub(crate) committed: bool,
 }
 
 impl Outcome {
-    pub(crate) fn failed(error: impl std::fmt::Display) -> Self {
-        Self { state: RunStatus::Failed, error: Some(error.to_string()), result: None, committed: false }
+    pub(crate) fn failed(code: FailureCode, error: impl std::fmt::Display) -> Self {
+        let (error, code) = (Some(error.to_string()), Some(code));
+        Self { state: RunStatus::Failed, error, code, result: None, committed: false }
+    }
+}
+
+impl From<Failure> for Outcome {
+    fn from(failure: Failure) -> Self {
+        Self::failed(failure.code(), failure)
     }
 }
 
@@ -146,10 +154,11 @@ impl App {
                 Ok(RunSpec::Restore(spec)) => Box::pin(app.restore(&run, &active, spec)).await,
                 Ok(RunSpec::PutInPlace(spec)) => Box::pin(app.put_in_place(&run, &active, &spec)).await,
                 Ok(RunSpec::Copy(spec)) => Box::pin(app.copy(&run, &active, &spec)).await,
-                Err(cause) => Outcome::failed(Failure::Spec(cause)),
+                Err(cause) => Failure::Spec(cause).into(),
             }
         });
-        working.await.unwrap_or_else(|error| Outcome::failed(format!("internal error: {error}")))
+        let broken = |error| Outcome::failed(FailureCode::Internal, format!("internal error: {error}"));
+        working.await.unwrap_or_else(broken)
     }
 
     /// Renews the lease, tells the progress, and stops the run when it is lost or somebody wants that.
@@ -157,13 +166,13 @@ impl App {
         loop {
             tokio::time::sleep(RENEW).await;
             let (progress, result) = (progress(active), active.stages.news());
-            let renewed = self.catalog.renew_run(id, fence, self.lease(), &progress, result.as_ref()).await;
-            if renewed.is_err() && result.is_some() {
-                active.stages.untold();
-            }
+            let renewed = self.catalog.renew_run(id, fence, self.lease(), &progress).await;
             self.runs.tell(LiveEvent::Progress { run_id: id.to_owned(), progress, result });
             match renewed {
-                Ok(Some(false)) => self.store_log(id, active).await,
+                Ok(Some(false)) => {
+                    self.store_items(id, active).await;
+                    self.store_log(id, active).await;
+                }
                 Ok(Some(true)) => active.stop(StopReason::Cancelled),
                 Ok(None) => active.stop(StopReason::Lost),
                 // Whoever takes the run over raises the fence, which is asked before anything is published.
@@ -174,13 +183,17 @@ impl App {
 
     async fn finish(&self, run: &Run, fence: i64, active: &Active, outcome: Outcome, took: Duration) {
         let outcome = outcome.after_stop(active.stopped_for());
-        let Outcome { state, error, result, .. } = outcome;
+        let Outcome { state, error, code, result, .. } = outcome;
         let error = error.map(|error| redact(&error));
         let result = result.map(|result| result.with_words(&redact));
-        self.log(&run.id, RunEvent::Ended { state, error: error.clone() }).await;
+        self.log(&run.id, RunEvent::Ended { state, error: error.clone(), code }).await;
         let progress = progress(active);
         let stored = if state.is_success() { progress.stored_bytes } else { 0 };
-        let end = RunEnd { state, error, result, progress };
+        if result.is_none() {
+            // What was recorded last stays: all of it.
+            self.store_items(&run.id, active).await;
+        }
+        let end = RunEnd { state, error, code, result, progress };
         if !self.store_end(&Unrecorded { run_id: run.id.clone(), fence, end, at: self.now() }).await {
             tracing::warn!(run_id = run.id, "the run was taken over by somebody else");
         }
@@ -254,17 +267,21 @@ impl Outcome {
         let Some(reason) = reason.filter(|_| !self.state.is_success() && !self.committed) else { return self };
         // What is at its destinations counts, whatever stopped the rest.
         let unfinished = if self.state == RunStatus::Partial { RunStatus::Partial } else { RunStatus::Interrupted };
-        let (state, error) = match reason {
-            StopReason::Cancelled => {
-                (RunStatus::Cancelled, "cancelled; what was not finished has left nothing behind".to_owned())
-            }
+        let (state, code, error) = match reason {
+            StopReason::Cancelled => (
+                RunStatus::Cancelled,
+                FailureCode::Cancelled,
+                "cancelled; what was not finished has left nothing behind",
+            ),
             StopReason::TimedOut => {
-                (RunStatus::Failed, "it took longer than the job's timeout and was stopped".to_owned())
+                (RunStatus::Failed, FailureCode::TimedOut, "it took longer than the job's timeout and was stopped")
             }
-            StopReason::ShuttingDown => (unfinished, "the server was stopped before the run had ended".to_owned()),
-            StopReason::Lost => (unfinished, "another server has taken this run over".to_owned()),
+            StopReason::ShuttingDown => {
+                (unfinished, FailureCode::Interrupted, "the server was stopped before the run had ended")
+            }
+            StopReason::Lost => (unfinished, FailureCode::Interrupted, "another server has taken this run over"),
         };
-        Self { state, error: Some(error), result: self.result, committed: false }
+        Self { state, error: Some(error.to_owned()), code: Some(code), result: self.result, committed: false }
     }
 }
 

@@ -81,7 +81,8 @@ impl App {
     }
 }
 
-/// Returns an event in the words of the log. Names are bounded and hold no secrets; what a tool said was redacted and cut before.
+/// Returns an event in the words of the log. Names and paths are data as they are, in events as in results, for the same readers; in words
+/// they are redacted like everything else, since words also go to the server's own log.
 fn in_words(event: &RunEvent) -> String {
     bounded(&event.to_string())
 }
@@ -95,4 +96,21 @@ fn bounded(text: &str) -> String {
         text.push_str(" [cut]");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_looks_like_a_secret_is_data_and_in_words_as_safe_as_anything_else() {
+        let name = "x password=hunter2-hunter2";
+        let error = format!("{name}: refused, {}", "x".repeat(2 * LONGEST));
+        let event = RunEvent::Failed { database: name.to_owned(), error, code: None }.with_words(&bounded);
+        let RunEvent::Failed { database, error, .. } = &event else { panic!("{event:?}") };
+        assert_eq!(database, name, "as in the run's result");
+        assert!(!error.contains("hunter2") && error.len() < LONGEST + 100, "{error}");
+        let words = in_words(&event);
+        assert!(!words.contains("hunter2") && words.len() < LONGEST + 100, "{words}");
+    }
 }

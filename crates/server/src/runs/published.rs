@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use catalog::{Job, Run, Settlement};
 use domain::outcome::RunStatus;
-use domain::run::{BackupResult, BackupSpec, CopyResult, DatabaseResult, MissingCopy, RunResult, RunSpec, Stage};
+use domain::run::{
+    BackupResult, BackupSpec, CopyResult, DatabaseResult, FailureCode, MissingCopy, RunResult, RunSpec, Stage,
+};
 use domain::warning::ListedWarning;
 use domain::{RunState, Warning};
 use futures_util::future::join_all;
@@ -15,7 +17,7 @@ use runner::catalog::{PublishedBy, published_by};
 use sources::Databases;
 use tokio::time::timeout;
 
-use super::backup::{listed, stored_copy};
+use super::backup::{databases, listed, stored_copy};
 use crate::app::App;
 use crate::failure::Failure;
 use crate::patience::Patience;
@@ -92,11 +94,11 @@ impl App {
         if !known.is_empty() {
             return Ok(Databases::all(known));
         }
-        if let Ok(RunSpec::Backup(BackupSpec { databases: Some(databases) })) = run.spec() {
+        if let Ok(RunSpec::Backup(BackupSpec { databases: Some(databases), .. })) = run.spec() {
             return Ok(Databases::all(databases));
         }
         let source = self.open_source(&job.source_id, None).await?;
-        self.databases(job, &*source).await
+        databases(job.databases.as_ref(), &*source).await
     }
 
     async fn look_at_destination(&self, id: &str, run: &Run, job: &Job, most: usize) -> Result<Vec<Stored>, Failure> {
@@ -177,6 +179,7 @@ fn settlement(
     };
     Settlement {
         state: RunStatus::from(state),
+        code: error.as_ref().map(|_| FailureCode::Interrupted),
         error,
         result: Some(RunResult::Backup(result).with_words(&crate::redaction::redact)),
     }
@@ -228,7 +231,7 @@ fn entry(before: &BackupResult, database: &str, places: &[Place], acknowledged: 
         let told = told.iter().find(|copy| copy.destination_id() == place.id);
         entry.copies.push(match (told, stored) {
             (Some(told), _) if told.is_stored() => told.clone(),
-            (_, Some(stored)) => CopyResult::Stored(stored_copy(&place.id, &place.name, stored)),
+            (_, Some(stored)) => CopyResult::Stored(stored_copy(&place.id, &place.name, stored, None)),
             (Some(told), None) => told.clone(),
             (None, None) => CopyResult::Missing(place.unpublished()),
         });
@@ -241,10 +244,13 @@ fn entry(before: &BackupResult, database: &str, places: &[Place], acknowledged: 
 
 impl Place {
     fn unpublished(&self) -> MissingCopy {
-        let error = match &self.found {
-            Ok(_) => "the server stopped before this copy was published".to_owned(),
-            Err(cause) => format!("whether this copy was published could not be determined: {cause}"),
+        let (code, error) = match &self.found {
+            Ok(_) => (FailureCode::Interrupted, "the server stopped before this copy was published".to_owned()),
+            Err(cause) => (
+                FailureCode::OutcomeUnknown,
+                format!("whether this copy was published could not be determined: {cause}"),
+            ),
         };
-        MissingCopy { destination_id: self.id.clone(), destination: self.name.clone(), error }
+        MissingCopy { destination_id: self.id.clone(), destination: self.name.clone(), error, code: Some(code) }
     }
 }

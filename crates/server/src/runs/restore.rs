@@ -5,7 +5,7 @@ use std::sync::Arc;
 use catalog::{PageRequest, Run};
 use domain::RunState;
 use domain::naming::job_folder;
-use domain::run::{PutInPlaceSpec, RestoreResult, RestoreSpec, RetryOption, RunEvent, RunResult};
+use domain::run::{FailureCode, PutInPlaceSpec, RestoreResult, RestoreSpec, RetryOption, RunEvent, RunResult};
 use pipeline::keys::Identity;
 use runner::provenance::check_encryption;
 use runner::restore::state_of;
@@ -211,13 +211,15 @@ fn outcome_of(restored: &Restored) -> Outcome {
         [only] => format!("{} could not be restored; everything else was", only.object),
         several => format!("{} objects could not be restored; everything else was", several.len()),
     });
-    Outcome { state: state.into(), error, result: Some(RunResult::Restore(result)), committed: true }
+    let code = error.as_ref().map(|_| FailureCode::ObjectFailed);
+    Outcome { state: state.into(), error, code, result: Some(RunResult::Restore(result)), committed: true }
 }
 
 /// The outcome of a restore that failed. What goes on from here is in its result.
 fn failed(failure: &Failure) -> Outcome {
     // A stop is not told in its place: the stop did not leave everything as it was.
-    let outcome = Outcome { committed: failure.may_have_changed(), ..Outcome::failed(failure.with_way_on()) };
+    let outcome =
+        Outcome { committed: failure.may_have_changed(), ..Outcome::failed(failure.code(), failure.with_way_on()) };
     let result = match failure.way_on() {
         Some(WayOn::PutInPlace(kept)) => RestoreResult { kept: Some(kept.to_owned()), ..RestoreResult::default() },
         Some(WayOn::ContinueOnError) => {

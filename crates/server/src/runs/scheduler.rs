@@ -57,7 +57,9 @@ impl App {
             looks.aligned = Some(Instant::now());
         }
         looks.now = Some(now);
-        self.fire_due(now).await
+        self.fire_due(now).await?;
+        self.metrics.scheduler_passed(now);
+        Ok(())
     }
 
     /// Brings back next slots that lie behind the one that the schedule has next, as after a clock that was ahead for a moment, and

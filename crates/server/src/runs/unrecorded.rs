@@ -90,7 +90,13 @@ mod tests {
     #[test]
     fn an_end_that_cannot_be_kept_leaves_no_file() {
         let data = tempfile::tempdir().unwrap();
-        let end = RunEnd { state: RunStatus::Succeeded, error: None, result: None, progress: RunProgress::default() };
+        let end = RunEnd {
+            state: RunStatus::Succeeded,
+            error: None,
+            code: None,
+            result: None,
+            progress: RunProgress::default(),
+        };
         let ended = Unrecorded { run_id: "r".to_owned(), fence: 1, end, at: Timestamp::UNIX_EPOCH };
         // In the way of the last step.
         fs::create_dir_all(ended.path(data.path()).join("in the way")).unwrap();

@@ -81,6 +81,30 @@ async fn counters_of_runs_begin_at_zero() {
     assert_eq!(value(&metrics, &build), Some(1.0), "{metrics}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queue_the_scheduler_and_each_destination_have_numbers() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let program = anna.token(&["view"]).await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 1).await;
+    let offsite = world.dropbox_destination(&anna, "Offsite").await;
+    let job = anna.job("shop", &source, &[&offsite], json!({})).await;
+    world.run_job(&anna, &job).await;
+    let (_, metrics) = scrape(&program, "*/*").await;
+    for series in ["dbackup_runs_queued", "dbackup_queue_oldest_run_age_seconds"] {
+        assert_eq!(value(&metrics, series), Some(0.0), "{metrics}");
+    }
+    assert_eq!(value(&metrics, "dbackup_catalog_up"), Some(1.0));
+    let labels = format!("{{destination_id=\"{offsite}\",destination=\"Offsite\"}}");
+    let number = |name: &str| value(&metrics, &format!("dbackup_destination_{name}{labels}"));
+    assert_eq!(number("authorized"), Some(1.0), "{metrics}");
+    assert!(number("used_bytes").unwrap() > 0.0, "{metrics}");
+    assert_eq!(number("free_bytes"), Some(number("capacity_bytes").unwrap() - number("used_bytes").unwrap()));
+    assert!(number("checked_timestamp_seconds").unwrap() > 1_700_000_000.0);
+    let ran = value(&metrics, "dbackup_run_duration_seconds_count{kind=\"backup\",state=\"succeeded\"}");
+    assert_eq!(ran, Some(1.0), "{metrics}");
+}
+
 /// The rules of `promtool check metrics` and of both formats, as far as they concern what is here.
 #[tokio::test]
 async fn metrics_are_in_the_format_that_was_asked_for() {

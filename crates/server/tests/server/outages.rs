@@ -362,9 +362,18 @@ async fn a_metadata_database_that_does_not_answer_is_told_and_is_no_internal_err
     let world = World::on_database(&server, "dbackup").await;
     let anna = world.administrator().await;
     anna.get("/api/jobs").await.expect(200);
+    let (program, other) = (anna.token(&["view"]).await, anna.token(&["view"]).await);
+    assert!(program.get("/metrics").await.body.contains("dbackup_catalog_up 1"));
     server.crash();
     for _ in 0..2 {
         anna.get("/api/jobs").await.problem(503, "unavailable", &["metadata database does not answer"]);
+    }
+    // Whoever could read the metrics lately is shown what the server itself counts.
+    let metrics = program.get("/metrics").await;
+    assert_eq!(metrics.status, 200, "{}", metrics.body);
+    assert!(metrics.body.contains("dbackup_catalog_up 0") && metrics.body.contains("dbackup_runs_running 0"));
+    for unknown in [other, world.stranger()] {
+        assert_ne!(unknown.get("/metrics").await.status, 200);
     }
     let _server = server.start_again();
     // Whoever asks while another request tries is answered at once.

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use catalog::{LastRun, Moment, SpaceOfDay, SpanCount, Standing};
 use domain::outcome::RunStatus;
-use domain::run::{CopyResult, DatabaseResult, RunResult};
+use domain::run::{DatabaseResult, RunResult};
 use domain::schedule::Schedule;
 use jiff::civil::{Date, Time as Clock};
 use jiff::tz::TimeZone;
@@ -197,11 +197,8 @@ fn job_standing(standing: Standing, counts: Vec<SpanCount>, calendar: &Calendar,
 
 /// Per database of a run's result, whether it is at every destination.
 fn outcomes(run: &LastRun) -> Vec<bool> {
-    let is_whole = |database: &DatabaseResult| {
-        database.error.is_none() && !database.copies.is_empty() && database.copies.iter().all(CopyResult::is_stored)
-    };
     match &run.result {
-        Some(RunResult::Backup(result)) => result.databases.iter().map(is_whole).collect(),
+        Some(RunResult::Backup(result)) => result.databases.iter().map(DatabaseResult::is_whole).collect(),
         _ => Vec::new(),
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn cause(caller: &Caller) -> Cause {
 async fn check(app: &App, user_id: &str) -> Result<(), Problem> {
     let (mut all, mut own) = (0, 0);
     for kind in [RunKind::Restore, RunKind::Copy] {
-        let filter = RunFilter { job_id: None, states: vec![RunStatus::Queued], kind: Some(kind) };
+        let filter = RunFilter { states: vec![RunStatus::Queued], kind: Some(kind), ..RunFilter::default() };
         // Further ones change nothing: the queue is full by then.
         let page = PageRequest { after: None, limit: MAX_QUEUED };
         let queued = app.catalog.runs(&filter, &page).await?.items;

@@ -8,10 +8,11 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use catalog::{LogLine, Run, RunFilter};
+use catalog::{LogLine, Run, RunFilter, RunOrder};
 use domain::outcome::RunStatus;
-use domain::run::{Cause, DestinationProgress, RunEvent, RunKind, RunResult};
+use domain::run::{Cause, DestinationProgress, FailureCode, RunEvent, RunKind, RunResult, RunSpec};
 use futures_util::stream;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
@@ -57,6 +58,9 @@ pub(crate) struct RunInfo {
     /// Why it did not succeed, or not in full.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// The same for programs; absent in runs of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<FailureCode>,
     /// What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -95,14 +99,38 @@ pub(crate) struct LogLineInfo {
 pub(crate) struct RunQuery {
     /// Only of this job.
     job_id: Option<String>,
-    /// Only in one of these states: `succeeded,succeededWithWarnings`.
+    /// Only in one of these states: `succeeded,succeededWithWarnings`, or repeated.
     #[param(value_type = Option<Vec<RunStatus>>, style = Form, explode = false)]
     state: Option<String>,
     /// Only of this kind.
     kind: Option<RunKind>,
+    /// Only those that were queued at this time or later.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<Timestamp>,
+    /// Only those that were queued before this time.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<Timestamp>,
+    /// Only those that read from this destination, or write to it.
+    destination_id: Option<String>,
+    /// The newest first (`-createdAt`), or the oldest.
+    #[serde(default)]
+    #[param(inline)]
+    sort: RunSort,
     cursor: Option<String>,
     #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
+}
+
+/// The order of runs.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+pub(crate) enum RunSort {
+    /// The newest first.
+    #[default]
+    #[serde(rename = "-createdAt")]
+    Newest,
+    /// The oldest first.
+    #[serde(rename = "createdAt")]
+    Oldest,
 }
 
 /// Which lines.
@@ -139,6 +167,7 @@ impl From<Run> for RunInfo {
             sent_bytes: run.sent_bytes,
             destinations: run.destinations,
             error: run.error,
+            code: run.code,
             request: run.request,
             result: run.result,
             created_at: run.created_at.into(),
@@ -163,7 +192,7 @@ fn states(text: &str) -> Result<Vec<RunStatus>, Problem> {
     states.map_err(|message| Problem::invalid_field("state", message))
 }
 
-/// The newest first.
+/// The newest first, unless it is asked otherwise.
 #[utoipa::path(get, path = "/api/runs", tag = "runs", params(RunQuery), responses((status = 200, body = List<RunInfo>)))]
 pub(crate) async fn list(
     State(app): State<App>,
@@ -171,7 +200,12 @@ pub(crate) async fn list(
 ) -> Result<Json<List<RunInfo>>, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
     let states = query.state.as_deref().map(states).transpose()?.unwrap_or_default();
-    let filter = RunFilter { job_id: query.job_id, states, kind: query.kind };
+    let RunQuery { job_id, kind, since, until, destination_id, sort, .. } = query;
+    let order = match sort {
+        RunSort::Newest => RunOrder::Newest,
+        RunSort::Oldest => RunOrder::Oldest,
+    };
+    let filter = RunFilter { job_id, states, kind, since, until, destination_id, order };
     Ok(answer(app.catalog.runs(&filter, &request).await?, |run| run.id.clone(), RunInfo::from))
 }
 
@@ -181,7 +215,15 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<RunI
     Ok(Json(app.catalog.run(&id).await?.ok_or_else(gone)?.into()))
 }
 
-/// Stops a run. What it has not finished leaves nothing behind.
+/// What a run does. That of a backup is complete once it has started, as its job said then. Secrets are named, never shown.
+#[utoipa::path(get, path = "/api/runs/{id}/spec", tag = "runs", params(("id" = String, Path)),
+    responses((status = 200, body = serde_json::Value)))]
+pub(crate) async fn spec(State(app): State<App>, Id(id): Id) -> Result<Json<RunSpec>, Problem> {
+    let run = app.catalog.run(&id).await?.ok_or_else(gone)?;
+    Ok(Json(app.complete_spec(&run).await?))
+}
+
+/// Stops a run. What it has not finished leaves nothing behind. 409 `alreadyEnded` if it has ended.
 #[utoipa::path(post, path = "/api/runs/{id}/cancel", tag = "runs", params(("id" = String, Path)), responses((status = 202, body = RunInfo)))]
 pub(crate) async fn cancel(State(app): State<App>, Id(id): Id) -> Result<(StatusCode, Json<RunInfo>), Problem> {
     let run = app.catalog.cancel_run(&id, app.now()).await?.ok_or_else(gone)?;

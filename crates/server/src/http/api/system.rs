@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use super::super::problem::Problem;
 use crate::app::App;
-use crate::metrics::Format;
+use crate::metrics::{Format, Known};
 
 /// The server.
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,14 +47,27 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
     Ok("ready")
 }
 
-/// Numbers for Prometheus: in its text format of version 0.0.4, or as OpenMetrics if `Accept` names that.
+impl App {
+    async fn known_numbers(&self) -> Result<Known, catalog::Error> {
+        let jobs = self.catalog.job_numbers().await?;
+        let queue = self.catalog.queue_numbers().await?;
+        let destinations = self.catalog.destination_numbers().await?;
+        Ok(Known { jobs, queue, destinations, now: self.now() })
+    }
+}
+
+/// Numbers for Prometheus: in its text format of version 0.0.4, or as OpenMetrics if `Accept` names that. While the metadata
+/// database is away, what this server counts itself is shown to whoever could read it in the last hour.
 #[utoipa::path(get, path = "/metrics", tag = "system", responses((status = 200, content(
     (String = "text/plain"), (String = "application/openmetrics-text")))))]
 pub(crate) async fn metrics(State(app): State<App>, headers: HeaderMap) -> Result<impl IntoResponse, Problem> {
     let accept = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let format = Format::accepted(&accept.collect::<Vec<_>>().join(","));
-    let jobs = app.catalog.job_numbers().await?;
-    let text = app.metrics.text(&jobs, format).map_err(Problem::internal)?;
+    let known = app.known_numbers().await;
+    if let Err(error) = &known {
+        tracing::warn!(%error, "the metrics lack what the metadata database knows");
+    }
+    let text = app.metrics.text(known.as_ref().ok(), format).map_err(Problem::internal)?;
     Ok(([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], text))
 }
 

@@ -1,0 +1,57 @@
+//! What the catalog knows of the queue and of the destinations, at every scrape.
+
+use catalog::{DestinationNumbers, JobNumbers, QueueNumbers};
+use jiff::Timestamp;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// What the catalog knows.
+pub(crate) struct Known {
+    pub(crate) jobs: Vec<JobNumbers>,
+    pub(crate) queue: QueueNumbers,
+    pub(crate) destinations: Vec<DestinationNumbers>,
+    pub(crate) now: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DestinationLabels {
+    destination_id: String,
+    destination: String,
+}
+
+/// Returns the metrics of the queue and of the destinations. Times are seconds since 1970.
+pub(super) fn registry(prefix: &str, known: &Known) -> Registry {
+    let mut registry = Registry::with_prefix(prefix);
+    let gauge = |registry: &mut Registry, name: &str, help: &str, value: i64| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(value);
+        registry.register(name, help, gauge);
+    };
+    gauge(&mut registry, "runs_queued", "Runs that wait for their turn", known.queue.queued);
+    let help = "For how long the oldest queued run has waited; 0 if none waits";
+    gauge(&mut registry, "queue_oldest_run_age_seconds", help, known.queue.age(known.now));
+    let add = |registry: &mut Registry, name: &str, help: &str, value: &dyn Fn(&DestinationNumbers) -> Option<i64>| {
+        let family = Family::<DestinationLabels, Gauge>::default();
+        for destination in &known.destinations {
+            let Some(value) = value(destination) else { continue };
+            let (destination_id, name) = (destination.id.clone(), destination.name.clone());
+            family.get_or_create(&DestinationLabels { destination_id, destination: name }).set(value);
+        }
+        registry.register(format!("destination_{name}"), help, family);
+    };
+    add(&mut registry, "info", "Every destination", &|_| Some(1));
+    add(&mut registry, "used_bytes", "Bytes in use at a destination, when last checked", &|found| found.used);
+    let help = "Bytes allowed at a destination; absent without a limit";
+    add(&mut registry, "capacity_bytes", help, &|found| found.allowed);
+    let help = "Bytes left at a destination, when last checked; absent without a limit";
+    add(&mut registry, "free_bytes", help, &|found| Some((found.allowed? - found.used?).max(0)));
+    let help = "Whether the authorization of a destination stands; absent where none is needed or given";
+    add(&mut registry, "authorized", help, &|found| Some(found.authorization.as_ref()?.broken.is_none().into()));
+    let help = "When the account of an authorized destination was last checked";
+    add(&mut registry, "checked_timestamp_seconds", help, &|found| {
+        Some(found.authorization.as_ref()?.checked_at.as_second())
+    });
+    registry
+}
