@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use domain::Compression;
 use domain::access::{Permission, Role};
-use server::Retention;
+use server::Housekeeping;
 use url::Url;
 
 /// Backs up databases to Dropbox and folders, encrypted, in one pass, and restores them.
@@ -412,19 +412,19 @@ pub(crate) struct ServeArguments {
 #[derive(Debug, Args)]
 pub(crate) struct KeepArguments {
     /// Days to keep the logs of runs
-    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUN_LOGS", default_value_t = Retention::RUN_LOG_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUN_LOGS", default_value_t = Housekeeping::RUN_LOG_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     keep_run_logs: u16,
     /// Days to keep runs; the last good run of a job is always kept
-    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUNS", default_value_t = Retention::RUN_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUNS", default_value_t = Housekeeping::RUN_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     keep_runs: u16,
     /// Days to keep the audit log
-    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_AUDIT", default_value_t = Retention::AUDIT_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_AUDIT", default_value_t = Housekeeping::AUDIT_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     keep_audit: u16,
 }
 
 impl KeepArguments {
-    pub(crate) fn retention(&self) -> Retention {
-        Retention::of_days(self.keep_run_logs, self.keep_runs, self.keep_audit)
+    pub(crate) fn housekeeping(&self) -> Housekeeping {
+        Housekeeping::of_days(self.keep_run_logs, self.keep_runs, self.keep_audit)
     }
 }
 

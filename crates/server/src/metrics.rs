@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     runs: Family<RunLabels, Counter>,
     run_seconds: Family<RunLabels, Histogram>,
     stored_bytes: Counter,
+    deletions: Family<DeletionLabels, Counter>,
     pub(crate) running: Gauge,
 }
 
@@ -36,6 +37,11 @@ struct RequestLabels {
     method: String,
     route: String,
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeletionLabels {
+    result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -56,6 +62,7 @@ impl Metrics {
             runs: Family::default(),
             run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_BUCKETS)),
             stored_bytes: Counter::default(),
+            deletions: Family::default(),
             running: Gauge::default(),
             registry: Registry::default(),
         };
@@ -70,6 +77,8 @@ impl Metrics {
         registry.register_with_unit("run_duration", help, Unit::Seconds, metrics.run_seconds.clone());
         let help = "Bytes of backups stored by runs that succeeded";
         registry.register_with_unit("stored", help, Unit::Bytes, metrics.stored_bytes.clone());
+        let help = "Deletions of backups by retention policies, by result";
+        registry.register("retention_deletions", help, metrics.deletions.clone());
         registry.register("runs_running", "Runs that are going on", metrics.running.clone());
         metrics.begin_counters();
         Self { registry, ..metrics }
@@ -77,6 +86,9 @@ impl Metrics {
 
     /// A counter that appears with its first increment shows no increase to Prometheus: the first failure would go unnoticed.
     fn begin_counters(&self) {
+        for result in ["deleted", "failed"] {
+            drop(self.deletions.get_or_create(&DeletionLabels { result }));
+        }
         for kind in RunKind::ALL {
             for state in RunStatus::ALL.into_iter().filter(|state| state.is_finished()) {
                 let labels = RunLabels { kind: kind.as_str(), state: state.as_str() };
@@ -100,6 +112,11 @@ impl Metrics {
         self.runs.get_or_create(&labels).inc();
         self.run_seconds.get_or_create(&labels).observe(seconds);
         self.stored_bytes.inc_by(stored);
+    }
+
+    pub(crate) fn count_deletion(&self, is_deleted: bool) {
+        let result = if is_deleted { "deleted" } else { "failed" };
+        self.deletions.get_or_create(&DeletionLabels { result }).inc();
     }
 
     /// Returns all metrics as text, those of the jobs included that there are now.

@@ -4,6 +4,7 @@
 
 mod backups;
 mod full_disk;
+mod housekeeping;
 mod jobs_and_runs;
 mod opening;
 mod people;

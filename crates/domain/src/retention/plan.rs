@@ -114,6 +114,8 @@ pub struct Plan {
     pub decisions: Vec<Decision>,
     /// Why nothing more may be deleted until somebody confirms it.
     pub hold: Option<Hold>,
+    /// Why nothing may be deleted at all for now: what is known of the backups cannot be trusted. What is marked stays marked.
+    pub suspended: Vec<Reason>,
 }
 
 /// What becomes of a backup.
@@ -204,7 +206,7 @@ pub fn plan(rules: &Rules, zone: &TimeZone, now: Timestamp, evidence: &Evidence,
     });
     let decisions: Vec<Decision> = decisions.collect();
     let hold = hold(backups, &decisions);
-    Plan { decisions, hold }
+    Plan { decisions, hold, suspended: objections }
 }
 
 /// Returns for each backup the reasons that the rules have to keep it.

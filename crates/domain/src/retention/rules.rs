@@ -6,6 +6,7 @@ use super::Period;
 
 /// Which backups of each database are kept. Zero turns a rule off. Counts are of succeeded backups, with or without warnings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Rules {
     /// The newest backups.

@@ -20,6 +20,7 @@ mod places;
 mod progress;
 mod proxies;
 mod requests;
+mod retention;
 mod routes;
 mod schedules;
 mod sign_in;
