@@ -53,7 +53,7 @@ pub enum Quality {
     Partial,
     /// Its last verification has found another file than the one that was backed up.
     Altered,
-    /// Nothing is known of it but its name, or it was not made by this job.
+    /// Nothing is known of it but its name, it was not made by this job, or its file was replaced and not verified since.
     Unknown,
 }
 

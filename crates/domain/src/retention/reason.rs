@@ -107,7 +107,7 @@ impl fmt::Display for Quality {
             Self::SucceededWithWarnings => "Succeeded with warnings",
             Self::Partial => "Incomplete",
             Self::Altered => "Its last verification failed",
-            Self::Unknown => "Not described by a sidecar of this job",
+            Self::Unknown => "Not known to be a verified backup of this job",
         })
     }
 }

@@ -61,6 +61,8 @@ fn quality_of(copy: &RetainedCopy, job: &Job, ours: &str) -> Quality {
     let has_warnings = || copy.warnings.iter().any(|warning| !warning.is_acknowledged(&job.acknowledged_warnings));
     match copy.verified_result {
         Some(VerificationResult::Altered) => Quality::Altered,
+        // Every backup is verified when it is published, so this is another file than that.
+        None => Quality::Unknown,
         _ if copy.sidecar != SidecarKnown::Read || !is_ours => Quality::Unknown,
         _ if has_warnings() => Quality::SucceededWithWarnings,
         _ => Quality::Succeeded,
