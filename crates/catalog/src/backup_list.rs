@@ -83,6 +83,12 @@ pub struct StoredBackup {
     pub verified_how: Option<VerificationMethod>,
     /// The result.
     pub verified_result: Option<VerificationResult>,
+    /// Whether a user or its sidecar locks it.
+    pub locked: bool,
+    /// What users noted.
+    pub note: Option<String>,
+    /// When retention may delete it, if it is marked.
+    pub due_at: Option<Moment>,
 }
 
 /// Returns the condition on copies, which go by the alias.
@@ -143,7 +149,8 @@ pub struct BackupNames {
 record!(StoredBackup, "copies", {
     id, backup_id, destination_id, destination, path, state, state_at, job, job_id, run_id, source, engine, database,
     created_at, dumped_size, stored_size, dump_hashes, hashes, compression, encrypted, encrypted_to, warnings, sidecar,
-    signature, first_seen_at, last_seen_at, verified_at, verified_by, verified_how, verified_result
+    signature, first_seen_at, last_seen_at, verified_at, verified_by, verified_how, verified_result,
+    locked, note, due_at
 });
 
 /// Which columns of [`StoredBackup`] are the backup's.
@@ -167,6 +174,8 @@ fn columns() -> String {
         "destination" => "d.name AS destination".to_owned(),
         "state" => "CASE WHEN c.state = 'present' AND c.scan < COALESCE(v.valid_from, 0) THEN 'unconfirmed' ELSE c.state END AS state"
             .to_owned(),
+        "locked" => "(c.locked OR c.sidecar_locked) AS locked".to_owned(),
+        "due_at" => "m.due_at".to_owned(),
         column if OF_BACKUP.contains(&column) => format!("b.{column}"),
         column => format!("c.{column}"),
     }
@@ -251,7 +260,8 @@ impl Catalog {
         };
         let text = format!(
             "SELECT {} FROM ({which}) p JOIN copies c ON c.id = p.id JOIN backups b ON b.id = c.backup_id \
-             JOIN destinations d ON d.id = c.destination_id LEFT JOIN scans v ON v.destination_id = c.destination_id {}",
+             JOIN destinations d ON d.id = c.destination_id LEFT JOIN scans v ON v.destination_id = c.destination_id \
+             LEFT JOIN deletions m ON m.copy_id = c.id {}",
             columns(),
             order("c")
         );
@@ -286,7 +296,8 @@ impl Catalog {
     pub async fn backup_at(&self, destination_id: &str, path: &str) -> Result<Option<StoredBackup>, Error> {
         let text = format!(
             "SELECT {} FROM copies c JOIN backups b ON b.id = c.backup_id JOIN destinations d ON d.id = c.destination_id \
-             LEFT JOIN scans v ON v.destination_id = c.destination_id WHERE c.destination_id = $1 AND c.path = $2",
+             LEFT JOIN scans v ON v.destination_id = c.destination_id LEFT JOIN deletions m ON m.copy_id = c.id \
+             WHERE c.destination_id = $1 AND c.path = $2",
             columns()
         );
         sql::one(&self.db, &text, values![destination_id, path]).await

@@ -13,7 +13,7 @@ use crate::jobs::{Job, NewJob};
 use crate::profiles::{NewProfile, Profile};
 use crate::sources::{NewSource, Source};
 use crate::sql::{self, Transaction, record, values};
-use crate::{Catalog, audit, jobs, meta, retention, scans};
+use crate::{Catalog, audit, housekeeping, jobs, meta, scans};
 
 /// What the names of the rows begin with that say which owner an item has; its id follows.
 const OWNER: &str = "managedBy:";
@@ -128,7 +128,7 @@ impl Configuration {
         let profile = |p: &Profile| json!([p.id, p.name, p.recipients, p.sealed_identity, p.exported_at.is_some()]);
         let job = |j: &Job| {
             let how = json!([j.compression.to_string(), j.cron, j.time_zone, j.timeout_seconds, j.enabled]);
-            let what = json!([j.source_id, j.databases, j.destination_ids, j.profile_id]);
+            let what = json!([j.source_id, j.databases, j.destination_ids, j.profile_id, j.retention]);
             json!([j.id, j.name, what, how, j.acknowledged_warnings, j.allow_damaged])
         };
         json!([
@@ -235,7 +235,7 @@ async fn remove(transaction: &mut Transaction, kind: Kind, id: &str, now: Timest
         // In the order of all who write copies; a scan in progress would add what is removed.
         scans::invalidate(transaction, id, now).await?;
         let text = "DELETE FROM copies WHERE destination_id = $1 RETURNING backup_id";
-        retention::remove_copies(transaction, text, values![id]).await?;
+        housekeeping::remove_copies(transaction, text, values![id]).await?;
     }
     let owner = "DELETE FROM meta WHERE name = $1";
     sql::run(&mut *transaction, owner, values![format!("{OWNER}{id}")]).await?;

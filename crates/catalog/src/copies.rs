@@ -69,6 +69,10 @@ impl Catalog {
             stored_at: None,
         };
         let id = write(&mut transaction, &fields, latest, now).await?;
+        if let Some(sidecar) = new.sidecar {
+            let text = "UPDATE copies SET sidecar_locked = $2 WHERE id = $1";
+            sql::run(&mut transaction, text, values![&id, sidecar.locked]).await?;
+        }
         if let Some(verification) = &new.verification {
             verifications::add(&mut transaction, &id, verification, now).await?;
         }
@@ -88,7 +92,8 @@ impl Catalog {
         Ok(sql::value(&self.db, text, values![destination_id]).await?.unwrap_or(0))
     }
 
-    /// Notes that a copy is about to be deleted. Returns what was known of it, for [`Self::abandon_deletion`].
+    /// Notes that a copy is about to be deleted. Returns what was known of it, for [`Self::abandon_deletion`]. A copy that is locked is left
+    /// as it is: see [`BeforeDeletion::is_locked`].
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -99,9 +104,14 @@ impl Catalog {
         now: Timestamp,
     ) -> Result<BeforeDeletion, Error> {
         let text = format!("{} AND path = $2", sql::select::<BeforeDeletion>("WHERE destination_id = $1"));
-        let before = sql::one(&self.db, &text, values![destination_id, path]).await?;
-        self.change_state((destination_id, epoch), path, "state IN ('present', 'missing')", CopyState::Deleting, now)
-            .await?;
+        let mut transaction = self.db.begin().await?;
+        let latest = scans::lock(&mut transaction, destination_id).await?;
+        let before: Option<BeforeDeletion> = sql::one(&mut transaction, &text, values![destination_id, path]).await?;
+        if latest.valid_from <= epoch {
+            let which = "state IN ('present', 'missing') AND NOT locked";
+            change_state(&mut transaction, (destination_id, path), which, (CopyState::Deleting, latest), now).await?;
+            transaction.commit().await?;
+        }
         Ok(before.unwrap_or_default())
     }
 
@@ -115,7 +125,14 @@ impl Catalog {
         path: &str,
         now: Timestamp,
     ) -> Result<(), Error> {
-        self.change_state((destination_id, epoch), path, "state <> 'deleted'", CopyState::Deleted, now).await
+        let mut transaction = self.db.begin().await?;
+        let latest = scans::lock(&mut transaction, destination_id).await?;
+        if latest.valid_from > epoch {
+            return Ok(());
+        }
+        let deleted = (CopyState::Deleted, latest);
+        change_state(&mut transaction, (destination_id, path), "state <> 'deleted'", deleted, now).await?;
+        transaction.commit().await
     }
 
     /// Notes that a copy was not deleted after all: what was known of it before holds again. Whether it is still there after a failure, the
@@ -142,26 +159,19 @@ impl Catalog {
         sql::run(&mut transaction, text, values).await?;
         transaction.commit().await
     }
+}
 
-    async fn change_state(
-        &self,
-        (destination_id, epoch): (&str, i64),
-        path: &str,
-        which: &str,
-        state: CopyState,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        let mut transaction = self.db.begin().await?;
-        let latest = scans::lock(&mut transaction, destination_id).await?;
-        if latest.valid_from > epoch {
-            return Ok(());
-        }
-        let text = format!(
-            "UPDATE copies SET state = $3, state_at = $4, scan = $5 WHERE destination_id = $1 AND path = $2 AND {which}"
-        );
-        sql::run(&mut transaction, &text, values![destination_id, path, state.as_str(), now, latest.number]).await?;
-        transaction.commit().await
-    }
+async fn change_state(
+    transaction: &mut Transaction,
+    (destination_id, path): (&str, &str),
+    which: &str,
+    (state, latest): (CopyState, Latest),
+    now: Timestamp,
+) -> Result<(), Error> {
+    let text = format!(
+        "UPDATE copies SET state = $3, state_at = $4, scan = $5 WHERE destination_id = $1 AND path = $2 AND {which}"
+    );
+    sql::run(transaction, &text, values![destination_id, path, state.as_str(), now, latest.number]).await.map(drop)
 }
 
 /// What was known of a copy before its deletion began.
@@ -169,13 +179,26 @@ impl Catalog {
 pub struct BeforeDeletion {
     state: CopyState,
     scan: i64,
+    locked: bool,
 }
 
-sql::record!(BeforeDeletion, "copies", { state, scan });
+sql::record!(BeforeDeletion, "copies", { state, scan, locked });
+
+impl BeforeDeletion {
+    /// A copy that this scan has seen.
+    pub(crate) fn seen_by(scan: i64) -> Self {
+        Self { state: CopyState::Present, scan, locked: false }
+    }
+
+    /// Returns whether a user has locked the copy: it must not be deleted.
+    pub fn is_locked(&self) -> bool {
+        self.locked
+    }
+}
 
 impl Default for BeforeDeletion {
     fn default() -> Self {
-        Self { state: CopyState::Present, scan: 0 }
+        Self { state: CopyState::Present, scan: 0, locked: false }
     }
 }
 
@@ -214,14 +237,17 @@ pub(crate) async fn write(
     let text = format!(
         "INSERT INTO copies (id, backup_id, series_id, destination_id, path, created_at, state, state_at, scan, \
                 stored_size, stored_at, encrypted, hashes, sidecar, sidecar_size, sidecar_at, signature, first_seen_at, \
-                last_seen_at, path_key) \
-                VALUES ($1, $2, $3, $4, $5, $6, 'present', $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $7, $7, $17) \
+                last_seen_at, path_key, arrival) \
+                VALUES ($1, $2, $3, $4, $5, $6, 'present', $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $7, $7, $17, \
+                (SELECT COALESCE(MAX(arrival), 0) + 1 FROM copies WHERE destination_id = $4)) \
                 ON CONFLICT (destination_id, path) DO UPDATE SET backup_id = excluded.backup_id, \
                 series_id = excluded.series_id, created_at = excluded.created_at, state = excluded.state, \
                 state_at = excluded.state_at, scan = excluded.scan, stored_size = excluded.stored_size, \
                 stored_at = COALESCE(excluded.stored_at, {}), encrypted = excluded.encrypted, hashes = excluded.hashes, \
                 sidecar = excluded.sidecar, sidecar_size = excluded.sidecar_size, sidecar_at = excluded.sidecar_at, \
-                signature = excluded.signature, last_seen_at = excluded.last_seen_at, {verified} RETURNING id",
+                signature = excluded.signature, last_seen_at = excluded.last_seen_at, {verified}, \
+                arrival = CASE WHEN copies.stored_size = excluded.stored_size AND copies.state <> 'deleted' \
+                THEN copies.arrival ELSE excluded.arrival END RETURNING id",
         kept("stored_at")
     );
     let values = values![

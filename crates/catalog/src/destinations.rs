@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::Error;
+use crate::housekeeping::HOUSEKEEPING_BATCH;
 use crate::page::{Page, PageRequest};
-use crate::retention::RETENTION_BATCH;
 use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, as_json, json};
 use crate::vault::Place;
@@ -317,7 +317,7 @@ impl Catalog {
         transaction.commit().await?;
         // There can be a million copies: removing all of them with the destination would lock everybody else out.
         let text = "DELETE FROM copies WHERE id IN (SELECT id FROM copies WHERE destination_id = $1 LIMIT $2) RETURNING backup_id";
-        while self.remove_copies(text, values![id, RETENTION_BATCH]).await? > 0 {}
+        while self.remove_copies(text, values![id, HOUSEKEEPING_BATCH]).await? > 0 {}
         let text = "DELETE FROM destinations WHERE id = $1 AND revision = $2";
         let deleted = sql::run(&self.db, text, values![id, revision]).await?;
         revision::gone(deleted, self.destination(id).await?.as_ref())

@@ -1,6 +1,6 @@
 //! Jobs: what is backed up to where, how, and when.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use domain::Compression;
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub struct Job {
     pub databases: Option<Vec<String>>,
     /// Where to, in order.
     pub destination_ids: Vec<String>,
+    /// The retention policy at a destination, by the destination's id. Without one, every backup is kept there.
+    pub retention: BTreeMap<String, String>,
     /// How it is compressed.
     pub compression: Compression,
     /// To whom it is encrypted; to nobody if none.
@@ -68,6 +70,7 @@ pub struct NewJob {
     pub source_id: String,
     pub databases: Option<Vec<String>>,
     pub destination_ids: Vec<String>,
+    pub retention: BTreeMap<String, String>,
     pub compression: Compression,
     pub profile_id: Option<String>,
     pub cron: Option<String>,
@@ -101,15 +104,16 @@ record!(
         created_at,
         updated_at
     },
-    |row| { destination_ids: Vec::new() }
+    |row| { destination_ids: Vec::new(), retention: BTreeMap::new() }
 );
 
 struct Link {
     job_id: String,
     destination_id: String,
+    retention_policy_id: Option<String>,
 }
 
-record!(Link, "job_destinations", { job_id, destination_id });
+record!(Link, "job_destinations", { job_id, destination_id, retention_policy_id });
 
 impl Catalog {
     /// Adds a job.
@@ -206,6 +210,20 @@ impl Catalog {
         Ok(Page { items: self.with_runs(items).await?, more })
     }
 
+    /// Returns the jobs that have a retention policy at a destination, by name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_with_retention(&self, destination_id: &str) -> Result<Vec<Job>, Error> {
+        let text = sql::select::<Job>(
+            "WHERE id IN (SELECT job_id FROM job_destinations WHERE destination_id = $1 AND retention_policy_id IS NOT NULL) \
+             ORDER BY name_key",
+        );
+        let mut jobs: Vec<Job> = sql::all(&self.db, &text, values![destination_id]).await?;
+        self.add_destinations(&mut jobs).await?;
+        Ok(jobs)
+    }
+
     /// Removes a job of this revision. Its runs and backups are kept. Returns `false` if it does not exist.
     ///
     /// # Errors
@@ -252,12 +270,15 @@ pub(crate) async fn all(transaction: &mut Transaction) -> Result<Vec<Job>, Error
 }
 
 fn add_links(jobs: &mut [Job], links: Vec<Link>) {
-    let mut by_job: HashMap<String, Vec<String>> = HashMap::new();
+    let mut by_job: HashMap<String, Vec<Link>> = HashMap::new();
     for link in links {
-        by_job.entry(link.job_id).or_default().push(link.destination_id);
+        by_job.entry(link.job_id.clone()).or_default().push(link);
     }
     for job in jobs {
-        job.destination_ids = by_job.remove(&job.id).unwrap_or_default();
+        for Link { destination_id, retention_policy_id, .. } in by_job.remove(&job.id).unwrap_or_default() {
+            job.retention.extend(retention_policy_id.map(|policy| (destination_id.clone(), policy)));
+            job.destination_ids.push(destination_id);
+        }
     }
 }
 
@@ -266,7 +287,7 @@ pub(crate) async fn insert(transaction: &mut Transaction, id: &str, new: &NewJob
                 timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings, allow_damaged) \
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'), $15)";
     sql::run(&mut *transaction, text, columns(id, new, now)?).await?;
-    link(transaction, id, &new.destination_ids).await
+    link(transaction, id, new).await
 }
 
 /// Returns `false` if there is no such job of this revision.
@@ -286,7 +307,7 @@ pub(crate) async fn change(
         return Ok(false);
     }
     sql::run(&mut *transaction, "DELETE FROM job_destinations WHERE job_id = $1", values![id]).await?;
-    link(transaction, id, &new.destination_ids).await?;
+    link(transaction, id, new).await?;
     Ok(true)
 }
 
@@ -311,10 +332,12 @@ fn columns(id: &str, new: &NewJob, now: Timestamp) -> Result<[Value; 15], Error>
     ])
 }
 
-async fn link(transaction: &mut Transaction, job_id: &str, destination_ids: &[String]) -> Result<(), Error> {
-    let text = "INSERT INTO job_destinations (job_id, destination_id, position) VALUES ($1, $2, $3)";
-    for (position, destination_id) in (0_i64..).zip(destination_ids) {
-        sql::run(&mut *transaction, text, values![job_id, destination_id, position]).await?;
+async fn link(transaction: &mut Transaction, job_id: &str, new: &NewJob) -> Result<(), Error> {
+    let text =
+        "INSERT INTO job_destinations (job_id, destination_id, position, retention_policy_id) VALUES ($1, $2, $3, $4)";
+    for (position, destination_id) in (0_i64..).zip(&new.destination_ids) {
+        let policy = new.retention.get(destination_id).cloned();
+        sql::run(&mut *transaction, text, values![job_id, destination_id, position, policy]).await?;
     }
     Ok(())
 }

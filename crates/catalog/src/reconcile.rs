@@ -384,9 +384,10 @@ async fn describe(
     let (_, hashes) = backups::hashes_of(sidecar);
     let backup_id = backups::find_or_insert(transaction, &backup, now).await?;
     let series_id = copies::series(transaction, &place.destination_id, &backup, now).await?;
-    let text =
-        "UPDATE copies SET backup_id = $2, series_id = $3, hashes = $4, sidecar = 'read', signature = $5 WHERE id = $1";
-    sql::run(&mut *transaction, text, values![&copy.id, &backup_id, series_id, json(&hashes)?, signature]).await?;
+    let text = "UPDATE copies SET backup_id = $2, series_id = $3, hashes = $4, sidecar = 'read', signature = $5, sidecar_locked = $6 \
+         WHERE id = $1";
+    let values = values![&copy.id, &backup_id, series_id, json(&hashes)?, signature, sidecar.locked];
+    sql::run(&mut *transaction, text, values).await?;
     if place.backup_id == backup_id {
         return Ok(());
     }
@@ -406,10 +407,13 @@ async fn remove_respelled(
     struct Respelled {
         id: String,
         backup_id: String,
+        locked: bool,
+        note: Option<String>,
+        path_key: String,
     }
-    record!(Respelled, "copies", { id, backup_id });
+    record!(Respelled, "copies", { id, backup_id, locked, note, path_key });
     let text = format!(
-        "SELECT DISTINCT c.id, c.backup_id FROM copies c JOIN copies o ON o.destination_id = c.destination_id \
+        "SELECT DISTINCT c.id, c.backup_id, c.locked, c.note, c.path_key FROM copies c JOIN copies o ON o.destination_id = c.destination_id \
          AND o.path_key = c.path_key AND o.id <> c.id AND o.state = 'present' AND o.scan = $2 \
          WHERE c.destination_id = $1 AND c.scan < $2 AND ($3 OR c.stored_at IS NULL AND o.stored_size = c.stored_size) AND c.id IN ({})",
         sql::placeholders(4, gone.len())
@@ -417,7 +421,11 @@ async fn remove_respelled(
     let ids = gone.iter().map(|id| Value::from(*id));
     let respelled: Vec<Respelled> =
         sql::all(&mut *transaction, &text, values![destination_id, scan, ignores_case].into_iter().chain(ids)).await?;
-    for Respelled { id, backup_id } in respelled {
+    for Respelled { id, backup_id, locked, note, path_key } in respelled {
+        let text = "UPDATE copies SET locked = locked OR $5, note = COALESCE(note, $6) WHERE destination_id = $1 AND path_key = $2 \
+                    AND id <> $3 AND state = 'present' AND scan = $4";
+        let values = values![destination_id, path_key, &id, scan, locked, note];
+        sql::run(&mut *transaction, text, values).await?;
         sql::run(&mut *transaction, "DELETE FROM copies WHERE id = $1", values![id]).await?;
         backups::remove_orphan(transaction, &backup_id).await?;
     }

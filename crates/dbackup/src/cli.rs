@@ -12,7 +12,7 @@ use domain::Compression;
 use domain::access::{Permission, Role};
 use domain::outcome::RunStatus;
 use jiff::Timestamp;
-use server::Retention;
+use server::Housekeeping;
 use url::Url;
 
 /// Version, and the commit that a release was built from: see `build.rs`.
@@ -477,19 +477,19 @@ pub(crate) struct ServeArguments {
 #[derive(Debug, Args)]
 pub(crate) struct KeepArguments {
     /// Days to keep the logs of runs
-    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUN_LOGS", default_value_t = Retention::RUN_LOG_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUN_LOGS", default_value_t = Housekeeping::RUN_LOG_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     keep_run_logs: u16,
     /// Days to keep runs; the last good run of a job is always kept
-    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUNS", default_value_t = Retention::RUN_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_RUNS", default_value_t = Housekeeping::RUN_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     keep_runs: u16,
     /// Days to keep the audit log
-    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_AUDIT", default_value_t = Retention::AUDIT_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_AUDIT", default_value_t = Housekeeping::AUDIT_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     keep_audit: u16,
 }
 
 impl KeepArguments {
-    pub(crate) fn retention(&self) -> Retention {
-        Retention::of_days(self.keep_run_logs, self.keep_runs, self.keep_audit)
+    pub(crate) fn housekeeping(&self) -> Housekeeping {
+        Housekeeping::of_days(self.keep_run_logs, self.keep_runs, self.keep_audit)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod hashes;
 pub mod naming;
 pub mod outcome;
 pub mod probe;
+pub mod retention;
 pub mod run;
 pub mod schedule;
 pub mod segment;

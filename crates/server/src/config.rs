@@ -53,7 +53,7 @@ pub struct Config {
     /// A client that takes no byte of an answer for so long is disconnected.
     pub stalled_answer: Duration,
     /// What grows, and how long it is kept.
-    pub retention: Retention,
+    pub housekeeping: Housekeeping,
     /// Names of this server besides the public URL's, `localhost` and addresses, under which browsers may sign in.
     pub allowed_hosts: Vec<String>,
     /// Who becomes the first administrator of a server without users. Without one, a setup token is printed.
@@ -62,7 +62,7 @@ pub struct Config {
 
 /// How long things are kept that grow with every run or request.
 #[derive(Debug, Clone, Copy)]
-pub struct Retention {
+pub struct Housekeeping {
     /// The logs of runs.
     pub run_logs: SignedDuration,
     /// Runs, but never the last good one of a job. Also what is known of backups that were deleted.
@@ -71,7 +71,7 @@ pub struct Retention {
     pub audit: SignedDuration,
 }
 
-impl Retention {
+impl Housekeeping {
     /// Days that the logs of runs are kept by default.
     pub const RUN_LOG_DAYS: u16 = 90;
     /// Days that runs are kept by default.
@@ -86,7 +86,7 @@ impl Retention {
     }
 }
 
-impl Default for Retention {
+impl Default for Housekeeping {
     fn default() -> Self {
         Self::of_days(Self::RUN_LOG_DAYS, Self::RUN_DAYS, Self::AUDIT_DAYS)
     }

@@ -33,6 +33,7 @@ pub(crate) struct Metrics {
     runs: Family<RunLabels, Counter>,
     run_seconds: Family<RunLabels, Histogram>,
     stored_bytes: Counter,
+    deletions: Family<DeletionLabels, Counter>,
     pub(crate) running: Gauge,
     scheduler_pass: Gauge,
     readers: Mutex<HashMap<String, Timestamp>>,
@@ -48,6 +49,11 @@ struct RequestLabels {
     method: String,
     route: String,
     status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DeletionLabels {
+    result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -68,6 +74,7 @@ impl Metrics {
             runs: Family::default(),
             run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_BUCKETS)),
             stored_bytes: Counter::default(),
+            deletions: Family::default(),
             running: Gauge::default(),
             scheduler_pass: Gauge::default(),
             readers: Mutex::default(),
@@ -84,6 +91,8 @@ impl Metrics {
         registry.register_with_unit("run_duration", help, Unit::Seconds, metrics.run_seconds.clone());
         let help = "Bytes of backups stored by runs that succeeded";
         registry.register_with_unit("stored", help, Unit::Bytes, metrics.stored_bytes.clone());
+        let help = "Deletions of backups by retention policies, by result";
+        registry.register("retention_deletions", help, metrics.deletions.clone());
         registry.register("runs_running", "Runs that are going on", metrics.running.clone());
         let help = "When the schedules were last looked at";
         registry.register("scheduler_last_pass_timestamp_seconds", help, metrics.scheduler_pass.clone());
@@ -93,6 +102,9 @@ impl Metrics {
 
     /// A counter that appears with its first increment shows no increase to Prometheus: the first failure would go unnoticed.
     fn begin_counters(&self) {
+        for result in ["deleted", "failed"] {
+            drop(self.deletions.get_or_create(&DeletionLabels { result }));
+        }
         for kind in RunKind::ALL {
             for state in RunStatus::ALL.into_iter().filter(|state| state.is_finished()) {
                 let labels = RunLabels { kind: kind.as_str(), state: state.as_str() };
@@ -116,6 +128,11 @@ impl Metrics {
         self.runs.get_or_create(&labels).inc();
         self.run_seconds.get_or_create(&labels).observe(seconds);
         self.stored_bytes.inc_by(stored);
+    }
+
+    pub(crate) fn count_deletion(&self, is_deleted: bool) {
+        let result = if is_deleted { "deleted" } else { "failed" };
+        self.deletions.get_or_create(&DeletionLabels { result }).inc();
     }
 
     /// Notes that the schedules were looked at.

@@ -244,6 +244,12 @@ impl App {
         if let Err(failure) = self.read_sidecars(id, number, &destination).await {
             tracing::info!(destination = id, error = %failure, "sidecars could not be read; the next scan goes on");
         }
+        // Nothing is deleted on the strength of a listing with gaps.
+        if state == ScanState::Complete
+            && let Err(error) = self.apply_retention((id, number), &destination).await
+        {
+            tracing::warn!(%error, destination = id, "retention could not be applied; the next scan does it");
+        }
         Ok(())
     }
 

@@ -39,7 +39,7 @@ on_both!(
 const LEASE: SignedDuration = SignedDuration::from_secs(3600);
 const ALL: PageRequest = PageRequest { after: None, limit: 100 };
 
-fn sidecar(id: &str, job: &str, database: &str, time: Timestamp) -> Sidecar {
+pub(crate) fn sidecar(id: &str, job: &str, database: &str, time: Timestamp) -> Sidecar {
     serde_json::from_value(json!({
         "version": 2, "id": id, "runId": "run-1", "jobId": "job-1", "jobName": job, "sourceName": "postgres://db/", "host": "h",
         "sourceType": "postgres", "database": database, "engineVersion": "17", "toolVersion": "pg_dump 17",
@@ -55,11 +55,11 @@ fn name_of(path: &str) -> BackupName {
     BackupName::parse(path.rsplit('/').next().unwrap()).unwrap()
 }
 
-fn path(job: &str, hour: u8, database: &str) -> String {
+pub(crate) fn path(job: &str, hour: u8, database: &str) -> String {
     format!("{job}/backup_2026-01-15T{hour:02}-00-00_{database}.dump.zst.age")
 }
 
-fn found(path: &str, modified: i64) -> FoundCopy {
+pub(crate) fn found(path: &str, modified: i64) -> FoundCopy {
     let file = |size| FoundFile { size, modified: Some(at(modified)) };
     let job = path.split('/').next().unwrap().to_owned();
     FoundCopy { path: path.to_owned(), job, name: name_of(path), file: file(200), sidecar: Some(file(50)) }
@@ -69,7 +69,7 @@ fn bare(path: &str) -> FoundCopy {
     FoundCopy { sidecar: None, ..found(path, 0) }
 }
 
-async fn record(catalog: &Catalog, destination_id: &str, path: &str, sidecar: &Sidecar, now: Timestamp) {
+pub(crate) async fn record(catalog: &Catalog, destination_id: &str, path: &str, sidecar: &Sidecar, now: Timestamp) {
     let verification = NewVerification {
         by: "run run-1",
         how: VerificationMethod::OwnHash,
@@ -91,7 +91,7 @@ async fn record(catalog: &Catalog, destination_id: &str, path: &str, sidecar: &S
 }
 
 /// A scan from its beginning to its end, at which everything else was read.
-async fn scan(
+pub(crate) async fn scan(
     catalog: &Catalog,
     destination_id: &str,
     found: &[FoundCopy],
@@ -124,7 +124,7 @@ async fn everything(catalog: &Catalog) -> Vec<StoredBackup> {
     catalog.backups(&BackupFilter::default(), &ALL).await.unwrap().items
 }
 
-async fn with_destinations(store: &Store) -> (Catalog, String, String) {
+pub(crate) async fn with_destinations(store: &Store) -> (Catalog, String, String) {
     let catalog = store.open().await;
     let one = catalog.create_destination(&destination("One"), at(0)).await.unwrap().id;
     let two = catalog.create_destination(&destination("Two"), at(0)).await.unwrap().id;

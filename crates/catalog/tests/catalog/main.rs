@@ -4,6 +4,7 @@
 
 mod backups;
 mod full_disk;
+mod housekeeping;
 mod idempotency_keys;
 mod jobs_and_runs;
 mod opening;

@@ -81,6 +81,7 @@ pub(crate) fn job(name: &str, source_id: &str, destination_ids: &[&str]) -> NewJ
         source_id: source_id.to_owned(),
         databases: Some(vec!["a b".to_owned(), "ü😀".to_owned()]),
         destination_ids: destination_ids.iter().map(|&id| id.to_owned()).collect(),
+        retention: BTreeMap::new(),
         compression: "zstd:5".parse().unwrap(),
         profile_id: None,
         cron: Some("0 * * * *".to_owned()),

@@ -51,7 +51,7 @@ async fn a_catalog_of_version_0_1_opens_with_everything_in_it() {
     let catalog = store.open().await;
     jobs_and_runs_are_all_there(&catalog).await;
     catalog.close().await.unwrap();
-    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "14");
+    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "16");
 }
 
 async fn people_are_all_there(catalog: &Catalog) {
@@ -218,15 +218,23 @@ async fn an_older_schema_is_brought_up_to_date(store: Store) {
     let catalog = store.open().await;
     let made = catalog.create_source(&source("shop", Some("hunter2-hunter2")), at(0)).await.unwrap();
     catalog.close().await.unwrap();
-    let last = ["DROP TABLE idempotency_keys", "DELETE FROM _sqlx_migrations WHERE version = 14"];
-    for text in last {
+    for text in [
+        "DROP TABLE deletions",
+        "DROP INDEX copies_arrival",
+        "DROP INDEX backups_job",
+        "ALTER TABLE copies DROP COLUMN locked",
+        "ALTER TABLE copies DROP COLUMN sidecar_locked",
+        "ALTER TABLE copies DROP COLUMN note",
+        "ALTER TABLE copies DROP COLUMN arrival",
+        "DELETE FROM _sqlx_migrations WHERE version = 16",
+    ] {
         store.sql(text);
     }
     assert!(copies(&store).is_empty(), "a new database was copied");
     let catalog = store.open().await;
     let found = catalog.source(&made.id).await.unwrap().unwrap();
     assert_eq!(catalog.source_secrets(&found).unwrap()["password"].expose_secret(), "hunter2-hunter2");
-    let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0014"] };
+    let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0016"] };
     assert_eq!(copies(&store), expected);
 }
 

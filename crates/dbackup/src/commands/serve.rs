@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         slowest_answer: SLOWEST_ANSWER,
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: arguments.allowed_hosts,
-        retention: arguments.keep.retention(),
+        housekeeping: arguments.keep.housekeeping(),
         first_administrator: first_administrator()?,
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };

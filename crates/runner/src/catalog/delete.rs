@@ -1,7 +1,8 @@
 //! Deleting backups, and nothing else.
 
 use adapter::Error;
-use adapter::destination::Destination;
+use adapter::destination::{Destination, Entry};
+use jiff::Timestamp;
 
 use super::{SidecarState, parse_path};
 use crate::sidecars::{read_content, sidecar_path};
@@ -31,12 +32,44 @@ pub enum DeleteError {
     Destination(Error),
 }
 
+/// A backup's file as a listing showed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed {
+    /// Bytes.
+    pub size: u64,
+    /// When the storage took it, to the millisecond, where it tells.
+    pub modified: Option<Timestamp>,
+}
+
+impl Listed {
+    fn is(&self, entry: &Entry) -> bool {
+        let differs = self.modified.zip(entry.modified).is_some_and(|(a, b)| a.as_millisecond() != b.as_millisecond());
+        self.size == entry.size && !differs
+    }
+}
+
+/// Deletes a backup as [`delete`] does, if it is still the file that a listing showed.
+///
+/// # Errors
+/// As [`delete`]; [`adapter::Kind::Changed`] if it is another file.
+pub async fn delete_listed(destination: &dyn Destination, path: &str, listed: &Listed) -> Result<(), DeleteError> {
+    delete_if(destination, path, |entry| listed.is(entry)).await
+}
+
 /// Deletes a backup, then its sidecar. A backup that cannot be deleted keeps its sidecar; one that is gone loses the sidecar that an
 /// interrupted deletion has left.
 ///
 /// # Errors
 /// See [`DeleteError`]; [`adapter::Kind::Changed`] if one of them is another file than was looked at; [`adapter::Kind::NotFound`] if there is neither a backup nor a sidecar.
 pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), DeleteError> {
+    delete_if(destination, path, |_| true).await
+}
+
+async fn delete_if(
+    destination: &dyn Destination,
+    path: &str,
+    is_expected: impl Fn(&Entry) -> bool,
+) -> Result<(), DeleteError> {
     if parse_path(path).is_none() {
         return Err(DeleteError::NotABackup(path.to_owned()));
     }
@@ -47,6 +80,9 @@ pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), Del
     let sidecar = destination.stat(&beside).await.map_err(failed)?;
     if backup.is_none() && sidecar.is_none() {
         return Err(failed(Error::missing(&format!("{path} at {}", destination.name()))));
+    }
+    if backup.as_ref().is_some_and(|entry| !is_expected(entry)) {
+        return Err(failed(Error::changed(path)));
     }
     match read_content(destination, path).await.map_err(failed)? {
         Ok(content) if is_locked(content.as_deref()) => return Err(DeleteError::Locked(path.to_owned())),

@@ -1,5 +1,7 @@
 //! Entries of jobs.
 
+use std::collections::BTreeMap;
+
 use catalog::{ConfigurationEdit, Job, Kind, NewJob};
 use serde_json::Value;
 
@@ -15,7 +17,7 @@ const FIELDS: &str = "name, renamedFrom, source, databases, destinations, compre
 
 impl Planner<'_> {
     pub(super) fn job(&mut self, mut entry: Entry, target: &Target) {
-        let (input, references) = self.read_job(&mut entry);
+        let (input, references) = self.read_job(&mut entry, target);
         let (place, name) = (entry.place.clone(), input.name.clone());
         let found = entry.finish(FIELDS);
         let checked = check_with(self.app, input, &references);
@@ -38,7 +40,7 @@ impl Planner<'_> {
         }
     }
 
-    fn read_job(&mut self, entry: &mut Entry) -> (JobInput, References) {
+    fn read_job(&mut self, entry: &mut Entry, target: &Target) -> (JobInput, References) {
         let name = self.name_of(entry);
         let mut references = References::default();
         let source_id = entry.text("source").and_then(|name| self.reference(entry, "source", Kind::Source, &name));
@@ -58,10 +60,13 @@ impl Planner<'_> {
         references.destinations = destination_ids.iter().cloned().collect();
         let profile_id = entry.text("profile").and_then(|name| self.reference(entry, "profile", Kind::Profile, &name));
         references.has_profile = profile_id.is_some();
+        let retention = self.kept_retention(&destination_ids, target);
+        references.policies = retention.values().cloned().collect();
         let input = JobInput {
             name,
             source_id: source_id.unwrap_or_default(),
             databases: entry.texts("databases"),
+            retention,
             destination_ids,
             compression: entry.text("compression").unwrap_or_else(default_compression),
             profile_id,
@@ -72,6 +77,13 @@ impl Planner<'_> {
             allow_damaged: entry.flag("allowDamaged").unwrap_or_default(),
         };
         (input, references)
+    }
+
+    /// Returns the retention policies that a job has at the destinations that it keeps. A configuration does not change them.
+    fn kept_retention(&self, destination_ids: &[String], target: &Target) -> BTreeMap<String, String> {
+        let before = self.seen.jobs.iter().find(|job| job.id == target.id);
+        let retention = before.map(|job| job.retention.clone()).unwrap_or_default();
+        retention.into_iter().filter(|(destination, _)| destination_ids.contains(destination)).collect()
     }
 
     /// Finds what a job refers to, as it is called once the configuration is applied.

@@ -9,14 +9,14 @@ use utoipa::openapi::{
 };
 
 use super::access::Access;
-use super::api::{destinations::DestinationInput, jobs::JobInput, sources::SourceInput};
+use super::api::{destinations::DestinationInput, jobs::JobInput, retention::PolicyInput, sources::SourceInput};
 use super::class::Class;
 use super::edit::Editable;
 use super::problem::CODES;
 use super::query::parameters;
 
 /// What carries a revision, and so an ETag.
-const REVISED: [&str; 5] = ["Destination", "Job", "Profile", "Source", "User"];
+const REVISED: [&str; 6] = ["Destination", "Job", "Profile", "RetentionPolicy", "Source", "User"];
 
 /// Fields whose texts are of a closed set.
 const CLOSED: [(&str, &str, &[&str]); 4] = [
@@ -27,8 +27,9 @@ const CLOSED: [(&str, &str, &[&str]); 4] = [
 ];
 
 /// Fields of answers that no request sets.
-const READ_ONLY: [(&str, &[&str]); 6] = [
+const READ_ONLY: [(&str, &[&str]); 7] = [
     ("Job", JobInput::READ_ONLY),
+    ("RetentionPolicy", PolicyInput::READ_ONLY),
     ("Source", SourceInput::READ_ONLY),
     ("Destination", DestinationInput::READ_ONLY),
     ("Profile", &["id", "canDecrypt", "exportedAt", "revision", "createdAt"]),
@@ -37,8 +38,12 @@ const READ_ONLY: [(&str, &[&str]); 6] = [
 ];
 
 /// Changes, each of which may have any of the fields of an input.
-const PATCHES: [(&str, &str); 3] =
-    [("JobInput", "JobPatch"), ("SourceInput", "SourcePatch"), ("DestinationInput", "DestinationPatch")];
+const PATCHES: [(&str, &str); 4] = [
+    ("JobInput", "JobPatch"),
+    ("SourceInput", "SourcePatch"),
+    ("DestinationInput", "DestinationPatch"),
+    ("RetentionPolicyInput", "RetentionPolicyPatch"),
+];
 
 /// Completes the description. Settings and secrets are in it already.
 pub(crate) fn complete(api: &mut OpenApi) {

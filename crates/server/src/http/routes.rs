@@ -16,8 +16,9 @@ use utoipa_axum::routes;
 use super::access::{Access, guard};
 use super::api::authorizations::CALLBACK;
 use super::api::{
-    adapters, audit, authorizations, backups, configuration, copies, destinations, downloads, events, folders, jobs,
-    overview, profiles, restores, runs, scans, sessions, setup, sources, stored_backups, system, tokens, users,
+    adapters, audit, authorizations, backups, configuration, copies, deletions, destinations, downloads, events,
+    folders, jobs, overview, profiles, restores, retention, runs, scans, sessions, setup, sources, stored_backups,
+    system, tokens, users,
 };
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
@@ -159,6 +160,18 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Configure), Catalog, routes!(profiles::rename))
         .add(Needs(Configure), Catalog, routes!(profiles::delete))
         .add(Needs(Administer), Catalog, routes!(profiles::export))
+        .add(Needs(View), Catalog, routes!(retention::list))
+        .add(Needs(Configure), Catalog, routes!(retention::create))
+        .add(Needs(View), Catalog, routes!(retention::preview))
+        .add(Needs(View), Catalog, routes!(retention::show))
+        .add(Needs(Configure), Catalog, routes!(retention::update))
+        .add(Needs(Configure), Catalog, routes!(retention::change))
+        .add(Needs(Configure), Catalog, routes!(retention::delete))
+        .add(Needs(Configure), Catalog, routes!(retention::confirm))
+        .add(Needs(View), Catalog, routes!(deletions::list))
+        .add(Needs(Operate), Catalog, routes!(deletions::lock))
+        .add(Needs(Operate), Catalog, routes!(deletions::unlock))
+        .add(Needs(Operate), Catalog, routes!(deletions::note))
         .add(Needs(View), Catalog, routes!(overview::show))
         .add(Needs(View), Catalog, routes!(jobs::list))
         .add(Needs(Configure), Catalog, routes!(jobs::create))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catalog::{Claim, Run, RunEnd};
 use domain::outcome::RunStatus;
-use domain::run::{FailureCode, RunEvent, RunProgress, RunResult, RunSpec};
+use domain::run::{FailureCode, RunEvent, RunKind, RunProgress, RunResult, RunSpec};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -199,6 +199,11 @@ impl App {
         }
         self.store_log(&run.id, active).await;
         self.metrics.count_run(run.kind, state, took.as_secs_f64(), stored);
+        if let (RunKind::Backup, Some(job_id)) = (run.kind, &run.job_id)
+            && (state.is_success() || state == RunStatus::Partial)
+        {
+            self.retain_after_backup(job_id).await;
+        }
         if let Ok(Some(run)) = self.catalog.run(&run.id).await {
             self.runs.tell(LiveEvent::State(Box::new(run.clone())));
             // A server that took a run over begins it again.

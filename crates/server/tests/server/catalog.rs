@@ -7,7 +7,7 @@ use std::time::Duration;
 use dropbox_emulator::{Fault, FaultKind, Weather};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use server::Retention;
+use server::Housekeeping;
 
 use crate::world::{Browser, World, id, rows};
 
@@ -360,7 +360,7 @@ async fn lists_go_page_by_page_and_refuse_what_they_do_not_know() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn old_runs_are_removed_but_the_last_good_one_of_a_job() {
-    let mut world = World::configured(|config| config.retention = Retention::of_days(1, 5, 5)).await;
+    let mut world = World::configured(|config| config.housekeeping = Housekeeping::of_days(1, 5, 5)).await;
     let anna = world.administrator().await;
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
     let (_, disk) = world.folder_destination(&anna, "Disk").await;

@@ -125,7 +125,7 @@ async fn what_was_read_can_be_sent_back_and_unknown_fields_are_still_refused() {
         let read = anna.get(&path).await.expect(200);
         let sent_back = anna.put(&path, &read).await.expect(200);
         assert_eq!(without_times(sent_back), without_times(read.clone()), "{path}");
-        for unknown in ["retention", "createdat", "pinSet"] {
+        for unknown in ["colour", "createdat", "pinSet"] {
             let mut wrong = read.clone();
             wrong[unknown] = json!(true);
             anna.put(&path, &wrong).await.problem(422, "invalid", &[unknown]);

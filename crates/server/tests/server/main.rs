@@ -23,6 +23,7 @@ mod progress;
 mod providers;
 mod proxies;
 mod requests;
+mod retention;
 mod routes;
 mod run_lists;
 mod schedules;

@@ -148,7 +148,7 @@ impl World {
             slowest_answer: Duration::from_secs(60),
             stalled_answer: Duration::from_secs(60),
             allowed_hosts: Vec::new(),
-            retention: server::Retention::default(),
+            housekeeping: server::Housekeeping::default(),
             first_administrator: None,
         };
         (self.configure)(&mut config);

@@ -61,7 +61,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         slowest_answer: SLOWEST_ANSWER,
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: Vec::new(),
-        retention: server::Retention::default(),
+        housekeeping: server::Housekeeping::default(),
         first_administrator: None,
     };
     let mut server =

@@ -117,7 +117,7 @@ pub(crate) struct PathQuery {
 pub(crate) struct PathInput {
     /// As the list shows it.
     #[schema(min_length = 1, max_length = 2000)]
-    path: String,
+    pub(super) path: String,
 }
 
 /// All that is known of one backup.
@@ -382,21 +382,11 @@ pub(crate) async fn delete(
     check_backup(&query.path)?;
     let opened = (id.as_str(), app.catalog.epoch(&id).await?);
     let destination = app.open_destination(&id, Patience::Short).await?;
-    app.listings.forget(&id);
     let before = app.catalog.begin_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
-    let deleted = runner::delete(&*destination, &query.path).await;
-    let is_gone = |error: &adapter::Error| *error.kind() == Kind::NotFound;
-    match &deleted {
-        Ok(()) => app.catalog.end_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?,
-        Err(DeleteError::Destination(error)) if is_gone(error) => {
-            app.catalog.end_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
-        }
-        Err(DeleteError::NotABackup(_) | DeleteError::Locked(_) | DeleteError::Unreadable { .. }) => {
-            app.catalog.abandon_deletion(opened, &query.path, &before, app.now()).await.map_err(Failure::from)?;
-        }
-        // Whether it is still there, the next scan tells.
-        Err(DeleteError::Destination(_)) => {}
+    if before.is_locked() {
+        return Err(Problem::conflict("locked", format!("{} is locked: unlock it first, then delete it", query.path)));
     }
+    let deleted = app.delete_copy(opened, &*destination, &query.path, None, &before).await.map_err(Failure::from)?;
     deleted.map_err(not_deleted)?;
     Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))
 }

@@ -1,6 +1,6 @@
 //! Jobs: what is backed up to where, how, and when.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use adapter::{Capability, Manifest};
 use axum::Json;
@@ -70,6 +70,8 @@ pub(crate) struct JobInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     databases: Option<Vec<String>>,
     destination_ids: Vec<String>,
+    /// The id of the retention policy at a destination, by the destination's id. Without one, every backup is kept there.
+    retention: BTreeMap<String, String>,
     /// `zstd:3`, `gzip:6`, `none`.
     compression: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,6 +117,9 @@ pub(crate) struct JobInput {
     pub(crate) databases: Option<Vec<String>>,
     #[schema(min_items = 1, max_items = 10)]
     pub(crate) destination_ids: Vec<String>,
+    /// The id of the retention policy at a destination, by the destination's id. Without one, every backup is kept there.
+    #[serde(default)]
+    pub(crate) retention: BTreeMap<String, String>,
     /// `zstd`, `gzip` or `none`, with a level of 1 to 9: `zstd:3`.
     #[serde(default = "default_compression")]
     #[schema(default = "zstd:3")]
@@ -178,6 +183,7 @@ fn show_job(JobWithRun { job, last_run }: JobWithRun) -> JobInfo {
         source_id: job.source_id,
         databases: job.databases,
         destination_ids: job.destination_ids,
+        retention: job.retention,
         compression: job.compression.to_string(),
         profile_id: job.profile_id,
         schedule_error: schedule_error(cron.as_deref(), &time_zone),
@@ -207,6 +213,8 @@ pub(crate) struct References {
     pub(crate) destinations: HashSet<String>,
     /// Whether its profile exists.
     pub(crate) has_profile: bool,
+    /// The ids of its retention policies, those that exist.
+    pub(crate) policies: HashSet<String>,
 }
 
 impl References {
@@ -221,7 +229,11 @@ impl References {
             Some(id) => app.catalog.profile(id).await?.is_some(),
             None => false,
         };
-        Ok(Self { source: source.map(|source| source.manifest()), destinations, has_profile })
+        let mut policies = HashSet::new();
+        for id in input.retention.values().take(MOST_DESTINATIONS) {
+            policies.extend(app.catalog.retention_policy(id).await?.map(|policy| policy.id));
+        }
+        Ok(Self { source: source.map(|source| source.manifest()), destinations, has_profile, policies })
     }
 }
 
@@ -268,6 +280,7 @@ pub(crate) fn check_with(app: &App, input: JobInput, references: &References) ->
         source_id: input.source_id,
         databases: input.databases,
         destination_ids: input.destination_ids,
+        retention: input.retention,
         compression: compression.unwrap_or_default(),
         profile_id: input.profile_id,
         cron,
@@ -308,6 +321,13 @@ fn check_references(input: &JobInput, references: &References, fields: &mut Fiel
     for (index, id) in input.destination_ids.iter().take(MOST_DESTINATIONS).enumerate() {
         let found = references.destinations.contains(id);
         fields.check(&format!("destinationIds[{index}]"), found, missing);
+    }
+    for (destination, policy) in &input.retention {
+        let field = format!("retention.{destination}");
+        fields.check(&field, input.destination_ids.contains(destination), || {
+            "is not a destination of this job".to_owned()
+        });
+        fields.check(&field, references.policies.contains(policy), missing);
     }
     fields.check("profileId", input.profile_id.is_none() || references.has_profile, missing);
 }

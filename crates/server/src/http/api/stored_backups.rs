@@ -81,6 +81,14 @@ pub(crate) struct StoredBackupInfo {
     /// The last verification.
     #[serde(skip_serializing_if = "Option::is_none")]
     verified: Option<LastVerification>,
+    /// Whether a user or its sidecar locks it against deletion.
+    locked: bool,
+    /// What users noted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    /// When its retention policy may delete it; absent if it is not marked for deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<Time>,
 }
 
 /// A verification of a copy.
@@ -259,6 +267,9 @@ impl StoredBackupInfo {
             first_seen_at: backup.first_seen_at.into(),
             last_seen_at: backup.last_seen_at.into(),
             verified,
+            locked: backup.locked,
+            note: backup.note,
+            due_at: backup.due_at.map(Time::from),
         }
     }
 }

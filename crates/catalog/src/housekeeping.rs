@@ -9,7 +9,7 @@ use crate::values::Value;
 use crate::{Catalog, backups};
 
 /// Rows removed per statement.
-pub const RETENTION_BATCH: i64 = 200;
+pub const HOUSEKEEPING_BATCH: i64 = 200;
 
 /// What grows, and is removed once it is old.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +68,12 @@ impl Catalog {
     /// [`Error::Database`].
     pub async fn remove_older(&self, what: Aging, age: SignedDuration, now: Timestamp) -> Result<bool, Error> {
         let before = now.checked_sub(age).unwrap_or(Timestamp::UNIX_EPOCH);
-        let (text, values) = (what.statement(), values![before, RETENTION_BATCH]);
+        let (text, values) = (what.statement(), values![before, HOUSEKEEPING_BATCH]);
         let removed = match what {
             Aging::DeletedCopies => self.remove_copies(&text, values).await?,
             _ => sql::run(&self.db, &text, values).await?,
         };
-        Ok(i64::try_from(removed).unwrap_or(i64::MAX) >= RETENTION_BATCH)
+        Ok(i64::try_from(removed).unwrap_or(i64::MAX) >= HOUSEKEEPING_BATCH)
     }
 
     /// Removes copies by a statement that returns the ids of their backups, and backups that have no others. Returns how many copies.

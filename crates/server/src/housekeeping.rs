@@ -35,11 +35,11 @@ impl App {
     }
 
     async fn remove_aged(&self, what: Aging, now: Timestamp) -> Result<(), catalog::Error> {
-        let retention = self.config.retention;
+        let ages = self.config.housekeeping;
         let age = match what {
-            Aging::RunLogs => retention.run_logs,
-            Aging::Runs | Aging::DeletedCopies => retention.runs,
-            Aging::Audit => retention.audit,
+            Aging::RunLogs => ages.run_logs,
+            Aging::Runs | Aging::DeletedCopies => ages.runs,
+            Aging::Audit => ages.audit,
         };
         for _ in 0..MAX_BATCHES {
             if !self.catalog.remove_older(what, age, now).await? {

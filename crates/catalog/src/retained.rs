@@ -1,0 +1,141 @@
+//! What a retention plan is made from: the backups of a job at a destination, and how far the last scan can be trusted.
+
+use domain::Warning;
+use domain::stored::{ScanState, SidecarKnown, VerificationResult};
+
+use crate::Catalog;
+use crate::error::Error;
+use crate::sql::{self, record, values};
+use crate::values::Moment;
+
+/// A copy of a backup that a plan decides on. The last scan has seen it.
+#[derive(Debug, Clone)]
+pub struct RetainedCopy {
+    /// The copy's id.
+    pub id: String,
+    /// Relative to the destination's folder.
+    pub path: String,
+    /// The job's id, as the sidecar says.
+    pub job_id: Option<String>,
+    /// `None` for engines with one database per source.
+    pub database: Option<String>,
+    /// The source's address, as the sidecar says.
+    pub source: Option<String>,
+    /// The time that was recorded at the dump.
+    pub created_at: Moment,
+    /// Bytes of the file.
+    pub stored_size: i64,
+    /// Grows with each copy that arrives at the destination.
+    pub arrival: i64,
+    /// What it lacks, and what could not be checked.
+    pub warnings: Vec<Warning>,
+    /// What is known of its sidecar.
+    pub sidecar: SidecarKnown,
+    /// `unsigned`, `wrong`, or the public key that has signed its sidecar.
+    pub signature: Option<String>,
+    /// The result of its last verification.
+    pub verified_result: Option<VerificationResult>,
+    /// Whether a user or its sidecar locks it.
+    pub locked: bool,
+    /// Whether another copy of it is known that is not to be deleted.
+    pub has_other: bool,
+    /// Whether one of those was seen by the last scan, and is not known to be damaged.
+    pub has_confirmed: bool,
+    /// When it is due for deletion, if it is marked.
+    pub due_at: Option<Moment>,
+}
+
+record!(RetainedCopy, "copies", {
+    id, path, job_id, database, source, created_at, stored_size, arrival, warnings, sidecar, signature,
+    verified_result, locked, has_other, has_confirmed, due_at
+});
+
+/// What is known of a job's backups at a destination.
+#[derive(Debug, Clone)]
+pub struct Retained {
+    /// The newest first.
+    pub copies: Vec<RetainedCopy>,
+    /// How the destination's last scan ended. `None` if it was never scanned, or not since it was changed.
+    pub scan: Option<ScanState>,
+    /// Backups of the job that the last scan has seen.
+    pub found: i64,
+    /// Those, and the ones that are missing or unconfirmed.
+    pub expected: i64,
+    /// Backups at the destination that the last scan has seen.
+    pub found_in_all: i64,
+    /// Those, and the ones that are missing or unconfirmed.
+    pub expected_in_all: i64,
+    /// When the newest backup that a run has stored was published, by the storage's clock and by the server's.
+    pub published: Option<(Moment, Moment)>,
+}
+
+struct Census {
+    found: Option<i64>,
+    expected: i64,
+}
+
+record!(Census, "copies", { found, expected });
+
+struct Published {
+    stored_at: Moment,
+    first_seen_at: Moment,
+}
+
+record!(Published, "copies", { stored_at, first_seen_at });
+
+/// Copies of the job, and what lies in the folder of its name. Seen from `$1`, the destination, `$2`, the job's id, and `$3`, its name.
+const OF_JOB: &str = "SELECT c.id FROM backups b JOIN copies c ON c.backup_id = b.id WHERE b.job_id = $2 AND c.destination_id = $1 \
+                      UNION SELECT c.id FROM series s JOIN copies c ON c.series_id = s.id WHERE s.destination_id = $1 AND s.job = $3";
+/// Which copies, by the alias `c`, their destination's last scan has seen. `v` is the row in `scans`.
+const SEEN: &str = "c.state = 'present' AND c.scan >= COALESCE(v.valid_from, 0)";
+
+impl Catalog {
+    /// Returns what a retention plan for a job at a destination is made from.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn retained(&self, destination_id: &str, job_id: &str, job: &str) -> Result<Retained, Error> {
+        let of_job = || values![destination_id, job_id, job];
+        let others = "FROM copies o LEFT JOIN scans w ON w.destination_id = o.destination_id \
+                      WHERE o.backup_id = c.backup_id AND o.destination_id <> c.destination_id AND o.state <> 'deleted' \
+                      AND NOT EXISTS (SELECT 1 FROM deletions p WHERE p.copy_id = o.id)";
+        let text = format!(
+            "SELECT c.id, c.path, b.job_id, b.database, b.source, c.created_at, c.stored_size, c.arrival, b.warnings, \
+             c.sidecar, c.signature, c.verified_result, (c.locked OR c.sidecar_locked) AS locked, \
+             EXISTS (SELECT 1 {others}) AS has_other, \
+             EXISTS (SELECT 1 {others} AND o.state = 'present' AND o.scan >= COALESCE(w.valid_from, 0) \
+             AND COALESCE(o.verified_result, '') <> 'altered') AS has_confirmed, m.due_at \
+             FROM copies c JOIN backups b ON b.id = c.backup_id LEFT JOIN scans v ON v.destination_id = c.destination_id \
+             LEFT JOIN deletions m ON m.copy_id = c.id WHERE c.id IN ({OF_JOB}) AND {SEEN} \
+             ORDER BY c.created_at DESC, c.id DESC"
+        );
+        let copies: Vec<RetainedCopy> = sql::all(&self.db, &text, of_job()).await?;
+        let census = |which: &str| {
+            format!(
+                "SELECT CAST(SUM(CASE WHEN {SEEN} THEN 1 ELSE 0 END) AS BIGINT) AS found, COUNT(*) AS expected FROM copies c \
+                 LEFT JOIN scans v ON v.destination_id = c.destination_id WHERE {which} AND c.state IN ('present', 'missing')"
+            )
+        };
+        let of_this = census(&format!("c.id IN ({OF_JOB})"));
+        let job: Option<Census> = sql::one(&self.db, &of_this, of_job()).await?;
+        let all: Option<Census> = sql::one(&self.db, &census("c.destination_id = $1"), values![destination_id]).await?;
+        let counts = |census: Option<Census>| {
+            census.map_or((0, 0), |Census { found, expected }| (found.unwrap_or_default(), expected))
+        };
+        let ((found, expected), (found_in_all, expected_in_all)) = (counts(job), counts(all));
+        let published = sql::select::<Published>(
+            "WHERE destination_id = $1 AND state = 'present' AND stored_at IS NOT NULL AND verified_by LIKE 'run %' \
+             ORDER BY arrival DESC LIMIT 1",
+        );
+        let published: Option<Published> = sql::one(&self.db, &published, values![destination_id]).await?;
+        Ok(Retained {
+            copies,
+            scan: self.scan(destination_id).await?.filter(|scan| scan.complete_at.is_some()).map(|scan| scan.state),
+            found,
+            expected,
+            found_in_all,
+            expected_in_all,
+            published: published.map(|times| (times.stored_at, times.first_seen_at)),
+        })
+    }
+}
