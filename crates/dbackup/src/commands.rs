@@ -19,6 +19,7 @@ mod latest;
 pub(crate) mod list;
 pub(crate) mod resources;
 pub(crate) mod restore;
+pub(crate) mod retention;
 pub(crate) mod runs;
 pub(crate) mod serve;
 mod store;

@@ -1,4 +1,4 @@
-//! `dbackup backups list`, `dbackup destinations scan`
+//! `dbackup backups list | lock | unlock | keep`, `dbackup destinations scan`
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::resources::{self, pretty, text};
-use crate::cli::{BackupsCommand, BackupsListArguments, DestinationCommand};
+use crate::cli::{BackupPlace, BackupsCommand, BackupsListArguments, DestinationCommand};
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::remote::{Kind, Server};
@@ -17,10 +17,21 @@ const PAGE: usize = 200;
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(command: BackupsCommand) -> Result<Outcome, Failure> {
-    let BackupsCommand::List(arguments) = command;
     let server = Server::of_environment()?;
-    list(&server, &arguments).await?;
+    match command {
+        BackupsCommand::List(arguments) => list(&server, &arguments).await?,
+        BackupsCommand::Lock(place) | BackupsCommand::Keep(place) => set_lock(&server, &place, "lock").await?,
+        BackupsCommand::Unlock(place) => set_lock(&server, &place, "unlock").await?,
+    }
     Ok(Outcome::Succeeded)
+}
+
+async fn set_lock(server: &Server, place: &BackupPlace, word: &str) -> Result<(), Failure> {
+    let id = text(&server.find(Kind::Destination, &place.destination).await?["id"]);
+    let path = format!("/api/destinations/{id}/backups/{word}");
+    server.ask(Method::POST, &path, Some(&json!({"path": place.path}))).await?;
+    output::note(&format!("{} is {word}ed.", output::printable(&place.path)));
+    Ok(())
 }
 
 pub(crate) async fn run_destinations(command: DestinationCommand) -> Result<Outcome, Failure> {
@@ -103,8 +114,10 @@ async fn list(server: &Server, arguments: &BackupsListArguments) -> Result<(), F
 fn line_of(backup: &Value) -> String {
     let size = domain::size::human(backup["size"].as_u64().unwrap_or_default());
     let state = if backup["state"] == "present" { String::new() } else { format!("  {}", text(&backup["state"])) };
+    let due = backup["dueAt"].as_str().map(|due| format!("  to be deleted after {due}")).unwrap_or_default();
+    let locked = if backup["locked"] == true { "  locked" } else { "" };
     format!(
-        "{}  {}  {}  {size}{state}",
+        "{}  {}  {}  {size}{state}{locked}{due}",
         text(&backup["time"]),
         output::printable(&text(&backup["destination"])),
         output::printable(&text(&backup["path"])),
