@@ -70,6 +70,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: BackupsCommand,
     },
+    /// Which backups retention keeps and deletes
+    Retention {
+        #[command(subcommand)]
+        command: RetentionCommand,
+    },
     /// The server's encryption profiles
     Profiles {
         #[command(subcommand)]
@@ -238,6 +243,44 @@ pub(crate) enum DestinationCommand {
 pub(crate) enum BackupsCommand {
     /// List backups, newest first, as they were last seen
     List(BackupsListArguments),
+    /// Lock a backup against deletion
+    Lock(BackupPlace),
+    /// Unlock a backup
+    Unlock(BackupPlace),
+    /// Keep a backup that is marked for deletion: lock it
+    Keep(BackupPlace),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupPlace {
+    /// Name or id of its destination
+    pub(crate) destination: String,
+    /// Its path, as dbackup backups list shows it
+    pub(crate) path: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RetentionCommand {
+    /// Show what a retention policy keeps and deletes
+    #[command(after_help = "Nothing is deleted. Exits with 3 if the plan is on hold or suspended.")]
+    Preview {
+        /// Name or id of the job
+        job: String,
+        /// Name or id of the destination
+        destination: String,
+        /// Try this policy instead of the job's own
+        #[arg(long, value_name = "NAME")]
+        policy: Option<String>,
+        /// Print the plan as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// List backups that are marked for deletion
+    Marked {
+        /// One JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,19 @@ const GROUPS: [(&str, &[&str]); 4] = [
     ("Run a server", &["serve", "health", "key", "admin", "demo"]),
     (
         "Use a server (DBACKUP_URL, DBACKUP_TOKEN)",
-        &["status", "jobs", "runs", "backups", "sources", "destinations", "profiles", "apply", "export", "api"],
+        &[
+            "status",
+            "jobs",
+            "runs",
+            "backups",
+            "retention",
+            "sources",
+            "destinations",
+            "profiles",
+            "apply",
+            "export",
+            "api",
+        ],
     ),
     ("Shell", &["completions", "man"]),
 ];

@@ -21,6 +21,7 @@ pub(crate) mod list;
 pub(crate) mod man;
 pub(crate) mod resources;
 pub(crate) mod restore;
+pub(crate) mod retention;
 pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod status;

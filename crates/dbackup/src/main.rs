@@ -52,6 +52,7 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Sources { command } => commands::resources::run(Kind::Source, command).await,
         Command::Destinations { command } => commands::backups::run_destinations(command).await,
         Command::Backups { command } => commands::backups::run(command).await,
+        Command::Retention { command } => commands::retention::run(command).await,
         Command::Profiles { command } => commands::resources::run(Kind::Profile, command).await,
         Command::Jobs { command } => commands::resources::run_jobs(command).await,
         Command::Runs { command } => commands::runs::run(command).await,

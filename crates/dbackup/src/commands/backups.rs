@@ -1,4 +1,4 @@
-//! `dbackup backups list`, `dbackup destinations scan`
+//! `dbackup backups list | lock | unlock | keep`, `dbackup destinations scan`
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::resources::{self, pretty, text};
-use crate::cli::{BackupsCommand, BackupsListArguments, DestinationCommand};
+use crate::cli::{BackupPlace, BackupsCommand, BackupsListArguments, DestinationCommand};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Table};
 use crate::remote::{Kind, Server};
@@ -17,10 +17,21 @@ const PAGE: usize = 200;
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(command: BackupsCommand) -> Result<Outcome, Failure> {
-    let BackupsCommand::List(arguments) = command;
     let server = Server::of_environment()?;
-    list(&server, &arguments).await?;
+    match command {
+        BackupsCommand::List(arguments) => list(&server, &arguments).await?,
+        BackupsCommand::Lock(place) | BackupsCommand::Keep(place) => set_lock(&server, &place, "lock").await?,
+        BackupsCommand::Unlock(place) => set_lock(&server, &place, "unlock").await?,
+    }
     Ok(Outcome::Succeeded)
+}
+
+async fn set_lock(server: &Server, place: &BackupPlace, word: &str) -> Result<(), Failure> {
+    let id = text(&server.find(Kind::Destination, &place.destination).await?["id"]);
+    let path = format!("/api/destinations/{id}/backups/{word}");
+    server.ask(Method::POST, &path, Some(&json!({"path": place.path}))).await?;
+    output::note(&format!("{} is {word}ed.", output::printable(&place.path)));
+    Ok(())
 }
 
 pub(crate) async fn run_destinations(command: DestinationCommand) -> Result<Outcome, Failure> {
@@ -104,8 +115,13 @@ async fn list(server: &Server, arguments: &BackupsListArguments) -> Result<(), F
 
 fn row(backup: &Value) -> [String; 5] {
     let size = domain::size::human(backup["size"].as_u64().unwrap_or_default());
-    let destination = text(&backup["destination"]);
-    [output::moment(&backup["time"]), destination, size, text(&backup["state"]), text(&backup["path"])]
+    let due = output::moment(&backup["dueAt"]);
+    let state = match (text(&backup["state"]), backup["locked"] == true) {
+        (state, true) => format!("{state}, locked"),
+        (state, false) if due.is_empty() => state,
+        (state, false) => format!("{state}, deleted after {due}"),
+    };
+    [output::moment(&backup["time"]), text(&backup["destination"]), size, state, text(&backup["path"])]
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ async fn delete_if(
         return Err(failed(Error::missing(&format!("{path} at {}", destination.name()))));
     }
     if backup.as_ref().is_some_and(|entry| !is_expected(entry)) {
-        return Err(failed(Error::changed(path)));
+        return Err(failed(Error::changed("delete", path)));
     }
     match read_content(destination, path).await.map_err(failed)? {
         Ok(content) if is_locked(content.as_deref()) => return Err(DeleteError::Locked(path.to_owned())),

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::sync::Arc;
 
-use adapter::Kind;
 use adapter::authorization::Act;
 use adapter::destination::{Destination, Entry, How};
 use axum::Json;
