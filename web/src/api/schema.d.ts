@@ -157,6 +157,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/deletions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists backups that are marked for deletion, those that are due first at the top. Locking one keeps it. */
+        get: operations["get_deletions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/destinations": {
         parameters: {
             query?: never;
@@ -299,6 +316,57 @@ export interface paths {
         get: operations["get_destinations_id_backups_details"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/{id}/backups/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Locks a backup: nothing of dbackup deletes it. If it is marked for deletion, the mark is taken back. */
+        post: operations["post_destinations_id_backups_lock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/{id}/backups/note": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Changes the note on a backup. */
+        post: operations["post_destinations_id_backups_note"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/destinations/{id}/backups/unlock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Unlocks a backup. What its sidecar locks stays locked. */
+        post: operations["post_destinations_id_backups_unlock"];
         delete?: never;
         options?: never;
         head?: never;
@@ -522,6 +590,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{id}/retention": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirms what the retention policy of a job deletes at a destination: marks it, however much it is. It is deleted once the grace period
+         *     is over.
+         */
+        post: operations["post_jobs_id_retention"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{id}/run": {
         parameters: {
             query?: never;
@@ -664,6 +752,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/retention-policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists retention policies by name. */
+        get: operations["get_retention-policies"];
+        put?: never;
+        /** Creates a retention policy. It deletes nothing until a job uses it. */
+        post: operations["post_retention-policies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention-policies/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Returns what rules make of the backups of a job at a destination, as the last scan has seen them: every backup, whether it stays, and
+         *     why. Nothing is changed.
+         */
+        post: operations["post_retention-policies_preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/retention-policies/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a retention policy. */
+        get: operations["get_retention-policies_id"];
+        /** Replaces a retention policy. Read-only fields are ignored. What is marked by it is looked at again by the next scan. */
+        put: operations["put_retention-policies_id"];
+        post?: never;
+        /** Deletes a retention policy that no job uses. */
+        delete: operations["delete_retention-policies_id"];
+        options?: never;
+        head?: never;
+        /** Changes some fields of a retention policy by a merge patch (RFC 7396): `{"rules": {"keepLast": 10}}`. */
+        patch: operations["patch_retention-policies_id"];
+        trace?: never;
+    };
     "/api/runs": {
         parameters: {
             query?: never;
@@ -671,7 +817,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The newest first. */
+        /** The newest first, unless it is asked otherwise. */
         get: operations["get_runs"];
         put?: never;
         post?: never;
@@ -707,7 +853,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stops a run. What it has not finished leaves nothing behind. */
+        /** Stops a run. What it has not finished leaves nothing behind. 409 `alreadyEnded` if it has ended. */
         post: operations["post_runs_id_cancel"];
         delete?: never;
         options?: never;
@@ -744,6 +890,23 @@ export interface paths {
         };
         /** The stored log, a thousand lines at a time. */
         get: operations["get_runs_id_log"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{id}/spec": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a run does. That of a backup is complete once it has started, as its job said then. Secrets are named, never shown. */
+        get: operations["get_runs_id_spec"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1078,7 +1241,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Numbers for Prometheus: in its text format of version 0.0.4, or as OpenMetrics if `Accept` names that. */
+        /**
+         * Numbers for Prometheus: in its text format of version 0.0.4, or as OpenMetrics if `Accept` names that. While the metadata
+         *     database is away, what this server counts itself is shown to whoever could read it in the last hour.
+         */
         get: operations["get_metrics"];
         put?: never;
         post?: never;
@@ -1517,8 +1683,24 @@ export interface components {
              * @description Since when the engine keeps a snapshot of it for the dump.
              */
             heldSince?: string | null;
+            /**
+             * Format: date-time
+             * @description When its dump began.
+             */
+            startedAt?: string | null;
+            /**
+             * Format: date-time
+             * @description When nothing more was to come.
+             */
+            finishedAt?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of the dump, once it is complete.
+             */
+            dumpedBytes?: number | null;
             /** @description Why there is no dump, and so no copy. */
             error?: string | null;
+            code?: components["schemas"]["FailureCode"] | null;
             /** @description Per destination. */
             copies: components["schemas"]["CopyResult"][];
             /** @description What the dump lacks, and what could not be checked. */
@@ -1691,6 +1873,11 @@ export interface components {
             cure?: string | null;
         };
         /**
+         * @description Why something in a run failed. Errors of sources and destinations keep the code that their adapter gave them.
+         * @enum {string}
+         */
+        FailureCode: "invalid" | "unsupported" | "notFound" | "taken" | "changed" | "permissionDenied" | "authorizationRequired" | "appNotRecognized" | "reauthorizationRequired" | "full" | "tooLarge" | "damaged" | "unavailable" | "notResumable" | "stopped" | "targetHoldsData" | "objectFailed" | "kept" | "outcomeUnknown" | "stalled" | "timedOut" | "cancelled" | "interrupted" | "sidecarFailed" | "unencrypted" | "altered" | "cannotDecrypt" | "noDatabases" | "unknownSpec" | "internal" | "failed";
+        /**
          * @description How a field changes.
          * @enum {string}
          */
@@ -1741,6 +1928,19 @@ export interface components {
             /** @description Why there may be none. */
             emptyReason?: string | null;
         };
+        /** @description What has to be confirmed. */
+        HeldPlan: components["schemas"]["Hold"] & {
+            words: string;
+        };
+        /** @description A plan that deletes too much at once. */
+        Hold: {
+            /** @description Backups that would be marked for deletion. */
+            deletions: number;
+            /** @description Backups that are not marked yet. */
+            of: number;
+            /** @description Backups that may be marked at once without confirmation. */
+            allowed: number;
+        };
         /** @description A job. */
         Job: {
             readonly id: string;
@@ -1749,6 +1949,10 @@ export interface components {
             /** @description Absent: all that the source has at the time. */
             databases?: string[] | null;
             destinationIds: string[];
+            /** @description The id of the retention policy at a destination, by the destination's id. Without one, every backup is kept there. */
+            retention: {
+                [key: string]: string;
+            };
             /** @description `zstd:3`, `gzip:6`, `none`. */
             compression: string;
             profileId?: string | null;
@@ -1826,6 +2030,10 @@ export interface components {
             /** @description Which databases; absent: all that the source has at the time. */
             databases?: string[] | null;
             destinationIds: string[];
+            /** @description The id of the retention policy at a destination, by the destination's id. Without one, every backup is kept there. */
+            retention?: {
+                [key: string]: string;
+            };
             /**
              * @description `zstd`, `gzip` or `none`, with a level of 1 to 9: `zstd:3`.
              * @default zstd:3
@@ -1857,6 +2065,10 @@ export interface components {
             /** @description Which databases; absent: all that the source has at the time. */
             databases?: string[] | null;
             destinationIds?: string[];
+            /** @description The id of the retention policy at a destination, by the destination's id. Without one, every backup is kept there. */
+            retention?: {
+                [key: string]: string;
+            };
             /** @description `zstd`, `gzip` or `none`, with a level of 1 to 9: `zstd:3`. */
             compression?: string;
             /** @description To whom it is encrypted; absent: to nobody. */
@@ -1937,9 +2149,23 @@ export interface components {
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
+        List_MarkedBackup: {
+            /** @description In order. */
+            items: components["schemas"]["MarkedBackup"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
         List_Profile: {
             /** @description In order. */
             items: components["schemas"]["Profile"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_RetentionPolicy: {
+            /** @description In order. */
+            items: components["schemas"]["RetentionPolicy"][];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -2007,6 +2233,37 @@ export interface components {
             message: string;
             event?: components["schemas"]["RunEvent"] | null;
         };
+        /** @description A backup that is marked for deletion. */
+        MarkedBackup: {
+            destinationId: string;
+            /** @description The destination's name. */
+            destination: string;
+            /** @description Relative to the destination's folder. */
+            path: string;
+            state: components["schemas"]["CopyState"];
+            jobId: string;
+            /** @description The name of the retention policy. */
+            policy: string;
+            reasons: components["schemas"]["ReasonInfo"][];
+            /** @description When the backup was made. */
+            time: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Bytes of the file.
+             */
+            size: number;
+            markedAt: components["schemas"]["Time"];
+            /** @description When it may be deleted. */
+            dueAt: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Deletions that failed.
+             */
+            attempts: number;
+            /** @description Why the last one failed. */
+            lastError?: string | null;
+            retryAt?: components["schemas"]["Time"] | null;
+        };
         /** @description A copy that is missing. */
         MissingCopy: {
             /** @description The destination's id. */
@@ -2015,6 +2272,7 @@ export interface components {
             destination: string;
             /** @description Why, and what to do. */
             error: string;
+            code?: components["schemas"]["FailureCode"] | null;
         };
         /**
          * @description How the person comes back.
@@ -2025,6 +2283,13 @@ export interface components {
         NewToken: components["schemas"]["ApiToken"] & {
             /** @description For `Authorization: Bearer`. */
             token: string;
+        };
+        /** @description A note on a backup. */
+        NoteInput: {
+            /** @description As the list shows it. */
+            path: string;
+            /** @description Absent: the note is removed. */
+            note?: string | null;
         };
         /**
          * @description What to do about an object that cannot be restored.
@@ -2054,10 +2319,32 @@ export interface components {
             path: string;
         };
         /**
+         * @description What a calendar rule counts.
+         * @enum {string}
+         */
+        Period: "hour" | "day" | "week" | "month" | "year";
+        /**
          * @description What a request needs. An API token's scopes are a list of these.
          * @enum {string}
          */
         Permission: "view" | "operate" | "configure" | "administer";
+        /** @description What becomes of a backup. */
+        PlannedBackup: {
+            /** @description Relative to the destination's folder. */
+            path: string;
+            /** @description Absent for engines with one database per source. */
+            database?: string | null;
+            time: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Bytes of the file.
+             */
+            size: number;
+            keep: boolean;
+            /** @description All reasons why it stays, or the one why it goes. */
+            reasons: components["schemas"]["ReasonInfo"][];
+            dueAt?: components["schemas"]["Time"] | null;
+        };
         /** @description Why a request was not carried out (RFC 9457, `application/problem+json`). */
         Problem: {
             /** @description `urn:dbackup:problem:` and the code. */
@@ -2073,7 +2360,7 @@ export interface components {
              * @description A word for programs.
              * @enum {string}
              */
-            code: "accountChanged" | "alreadyRunning" | "altered" | "appNotRecognized" | "authorizationFailed" | "authorizationRequired" | "badRequest" | "bodyTooLarge" | "bodyTooSlow" | "busy" | "cannotOpen" | "changed" | "confirm" | "conflict" | "destinationFailed" | "destinationFull" | "diskFull" | "exported" | "failed" | "forbidden" | "inUse" | "internal" | "invalid" | "keyChanged" | "lastAdministrator" | "locked" | "methodNotAllowed" | "nameTaken" | "needsHttps" | "noIdentity" | "notExported" | "notFound" | "notRevoked" | "outdated" | "pathUnusable" | "reauthorizationRequired" | "sourceFailed" | "stopped" | "taken" | "targetHoldsData" | "tooManyQueued" | "tooManyRequests" | "tooManyTokens" | "tookTooLong" | "unauthorized" | "unavailable" | "unencrypted" | "unknownHost" | "unsupportedMediaType";
+            code: "accountChanged" | "alreadyEnded" | "alreadyRunning" | "altered" | "appNotRecognized" | "authorizationFailed" | "authorizationRequired" | "badRequest" | "bodyTooLarge" | "bodyTooSlow" | "busy" | "cannotOpen" | "changed" | "confirm" | "conflict" | "destinationFailed" | "destinationFull" | "diskFull" | "exported" | "failed" | "forbidden" | "idempotencyKeyInUse" | "idempotencyKeyReused" | "inUse" | "internal" | "invalid" | "keyChanged" | "lastAdministrator" | "locked" | "methodNotAllowed" | "nameTaken" | "needsHttps" | "noIdentity" | "notExported" | "notFound" | "notRevoked" | "outcomeUnknown" | "outdated" | "pathUnusable" | "reauthorizationRequired" | "sourceFailed" | "stopped" | "taken" | "targetHoldsData" | "tooManyQueued" | "tooManyRequests" | "tooManyTokens" | "tookTooLong" | "unauthorized" | "unavailable" | "unencrypted" | "unknownHost" | "unsupportedMediaType";
             /** @description What failed, why, and what to do about it. */
             detail: string;
             /** @description Per field, where fields are to blame. */
@@ -2126,6 +2413,85 @@ export interface components {
             database?: string | null;
             /** @description Its present name: `kept` in the result of the run that restored it. */
             kept: string;
+        };
+        /**
+         * @description How a backup came out, as far as is known.
+         * @enum {string}
+         */
+        Quality: "succeeded" | "succeededWithWarnings" | "partial" | "altered" | "unknown";
+        /** @description A reason why a backup stays, or the one why it goes. */
+        Reason: {
+            /**
+             * Format: int32
+             * @description Its place, from 1, among the backups of its database.
+             */
+            position: number;
+            /** @enum {string} */
+            kind: "last";
+        } | {
+            /**
+             * Format: int32
+             * @description How many days are kept.
+             */
+            days: number;
+            /** @enum {string} */
+            kind: "within";
+        } | {
+            /** @description What kind of period. */
+            of: components["schemas"]["Period"];
+            /** @description Its name: `2026-03-29`, `2026-W13`. */
+            period: string;
+            /** @enum {string} */
+            kind: "newest";
+        } | {
+            /** @enum {string} */
+            kind: "floor";
+        } | {
+            /** @enum {string} */
+            kind: "locked";
+        } | {
+            /** @enum {string} */
+            kind: "otherCopyUnconfirmed";
+        } | {
+            /** @description What is known of it. */
+            quality: components["schemas"]["Quality"];
+            /** @enum {string} */
+            kind: "notCounted";
+        } | {
+            /** @enum {string} */
+            kind: "future";
+        } | {
+            /** @enum {string} */
+            kind: "listingFailed";
+        } | {
+            /**
+             * Format: int64
+             * @description Backups that were listed.
+             */
+            found: number;
+            /**
+             * Format: int64
+             * @description Backups that were expected.
+             */
+            expected: number;
+            /** @enum {string} */
+            kind: "listingShrank";
+        } | {
+            /**
+             * Format: int64
+             * @description How far the storage's clock is ahead, in seconds.
+             */
+            seconds: number;
+            /** @enum {string} */
+            kind: "clockDisagrees";
+        } | {
+            /** @enum {string} */
+            kind: "noRule";
+        };
+        /** @description A reason, as data and in words. */
+        ReasonInfo: {
+            reason: components["schemas"]["Reason"];
+            words: string;
         };
         /** @description Which backup goes where. */
         RestoreInput: {
@@ -2187,6 +2553,83 @@ export interface components {
          * @enum {string}
          */
         RestoreTarget: "none" | "newDatabases" | "ownDatabases";
+        /** @description A confirmation of what a plan deletes. */
+        RetentionConfirmation: {
+            destinationId: string;
+            /** @description How many backups the previewed plan deletes. If it is another number by now, nothing is marked. */
+            deletions: number;
+        };
+        /** @description What a policy makes of the backups of a job at a destination. */
+        RetentionPlan: {
+            /** @description The newest first, at most 10,000. */
+            items: components["schemas"]["PlannedBackup"][];
+            kept: number;
+            /** @description Backups that are or would be marked for deletion. */
+            deletions: number;
+            /**
+             * Format: int64
+             * @description Bytes of their files.
+             */
+            deletedSize: number;
+            hold?: components["schemas"]["HeldPlan"] | null;
+            /** @description Why nothing is deleted for now: what is known of the backups cannot be trusted. */
+            suspended?: components["schemas"]["ReasonInfo"][];
+        };
+        /** @description A retention policy. */
+        RetentionPolicy: {
+            readonly id: string;
+            name: string;
+            rules: components["schemas"]["Rules"];
+            /**
+             * Format: int64
+             * @description Days between the mark and the deletion of a backup.
+             */
+            graceDays: number;
+            /**
+             * Format: int64
+             * @description Counts the changes that users make, from 1. It is also the `ETag`.
+             */
+            readonly revision: number;
+            /**
+             * Format: date-time
+             * @example 2026-01-15T12:00:00.000Z
+             */
+            readonly createdAt: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-15T12:00:00.000Z
+             */
+            readonly updatedAt: string;
+        };
+        /** @description A retention policy that is added or changed. */
+        RetentionPolicyInput: {
+            name: string;
+            /** @description Rules are joined: a backup that one of them keeps is kept. */
+            rules: components["schemas"]["Rules"];
+            /**
+             * Format: int64
+             * @description Days between the mark and the deletion of a backup.
+             * @default 7
+             */
+            graceDays: number;
+        };
+        /** @description The fields of a retention policy that change; those that are absent stay. */
+        RetentionPolicyPatch: {
+            name?: string;
+            /** @description Rules are joined: a backup that one of them keeps is kept. */
+            rules?: components["schemas"]["Rules"];
+            /**
+             * Format: int64
+             * @description Days between the mark and the deletion of a backup.
+             */
+            graceDays?: number;
+        };
+        /** @description What a plan is asked for. */
+        RetentionPreviewInput: {
+            jobId: string;
+            destinationId: string;
+            rules?: components["schemas"]["Rules"] | null;
+        };
         /**
          * @description The option that a restore that failed can be tried again with.
          * @enum {string}
@@ -2197,6 +2640,51 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "operator" | "administrator";
+        /** @description Which backups of each database are kept. Zero turns a rule off. Counts are of succeeded backups, with or without warnings. */
+        Rules: {
+            /**
+             * Format: int32
+             * @description The newest backups.
+             * @default 0
+             */
+            keepLast: number;
+            /**
+             * Format: int32
+             * @description Every backup of so many days before now.
+             * @default 0
+             */
+            keepWithinDays: number;
+            /**
+             * Format: int32
+             * @description The newest backup of each hour, for so many hours that have backups.
+             * @default 0
+             */
+            keepHourly: number;
+            /**
+             * Format: int32
+             * @description The same by days.
+             * @default 0
+             */
+            keepDaily: number;
+            /**
+             * Format: int32
+             * @description The same by ISO weeks, which begin on Monday.
+             * @default 0
+             */
+            keepWeekly: number;
+            /**
+             * Format: int32
+             * @description The same by months.
+             * @default 0
+             */
+            keepMonthly: number;
+            /**
+             * Format: int32
+             * @description The same by years.
+             * @default 0
+             */
+            keepYearly: number;
+        };
         /** @description A run. */
         Run: {
             id: string;
@@ -2231,6 +2719,7 @@ export interface components {
             destinations: components["schemas"]["DestinationProgress"][];
             /** @description Why it did not succeed, or not in full. */
             error?: string | null;
+            code?: components["schemas"]["FailureCode"] | null;
             /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
             request?: Record<string, never> | null;
             result?: components["schemas"]["RunResult"] | null;
@@ -2247,6 +2736,7 @@ export interface components {
             destination: string;
             /** @description Why, and what to do. */
             error: string;
+            code?: components["schemas"]["FailureCode"] | null;
             /** @enum {string} */
             event: "unreachable";
         } | {
@@ -2318,6 +2808,7 @@ export interface components {
             database: string;
             /** @description Why, and what to do. */
             error: string;
+            code?: components["schemas"]["FailureCode"] | null;
             /** @enum {string} */
             event: "failed";
         } | {
@@ -2327,6 +2818,7 @@ export interface components {
             destination: string;
             /** @description Why, and what to do. */
             error: string;
+            code?: components["schemas"]["FailureCode"] | null;
             /** @enum {string} */
             event: "droppedOut";
         } | {
@@ -2480,6 +2972,7 @@ export interface components {
             state: components["schemas"]["RunStatus"];
             /** @description Why it is no success. */
             error?: string | null;
+            code?: components["schemas"]["FailureCode"] | null;
             /** @enum {string} */
             event: "ended";
         };
@@ -2817,6 +3310,11 @@ export interface components {
             firstSeenAt: components["schemas"]["Time"];
             lastSeenAt: components["schemas"]["Time"];
             verified?: components["schemas"]["LastVerification"] | null;
+            /** @description Whether a user or its sidecar locks it against deletion. */
+            locked: boolean;
+            /** @description What users noted. */
+            note?: string | null;
+            dueAt?: components["schemas"]["Time"] | null;
         };
         /** @description A copy that is provably whole. */
         StoredCopy: {
@@ -2832,6 +3330,12 @@ export interface components {
             checksum: {
                 [key: string]: string;
             };
+            verifiedBy?: components["schemas"]["VerificationMethod"] | null;
+            /**
+             * Format: date-time
+             * @description When it was published and verified; absent in runs of earlier versions.
+             */
+            storedAt?: string | null;
         };
         /** @description The server. */
         SystemInfo: {
@@ -3660,7 +4164,10 @@ export interface operations {
     post_copies: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3735,6 +4242,85 @@ export interface operations {
             };
             /** @description The database or the storage did not do what was asked. */
             424: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_deletions: {
+        parameters: {
+            query?: {
+                /** @description Only at the destination with this id. */
+                destination?: string;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_MarkedBackup"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3855,7 +4441,10 @@ export interface operations {
     post_destinations: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5263,6 +5852,321 @@ export interface operations {
             };
         };
     };
+    post_destinations_id_backups_lock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PathInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_destinations_id_backups_note: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NoteInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_destinations_id_backups_unlock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PathInput"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_destinations_id_backups_verifications: {
         parameters: {
             query: {
@@ -5674,7 +6578,10 @@ export interface operations {
     post_destinations_id_folders: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -5878,7 +6785,10 @@ export interface operations {
                 /** @description Do nothing if the last scan ended less than this number of seconds ago. */
                 maxAge?: number;
             };
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -6168,7 +7078,10 @@ export interface operations {
     post_downloads: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6531,7 +7444,10 @@ export interface operations {
     post_jobs: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7177,10 +8093,120 @@ export interface operations {
             };
         };
     };
-    post_jobs_id_run: {
+    post_jobs_id_retention: {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionConfirmation"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPlan"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_jobs_id_run: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -7434,7 +8460,10 @@ export interface operations {
     post_profiles: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7947,7 +8976,10 @@ export interface operations {
     post_restores: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8175,7 +9207,10 @@ export interface operations {
     "post_restores_put-in-place": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -8286,15 +9321,752 @@ export interface operations {
             };
         };
     };
+    "get_retention-policies": {
+        parameters: {
+            query?: {
+                /** @description Only the one with this name, in upper or lower case. */
+                name?: string;
+                /** @description `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description Items per page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_RetentionPolicy"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post_retention-policies": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionPolicyInput"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPolicy"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "post_retention-policies_preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionPreviewInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPlan"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "get_retention-policies_id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPolicy"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "put_retention-policies_id": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RetentionPolicyInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPolicy"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed since the revision in `If-Match`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "delete_retention-policies_id": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed since the revision in `If-Match`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "patch_retention-policies_id": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": components["schemas"]["RetentionPolicyPatch"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RetentionPolicy"];
+                };
+            };
+            /** @description The request is malformed. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It conflicts with the present state: a name that is taken, a run that is going on. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was changed since the revision in `If-Match`. */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_runs: {
         parameters: {
             query?: {
                 /** @description Only of this job. */
                 jobId?: string;
-                /** @description Only in one of these states: `succeeded,succeededWithWarnings`. */
+                /** @description Only in one of these states: `succeeded,succeededWithWarnings`, or repeated. */
                 state?: components["schemas"]["RunStatus"][];
                 /** @description Only of this kind. */
                 kind?: components["schemas"]["RunKind"];
+                /** @description Only those that were queued at this time or later. */
+                since?: string;
+                /** @description Only those that were queued before this time. */
+                until?: string;
+                /** @description Only those that read from this destination, or write to it. */
+                destinationId?: string;
+                /** @description The newest first (`-createdAt`), or the oldest. */
+                sort?: "-createdAt" | "createdAt";
                 cursor?: string;
                 limit?: number;
             };
@@ -8457,7 +10229,10 @@ export interface operations {
     post_runs_id_cancel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 id: string;
             };
@@ -8657,6 +10432,91 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["List_LogLine"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_runs_id_spec: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description The caller is not signed in, or the credentials are wrong. */
@@ -9649,7 +11509,10 @@ export interface operations {
     post_sources: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10679,7 +12542,10 @@ export interface operations {
     post_tokens: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -10957,7 +12823,10 @@ export interface operations {
     post_users: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
