@@ -3,7 +3,7 @@ CREATE TABLE idempotency_keys (
     -- A hash of the user and the key.
     id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    -- A hash of the method, the address and the body.
+    -- A keyed digest of the method, the address and the body, which may hold passwords.
     request TEXT NOT NULL,
     -- Status, headers and body as JSON; NULL while the request is carried out. Answers may hold a new token.
     secret_answer TEXT,

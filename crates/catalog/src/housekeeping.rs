@@ -22,11 +22,14 @@ pub enum Aging {
     Audit,
     /// Copies of backups that were deleted, with their verifications.
     DeletedCopies,
+    /// Answers to requests that carried an `Idempotency-Key`.
+    IdempotencyKeys,
 }
 
 impl Aging {
     /// All of them, in the order in which they are removed.
-    pub const ALL: [Self; 4] = [Self::RunLogs, Self::Runs, Self::Audit, Self::DeletedCopies];
+    pub const ALL: [Self; 5] =
+        [Self::RunLogs, Self::Runs, Self::Audit, Self::DeletedCopies, Self::IdempotencyKeys];
 
     /// Removes at most `$2` rows that are older than `$1`.
     fn statement(self) -> String {
@@ -54,6 +57,9 @@ impl Aging {
             Self::Audit => {
                 "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)".to_owned()
             }
+            Self::IdempotencyKeys => "DELETE FROM idempotency_keys WHERE id IN \
+                                      (SELECT id FROM idempotency_keys WHERE created_at < $1 ORDER BY created_at LIMIT $2)"
+                .to_owned(),
             Self::DeletedCopies => "DELETE FROM copies WHERE id IN (SELECT id FROM copies \
                                     WHERE state = 'deleted' AND state_at < $1 ORDER BY state_at LIMIT $2) RETURNING backup_id"
                 .to_owned(),

@@ -11,7 +11,7 @@ use crate::values::Moment;
 use crate::vault::Place;
 
 /// How long an answer is kept.
-const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
+pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
 /// Maximum time that a request is carried out. One without an answer after that was cut off.
 const MAX_RUNNING: SignedDuration = SignedDuration::from_mins(15);
 /// Maximum number of answers that are kept per user. The oldest go first.
@@ -63,18 +63,21 @@ impl Catalog {
     pub async fn begin_keyed(&self, key: RequestKey<'_>, request: &str, now: Timestamp) -> Result<KeyedRequest, Error> {
         let (id, before) = (key.id(), now.checked_sub(MAX_AGE).unwrap_or(Timestamp::UNIX_EPOCH));
         sql::run(&self.db, "DELETE FROM idempotency_keys WHERE created_at < $1", values![before]).await?;
-        let request = Token::shown(request).hash();
+        let request = self.vault.digest(request);
         let text = "INSERT INTO idempotency_keys (id, user_id, request, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING";
         if sql::run(&self.db, text, values![&id, key.user_id, &request, now]).await? > 0 {
             let oldest = "DELETE FROM idempotency_keys WHERE id IN (SELECT id FROM idempotency_keys WHERE user_id = $1 \
-                          AND secret_answer IS NOT NULL ORDER BY created_at DESC, id LIMIT 1000000 OFFSET $2)";
-            sql::run(&self.db, oldest, values![key.user_id, MAX_KEYS_PER_USER - 1]).await?;
+                          AND (secret_answer IS NOT NULL OR created_at < $2) ORDER BY created_at DESC, id LIMIT 1000000 OFFSET $3)";
+            let cut_off = now.checked_sub(MAX_RUNNING).unwrap_or(Timestamp::UNIX_EPOCH);
+            sql::run(&self.db, oldest, values![key.user_id, cut_off, MAX_KEYS_PER_USER - 1]).await?;
             return Ok(KeyedRequest::New);
         }
         let stored: Option<Stored> = sql::one(&self.db, &sql::select::<Stored>("WHERE id = $1"), values![&id]).await?;
         Ok(match stored {
             // Forgotten this moment.
             None => KeyedRequest::Running,
+            // A digest under an earlier key cannot be compared.
+            Some(stored) if !is_of_same_key(&stored.request, &request) => KeyedRequest::CutOff,
             Some(stored) if stored.request != request => KeyedRequest::Other,
             Some(Stored { answer: Some(sealed), .. }) => KeyedRequest::Answered(self.vault.open(place(&id), &sealed)?),
             Some(stored) if now.duration_since(stored.created_at.0) > MAX_RUNNING => KeyedRequest::CutOff,
@@ -100,6 +103,10 @@ impl Catalog {
         let text = "DELETE FROM idempotency_keys WHERE id = $1 AND secret_answer IS NULL";
         sql::run(&self.db, text, values![key.id()]).await.map(drop)
     }
+}
+
+fn is_of_same_key(one: &str, other: &str) -> bool {
+    one.split_once(':').map(|(key, _)| key) == other.split_once(':').map(|(key, _)| key)
 }
 
 /// Where an answer is sealed for.

@@ -69,7 +69,7 @@ pub use download_links::{DownloadLink, NewDownloadLink};
 pub use error::Error;
 pub use history::{LastRun, SpanCount, Standing};
 pub use housekeeping::{Aging, HOUSEKEEPING_BATCH};
-pub use idempotency_keys::{KeyedRequest, MAX_KEYS_PER_USER, RequestKey};
+pub use idempotency_keys::{KeyedRequest, MAX_AGE as MAX_KEY_AGE, MAX_KEYS_PER_USER, RequestKey};
 pub use job_numbers::{JobNumbers, RunNumbers};
 pub use jobs::{Job, JobWithRun, NewJob};
 pub use key_source::{KeyFile, KeySource};

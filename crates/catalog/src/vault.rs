@@ -4,6 +4,7 @@
 //! A sealed value is `<key id>:<base64 of nonce and ciphertext with tag>`.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,6 +13,7 @@ use crate::error::Error;
 use crate::master_key::MasterKey;
 
 const PURPOSE: &str = "dbackup secrets v1";
+const DIGEST_PURPOSE: &str = "dbackup digests v1";
 
 /// Where a sealed value lies.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +35,7 @@ impl std::fmt::Display for Place<'_> {
 /// Seals and opens values under one master key.
 pub struct Vault {
     key: LessSafeKey,
+    digest_key: hmac::Key,
     key_id: String,
 }
 
@@ -50,12 +53,20 @@ impl Vault {
     pub fn new(master: &MasterKey) -> Result<Self, Error> {
         let unusable = |_| Error::Key("the key could not be used".to_owned());
         let key = UnboundKey::new(&AES_256_GCM, &master.derive(PURPOSE)?).map_err(unusable)?;
-        Ok(Self { key: LessSafeKey::new(key), key_id: master.id().to_owned() })
+        let digest_key = hmac::Key::new(hmac::HMAC_SHA256, &master.derive(DIGEST_PURPOSE)?);
+        Ok(Self { key: LessSafeKey::new(key), digest_key, key_id: master.id().to_owned() })
     }
 
     /// The id of its key.
     pub(crate) fn key_id(&self) -> &str {
         &self.key_id
+    }
+
+    /// Returns a digest by which a text is recognized, and that tells nothing about the text to those who lack the key:
+    /// `<key id>:<hexadecimal HMAC-SHA256>`.
+    pub(crate) fn digest(&self, text: &str) -> String {
+        let tag = hmac::sign(&self.digest_key, text.as_bytes());
+        format!("{}:{}", self.key_id, base16ct::lower::encode_string(tag.as_ref()))
     }
 
     /// Encrypts a value for its place.

@@ -40,6 +40,7 @@ impl App {
             Aging::RunLogs => ages.run_logs,
             Aging::Runs | Aging::DeletedCopies => ages.runs,
             Aging::Audit => ages.audit,
+            Aging::IdempotencyKeys => catalog::MAX_KEY_AGE,
         };
         for _ in 0..MAX_BATCHES {
             if !self.catalog.remove_older(what, age, now).await? {

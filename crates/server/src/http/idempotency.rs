@@ -16,14 +16,14 @@ use utoipa::openapi::{RefOr, Required};
 use super::access::AuditDetail;
 use super::caller::Caller;
 use super::extract::body_of;
-use super::problem::Problem;
+use super::problem::{DidNothing, Problem};
 use crate::app::App;
 
 /// The header.
 const NAME: &str = "Idempotency-Key";
 /// Maximum length of a key, in bytes.
 const MAX_KEY_LEN: usize = 255;
-/// Maximum length of an answer that is kept, in bytes. Those of what starts or creates something are far shorter.
+/// Maximum length of an answer's body that is kept, in bytes. Of a longer one, the status and the address are.
 const MAX_ANSWER_LEN: usize = 256 * 1024;
 
 /// An answer as it is kept.
@@ -116,22 +116,27 @@ fn again(answer: &SecretString) -> Option<Response> {
     Some(response)
 }
 
-/// Keeps the answer of a request that did something, or may have. One that was refused did nothing, and may be repeated. What cannot be
-/// kept is answered all the same.
+/// Keeps the answer of a request that did something. One that was refused did nothing, and may be repeated. One of which it is not known
+/// what it did, since the metadata database went away meanwhile, stays open: a repeated one learns just that. What cannot be kept is
+/// answered all the same.
 async fn keep(app: &App, key: RequestKey<'_>, response: Response) -> Result<Response, Problem> {
     let (head, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, MAX_ANSWER_LEN).await.map_err(Problem::internal)?;
-    let kept = if head.status.is_success() || head.status == StatusCode::INTERNAL_SERVER_ERROR {
+    // These answers are in memory already.
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.map_err(Problem::internal)?;
+    let did_nothing = head.status.is_client_error() || head.extensions.get::<DidNothing>().is_some();
+    let kept = if did_nothing {
+        app.catalog.forget_keyed(key).await
+    } else if head.status == StatusCode::SERVICE_UNAVAILABLE {
+        Ok(())
+    } else {
         let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let headers = [CONTENT_TYPE, ETAG, LOCATION]
             .into_iter()
             .filter_map(|name| Some((name.to_string(), text(head.headers.get(&name)?))));
-        let body = String::from_utf8_lossy(&bytes).into_owned();
+        let body = if bytes.len() > MAX_ANSWER_LEN { "{}".into() } else { String::from_utf8_lossy(&bytes).into_owned() };
         let answer = Answer { status: head.status.as_u16(), headers: headers.collect(), body };
         let answer = serde_json::to_string(&answer).map_err(Problem::internal)?;
         app.catalog.finish_keyed(key, &answer.into()).await
-    } else {
-        app.catalog.forget_keyed(key).await
     };
     if let Err(error) = kept {
         tracing::error!(%error, "the answer to a request with an Idempotency-Key could not be kept");

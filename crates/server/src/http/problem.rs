@@ -278,15 +278,23 @@ impl From<Problem> for ProblemBody {
     }
 }
 
+/// Marks an answer of a request that was refused before it did anything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DidNothing;
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let (status, retry_after) = (self.status, self.retry_after);
+        let (status, retry_after, is_busy) = (self.status, self.retry_after, self.code == "busy");
         let mut response = (status, Json(ProblemBody::from(self))).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
+        if is_busy {
+            response.extensions_mut().insert(DidNothing);
+        }
+        let headers = response.headers_mut();
         if status == StatusCode::UNAUTHORIZED {
             headers.insert("www-authenticate", HeaderValue::from_static("Bearer"));
         }
