@@ -28,8 +28,7 @@ pub enum Aging {
 
 impl Aging {
     /// All of them, in the order in which they are removed.
-    pub const ALL: [Self; 5] =
-        [Self::RunLogs, Self::Runs, Self::Audit, Self::DeletedCopies, Self::IdempotencyKeys];
+    pub const ALL: [Self; 5] = [Self::RunLogs, Self::Runs, Self::Audit, Self::DeletedCopies, Self::IdempotencyKeys];
 
     /// Removes at most `$2` rows that are older than `$1`.
     fn statement(self) -> String {

@@ -161,10 +161,13 @@ pub(crate) async fn replace(transaction: &mut Transaction, run_id: &str, result:
 
 /// Replaces what is recorded of some of a run's databases, which are given with their positions.
 async fn update(transaction: &mut Transaction, run_id: &str, items: &[(usize, DatabaseResult)]) -> Result<(), Error> {
-    for (position, _) in items {
-        let values = || values![run_id, signed(*position)];
-        sql::run(&mut *transaction, "DELETE FROM run_copies WHERE run_id = $1 AND item = $2", values()).await?;
-        sql::run(&mut *transaction, "DELETE FROM run_items WHERE run_id = $1 AND position = $2", values()).await?;
+    for some in items.chunks(ROWS_PER_WRITE) {
+        let places = sql::placeholders(2, some.len());
+        let values = || std::iter::once(Value::from(run_id)).chain(some.iter().map(|(place, _)| signed(*place).into()));
+        for (table, column) in [("run_copies", "item"), ("run_items", "position")] {
+            let text = format!("DELETE FROM {table} WHERE run_id = $1 AND {column} IN ({places})");
+            sql::run(&mut *transaction, &text, values()).await?;
+        }
     }
     let items: Vec<(usize, &DatabaseResult)> = items.iter().map(|(position, item)| (*position, item)).collect();
     insert(transaction, run_id, &items).await

@@ -44,15 +44,20 @@ values_from! {
     Integer: |value: i64| value;
     Integer: |time: Timestamp| time.as_millisecond();
     Integer: |time: Moment| time.0.as_millisecond();
-    Text: |text: String| text;
-    Text: |text: &String| text.clone();
-    Text: |text: &str| text.to_owned();
+    Text: |text: String| storable(&text);
+    Text: |text: &String| storable(text);
+    Text: |text: &str| storable(text);
 }
 
 impl From<&Option<String>> for Value {
     fn from(text: &Option<String>) -> Self {
-        Self::Text(text.clone())
+        Self::Text(text.as_deref().map(storable))
     }
+}
+
+/// PostgreSQL stores no NUL in a text, and refuses the whole statement. Tools can print one.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }
 
 impl From<bool> for Value {

@@ -58,8 +58,10 @@ fn troubles(overview: &Value, jobs: &[Value], destinations: &[Value]) -> Vec<Tro
     let of_destinations = destinations.iter().filter_map(|destination| {
         let what = match destination["authorization"]["status"].as_str()? {
             "authorized" | "not_required" => return None,
-            "app_not_recognized" => "Dropbox does not recognize its app: correct App Key and App Secret".to_owned(),
-            _ => "it must be authorized: open it in the web UI".to_owned(),
+            _ => match destination["authorization"]["reason"].as_str() {
+                Some(reason) => format!("it needs authorization: {reason}"),
+                None => "it needs authorization: open it in the web UI".to_owned(),
+            },
         };
         Some(Trouble { about: text(&destination["name"]), what })
     });
@@ -75,16 +77,20 @@ fn trouble_of(job: &Value, standing: &Value) -> Option<String> {
     if let Some(error) = standing["scheduleError"].as_str() {
         return Some(format!("its schedule cannot be read, so it does not run: {error}"));
     }
+    if job["enabled"] == false {
+        return None;
+    }
     let error = || job["lastRun"]["error"].as_str().map(|error| format!(": {error}")).unwrap_or_default();
     let since = || match output::moment(&standing["lastGoodAt"]) {
         good if good.is_empty() => "there is no good backup".to_owned(),
         good => format!("the last good backup is of {good} UTC"),
     };
     match standing["state"].as_str() {
-        None if job["enabled"] == false || has_unfinished(standing) => None,
+        None if has_unfinished(standing) => None,
         None => Some("it has never run".to_owned()),
         Some("succeeded" | "succeededWithWarnings") => {
-            let missed = standing["days"].as_array().into_iter().flatten().any(|day| day["missed"] == true);
+            let last = standing["days"].as_array().and_then(|days| days.last());
+            let missed = last.is_some_and(|day| day["missed"] == true);
             missed.then(|| format!("a scheduled run was missed; {}", since()))
         }
         Some(state) => Some(format!("{state}{}; {}", error(), since())),
@@ -129,7 +135,12 @@ mod tests {
         ] {
             assert_eq!(troubled(&job, &standing), [""; 0]);
         }
-        assert_eq!(troubled(&json!({"id": "1", "name": "shop", "enabled": false}), &json!({"jobId": "1"})), [""; 0]);
+        let paused = json!({"id": "1", "name": "shop", "enabled": false});
+        for standing in [json!({"jobId": "1"}), json!({"jobId": "1", "state": "failed"})] {
+            assert_eq!(troubled(&paused, &standing), [""; 0]);
+        }
+        let made_up_for = json!({"jobId": "1", "state": "succeeded", "days": [{"missed": true}, {"missed": false}]});
+        assert_eq!(troubled(&job, &made_up_for), [""; 0]);
     }
 
     #[test]

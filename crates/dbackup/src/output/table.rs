@@ -59,8 +59,9 @@ mod tests {
         table.add(["shop".to_owned(), "1.0 KiB".to_owned(), "failed".to_owned()]);
         table.add(["audit\u{1b}[2J".to_owned(), "12 B".to_owned(), String::new()]);
         let lines = table.lines();
-        assert_eq!(lines[0], "NAME              SIZE  STATE");
-        assert_eq!(lines[1], "shop           1.0 KiB  failed");
+        let widest = lines[2].find("  ").unwrap();
+        assert_eq!(lines[0], format!("{:widest$}     SIZE  STATE", "NAME"));
+        assert_eq!(lines[1], format!("{:widest$}  1.0 KiB  failed", "shop"));
         assert!(
             lines[2].starts_with("audit") && lines[2].ends_with("12 B") && !lines[2].contains('\u{1b}'),
             "{lines:?}"

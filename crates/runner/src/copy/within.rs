@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use adapter::Error;
 use adapter::destination::{Destination, Entry, Expected, Gate, Original, Proof, put};
+use adapter::{Error, Kind};
 use bytes::Bytes;
 
 use super::checked::compared;
@@ -30,9 +30,11 @@ impl Within {
         let entry = source.stat(path).await.map_err(from)?;
         let entry = entry.ok_or_else(|| from(Error::missing(&format!("{path} at {}", source.name()))))?;
         let found = Expected { size: entry.size, hashes: entry.hashes.clone() };
-        let mut checks = compared(state, &found, path, source)?;
-        if checks.passed.is_empty() {
-            checks.missing.get_or_insert_with(|| "its sidecar lacks the storage's own hash".to_owned());
+        let checks = compared(state, &found, path, source)?;
+        if checks.passed.is_empty() && state.sidecar().is_some() {
+            // Streamed, it is compared with the hash that the sidecar has.
+            let what = format!("could not copy {path} inside the storage");
+            return Err(to(Error::new(Kind::Unsupported, what, "its sidecar lacks the storage's own hash")));
         }
         let original = Original { location: source.location(path).map_err(from)?, entry };
         Ok(Self { original, sidecar: sidecar.map(Bytes::from), checks })

@@ -133,7 +133,8 @@ async fn keep(app: &App, key: RequestKey<'_>, response: Response) -> Result<Resp
         let headers = [CONTENT_TYPE, ETAG, LOCATION]
             .into_iter()
             .filter_map(|name| Some((name.to_string(), text(head.headers.get(&name)?))));
-        let body = if bytes.len() > MAX_ANSWER_LEN { "{}".into() } else { String::from_utf8_lossy(&bytes).into_owned() };
+        let body =
+            if bytes.len() > MAX_ANSWER_LEN { "{}".into() } else { String::from_utf8_lossy(&bytes).into_owned() };
         let answer = Answer { status: head.status.as_u16(), headers: headers.collect(), body };
         let answer = serde_json::to_string(&answer).map_err(Problem::internal)?;
         app.catalog.finish_keyed(key, &answer.into()).await

@@ -98,7 +98,11 @@ impl App {
         }
         let spec = match (lacking(run.result.as_ref()), run.spec()) {
             (Lacking::Nothing, _) | (_, Err(_)) => return Ok(()),
-            (Lacking::Some(databases), _) => RunSpec::Backup(BackupSpec { databases: Some(databases), plan: None }),
+            (Lacking::Some(databases), _) if self.backs_up_the_same(run).await? => {
+                RunSpec::Backup(BackupSpec { databases: Some(databases), plan: None })
+            }
+            // The names are those of another source, or of another choice.
+            (Lacking::Some(_), _) => RunSpec::Backup(BackupSpec::default()),
             (Lacking::Everything, Ok(spec)) => spec,
         };
         let new = NewRun {
@@ -119,6 +123,15 @@ impl App {
             Err(catalog::Error::AlreadyRunning | catalog::Error::NameTaken | catalog::Error::Referenced) => Ok(()),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl App {
+    /// Returns whether a run's job backs up the same databases of the same source as when the run started.
+    async fn backs_up_the_same(&self, run: &Run) -> Result<bool, catalog::Error> {
+        let job = self.catalog.job(run.job_id.as_deref().unwrap_or_default()).await?;
+        let plan = self.catalog.run_plan(&run.id).await?;
+        Ok(job.zip(plan).is_none_or(|(job, plan)| job.source_id == plan.source.id && job.databases == plan.databases))
     }
 }
 

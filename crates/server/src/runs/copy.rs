@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use adapter::authorization::Act;
 use catalog::Run;
+use domain::Warning;
 use domain::outcome::RunStatus;
 use domain::run::{CopiedTo, CopySpec, RunEvent, RunResult};
 use runner::{Copied, CopyError, CopyEvent};
@@ -67,8 +68,10 @@ impl App {
                 self.log(&run.id, event).await;
             }
         };
+        let mut unchecked = None;
         let (event, examined) = match tokio::join!(copying, storing).0 {
-            Ok(Copied::Done { size, proved, inside, examined, .. }) => {
+            Ok(Copied::Done { size, checks, proved, inside, examined }) => {
+                unchecked = checks.missing;
                 let (checked_by, inside) = (proved.to_string(), inside.map(str::to_owned));
                 (RunEvent::CopyDone { destination: to, size, checked_by, inside }, Some(examined))
             }
@@ -83,7 +86,13 @@ impl App {
                 if let Some((id, error)) = whose {
                     self.note_broken_grant(id, error).await;
                 }
-                return Ok(Outcome::failed(error.code(), words));
+                let failed = Outcome::failed(error.code(), words);
+                // The backup itself is there, without its sidecar.
+                let committed = matches!(error, CopyError::Sidecar { .. });
+                if committed && let Ok(examined) = runner::restore::examine(&*destination, path).await {
+                    self.record_copied(&run.id, (to_destination_id, epoch), path, &examined).await;
+                }
+                return Ok(Outcome { committed, ..failed });
             }
         };
         self.note_working(destination_id, Act::Read).await;
@@ -97,8 +106,15 @@ impl App {
             Ok(examined) => self.record_copied(&run.id, (to_destination_id, epoch), path, &examined).await,
             Err(error) => tracing::warn!(%error, path, "a copy could not be looked at; the next scan finds it"),
         }
+        let state = if unchecked.is_some() { RunStatus::SucceededWithWarnings } else { RunStatus::Succeeded };
+        if let Some(cause) = unchecked {
+            let message = format!("the copy was not compared with what was once backed up: {cause}");
+            let warning = Warning::new("content-not-checked", message)
+                .with_cure("Verify the copy by restoring it somewhere else");
+            self.log(&run.id, RunEvent::Warning { database: None, warning: warning.listed(&[]) }).await;
+        }
         let result = RunResult::Copy(CopiedTo { path: path.clone(), destination_id: to_destination_id.clone() });
-        Ok(Outcome { state: RunStatus::Succeeded, error: None, code: None, result: Some(result), committed: true })
+        Ok(Outcome { state, error: None, code: None, result: Some(result), committed: true })
     }
 
     /// Returns what users call a destination.

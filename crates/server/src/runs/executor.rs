@@ -27,6 +27,8 @@ const STORE_AGAIN: Duration = Duration::from_secs(1);
 /// Maximum time for storing an end once. Shorter than [`CLEAN_UP`], so that a file keeps the end where the
 /// metadata database hangs.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum time that an attempt to store the end of a run may take.
+const MAX_STORE_TIMEOUT: Duration = Duration::from_secs(120);
 /// How often a lease is renewed, and somebody else's wish to cancel is seen.
 const RENEW: Duration = Duration::from_secs(1);
 /// How often the queue is looked at without being told.
@@ -223,9 +225,12 @@ impl App {
     async fn store_end(&self, ended: &Unrecorded) -> bool {
         let data = &self.config.data;
         let mut is_kept = false;
+        let mut limit = STORE_TIMEOUT;
         loop {
             let stored = self.store_late(ended);
-            let stored = tokio::time::timeout(STORE_TIMEOUT, stored).await;
+            let stored = tokio::time::timeout(limit, stored).await;
+            // A long result can take longer to write than an answer usually takes.
+            limit = (limit * 2).min(MAX_STORE_TIMEOUT);
             match stored
                 .map_err(|_| "the metadata database does not answer".to_owned())
                 .and_then(|stored| stored.map_err(|error| error.to_string()))

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Active;
 use crate::app::App;
 
-/// Maximum time that a run waits for what happened to be stored.
+/// Maximum time that a run waits for what happened to be stored, and as much more for each thousand databases.
 const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl App {
@@ -30,7 +30,8 @@ impl App {
                 Err(error) => tracing::error!(%error, run_id, "could not store how far the run is; trying again"),
             }
         };
-        if tokio::time::timeout(STORE_TIMEOUT, storing).await.is_err() {
+        let thousands = u32::try_from(active.stages.count() / 1000).unwrap_or(u32::MAX);
+        if tokio::time::timeout(STORE_TIMEOUT.saturating_mul(thousands.saturating_add(1)), storing).await.is_err() {
             tracing::debug!(run_id, "the metadata database does not answer: how far the run is will be stored later");
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use catalog::{Job, Run, Settlement};
+use catalog::{Run, Settlement};
 use domain::outcome::RunStatus;
 use domain::run::{
     BackupResult, BackupSpec, CopyResult, DatabaseResult, FailureCode, MissingCopy, RunResult, RunSpec, Stage,
@@ -31,6 +31,19 @@ const MAX_NAMED: usize = 5;
 /// Sidecars read at each destination if the number of databases is not known.
 const MAX_UNKNOWN: usize = 256;
 
+/// What a run was to do.
+struct Planned {
+    /// The job's name.
+    job: String,
+    source_id: String,
+    /// All that the source has if absent.
+    databases: Option<Vec<String>>,
+    /// Ids and names.
+    destinations: Vec<(String, String)>,
+    /// See [`domain::run::BackupPlan::acknowledged_warnings`].
+    acknowledged: Vec<String>,
+}
+
 /// A destination, and what the run published there or why that is not known.
 struct Place {
     id: String,
@@ -52,35 +65,54 @@ impl App {
     }
 
     async fn look_at_destinations(&self, run: &Run) -> Result<Settlement, Failure> {
-        let job = self.catalog.job(run.job_id.as_deref().unwrap_or_default()).await?.ok_or(Failure::Gone("the job"))?;
-        let databases = match timeout(LOOK_TIMEOUT, self.databases_of(run, &job)).await {
+        let planned = self.recorded_plan(run).await?;
+        let databases = match timeout(LOOK_TIMEOUT, self.databases_of(run, &planned)).await {
             Ok(Ok(databases)) => Some(databases),
             _ => None,
         };
         let most = databases.as_ref().map_or(MAX_UNKNOWN, |databases| databases.names.len() + MORE_SIDECARS);
-        let places = job.destination_ids.iter().map(|id| async {
-            let name = self.catalog.destination(id).await.ok().flatten().map(|found| found.name).unwrap_or_default();
-            let found = match timeout(LOOK_TIMEOUT, self.look_at_destination(id, run, &job, most)).await {
+        let places = planned.destinations.iter().map(|(id, name)| async {
+            let found = match timeout(LOOK_TIMEOUT, self.look_at_destination(id, run, &planned.job, most)).await {
                 Ok(found) => found.map_err(|failure| failure.to_string()),
                 Err(_) => Err("no answer in time".to_owned()),
             };
-            Place { id: id.clone(), name, found }
+            Place { id: id.clone(), name: name.clone(), found }
         });
         let places = join_all(places).await;
         let mut before = recorded(run);
         let mut known = databases.as_ref().map(|databases| databases.left_out.clone()).unwrap_or_default();
-        known.extend(self.same_destinations(&job).await);
-        let known = listed(&known, &job.acknowledged_warnings);
+        known.extend(self.same_destinations(&planned.destinations).await);
+        let known = listed(&known, &planned.acknowledged);
         add_missing(&mut before.warnings, known);
-        Ok(settlement(&before, databases.map(|databases| databases.names), &places, &job.acknowledged_warnings))
+        Ok(settlement(&before, databases.map(|databases| databases.names), &places, &planned.acknowledged))
     }
 
-    /// Returns the warnings of a job's destinations that are one place, or that this could not be told.
-    async fn same_destinations(&self, job: &Job) -> Vec<Warning> {
-        let opening = job.destination_ids.iter().map(|id| async {
-            let name = self.catalog.destination(id).await.ok().flatten()?.name;
+    /// Returns what a run was to do: as it was recorded at its start, or else, for runs of earlier versions, what its job does now.
+    async fn recorded_plan(&self, run: &Run) -> Result<Planned, Failure> {
+        if let Some(plan) = self.catalog.run_plan(&run.id).await? {
+            return Ok(Planned {
+                destinations: plan.destinations.into_iter().map(|planned| (planned.id, planned.name)).collect(),
+                job: plan.job,
+                source_id: plan.source.id,
+                databases: plan.databases,
+                acknowledged: plan.acknowledged_warnings,
+            });
+        }
+        let job = self.catalog.job(run.job_id.as_deref().unwrap_or_default()).await?.ok_or(Failure::Gone("the job"))?;
+        let mut destinations = Vec::new();
+        for id in job.destination_ids {
+            let name = self.catalog.destination(&id).await?.map(|found| found.name).unwrap_or_default();
+            destinations.push((id, name));
+        }
+        let (source_id, databases, acknowledged) = (job.source_id, job.databases, job.acknowledged_warnings);
+        Ok(Planned { job: job.name, source_id, databases, destinations, acknowledged })
+    }
+
+    /// Returns the warnings of destinations that are one place, or that this could not be told.
+    async fn same_destinations(&self, destinations: &[(String, String)]) -> Vec<Warning> {
+        let opening = destinations.iter().map(|(id, name)| async {
             let opened = timeout(LOOK_TIMEOUT, self.open_destination(id, Patience::Short)).await;
-            Some((opened.ok()?.ok()?, name))
+            Some((opened.ok()?.ok()?, name.clone()))
         });
         // One that cannot be opened has no copy of which anything could be told.
         let opened: Vec<_> = join_all(opening).await.into_iter().flatten().collect();
@@ -89,7 +121,7 @@ impl App {
     }
 
     /// The databases that the run was to back up, and a warning per database that it was to leave out, if that was not recorded.
-    async fn databases_of(&self, run: &Run, job: &Job) -> Result<Databases, Failure> {
+    async fn databases_of(&self, run: &Run, planned: &Planned) -> Result<Databases, Failure> {
         let known: Vec<String> = recorded(run).databases.into_iter().map(|entry| entry.database).collect();
         if !known.is_empty() {
             return Ok(Databases::all(known));
@@ -97,18 +129,18 @@ impl App {
         if let Ok(RunSpec::Backup(BackupSpec { databases: Some(databases), .. })) = run.spec() {
             return Ok(Databases::all(databases));
         }
-        let source = self.open_source(&job.source_id, None).await?;
-        databases(job.databases.as_ref(), &*source).await
+        let source = self.open_source(&planned.source_id, None).await?;
+        databases(planned.databases.as_ref(), &*source).await
     }
 
-    async fn look_at_destination(&self, id: &str, run: &Run, job: &Job, most: usize) -> Result<Vec<Stored>, Failure> {
+    async fn look_at_destination(&self, id: &str, run: &Run, job: &str, most: usize) -> Result<Vec<Stored>, Failure> {
         let epoch = self.catalog.epoch(id).await?;
         let destination = self.open_destination(id, Patience::Short).await?;
         let started = run.started_at.or(Some(run.created_at)).map(Timestamp::from).unwrap_or_default();
         let mut found = Vec::new();
         // The job may have been renamed since.
-        let renamed = (job.name != run.title).then_some(&job.name);
-        for job in std::iter::once(&run.title).chain(renamed) {
+        let renamed = (job != run.title).then_some(job);
+        for job in std::iter::once(run.title.as_str()).chain(renamed) {
             let signed_by = self.signer.public_key();
             let wanted = PublishedBy { run_id: &run.id, job, signed_by, started, most };
             let published = published_by(&*destination, &wanted).await;

@@ -144,6 +144,11 @@ impl Stages {
         state.behind = false;
     }
 
+    /// Returns the number of databases.
+    pub(super) fn count(&self) -> usize {
+        self.lock().result.databases.len()
+    }
+
     /// Returns whether the last attempt to store has failed, or goes on.
     pub(super) fn is_behind(&self) -> bool {
         self.lock().behind

@@ -201,6 +201,9 @@ pub(crate) async fn list(
     let request = page(query.cursor.as_deref(), query.limit)?;
     let states = query.state.as_deref().map(states).transpose()?.unwrap_or_default();
     let RunQuery { job_id, kind, since, until, destination_id, sort, .. } = query;
+    if destination_id.as_ref().is_some_and(|id| uuid::Uuid::parse_str(id).is_err()) {
+        return Err(Problem::invalid_field("destinationId", "is not the id of a destination"));
+    }
     let order = match sort {
         RunSort::Newest => RunOrder::Newest,
         RunSort::Oldest => RunOrder::Oldest,
