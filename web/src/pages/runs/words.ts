@@ -49,6 +49,10 @@ export function databasesOf(run: Run | undefined): DatabaseResult[] {
   return run?.result && 'databases' in run.result ? run.result.databases : [];
 }
 
+/** Whether every destination has a complete copy of a database. */
+export const isStored = ({ stage, error, copies }: DatabaseResult): boolean =>
+  !stage && !error && copies.length > 0 && copies.every(({ path, error }) => path && !error);
+
 /** Every warning of a run, each once. */
 export function warningsOf(run: Run): RunWarning[] {
   const own = (run.result && 'warnings' in run.result && run.result.warnings) || [];
