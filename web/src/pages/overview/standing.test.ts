@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Destination, Job, JobStanding, Overview, Profile } from '../../api/client';
-import { dayInWords, headline, type Known, markOf, standing, worst } from './standing';
+import { dayInWords, headline, isBackedUp, type Known, markOf, standing, worst } from './standing';
 
 const now = new Date('2026-01-15T12:00:00Z');
 const day = (more: object) => ({
@@ -145,7 +145,30 @@ test('what could be lost all the same is known to the headline', () => {
     ['oneCopy', 'b'],
     ['unrestored', 'a,b,c'],
   ]);
-  expect([headline(how), worst(how)]).toEqual(['All 3 databases are backed up, with 4 risks.', 'warn']);
+  expect([headline(how), worst(how)]).toEqual(['All 3 databases are backed up, with 2 risks.', 'warn']);
+});
+
+test('advice is no risk', () => {
+  const single = job('a', { destinationIds: ['d'] });
+  const how = look({ jobs: [single], overview: overview([good('a')]), restored: false });
+  expect(how.causes.map(({ level }) => level)).toEqual(['note', 'note']);
+  expect(headline(how)).toBe('Your database is backed up.');
+});
+
+test('a first backup that is running is not one that is made', () => {
+  const running = stands('b', { days: [day({ unfinished: 1 })] });
+  const jobs = [job('a'), job('b')];
+  const how = look({ jobs, overview: overview([good('a', 3), running]) });
+  expect(headline(how)).toBe('3 databases are backed up; 1 first backup is running.');
+  expect(isBackedUp(how)).toBe(true);
+  const alone = look({ jobs: [job('b')], overview: overview([running]) });
+  expect(headline(alone)).toBe('Nothing is backed up yet; 1 first backup is running.');
+  expect(isBackedUp(alone)).toBe(false);
+});
+
+test('a time that has passed is not the next run', () => {
+  const jobs = [job('a', { nextRunAt: '2026-01-15T11:59:00Z' }), job('b', { nextRunAt: '2026-01-15T20:00:00Z' })];
+  expect(look({ jobs, overview: overview([good('a'), good('b')]) }).next?.job.id).toBe('b');
 });
 
 test('a job with warnings is backed up, and stands apart until they are acknowledged', () => {
