@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Destination, Job, JobStanding, Overview, Profile } from '../../api/client';
+import { wordsOf } from './cause-words';
+import type { Cause } from './causes';
 import { dayInWords, headline, isBackedUp, type Known, markOf, standing, worst } from './standing';
 
 const now = new Date('2026-01-15T12:00:00Z');
@@ -41,6 +43,11 @@ const missing = (...ids: string[]) => ({
       databases: [{ database: 'a', copies: ids.map((id) => ({ destinationId: id, destination: id, error: 'no' })) }],
     },
   },
+});
+
+/** A run without a dump. */
+const undumped = (error: string, code?: string) => ({
+  lastRun: { kind: 'backup', error, code, result: { databases: [{ database: 'a', error, code, copies: [] }] } },
 });
 
 test('all is well', () => {
@@ -93,14 +100,49 @@ test('jobs that failed at the same place are told of together', () => {
   const jobs = [
     job('a', missing('e')),
     job('b', missing('e')),
-    job('c', { sourceId: 's', lastRun: { error: 'refused' } }),
-    job('f', { sourceId: 's', lastRun: { error: 'refused' } }),
+    job('c', { sourceId: 's', ...undumped('refused') }),
+    job('f', { sourceId: 's', ...undumped('refused') }),
   ];
   const { causes } = look({ jobs, overview: overview([bad('a'), bad('b'), bad('c'), bad('f')]) });
   expect(causes.map(({ destinationId, sourceId, jobs }) => [destinationId ?? sourceId, jobs.length])).toEqual([
     ['e', 2],
     ['s', 2],
   ]);
+});
+
+test('a failure that is no place of its own is put to none', () => {
+  const out = (code: string, error: string) => ({ sourceId: 's', lastRun: { kind: 'backup', code, error } });
+  const causesFor = (...jobs: Job[]) => look({ jobs, overview: overview(jobs.map(({ id }) => bad(id))) }).causes;
+  const both = causesFor(job('a', missing('d', 'e')), job('b', missing('d', 'e')));
+  const [cause] = both;
+  expect([both.length, cause?.destinationId, cause?.sourceId, cause?.reason]).toEqual([
+    1,
+    undefined,
+    undefined,
+    'no copy',
+  ]);
+  const told = causesFor(
+    job('a', out('interrupted', 'the server stopped')),
+    job('b', out('interrupted', 'the server stopped')),
+    job('c', out('unavailable', 'NAS is unreachable')),
+    job('f', out('unavailable', 'Offsite is unreachable')),
+    job('g', { sourceId: 's', ...undumped('too long', 'timedOut') }),
+  );
+  expect(told.map(({ sourceId, reason, jobs }) => [sourceId, reason, jobs.length])).toEqual([
+    [undefined, 'the server stopped', 2],
+    [undefined, undefined, 2],
+    [undefined, 'too long', 1],
+  ]);
+  const words = wordsOf(told[1] as Cause, { names: new Map() });
+  expect([words.title, words.cure?.href]).toEqual(['2 jobs failed', '/jobs?state=failed']);
+});
+
+test('what a job lacks is cured in its form; of several, in the list', () => {
+  const causesFor = (...jobs: Job[]) => look({ jobs, overview: overview(jobs.map(({ id }) => good(id))) }).causes;
+  const cures = (...jobs: Job[]) => causesFor(...jobs).map((cause) => wordsOf(cause, { names: new Map() }).cure?.href);
+  const single = { destinationIds: ['d'] };
+  expect(cures(job('a', single))).toEqual(['/jobs/a/edit']);
+  expect(cures(job('a', single), job('b', single))).toEqual(['/jobs']);
 });
 
 test('a schedule that cannot be read needs attention, whatever the last run came to', () => {

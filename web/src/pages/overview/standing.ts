@@ -129,7 +129,7 @@ export function headline({ databases, troubled, pending, firstRuns, causes, paus
           : `All ${databases} databases are backed up`;
   // Advice is not a risk.
   const risks = causes.filter(({ level }) => level === 'warn').length;
-  const withRisks = risks > 0 ? `${safe}, with ${counted(risks, 'risk')}` : safe;
+  const withRisks = risks > 0 && backedUp > 0 ? `${safe}, with ${counted(risks, 'risk')}` : safe;
   if (firstRuns === 0) return `${withRisks}.`;
   return `${withRisks}; ${counted(firstRuns, 'first backup')} ${firstRuns === 1 ? 'is' : 'are'} running.`;
 }
