@@ -41,11 +41,18 @@ export interface Known {
 }
 
 /** How full a destination was when it was last looked at; of any kind of storage. */
-export function spaceOf(overview: Overview, { id, authorization }: Destination) {
+export function spaceOf(overview: Overview, { id, authorization }: Destination): Space | undefined {
   return authorization.space ?? overview.destinations.find(({ destinationId }) => destinationId === id)?.days.at(-1);
 }
 
-export const isNearlyFull = (space: { used: number; allowed?: number | null } | null | undefined): boolean =>
+export interface Space {
+  /** In bytes. */
+  used: number;
+  /** In bytes; absent if it is not known. */
+  allowed?: number | null;
+}
+
+export const isNearlyFull = (space: Space | null | undefined): boolean =>
   Boolean(space?.allowed && space.used / space.allowed > FULL);
 
 export function standing({ overview, ...known }: Known, now: Date): Standing {
