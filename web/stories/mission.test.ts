@@ -110,7 +110,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByRole('button', { name: /^Restore into/ }).click();
   await page.getByText('Succeeded').first().waitFor();
   await page.goto(world.url);
-  await page.getByText('Your database is backed up, with 1 risk.').waitFor();
+  await page.getByText('Your database is backed up.').waitFor();
   await world.look('overview');
   for (const [path, name] of [
     ['/runs', 'runs'],

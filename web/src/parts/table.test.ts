@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { FEW, idOf, PAGE_LENGTH, pageWithin, searched, sorted } from './table';
+import { chosenOf, FEW, idOf, PAGE_LENGTH, pageWithin, searched, sorted } from './table';
 
 test('rows without a value come last in both directions, equal ones keep their order', () => {
   const rows = [
@@ -32,4 +32,15 @@ test('a page of the address that does not exist is the nearest one that does', (
   expect(pageWithin(7, 2 * PAGE_LENGTH)).toBe(2);
   expect(pageWithin(3, 0)).toBe(1);
   expect(idOf({ label: 'Last good' })).toBe('last-good');
+});
+
+test('what an act is about stays the same while the list changes', () => {
+  const key = ({ id }: { id: number }) => id;
+  const [one, two, three] = [{ id: 1 }, { id: 2 }, { id: 3 }];
+  const keys = new Set<string | number>([1, 2]);
+  expect(chosenOf({ rows: [one, two, three], shown: [two, three], key, keys })).toEqual([two]);
+  // A chip hides the second, which has changed, and the first is gone.
+  const changed = { id: 2, revision: 2 };
+  expect(chosenOf({ rows: [changed, three], shown: [three], key, keys, held: [one, two] })).toEqual([one, changed]);
+  expect(chosenOf({ rows: [one, two], shown: [one, two], key, keys: new Set<string | number>() })).toEqual([]);
 });

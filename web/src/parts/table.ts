@@ -77,6 +77,25 @@ export function sorted<T>(rows: T[], value: ((row: T) => Value) | undefined, des
 export const searched = <T>(rows: T[], text: string, search: Search<T> | undefined): T[] =>
   search && text.trim() ? rows.filter((row) => matches(text.trim(), ...search.texts(row))) : rows;
 
+interface Choice<T> {
+  rows: T[];
+  /** Those that pass the search and the chip. */
+  shown: T[];
+  key: (row: T) => string | number;
+  keys: { size: number; has: (key: string | number) => boolean };
+  /** The rows that an act is about, as they were when it was asked for. */
+  held?: T[];
+}
+
+/** The chosen rows: those in sight, or all that an act is about, as they are now, in sight or not. */
+export function chosenOf<T>({ rows, shown, key, keys, held }: Choice<T>): T[] {
+  if (held) {
+    const now = new Map(rows.map((row) => [key(row), row]));
+    return held.map((row) => now.get(key(row)) ?? row);
+  }
+  return keys.size === 0 ? [] : shown.filter((row) => keys.has(key(row)));
+}
+
 /** The page that exists and is nearest to the wanted one, from 1. */
 export const pageWithin = (wanted: number, rows: number): number =>
   Math.min(Math.max(1, Math.trunc(wanted) || 1), Math.max(1, Math.ceil(rows / PAGE_LENGTH)));

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Run } from '../../api/client';
-import { inWords, pointsOf, unusual } from './history';
+import { comparison, copiesOf, inWords, pointsOf, unusual } from './history';
 
 const MIB = 1024 * 1024;
 /** A good run of a day, so many MiB, so many seconds. */
@@ -42,4 +42,31 @@ test('steady growth, noise and small amounts are not unusual', () => {
 test('too few runs say nothing', () => {
   expect(unusual(pointsOf([...steady(4), run(5, 10, 600)]), 'size').at(-1)).toBeUndefined();
   expect(unusual(pointsOf([...steady(5), run(6, 10, 600)]), 'size').at(-1)).toBeDefined();
+});
+
+test('with too few runs before, nothing is said to be usual', () => {
+  const words = (days: number) => comparison(pointsOf(steady(days)), 'size').words;
+  expect([1, 5, 6].map(words)).toEqual(['too few runs to compare', 'too few runs to compare', 'as usual']);
+  const smaller = comparison(pointsOf([...steady(10), run(11, 61, 60)]), 'size');
+  expect(smaller).toEqual({ words: '40% below usual', unusual: true });
+});
+
+test('copies count where the job has its destinations now', () => {
+  const copies = (...ids: string[]) => ids.map((id) => ({ destinationId: id, destination: id, path: 'p' }));
+  const ended = (...databases: object[][]) =>
+    ({
+      ...run(1, 1, 1),
+      kind: 'backup',
+      result: { databases: databases.map((copies) => ({ copies })) },
+    }) as unknown as Run;
+  expect(copiesOf([ended(copies('a', 'b'))], ['a', 'b'])).toBe(2);
+  expect(copiesOf([ended(copies('a', 'b'))], ['a'])).toBe(1);
+  expect(copiesOf([ended(copies('a', 'b'))], ['c'])).toBe(0);
+  expect(copiesOf([ended(copies('a', 'b'), copies('a'))], ['a', 'b'])).toBe(1);
+  const unnamed = [
+    { destination: 'NAS', path: 'p' },
+    { destination: 'Offsite', path: 'p' },
+  ];
+  expect(copiesOf([ended(unnamed)], ['a'])).toBe(1);
+  expect(copiesOf([{ ...ended(copies('a')), state: 'running' }], ['a'])).toBeUndefined();
 });

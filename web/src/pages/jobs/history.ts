@@ -1,6 +1,6 @@
 /** How a job's good runs went over time, and which of them are unusual. */
 import type { Run } from '../../api/client';
-import { isSuccess } from '../runs/words';
+import { databasesOf, isOver, isSuccess } from '../runs/words';
 
 export interface Point {
   run: Run;
@@ -56,6 +56,29 @@ function median(values: number[]): number {
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? 0;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2;
+}
+
+/** The last point against the good runs before it, in words. */
+export function comparison(points: Point[], measure: Measure): { words: string; unusual: boolean } {
+  const judgement = unusual(points, measure).at(-1);
+  if (judgement) return { words: inWords(judgement), unusual: true };
+  const before = points.slice(0, -1).filter((point) => point[measure] !== undefined);
+  return { words: before.length < FEWEST ? 'too few runs to compare' : 'as usual', unusual: false };
+}
+
+/**
+ * How many of a job's destinations have a copy of the last backup; the database with the fewest copies counts. Copies at
+ * destinations that the job no longer has do not count. Unknown without a backup.
+ */
+export function copiesOf(runs: Run[], destinationIds: string[]): number | undefined {
+  const ended = runs.find((run) => isOver(run) && run.state !== 'cancelled');
+  const counts = databasesOf(ended).map(({ copies }) => {
+    const made = copies.filter(({ path, error }) => path && !error);
+    // Runs of earlier versions name destinations without their ids.
+    const here = made.filter(({ destinationId }) => !destinationId || destinationIds.includes(destinationId));
+    return Math.min(here.length, destinationIds.length);
+  });
+  return counts.length > 0 ? Math.min(...counts) : undefined;
 }
 
 /** Compares each point with the good runs before it; absent where it is not unusual. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Job, JobStanding, Run } from '../../api/client';
-import { later, markOf, stateOf, urgency } from './state';
+import { later, markOf, nextRunOf, stateOf, urgency } from './state';
 
 const run = (state: Run['state'], id = '1') => ({ id, state }) as Run;
 const job = (rest: Partial<Job>) => ({ id: 'j', enabled: true, ...rest }) as Job;
@@ -39,4 +39,13 @@ test('a list that was read before an event, and arrives after it, does not take 
   expect(later(run('succeeded', '2'), run('running', '1'))?.id).toBe('2');
   expect(later(undefined, run('queued'))?.state).toBe('queued');
   expect(later(run('succeeded'), undefined)?.state).toBe('succeeded');
+});
+
+test('a time that has passed is not the next run', () => {
+  const now = new Date('2026-01-15T12:00:00Z');
+  const next = (rest: Partial<Job>) => nextRunOf(job(rest), now);
+  expect(next({ nextRunAt: '2026-01-15T12:00:01Z' })).toBe('2026-01-15T12:00:01Z');
+  expect(next({ nextRunAt: '2026-01-15T11:59:59Z' })).toBeUndefined();
+  expect(next({ nextRunAt: '2026-01-15T12:00:01Z', enabled: false })).toBeUndefined();
+  expect(next({})).toBeUndefined();
 });

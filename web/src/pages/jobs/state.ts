@@ -60,6 +60,11 @@ export function later(read: Run | null | undefined, heard: Run | undefined): Run
   return read?.id === heard.id && isOver(read) ? read : heard;
 }
 
+/** When a job runs next. Unknown while the time that was read has passed: the run of that time is on its way. */
+export function nextRunOf({ enabled, nextRunAt }: Job, now: Date): string | undefined {
+  return enabled && nextRunAt && Date.parse(nextRunAt) > now.getTime() ? nextRunAt : undefined;
+}
+
 /** Bytes that the last run stored at each destination, if it succeeded. */
 export const lastSize = ({ lastRun }: Job): number | undefined =>
   lastRun && isSuccess(lastRun.state) ? lastRun.storedBytes : undefined;

@@ -22,6 +22,12 @@ const one = ({ jobs }: Cause) => (jobs.length === 1 ? jobs[0] : undefined);
 const jobsDo = ({ jobs }: Cause, verb: string) =>
   `${counted(jobs.length, 'job')} ${verb}${jobs.length === 1 ? 's' : ''}`;
 
+/** Where its jobs are changed. */
+const editing = (cause: Cause) => {
+  const job = one(cause);
+  return job ? `/jobs/${job.id}/edit` : '/jobs';
+};
+
 export function wordsOf(cause: Cause, { names, share }: Names): CauseWords {
   const { jobs, destination, profile } = cause;
   const name = destination?.name ?? '';
@@ -42,7 +48,7 @@ export function wordsOf(cause: Cause, { names, share }: Names): CauseWords {
       return {
         title: `${job?.name} does not run on schedule`,
         text: cause.reason ? sentence(cause.reason) : 'Its schedule cannot be read.',
-        cure: { words: 'Edit schedule', href: `/jobs/${job?.id}` },
+        cure: { words: 'Edit schedule', href: editing(cause) },
       };
     case 'missed':
       return {
@@ -70,13 +76,13 @@ export function wordsOf(cause: Cause, { names, share }: Names): CauseWords {
       return {
         title: `${jobsDo(cause, 'store')} unencrypted backups off site`,
         text: 'Anyone with access to the storage can read them.',
-        cure: { words: 'Encrypt', href: job ? `/jobs/${job.id}` : '/jobs' },
+        cure: { words: 'Encrypt', href: editing(cause) },
       };
     case 'oneCopy':
       return {
         title: `${jobsDo(cause, 'keep')} a single copy`,
         text: 'A second destination protects against losing the first.',
-        cure: { words: 'Add destination', href: job ? `/jobs/${job.id}` : '/destinations/new' },
+        cure: { words: 'Add destination', href: editing(cause) },
       };
     case 'unrestored':
       return {
@@ -98,8 +104,15 @@ function failure(cause: Cause, names: Names['names']): CauseWords {
       cure: run ? { words: 'View run', href: `/runs/${run.id}` } : undefined,
     };
   }
-  const id = cause.destinationId ?? cause.sourceId ?? '';
-  const place = names.get(id) ?? '';
+  const id = cause.destinationId ?? cause.sourceId;
+  if (!id) {
+    return {
+      title: `${counted(cause.jobs.length, 'job')} failed`,
+      text: cause.reason ? text : 'Their last runs failed for different reasons.',
+      cure: { words: 'View jobs', href: '/jobs?state=failed' },
+    };
+  }
+  const place = names.get(id) ?? 'a place that was removed';
   return {
     title: `${counted(cause.jobs.length, 'job')} failed at ${place}`,
     text,

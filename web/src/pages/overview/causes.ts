@@ -1,7 +1,7 @@
 /** What needs attention, grouped by what is behind it, so that one cure stands for all that it helps. */
 import type { Destination, Job, JobStanding, Profile } from '../../api/client';
 import { needsAuthorization } from '../destinations/authorization';
-import { databasesOf, isSuccess } from '../runs/words';
+import { databasesOf, failedAtSource, isSuccess } from '../runs/words';
 
 /** What can be wrong, the most urgent first. */
 const KINDS = [
@@ -27,10 +27,10 @@ export interface Cause {
   jobs: Job[];
   destination?: Destination;
   profile?: Profile;
-  /** Where jobs failed. */
+  /** Where jobs failed, if their failure names a place. */
   sourceId?: string;
   destinationId?: string;
-  /** In the server's words. */
+  /** In the server's words. Absent if the jobs have several reasons. */
   reason?: string | null;
   /** The day on which a destination is full. */
   on?: string | null;
@@ -72,14 +72,15 @@ function isWaiting(job: Job, waiting: Set<string>): boolean {
   return missing.every(({ destinationId }) => destinationId && waiting.has(destinationId));
 }
 
-/** Where a failed run failed: at one destination, or else at its source. */
-function placeOf(job: Job): { destinationId?: string; sourceId: string } {
+/** Where a failed run failed: at its source, or at one destination. Neither if it failed at several, or at no place at all. */
+function placeOf(job: Job): Pick<Cause, 'destinationId' | 'sourceId'> {
+  if (failedAtSource(job.lastRun)) return { sourceId: job.sourceId };
   const databases = databasesOf(job.lastRun ?? undefined);
   const missing = databases.flatMap(({ copies }) => copies).filter(({ error }) => error);
   const [first] = missing;
   const isOnePlace = first && missing.every(({ destinationId }) => destinationId === first.destinationId);
   const isDumped = databases.every(({ error }) => !error);
-  return { destinationId: isOnePlace && isDumped ? first.destinationId : undefined, sourceId: job.sourceId };
+  return isOnePlace && isDumped && first.destinationId ? { destinationId: first.destinationId } : {};
 }
 
 export interface Facts {
@@ -125,15 +126,22 @@ export function causesOf({ troubled, jobs, destinations, profiles, foreign, full
   return [...causes, ...risks(enabled, profiles, foreign, restored)].sort(byUrgency);
 }
 
-/** Failed jobs, together where they failed at the same place. */
+/** Failed jobs, together where they failed at the same place, or else for the same kind of reason. */
 function failures(jobs: Job[]): Cause[] {
   const byPlace = new Map<string, Cause>();
   for (const job of jobs) {
     const place = placeOf(job);
-    const key = `failed ${place.destinationId ?? place.sourceId}`;
+    const at = place.destinationId ?? place.sourceId;
+    const key = `failed ${at ?? job.lastRun?.code ?? ''}`;
+    const reason = job.lastRun?.error;
     const cause = byPlace.get(key);
-    if (cause) cause.jobs.push(job);
-    else byPlace.set(key, { key, kind: 'failed', level: 'bad', jobs: [job], reason: job.lastRun?.error, ...place });
+    if (!cause) {
+      byPlace.set(key, { key, kind: 'failed', level: 'bad', jobs: [job], reason, ...place });
+      continue;
+    }
+    cause.jobs.push(job);
+    // What one of them says is not what all of them say.
+    if (!at && cause.reason !== reason) cause.reason = undefined;
   }
   return [...byPlace.values()];
 }

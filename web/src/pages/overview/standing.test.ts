@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import type { Destination, Job, JobStanding, Overview, Profile } from '../../api/client';
-import { dayInWords, headline, type Known, markOf, standing, worst } from './standing';
+import { wordsOf } from './cause-words';
+import type { Cause } from './causes';
+import { dayInWords, headline, isBackedUp, type Known, markOf, standing, worst } from './standing';
 
 const now = new Date('2026-01-15T12:00:00Z');
 const day = (more: object) => ({
@@ -41,6 +43,11 @@ const missing = (...ids: string[]) => ({
       databases: [{ database: 'a', copies: ids.map((id) => ({ destinationId: id, destination: id, error: 'no' })) }],
     },
   },
+});
+
+/** A run without a dump. */
+const undumped = (error: string, code?: string) => ({
+  lastRun: { kind: 'backup', error, code, result: { databases: [{ database: 'a', error, code, copies: [] }] } },
 });
 
 test('all is well', () => {
@@ -93,14 +100,49 @@ test('jobs that failed at the same place are told of together', () => {
   const jobs = [
     job('a', missing('e')),
     job('b', missing('e')),
-    job('c', { sourceId: 's', lastRun: { error: 'refused' } }),
-    job('f', { sourceId: 's', lastRun: { error: 'refused' } }),
+    job('c', { sourceId: 's', ...undumped('refused') }),
+    job('f', { sourceId: 's', ...undumped('refused') }),
   ];
   const { causes } = look({ jobs, overview: overview([bad('a'), bad('b'), bad('c'), bad('f')]) });
   expect(causes.map(({ destinationId, sourceId, jobs }) => [destinationId ?? sourceId, jobs.length])).toEqual([
     ['e', 2],
     ['s', 2],
   ]);
+});
+
+test('a failure that is no place of its own is put to none', () => {
+  const out = (code: string, error: string) => ({ sourceId: 's', lastRun: { kind: 'backup', code, error } });
+  const causesFor = (...jobs: Job[]) => look({ jobs, overview: overview(jobs.map(({ id }) => bad(id))) }).causes;
+  const both = causesFor(job('a', missing('d', 'e')), job('b', missing('d', 'e')));
+  const [cause] = both;
+  expect([both.length, cause?.destinationId, cause?.sourceId, cause?.reason]).toEqual([
+    1,
+    undefined,
+    undefined,
+    'no copy',
+  ]);
+  const told = causesFor(
+    job('a', out('interrupted', 'the server stopped')),
+    job('b', out('interrupted', 'the server stopped')),
+    job('c', out('unavailable', 'NAS is unreachable')),
+    job('f', out('unavailable', 'Offsite is unreachable')),
+    job('g', { sourceId: 's', ...undumped('too long', 'timedOut') }),
+  );
+  expect(told.map(({ sourceId, reason, jobs }) => [sourceId, reason, jobs.length])).toEqual([
+    [undefined, 'the server stopped', 2],
+    [undefined, undefined, 2],
+    [undefined, 'too long', 1],
+  ]);
+  const words = wordsOf(told[1] as Cause, { names: new Map() });
+  expect([words.title, words.cure?.href]).toEqual(['2 jobs failed', '/jobs?state=failed']);
+});
+
+test('what a job lacks is cured in its form; of several, in the list', () => {
+  const causesFor = (...jobs: Job[]) => look({ jobs, overview: overview(jobs.map(({ id }) => good(id))) }).causes;
+  const cures = (...jobs: Job[]) => causesFor(...jobs).map((cause) => wordsOf(cause, { names: new Map() }).cure?.href);
+  const single = { destinationIds: ['d'] };
+  expect(cures(job('a', single))).toEqual(['/jobs/a/edit']);
+  expect(cures(job('a', single), job('b', single))).toEqual(['/jobs']);
 });
 
 test('a schedule that cannot be read needs attention, whatever the last run came to', () => {
@@ -145,7 +187,30 @@ test('what could be lost all the same is known to the headline', () => {
     ['oneCopy', 'b'],
     ['unrestored', 'a,b,c'],
   ]);
-  expect([headline(how), worst(how)]).toEqual(['All 3 databases are backed up, with 4 risks.', 'warn']);
+  expect([headline(how), worst(how)]).toEqual(['All 3 databases are backed up, with 2 risks.', 'warn']);
+});
+
+test('advice is no risk', () => {
+  const single = job('a', { destinationIds: ['d'] });
+  const how = look({ jobs: [single], overview: overview([good('a')]), restored: false });
+  expect(how.causes.map(({ level }) => level)).toEqual(['note', 'note']);
+  expect(headline(how)).toBe('Your database is backed up.');
+});
+
+test('a first backup that is running is not one that is made', () => {
+  const running = stands('b', { days: [day({ unfinished: 1 })] });
+  const jobs = [job('a'), job('b')];
+  const how = look({ jobs, overview: overview([good('a', 3), running]) });
+  expect(headline(how)).toBe('3 databases are backed up; 1 first backup is running.');
+  expect(isBackedUp(how)).toBe(true);
+  const alone = look({ jobs: [job('b')], overview: overview([running]) });
+  expect(headline(alone)).toBe('Nothing is backed up yet; 1 first backup is running.');
+  expect(isBackedUp(alone)).toBe(false);
+});
+
+test('a time that has passed is not the next run', () => {
+  const jobs = [job('a', { nextRunAt: '2026-01-15T11:59:00Z' }), job('b', { nextRunAt: '2026-01-15T20:00:00Z' })];
+  expect(look({ jobs, overview: overview([good('a'), good('b')]) }).next?.job.id).toBe('b');
 });
 
 test('a job with warnings is backed up, and stands apart until they are acknowledged', () => {

@@ -1,6 +1,7 @@
 /** What the first page says of all that it knows. */
 import type { Destination, Job, JobStanding, Overview, Profile } from '../../api/client';
 import { counted } from '../../format';
+import { nextRunOf } from '../jobs/state';
 import { type Cause, causesOf, troubleOf } from './causes';
 
 /** Fuller than this, or full within so many days, is worth a word. */
@@ -17,6 +18,10 @@ export interface Standing {
   databases: number;
   /** How many of them lack a good backup, or a way to the next one. */
   troubled: number;
+  /** How many are not backed up yet: their job's first backup is running. */
+  pending: number;
+  /** How many jobs' first backups are running. */
+  firstRuns: number;
   causes: Cause[];
   groups: Map<string, Group>;
   paused: number;
@@ -36,9 +41,19 @@ export interface Known {
 }
 
 /** How full a destination was when it was last looked at; of any kind of storage. */
-export function spaceOf(overview: Overview, { id, authorization }: Destination) {
+export function spaceOf(overview: Overview, { id, authorization }: Destination): Space | undefined {
   return authorization.space ?? overview.destinations.find(({ destinationId }) => destinationId === id)?.days.at(-1);
 }
+
+export interface Space {
+  /** In bytes. */
+  used: number;
+  /** In bytes; absent if it is not known. */
+  allowed?: number | null;
+}
+
+export const isNearlyFull = (space: Space | null | undefined): boolean =>
+  Boolean(space?.allowed && space.used / space.allowed > FULL);
 
 export function standing({ overview, ...known }: Known, now: Date): Standing {
   const { jobs, destinations } = known;
@@ -50,16 +65,19 @@ export function standing({ overview, ...known }: Known, now: Date): Standing {
   const full = destinations.flatMap((destination) => {
     const space = spaceOf(overview, destination);
     const on = overview.destinations.find(({ destinationId }) => destinationId === destination.id)?.fullOn;
-    const isFull = space?.allowed && space.used / space.allowed > FULL;
     const isSoon = on && new Date(on).getTime() - now.getTime() < SOON * DAY;
-    return isFull || isSoon ? [{ destination, on }] : [];
+    return isNearlyFull(space) || isSoon ? [{ destination, on }] : [];
   });
   const causes = causesOf({ ...known, troubled, full });
+  const inTrouble = new Set(troubled.map(({ job }) => job));
+  const first = jobs.filter((job) => job.enabled && !inTrouble.has(job) && !byJob.get(job.id)?.lastGoodAt);
   const concerned = new Set(causes.filter(({ level }) => level === 'bad').flatMap(({ jobs }) => jobs));
   return {
-    ...times(jobs, byJob),
+    ...times(jobs, byJob, now),
     databases: sum(jobs.filter(({ enabled }) => enabled).map((job) => databasesIn(job, byJob.get(job.id)))),
     troubled: sum([...concerned].map((job) => lacking(job, byJob.get(job.id)))),
+    pending: sum(first.map((job) => databasesIn(job, byJob.get(job.id)))),
+    firstRuns: first.length,
     causes,
     groups: new Map(jobs.map((job) => [job.id, groupOf(job, byJob.get(job.id), concerned.has(job))])),
     paused: jobs.filter(({ enabled }) => !enabled).length,
@@ -78,13 +96,14 @@ function lacking(job: Job, stands: JobStanding | undefined): number {
   return known - (stands?.backedUp ?? 0) || known;
 }
 
-function times(jobs: Job[], byJob: Map<string, JobStanding>): Pick<Standing, 'oldest' | 'next'> {
+function times(jobs: Job[], byJob: Map<string, JobStanding>, now: Date): Pick<Standing, 'oldest' | 'next'> {
   let oldest: Standing['oldest'];
   let next: Standing['next'];
   for (const job of jobs.filter(({ enabled }) => enabled)) {
     const good = byJob.get(job.id)?.lastGoodAt;
     if (good && (!oldest || good < oldest.at)) oldest = { at: good, job };
-    if (job.nextRunAt && (!next || job.nextRunAt < next.at)) next = { at: job.nextRunAt, job };
+    const at = nextRunOf(job, now);
+    if (at && (!next || at < next.at)) next = { at, job };
   }
   return { oldest, next };
 }
@@ -98,7 +117,7 @@ function groupOf(job: Job, stands: JobStanding | undefined, isConcerned: boolean
 }
 
 /** The one sentence. */
-export function headline({ databases, troubled, causes, paused }: Standing): string {
+export function headline({ databases, troubled, pending, firstRuns, causes, paused }: Standing): string {
   if (troubled > 0) {
     const which = databases > troubled ? `${troubled} of ${databases} databases` : counted(troubled, 'database');
     return `${which} ${troubled === 1 ? 'needs' : 'need'} attention.`;
@@ -106,10 +125,24 @@ export function headline({ databases, troubled, causes, paused }: Standing): str
   const broken = causes.filter(({ level }) => level === 'bad').length;
   if (broken > 0) return `${counted(broken, 'destination')} ${broken === 1 ? 'needs' : 'need'} attention.`;
   if (databases === 0) return paused > 0 ? 'Every job is paused.' : 'Nothing is backed up yet.';
-  const safe = databases === 1 ? 'Your database is backed up' : `All ${databases} databases are backed up`;
-  const risks = causes.length;
-  return risks > 0 ? `${safe}, with ${counted(risks, 'risk')}.` : `${safe}.`;
+  const backedUp = databases - pending;
+  const safe =
+    backedUp === 0
+      ? 'Nothing is backed up yet'
+      : pending > 0
+        ? `${counted(backedUp, 'database')} ${backedUp === 1 ? 'is' : 'are'} backed up`
+        : databases === 1
+          ? 'Your database is backed up'
+          : `All ${databases} databases are backed up`;
+  // Advice is not a risk.
+  const risks = causes.filter(({ level }) => level === 'warn').length;
+  const withRisks = risks > 0 && backedUp > 0 ? `${safe}, with ${counted(risks, 'risk')}` : safe;
+  if (firstRuns === 0) return `${withRisks}.`;
+  return `${withRisks}; ${counted(firstRuns, 'first backup')} ${firstRuns === 1 ? 'is' : 'are'} running.`;
 }
+
+/** Whether there is anything to be well: a green check needs a backup. */
+export const isBackedUp = ({ databases, pending }: Standing): boolean => databases > pending;
 
 /** How bad the worst of it is. */
 export function worst({ causes }: Standing): 'good' | Cause['level'] {

@@ -60,6 +60,24 @@ export function linkOf({ event }: LogLine, run: Run): { href: string; words: str
   return id ? { href: `/destinations/${id}`, words: `View ${event.destination}` } : undefined;
 }
 
+/** Maximum lines in one response of the server. */
+export const LOG_PAGE_LENGTH = 1000;
+
+/** Reads the lines after a line, page by page; `read` returns one page of them. */
+export async function* linesAfter(
+  after: number | undefined,
+  read: (after: number | undefined) => Promise<LogLine[]>,
+): AsyncGenerator<LogLine[]> {
+  let last = after;
+  for (;;) {
+    const page = await read(last);
+    yield page;
+    // There is no cursor: only a full page tells that there may be more.
+    if (page.length < LOG_PAGE_LENGTH) return;
+    last = page.at(-1)?.number;
+  }
+}
+
 /** The log as a text, as it is copied and kept. */
 export const asText = (lines: LogLine[]): string =>
   lines.map(({ at, level, message }) => `${at} ${level.toUpperCase().padEnd(7)} ${message}`).join('\n') + '\n';

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Run } from '../../api/client';
 import { change, failedAt, outcome, ranOutOfSpace, restoreAddress } from './summary';
+import { isStored } from './words';
 
 const copy = (destinationId: string, error?: string) => ({
   destinationId,
@@ -22,9 +23,40 @@ test('the outcome is one sentence, of what is there now', () => {
   expect(outcome(run({ state: 'partial' }, copy('a'), copy('b', 'full')))).toBe(
     'Backed up in part: 1 of 2 copies complete.',
   );
-  expect(outcome(run({ state: 'failed' }, copy('a', 'full')))).toBe('No backup was made.');
+  expect(outcome(run({ state: 'failed' }, copy('a', 'full')))).toBe('No complete backup was made.');
   expect(outcome(run({ state: 'cancelled' }))).toBe('This run was cancelled.');
-  expect(outcome(run({ kind: 'restore', state: 'failed' }))).toBe('Nothing was restored. The target is unchanged.');
+});
+
+test('a database without a dump is missing, though it has no copies to count', () => {
+  const databases = (...all: object[][]) =>
+    outcome(
+      run({ state: 'partial', result: { databases: all.map((copies) => ({ copies })) } as unknown as Run['result'] }),
+    );
+  expect(databases([copy('a')], [])).toBe('Backed up in part: 1 of 2 databases.');
+  expect(databases([copy('a'), copy('b', 'full')], [])).toBe(
+    'Backed up in part: 1 of 2 databases, 1 of 2 copies complete.',
+  );
+});
+
+test('a restore or a copy that failed claims nothing that is not known', () => {
+  const restore = (of: Partial<Run>) => outcome(run({ kind: 'restore', state: 'failed', ...of }));
+  const kept = { kept: 'shop_restored' } as unknown as Run['result'];
+  expect(restore({})).toBe('Nothing was restored.');
+  expect(restore({ result: kept })).toBe('Restored, but not put in place.');
+  expect(restore({ result: kept, state: 'cancelled' })).toBe('Restored, but not put in place.');
+  expect(restore({ code: 'outcomeUnknown' })).toBe('It is not known whether the target was changed.');
+  const copied = (of: Partial<Run>) => outcome(run({ kind: 'copy', state: 'failed', ...of }));
+  expect(copied({})).toBe('Nothing was copied.');
+  expect(copied({ code: 'outcomeUnknown' })).toBe('It is not known whether the backup was copied.');
+  expect(copied({ code: 'sidecarFailed' })).toBe('The backup was copied, but not its metadata file.');
+});
+
+test('a database is stored once every destination has its copy', () => {
+  const stored = (of: object) => isStored({ database: 'a', copies: [], ...of });
+  expect(stored({ copies: [copy('a'), copy('b')] })).toBe(true);
+  expect(stored({ copies: [copy('a'), copy('b', 'full')] })).toBe(false);
+  expect(stored({ copies: [copy('a')], stage: 'proving' })).toBe(false);
+  expect(stored({})).toBe(false);
 });
 
 test('where it failed is told by the copies that are missing', () => {

@@ -1,14 +1,19 @@
 /** A run's outcome in a sentence, and how it compares with the one before. */
 import type { Run } from '../../api/client';
 import { counted, percent } from '../../format';
-import { databasesOf, isSuccess, requestOf, restoredOf } from './words';
+import { databasesOf, isStored, isSuccess, requestOf, restoredOf } from './words';
 
 /** What came of a run; nothing while it goes on. */
 export function outcome(run: Run): string | undefined {
   if (run.state === 'queued' || run.state === 'running') return undefined;
+  // What is true of the target comes before how the run ended.
+  if (run.kind === 'restore' && !isSuccess(run.state)) {
+    if (restoredOf(run).kept) return 'Restored, but not put in place.';
+    if (run.code === 'outcomeUnknown') return 'It is not known whether the target was changed.';
+  }
   if (run.state === 'cancelled') return 'This run was cancelled.';
   if (run.state === 'interrupted') return 'The server stopped during this run.';
-  if (run.kind === 'copy') return isSuccess(run.state) ? 'The copy is complete and verified.' : 'Nothing was copied.';
+  if (run.kind === 'copy') return copyOutcome(run);
   if (run.kind === 'restore') return restoreOutcome(run);
   const databases = databasesOf(run);
   const copies = databases.flatMap(({ copies }) => copies);
@@ -17,15 +22,29 @@ export function outcome(run: Run): string | undefined {
   if (isSuccess(run.state)) {
     return `${counted(databases.length, 'database')} backed up to ${counted(places, 'destination')}.`;
   }
-  if (made.length === 0) return 'No backup was made.';
-  return `Backed up in part: ${made.length} of ${counted(Math.max(copies.length, made.length), 'copy', 'copies')} complete.`;
+  if (made.length === 0) {
+    const isUnknown = copies.some(({ code }) => code === 'outcomeUnknown');
+    return isUnknown ? 'It is not known whether a backup was stored.' : 'No complete backup was made.';
+  }
+  const complete = `${made.length} of ${counted(copies.length, 'copy', 'copies')} complete`;
+  // A database without a dump has no copies to count.
+  if (databases.every((database) => database.copies.length > 0)) return `Backed up in part: ${complete}.`;
+  const backedUp = databases.filter((database) => database.copies.some(({ error }) => !error));
+  const part = `${backedUp.length} of ${counted(databases.length, 'database')}`;
+  return `Backed up in part: ${part}${backedUp.every(isStored) ? '' : `, ${complete}`}.`;
+}
+
+function copyOutcome({ state, code }: Run): string {
+  if (isSuccess(state)) return 'The copy is complete and verified.';
+  if (code === 'outcomeUnknown') return 'It is not known whether the backup was copied.';
+  return code === 'sidecarFailed' ? 'The backup was copied, but not its metadata file.' : 'Nothing was copied.';
 }
 
 function restoreOutcome(run: Run): string {
   const { failedObjectCount, target } = restoredOf(run);
   if (isSuccess(run.state)) return target ? `Restored into ${target}.` : 'The database is restored.';
   if (run.state === 'partial') return `Restored, without ${counted(failedObjectCount, 'object')}.`;
-  return 'Nothing was restored. The target is unchanged.';
+  return 'Nothing was restored.';
 }
 
 /** The places whose copies are missing, by id. */

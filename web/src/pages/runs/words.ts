@@ -49,6 +49,28 @@ export function databasesOf(run: Run | undefined): DatabaseResult[] {
   return run?.result && 'databases' in run.result ? run.result.databases : [];
 }
 
+/** Whether every destination has a complete copy of a database. */
+export const isStored = ({ stage, error, copies }: DatabaseResult): boolean =>
+  !stage && !error && copies.length > 0 && copies.every(({ path, error }) => path && !error);
+
+/** Codes of failures that are the server's or a user's doing, whatever the run was at. */
+const NOT_OF_A_PLACE = new Set<Run['code']>([
+  'stopped',
+  'timedOut',
+  'cancelled',
+  'interrupted',
+  'cannotDecrypt',
+  'unknownSpec',
+  'internal',
+]);
+
+/** Whether a failure can be a source's or a destination's at all. */
+export const canBeOfAPlace = (code: Run['code']): boolean => !NOT_OF_A_PLACE.has(code);
+
+/** Whether a backup lacks a dump, and its source is why. */
+export const failedAtSource = (run: Run | null | undefined): boolean =>
+  databasesOf(run ?? undefined).some(({ error, code }) => error && canBeOfAPlace(code));
+
 /** Every warning of a run, each once. */
 export function warningsOf(run: Run): RunWarning[] {
   const own = (run.result && 'warnings' in run.result && run.result.warnings) || [];
