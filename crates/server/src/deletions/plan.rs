@@ -56,7 +56,7 @@ fn backup_of(copy: &RetainedCopy, job: &Job, ours: &str) -> Backup {
         source: copy.source.clone().unwrap_or_default(),
         time: copy.created_at.0,
         arrival: copy.arrival,
-        quality: quality_of(copy, job, ours),
+        quality: quality_of(copy, (&job.id, &job.acknowledged_warnings), ours),
         verified: copy.verified_result == Some(VerificationResult::Whole),
         locked: copy.locked,
         other_copies: match (copy.has_other, copy.has_confirmed) {
@@ -69,9 +69,9 @@ fn backup_of(copy: &RetainedCopy, job: &Job, ours: &str) -> Backup {
 }
 
 /// Returns what is known of a backup. What this installation has not signed for this job is unknown, whatever it says of itself.
-fn quality_of(copy: &RetainedCopy, job: &Job, ours: &str) -> Quality {
-    let is_ours = copy.job_id.as_deref() == Some(&job.id) && copy.signature.as_deref() == Some(ours);
-    let has_warnings = || copy.warnings.iter().any(|warning| !warning.is_acknowledged(&job.acknowledged_warnings));
+fn quality_of(copy: &RetainedCopy, (job_id, acknowledged): (&str, &[String]), ours: &str) -> Quality {
+    let is_ours = copy.job_id.as_deref() == Some(job_id) && copy.signature.as_deref() == Some(ours);
+    let has_warnings = || copy.warnings.iter().any(|warning| !warning.is_acknowledged(acknowledged));
     match copy.verified_result {
         Some(VerificationResult::Altered) => Quality::Altered,
         // Every backup is verified when it is published, so this is another file than that.
@@ -117,6 +117,38 @@ mod tests {
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()
+    }
+
+    #[test]
+    fn what_was_compared_by_its_size_only_counts_if_the_run_that_published_it_did_so() {
+        let copy = |by: &str, result| RetainedCopy {
+            id: "c".to_owned(),
+            path: "p".to_owned(),
+            job_id: Some("j".to_owned()),
+            database: None,
+            source: None,
+            created_at: at(0).into(),
+            stored_size: 1,
+            arrival: 1,
+            warnings: Vec::new(),
+            sidecar: SidecarKnown::Read,
+            signature: Some("ours".to_owned()),
+            verified_by: Some(by.to_owned()),
+            verified_result: Some(result),
+            locked: false,
+            has_other: false,
+            has_confirmed: false,
+            due_at: None,
+        };
+        for (by, result, quality) in [
+            ("run r", VerificationResult::Whole, Quality::Succeeded),
+            ("run r", VerificationResult::Unknown, Quality::SucceededWithWarnings),
+            ("user anna", VerificationResult::Whole, Quality::Succeeded),
+            ("user anna", VerificationResult::Unknown, Quality::Unknown),
+            ("user anna", VerificationResult::Altered, Quality::Altered),
+        ] {
+            assert_eq!(quality_of(&copy(by, result), ("j", &[]), "ours"), quality, "{by}: {result:?}");
+        }
     }
 
     #[test]
