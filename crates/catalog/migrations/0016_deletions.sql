@@ -4,6 +4,8 @@
 ALTER TABLE copies ADD COLUMN locked BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE copies ADD COLUMN sidecar_locked BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE copies ADD COLUMN note TEXT;
+-- Whether those that were read before lock their backups is not known: the next scans read them again.
+UPDATE copies SET sidecar = 'unread' WHERE sidecar = 'read';
 -- Grows with each copy that arrives at the destination, whatever the clocks say.
 ALTER TABLE copies ADD COLUMN arrival BIGINT NOT NULL DEFAULT 0;
 UPDATE copies SET arrival = first_seen_at;
@@ -24,6 +26,8 @@ CREATE TABLE deletions (
     marked_at BIGINT NOT NULL,
     -- When the grace period is over.
     due_at BIGINT NOT NULL,
+    -- Whether a user has confirmed the mark.
+    confirmed BOOLEAN NOT NULL DEFAULT FALSE,
     attempts BIGINT NOT NULL DEFAULT 0,
     last_error TEXT,
     -- Not tried before; NULL until an attempt failed.

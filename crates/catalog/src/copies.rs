@@ -92,8 +92,8 @@ impl Catalog {
         Ok(sql::value(&self.db, text, values![destination_id]).await?.unwrap_or(0))
     }
 
-    /// Notes that a copy is about to be deleted. Returns what was known of it, for [`Self::abandon_deletion`]. A copy that is locked is left
-    /// as it is: see [`BeforeDeletion::is_locked`].
+    /// Notes that a user is about to delete a copy, and takes its mark back. Returns what was known of it, for [`Self::abandon_deletion`].
+    /// A copy that is locked is left as it is: see [`BeforeDeletion::is_locked`].
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -110,9 +110,23 @@ impl Catalog {
         if latest.valid_from <= epoch {
             let which = "state IN ('present', 'missing') AND NOT locked";
             change_state(&mut transaction, (destination_id, path), which, (CopyState::Deleting, latest), now).await?;
+            let unmark = "DELETE FROM deletions WHERE copy_id IN \
+                          (SELECT id FROM copies WHERE destination_id = $1 AND path = $2 AND state = 'deleting')";
+            sql::run(&mut transaction, unmark, values![destination_id, path]).await?;
             transaction.commit().await?;
         }
         Ok(before.unwrap_or_default())
+    }
+
+    /// Returns the path under which the copy at `path` is known, where the storage ignores the case of names. A locked copy comes first.
+    /// Returns `None` if no such copy is known.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn spelling_of(&self, destination_id: &str, path: &str) -> Result<Option<String>, Error> {
+        let text = "SELECT path FROM copies WHERE destination_id = $1 AND path_key = $2 AND state <> 'deleted' \
+                    ORDER BY locked DESC, CASE WHEN path = $3 THEN 0 ELSE 1 END, path LIMIT 1";
+        sql::value(&self.db, text, values![destination_id, names::key(path), path]).await
     }
 
     /// Notes that a copy was deleted.
@@ -247,7 +261,9 @@ pub(crate) async fn write(
                 sidecar = excluded.sidecar, sidecar_size = excluded.sidecar_size, sidecar_at = excluded.sidecar_at, \
                 signature = excluded.signature, last_seen_at = excluded.last_seen_at, {verified}, \
                 arrival = CASE WHEN copies.stored_size = excluded.stored_size AND copies.state <> 'deleted' \
-                THEN copies.arrival ELSE excluded.arrival END RETURNING id",
+                THEN copies.arrival ELSE excluded.arrival END, \
+                first_seen_at = CASE WHEN copies.state = 'deleted' THEN excluded.first_seen_at ELSE copies.first_seen_at END \
+                RETURNING id",
         kept("stored_at")
     );
     let values = values![

@@ -80,7 +80,7 @@ pub use numbers::{DestinationNumbers, QueueNumbers};
 pub use page::{Page, PageRequest};
 pub use profiles::{NewProfile, Profile};
 pub use reconcile::{FoundCopy, FoundFile, FoundSidecar, SweepScope, UnreadCopy};
-pub use retained::{Retained, RetainedCopy};
+pub use retained::{Published, Retained, RetainedCopy};
 pub use retention_policies::{NewRetentionPolicy, RetentionPolicy};
 pub use run_items::LastStored;
 pub use run_log::{LogLine, NewLogLine};

@@ -352,6 +352,13 @@ async fn see(transaction: &mut Transaction, scan: i64, ids: &[&str], now: Timest
     if ids.is_empty() {
         return Ok(());
     }
+    // A file that has come back is not the one that was to go.
+    let returned = format!(
+        "DELETE FROM deletions WHERE copy_id IN (SELECT id FROM copies WHERE state = 'deleted' AND scan < $1 AND id IN ({}))",
+        sql::placeholders(2, ids.len())
+    );
+    let copies = ids.iter().map(|id| Value::from(*id));
+    sql::run(&mut *transaction, &returned, values![scan].into_iter().chain(copies)).await?;
     let text = format!(
         "UPDATE copies SET scan = $1, last_seen_at = $2, state_at = CASE WHEN state = 'present' THEN state_at ELSE $2 END, \
          state = 'present' WHERE scan < $1 AND id IN ({})",

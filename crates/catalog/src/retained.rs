@@ -2,11 +2,17 @@
 
 use domain::Warning;
 use domain::stored::{ScanState, SidecarKnown, VerificationResult};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::Catalog;
 use crate::error::Error;
 use crate::sql::{self, record, values};
 use crate::values::Moment;
+
+/// Maximum age of the scan that has seen a copy which makes another one dispensable.
+const MAX_SCAN_AGE: SignedDuration = SignedDuration::from_hours(48);
+/// By how much a clock may be wrong.
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// A copy of a backup that a plan decides on. The last scan has seen it.
 #[derive(Debug, Clone)]
@@ -33,20 +39,22 @@ pub struct RetainedCopy {
     pub sidecar: SidecarKnown,
     /// `unsigned`, `wrong`, or the public key that has signed its sidecar.
     pub signature: Option<String>,
+    /// Who verified it last: `user anna`, `run <id>`.
+    pub verified_by: Option<String>,
     /// The result of its last verification.
     pub verified_result: Option<VerificationResult>,
-    /// Whether a user or its sidecar locks it.
+    /// Whether a user or a sidecar locks it, or another copy of the same backup.
     pub locked: bool,
     /// Whether another copy of it is known that is not to be deleted.
     pub has_other: bool,
-    /// Whether one of those was seen by the last scan, and is not known to be damaged.
+    /// Whether one of those was verified and found complete, and a complete scan of its destination has seen it lately.
     pub has_confirmed: bool,
     /// When it is due for deletion, if it is marked.
     pub due_at: Option<Moment>,
 }
 
 record!(RetainedCopy, "copies", {
-    id, path, job_id, database, source, created_at, stored_size, arrival, warnings, sidecar, signature,
+    id, path, job_id, database, source, created_at, stored_size, arrival, warnings, sidecar, signature, verified_by,
     verified_result, locked, has_other, has_confirmed, due_at
 });
 
@@ -65,8 +73,19 @@ pub struct Retained {
     pub found_in_all: i64,
     /// Those, and the ones that are missing or unconfirmed.
     pub expected_in_all: i64,
-    /// When the newest backup that a run has stored was published, by the storage's clock and by the server's.
-    pub published: Option<(Moment, Moment)>,
+    /// The newest backup that a run of this server has published at the destination.
+    pub published: Option<Published>,
+}
+
+/// When a backup was published. The storage took it between the other two times, if the clocks agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// When its run started, by the server's clock.
+    pub started_at: Moment,
+    /// When the storage took it, by the storage's clock.
+    pub stored_at: Moment,
+    /// When it was recorded, by the server's clock.
+    pub recorded_at: Moment,
 }
 
 struct Census {
@@ -76,12 +95,7 @@ struct Census {
 
 record!(Census, "copies", { found, expected });
 
-struct Published {
-    stored_at: Moment,
-    first_seen_at: Moment,
-}
-
-record!(Published, "copies", { stored_at, first_seen_at });
+record!(Published, "copies", { started_at, stored_at, recorded_at });
 
 /// Copies of the job, and what lies in the folder of its name. Seen from `$1`, the destination, `$2`, the job's id, and `$3`, its name.
 const OF_JOB: &str = "SELECT c.id FROM backups b JOIN copies c ON c.backup_id = b.id WHERE b.job_id = $2 AND c.destination_id = $1 \
@@ -89,27 +103,42 @@ const OF_JOB: &str = "SELECT c.id FROM backups b JOIN copies c ON c.backup_id = 
 /// Which copies, by the alias `c`, their destination's last scan has seen. `v` is the row in `scans`.
 const SEEN: &str = "c.state = 'present' AND c.scan >= COALESCE(v.valid_from, 0)";
 
+/// Copies `p`, of backups `b`, that runs of this server have published at the destination `$1`, and whose time there is known.
+pub(crate) const PUBLISHED: &str = "copies p JOIN backups b ON b.id = p.backup_id WHERE p.destination_id = $1 \
+                                    AND p.state = 'present' AND p.stored_at IS NOT NULL AND p.verified_by = 'run ' || b.run_id";
+
 impl Catalog {
     /// Returns what a retention plan for a job at a destination is made from.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn retained(&self, destination_id: &str, job_id: &str, job: &str) -> Result<Retained, Error> {
+    pub async fn retained(
+        &self,
+        destination_id: &str,
+        (job_id, job): (&str, &str),
+        now: Timestamp,
+    ) -> Result<Retained, Error> {
         let of_job = || values![destination_id, job_id, job];
         let others = "FROM copies o LEFT JOIN scans w ON w.destination_id = o.destination_id \
                       WHERE o.backup_id = c.backup_id AND o.destination_id <> c.destination_id AND o.state <> 'deleted' \
                       AND NOT EXISTS (SELECT 1 FROM deletions p WHERE p.copy_id = o.id)";
         let text = format!(
             "SELECT c.id, c.path, b.job_id, b.database, b.source, c.created_at, c.stored_size, c.arrival, b.warnings, \
-             c.sidecar, c.signature, c.verified_result, (c.locked OR c.sidecar_locked) AS locked, \
+             c.sidecar, c.signature, c.verified_by, c.verified_result, \
+             EXISTS (SELECT 1 FROM copies o WHERE o.backup_id = c.backup_id AND (o.locked OR o.sidecar_locked)) AS locked, \
              EXISTS (SELECT 1 {others}) AS has_other, \
              EXISTS (SELECT 1 {others} AND o.state = 'present' AND o.scan >= COALESCE(w.valid_from, 0) \
-             AND COALESCE(o.verified_result, '') <> 'altered') AS has_confirmed, m.due_at \
+             AND o.verified_result = 'whole' AND w.state IN ('complete', 'running') AND w.complete_at BETWEEN $4 AND $5 \
+             AND o.last_seen_at BETWEEN $4 AND $5) AS has_confirmed, m.due_at \
              FROM copies c JOIN backups b ON b.id = c.backup_id LEFT JOIN scans v ON v.destination_id = c.destination_id \
              LEFT JOIN deletions m ON m.copy_id = c.id WHERE c.id IN ({OF_JOB}) AND {SEEN} \
              ORDER BY c.created_at DESC, c.id DESC"
         );
-        let copies: Vec<RetainedCopy> = sql::all(&self.db, &text, of_job()).await?;
+        let times = values![
+            now.checked_sub(MAX_SCAN_AGE).unwrap_or(Timestamp::MIN),
+            now.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX)
+        ];
+        let copies: Vec<RetainedCopy> = sql::all(&self.db, &text, of_job().into_iter().chain(times)).await?;
         let census = |which: &str| {
             format!(
                 "SELECT CAST(SUM(CASE WHEN {SEEN} THEN 1 ELSE 0 END) AS BIGINT) AS found, COUNT(*) AS expected FROM copies c \
@@ -123,9 +152,9 @@ impl Catalog {
             census.map_or((0, 0), |Census { found, expected }| (found.unwrap_or_default(), expected))
         };
         let ((found, expected), (found_in_all, expected_in_all)) = (counts(job), counts(all));
-        let published = sql::select::<Published>(
-            "WHERE destination_id = $1 AND state = 'present' AND stored_at IS NOT NULL AND verified_by LIKE 'run %' \
-             ORDER BY arrival DESC LIMIT 1",
+        let published = format!(
+            "SELECT b.created_at AS started_at, p.stored_at, p.first_seen_at AS recorded_at FROM {PUBLISHED} \
+             ORDER BY p.arrival DESC LIMIT 1"
         );
         let published: Option<Published> = sql::one(&self.db, &published, values![destination_id]).await?;
         Ok(Retained {
@@ -135,7 +164,7 @@ impl Catalog {
             expected,
             found_in_all,
             expected_in_all,
-            published: published.map(|times| (times.stored_at, times.first_seen_at)),
+            published,
         })
     }
 }

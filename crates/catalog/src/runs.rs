@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::page::{Page, PageRequest};
 use crate::sql::{self, Executor, record, values};
 use crate::values::{Moment, Value, json};
-use crate::{Catalog, new_id, run_items};
+use crate::{Catalog, new_id, run_items, scans};
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -145,10 +145,16 @@ impl Catalog {
     /// # Errors
     /// [`Error::AlreadyRunning`] if its job has one that has not ended, or its slot has fired.
     pub async fn queue_run(&self, new: &NewRun, now: Timestamp) -> Result<Run, Error> {
-        let id = next_id(&self.db, now).await?;
-        if insert(&self.db, &id, new, now).await? == 0 {
+        let mut transaction = self.db.begin().await?;
+        // What a run reads is not deleted meanwhile: a deletion begins under the same lock.
+        for destination_id in new.spec.destination_ids() {
+            scans::lock(&mut transaction, destination_id).await?;
+        }
+        let id = next_id(&mut transaction, now).await?;
+        if insert(&mut transaction, &id, new, now).await? == 0 {
             return Err(Error::AlreadyRunning);
         }
+        transaction.commit().await?;
         self.run(&id).await?.ok_or(Error::AlreadyRunning)
     }
 

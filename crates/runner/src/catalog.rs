@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
-pub use self::delete::{DeleteError, Listed, delete, delete_listed};
+pub use self::delete::{DeleteError, Listed, delete, delete_left, delete_listed};
 use crate::backup::Stored;
 use crate::sidecars::pair_key;
 pub use crate::sidecars::{SidecarState, read_sidecar};

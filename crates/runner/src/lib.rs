@@ -20,7 +20,9 @@ mod stall;
 mod wanted;
 
 pub use backup::{BackupRequest, Event, RunReport, back_up};
-pub use catalog::{Backup, DeleteError, JobFolder, Listed, Listing, SidecarState, delete, delete_listed, list};
+pub use catalog::{
+    Backup, DeleteError, JobFolder, Listed, Listing, SidecarState, delete, delete_left, delete_listed, list,
+};
 pub use checks::Checks;
 pub use copy::{Copied, CopyError, CopyEvent, CopyRequest, copy};
 pub use limited::Limited;

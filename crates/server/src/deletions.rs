@@ -14,6 +14,7 @@ use runner::{DeleteError, Listed};
 use crate::app::App;
 use crate::stored_copies::Opened;
 
+pub(crate) use pass::{Marks, Retain};
 pub(crate) use plan::JobPlan;
 
 impl App {

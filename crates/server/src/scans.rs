@@ -4,6 +4,8 @@
 //! newest backups first. A scan that fails or is cancelled marks nothing as missing, and one that could not read a folder nothing below
 //! it.
 
+use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +21,7 @@ use runner::{Limited, SidecarState, SignatureState};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
+use crate::deletions::Retain;
 use crate::failure::Failure;
 use crate::patience::Patience;
 
@@ -40,16 +43,22 @@ const RENEW_INTERVAL: Duration = Duration::from_secs(2);
 const LOOK_INTERVAL: Duration = Duration::from_secs(10 * 60);
 /// How old the last scan of a destination may be.
 const SCAN_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
+/// How long a scan that was stopped waits for the deletion of a backup.
+const MAX_DELETION_TIME: Duration = Duration::from_secs(10);
 /// Destinations read from the catalog at once.
 const DESTINATIONS: usize = 100;
 
 /// The scans of this process.
 #[derive(Debug)]
-pub(crate) struct Scans(Arc<Semaphore>);
+pub(crate) struct Scans {
+    places: Arc<Semaphore>,
+    /// Destinations of which this process has read everything.
+    read: Mutex<HashSet<String>>,
+}
 
 impl Default for Scans {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_SCANS)))
+        Self { places: Arc::new(Semaphore::new(MAX_SCANS)), read: Mutex::default() }
     }
 }
 
@@ -58,7 +67,12 @@ impl Scans {
     pub(crate) async fn ended(&self) {
         let all = u32::try_from(MAX_SCANS).unwrap_or(u32::MAX);
         // The semaphore is never closed.
-        let _ = self.0.acquire_many(all).await;
+        let _ = self.places.acquire_many(all).await;
+    }
+
+    /// Notes that everything at a destination was read. Returns whether that is the first time since the start of the server.
+    fn is_first(&self, destination_id: &str) -> bool {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(destination_id.to_owned())
     }
 }
 
@@ -69,6 +83,8 @@ struct Progress {
     adopted: AtomicI64,
     /// How it ended, once all that there is was listed and reconciled: what follows is not part of that.
     reconciled: Mutex<Option<ScanEnd>>,
+    /// Locked while a backup is being deleted.
+    deleting: tokio::sync::Mutex<()>,
 }
 
 impl Progress {
@@ -91,9 +107,9 @@ impl App {
     ///
     /// # Errors
     /// [`catalog::Error`].
-    pub(crate) async fn start_scan(&self, destination_id: &str) -> Result<bool, catalog::Error> {
-        match Arc::clone(&self.scans.0).try_acquire_owned() {
-            Ok(permit) if !self.runs.draining.is_cancelled() => self.begin_scan(destination_id, permit).await,
+    pub(crate) async fn start_scan(&self, destination_id: &str, retain: Retain) -> Result<bool, catalog::Error> {
+        match Arc::clone(&self.scans.places).try_acquire_owned() {
+            Ok(permit) if !self.runs.draining.is_cancelled() => self.begin_scan(destination_id, retain, permit).await,
             _ => Ok(false),
         }
     }
@@ -104,7 +120,7 @@ impl App {
         let started = async {
             let last = self.catalog.scan(destination_id).await?;
             if last.is_some_and(|last| last.state != ScanState::Running && last.finished_at.is_none()) {
-                self.start_scan(destination_id).await?;
+                self.start_scan(destination_id, Retain::Mark).await?;
             }
             Ok::<_, catalog::Error>(())
         };
@@ -113,11 +129,16 @@ impl App {
         }
     }
 
-    async fn begin_scan(&self, destination_id: &str, permit: OwnedSemaphorePermit) -> Result<bool, catalog::Error> {
+    async fn begin_scan(
+        &self,
+        destination_id: &str,
+        retain: Retain,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<bool, catalog::Error> {
         let Some(number) = self.catalog.begin_scan(destination_id, LEASE, self.now()).await? else { return Ok(false) };
         let (app, id) = (self.clone(), destination_id.to_owned());
         tokio::spawn(async move {
-            app.scan(&id, number).await;
+            app.scan(&id, number, retain).await;
             drop(permit);
         });
         Ok(true)
@@ -147,8 +168,8 @@ impl App {
                     tokio::select! {
                         biased;
                         () = self.runs.draining.cancelled() => return Ok(()),
-                        permit = Arc::clone(&self.scans.0).acquire_owned() => match permit {
-                            Ok(permit) => self.begin_scan(&destination.id, permit).await?,
+                        permit = Arc::clone(&self.scans.places).acquire_owned() => match permit {
+                            Ok(permit) => self.begin_scan(&destination.id, Retain::Apply, permit).await?,
                             Err(_) => return Ok(()),
                         },
                     };
@@ -165,20 +186,22 @@ impl App {
     async fn is_due(&self, destination_id: &str) -> Result<bool, catalog::Error> {
         let Some(last) = self.catalog.scan(destination_id).await? else { return Ok(true) };
         let Some(finished) = last.finished_at else { return Ok(true) };
-        if self.now().duration_since(finished.0).abs() >= SCAN_INTERVAL {
+        let now = self.catalog.shared_now(self.now()).await?;
+        if now.duration_since(finished.0).abs() >= SCAN_INTERVAL {
             return Ok(true);
         }
         let is_whole = matches!(last.state, ScanState::Complete | ScanState::Partial);
         Ok(is_whole && !self.catalog.unread_copies(destination_id, None, 1).await?.is_empty())
     }
 
-    async fn scan(&self, id: &str, number: i64) {
+    async fn scan(&self, id: &str, number: i64, retain: Retain) {
         let progress = Progress::default();
+        let mut carried_out = pin!(self.carry_out_scan(id, number, retain, &progress));
         let stopped = tokio::select! {
             biased;
             () = self.runs.draining.cancelled() => Some("The server is stopping."),
             () = self.until_cancelled(id, number, &progress) => Some("The scan was cancelled."),
-            done = self.carry_out_scan(id, number, &progress) => match done {
+            done = &mut carried_out => match done {
                 Ok(()) => None,
                 Err(failure) => {
                     tracing::warn!(destination = id, error = %failure, "a destination could not be scanned");
@@ -187,13 +210,28 @@ impl App {
                 }
             },
         };
+        if stopped.is_some() {
+            // A deletion that has begun is not cut off between the backup and its sidecar. The lock is fair: no further one begins.
+            let deleted = async {
+                tokio::select! {
+                    _ = progress.deleting.lock() => {}
+                    _ = &mut carried_out => {}
+                }
+            };
+            // One that hangs is completed by the next scan.
+            let _ = tokio::time::timeout(MAX_DELETION_TIME, deleted).await;
+        }
         let end = progress.take_reconciled();
         let cancelled = || progress.end(ScanState::Cancelled, stopped.map(str::to_owned));
         self.finish_scan(id, number, end.unwrap_or_else(cancelled)).await;
     }
 
     async fn finish_scan(&self, id: &str, number: i64, end: ScanEnd) {
-        if let Err(error) = self.catalog.finish_scan(id, number, &end, self.now()).await {
+        let finished = async {
+            let now = self.catalog.shared_now(self.now()).await?;
+            self.catalog.finish_scan(id, number, &end, now).await
+        };
+        if let Err(error) = finished.await {
             tracing::error!(%error, destination = id, "the end of a scan could not be stored");
         }
     }
@@ -208,7 +246,7 @@ impl App {
         }
     }
 
-    async fn carry_out_scan(&self, id: &str, number: i64, progress: &Progress) -> Result<(), Failure> {
+    async fn carry_out_scan(&self, id: &str, number: i64, retain: Retain, progress: &Progress) -> Result<(), Failure> {
         let destination = self.open_destination(id, Patience::Long).await?;
         let destination = Limited::new(&*destination, self.config.stall_timeout);
         let mut scan = match Scan::of(&destination, &self.config.data).await {
@@ -224,7 +262,8 @@ impl App {
             if page.is_empty() {
                 break;
             }
-            let Some(adopted) = self.catalog.reconcile(id, number, &page, self.now()).await? else { return Ok(()) };
+            let now = self.catalog.shared_now(self.now()).await?;
+            let Some(adopted) = self.catalog.reconcile(id, number, &page, now).await? else { return Ok(()) };
             progress.adopted.fetch_add(adopted, Ordering::Relaxed);
             progress.found.fetch_add(i64::try_from(page.len()).unwrap_or(i64::MAX), Ordering::Relaxed);
         }
@@ -244,10 +283,11 @@ impl App {
         if let Err(failure) = self.read_sidecars(id, number, &destination).await {
             tracing::info!(destination = id, error = %failure, "sidecars could not be read; the next scan goes on");
         }
-        // Nothing is deleted on the strength of a listing with gaps.
-        if state == ScanState::Complete
-            && let Err(error) = self.apply_retention((id, number), &destination).await
-        {
+        // Nothing is deleted on the strength of a listing with gaps, nor right after a start, when the clock may not have been set yet.
+        if state == ScanState::Complete {
+            let retain = if self.scans.is_first(id) { Retain::Mark } else { retain };
+            let applied = self.apply_retention((id, number), &destination, retain, &progress.deleting).await;
+            let Err(error) = applied else { return Ok(()) };
             tracing::warn!(%error, destination = id, "retention could not be applied; the next scan does it");
         }
         Ok(())

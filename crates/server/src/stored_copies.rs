@@ -29,7 +29,7 @@ impl App {
             stored_size: i64::try_from(stored.sidecar.size.stored).unwrap_or(i64::MAX),
             verification: Some(whole(&by, stored.proved)),
         };
-        noted(self.catalog.record_copy(&new, self.now()).await, destination_id, &stored.path);
+        noted(self.record_copy(&new).await, destination_id, &stored.path);
     }
 
     /// Records a copy that a run has copied, and that was compared then.
@@ -60,7 +60,12 @@ impl App {
             stored_size: i64::try_from(examined.entry.size).unwrap_or(i64::MAX),
             verification,
         };
-        noted(self.catalog.record_copy(&new, self.now()).await, destination_id, path);
+        noted(self.record_copy(&new).await, destination_id, path);
+    }
+
+    /// Records a copy with the time that all servers share: retention compares it with the storage's.
+    async fn record_copy(&self, new: &NewCopy<'_>) -> Result<(), catalog::Error> {
+        self.catalog.record_copy(new, self.catalog.shared_now(self.now()).await?).await
     }
 
     /// Records how a copy was verified. One that was not known is recorded with it, if it was found.

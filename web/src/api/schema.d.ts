@@ -454,7 +454,7 @@ export interface paths {
         put?: never;
         /**
          * Starts a scan, which reconciles what is known of a destination's backups with what lies there. Returns the scan in progress if there
-         *     is one.
+         *     is one. What is due for deletion is deleted only if the caller may `operate`.
          */
         post: operations["post_destinations_id_scan"];
         /** Cancels a destination's scan. What it has found stays. */
@@ -1936,7 +1936,7 @@ export interface components {
         Hold: {
             /** @description Backups that would be marked for deletion. */
             deletions: number;
-            /** @description Backups that are not marked yet. */
+            /** @description Backups that rules count and that are not marked yet. */
             of: number;
             /** @description Backups that may be marked at once without confirmation. */
             allowed: number;
@@ -2556,8 +2556,8 @@ export interface components {
         /** @description A confirmation of what a plan deletes. */
         RetentionConfirmation: {
             destinationId: string;
-            /** @description How many backups the previewed plan deletes. If it is another number by now, nothing is marked. */
-            deletions: number;
+            /** @description The digest of the previewed plan. If the plan deletes other backups by now, or has other rules, nothing is marked. */
+            digest: string;
         };
         /** @description What a policy makes of the backups of a job at a destination. */
         RetentionPlan: {
@@ -2571,6 +2571,8 @@ export interface components {
              * @description Bytes of their files.
              */
             deletedSize: number;
+            /** @description Stands for the rules and for the backups that go. A confirmation names it. */
+            digest: string;
             hold?: components["schemas"]["HeldPlan"] | null;
             /** @description Why nothing is deleted for now: what is known of the backups cannot be trusted. */
             suspended?: components["schemas"]["ReasonInfo"][];
@@ -2608,7 +2610,7 @@ export interface components {
             rules: components["schemas"]["Rules"];
             /**
              * Format: int64
-             * @description Days between the mark and the deletion of a backup.
+             * @description Days between the mark and the deletion of a backup. Marks that nobody has confirmed have at least one.
              * @default 7
              */
             graceDays: number;
@@ -2620,7 +2622,7 @@ export interface components {
             rules?: components["schemas"]["Rules"];
             /**
              * Format: int64
-             * @description Days between the mark and the deletion of a backup.
+             * @description Days between the mark and the deletion of a backup. Marks that nobody has confirmed have at least one.
              */
             graceDays?: number;
         };

@@ -70,12 +70,9 @@ fn bare(path: &str) -> FoundCopy {
 }
 
 pub(crate) async fn record(catalog: &Catalog, destination_id: &str, path: &str, sidecar: &Sidecar, now: Timestamp) {
-    let verification = NewVerification {
-        by: "run run-1",
-        how: VerificationMethod::OwnHash,
-        result: VerificationResult::Whole,
-        detail: "",
-    };
+    let by = format!("run {}", sidecar.run_id);
+    let verification =
+        NewVerification { by: &by, how: VerificationMethod::OwnHash, result: VerificationResult::Whole, detail: "" };
     let new = NewCopy {
         destination_id,
         path,

@@ -7,8 +7,10 @@ use catalog::{Catalog, Error, NewApiToken, NewUser, PageRequest, Run, RunFilter,
 use domain::access::{Permission, Role};
 use domain::outcome::{RunState, RunStatus};
 use domain::run::{CopyResult, RunResult};
+use domain::stored::SidecarKnown;
 use secrecy::ExposeSecret;
 
+use crate::backups::{path, record, sidecar};
 use crate::on_both;
 use crate::store::{Store, at, destination, job, source};
 
@@ -217,6 +219,9 @@ async fn the_copies_of_the_three_newest_schemas_are_kept() {
 async fn an_older_schema_is_brought_up_to_date(store: Store) {
     let catalog = store.open().await;
     let made = catalog.create_source(&source("shop", Some("hunter2-hunter2")), at(0)).await.unwrap();
+    let one = catalog.create_destination(&destination("One"), at(0)).await.unwrap().id;
+    let stored = path("shop", 12, "orders");
+    record(&catalog, &one, &stored, &sidecar("b", "shop", "orders", at(0)), at(1)).await;
     catalog.close().await.unwrap();
     for text in [
         "DROP TABLE deletions",
@@ -234,6 +239,8 @@ async fn an_older_schema_is_brought_up_to_date(store: Store) {
     let catalog = store.open().await;
     let found = catalog.source(&made.id).await.unwrap().unwrap();
     assert_eq!(catalog.source_secrets(&found).unwrap()["password"].expose_secret(), "hunter2-hunter2");
+    // Whether its sidecar locks it was not kept before.
+    assert_eq!(catalog.backup_at(&one, &stored).await.unwrap().unwrap().sidecar, SidecarKnown::Unread);
     let expected: &[&str] = if store.server.is_some() { &[] } else { &["dbackup.db.before-0016"] };
     assert_eq!(copies(&store), expected);
 }

@@ -57,7 +57,10 @@ fn in_words(plan: &Value) -> Vec<String> {
     let size = domain::size::human(plan["deletedSize"].as_u64().unwrap_or_default());
     lines.push(format!("{} kept, {} to be deleted ({size})", plan["kept"], plan["deletions"]));
     lines.extend(plan["suspended"].as_array().into_iter().flatten().map(words));
-    lines.extend(plan["hold"]["words"].as_str().map(|hold| format!("On hold: {}", output::printable(hold))));
+    if let Some(hold) = plan["hold"]["words"].as_str() {
+        lines.push(format!("On hold: {}", output::printable(hold)));
+        lines.push(format!("Digest: {}", output::printable(&text(&plan["digest"]))));
+    }
     lines
 }
 
@@ -84,13 +87,14 @@ mod tests {
                 {"path": "shop/b", "keep": true, "reasons": reason("Locked")},
                 {"path": "shop/a", "keep": false, "reasons": reason("No rule keeps it")},
             ],
-            "kept": 1, "deletions": 1, "deletedSize": 2048, "hold": {"words": "Review the plan and confirm it"},
+            "kept": 1, "deletions": 1, "deletedSize": 2048, "digest": "0a", "hold": {"words": "Review the plan and confirm it"},
         });
         let expected = [
             "keep    shop/b  Locked",
             "delete  shop/a  No rule keeps it",
             "1 kept, 1 to be deleted (2.0 KiB)",
             "On hold: Review the plan and confirm it",
+            "Digest: 0a",
         ];
         assert_eq!(in_words(&plan), expected);
     }

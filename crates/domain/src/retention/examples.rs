@@ -190,6 +190,15 @@ fn more_than_thirty_percent_at_once_is_on_hold() {
     backups[0].marked = true;
     let plan = planned(&rules, "UTC", "2026-01-12T00:00:00Z", &backups);
     assert_eq!((plan.deletions().count(), plan.hold), (4, None));
+    // What retention cannot delete makes no room for what it can.
+    let mut with_others = daily(11);
+    with_others.extend(daily(30).into_iter().map(|other| Backup {
+        id: format!("other {}", other.id),
+        quality: Quality::Unknown,
+        ..other
+    }));
+    let plan = planned(&rules, "UTC", "2026-02-12T00:00:00Z", &with_others);
+    assert_eq!(plan.hold, Some(Hold { deletions: 4, of: 11, allowed: 3 }));
     // One backup may always take another's place.
     let rules = Rules { keep_last: 2, ..Rules::default() };
     assert_eq!(planned(&rules, "UTC", "2026-01-11T00:00:00Z", &daily(3)).hold, None);

@@ -69,7 +69,7 @@ impl Quality {
 pub enum OtherCopies {
     /// There are none that retention does not delete itself.
     None,
-    /// At least one was seen by the last scan and is not known to be damaged.
+    /// At least one was verified and found complete, and a complete scan has seen it lately.
     Confirmed,
     /// None of them is confirmed.
     Unconfirmed,
@@ -136,7 +136,7 @@ pub struct Decision {
 pub struct Hold {
     /// Backups that would be marked for deletion.
     pub deletions: usize,
-    /// Backups that are not marked yet.
+    /// Backups that rules count and that are not marked yet.
     pub of: usize,
     /// Backups that may be marked at once without confirmation.
     pub allowed: usize,
@@ -253,11 +253,12 @@ fn kept_by_rules(
 }
 
 /// Returns whether a plan deletes too much at once. As many as one for each database are always allowed, so that the backups of a run may
-/// take the place of others. What is marked already does not count: it was allowed before.
+/// take the place of others. What is marked already does not count: it was allowed before. Neither do backups that retention cannot delete.
 fn hold(backups: &[Backup], decisions: &[Decision]) -> Option<Hold> {
-    let of = backups.iter().filter(|backup| !backup.marked).count();
+    let counted = || backups.iter().filter(|backup| !backup.marked && backup.quality.counts());
+    let of = counted().count();
     let deletions = backups.iter().zip(decisions).filter(|(backup, decision)| !backup.marked && !decision.keep).count();
-    let databases: HashSet<&str> = backups.iter().map(|backup| backup.database.as_str()).collect();
+    let databases: HashSet<&str> = counted().map(|backup| backup.database.as_str()).collect();
     let allowed = (of * MAX_PERCENT / 100).max(databases.len());
     (deletions > allowed).then_some(Hold { deletions, of, allowed })
 }

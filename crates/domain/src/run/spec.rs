@@ -137,6 +137,17 @@ impl RunSpec {
         }
     }
 
+    /// Returns the ids of the destinations where a stored backup is read or written, in ascending order.
+    pub fn destination_ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = match self {
+            Self::Backup(_) | Self::PutInPlace(_) => Vec::new(),
+            Self::Restore(spec) => vec![&spec.destination_id],
+            Self::Copy(spec) => vec![&spec.destination_id, &spec.to_destination_id],
+        };
+        ids.sort_unstable();
+        ids
+    }
+
     /// Returns what it is called in JSON.
     fn name(&self) -> &'static str {
         match self {

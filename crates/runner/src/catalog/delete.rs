@@ -65,6 +65,14 @@ pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), Del
     delete_if(destination, path, |_| true).await
 }
 
+/// Deletes the sidecar that an interrupted deletion has left, if its backup is still gone.
+///
+/// # Errors
+/// As [`delete`]; [`adapter::Kind::Changed`] if there is a backup.
+pub async fn delete_left(destination: &dyn Destination, path: &str) -> Result<(), DeleteError> {
+    delete_if(destination, path, |_| false).await
+}
+
 async fn delete_if(
     destination: &dyn Destination,
     path: &str,

@@ -12,6 +12,8 @@ use crate::world::{Browser, World, id};
 struct Scene {
     world: World,
     anna: Browser,
+    /// A program that may look only.
+    viewer: Browser,
     folder: PathBuf,
     disk: String,
     job: String,
@@ -22,13 +24,15 @@ async fn scene(rules: Value, grace_days: u32) -> Scene {
     let world = World::new().await;
     *world.now.lock().unwrap() = modified(&world.path("data/encryption.key"));
     // A session ends while the clock is put forward, a token does not.
-    let anna = world.administrator().await.token(&["view", "operate", "configure", "administer"]).await;
+    let administrator = world.administrator().await;
+    let anna = administrator.token(&["view", "operate", "configure", "administer"]).await;
+    let viewer = administrator.token(&["view"]).await;
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
     let (folder, disk) = world.folder_destination(&anna, "Disk").await;
     let policy = json!({"name": "Standard", "rules": rules, "graceDays": grace_days});
     let policy = id(&anna.post("/api/retention-policies", &policy).await.expect(201));
     let job = anna.job("shop", &source, &[&disk], json!({"retention": {&disk: policy}})).await;
-    Scene { world, anna, folder, disk, job, policy }
+    Scene { world, anna, viewer, folder, disk, job, policy }
 }
 
 fn modified(path: &Path) -> Timestamp {
@@ -79,6 +83,17 @@ impl Scene {
         self.anna.post(&route, &json!({"path": path})).await.expect(204);
     }
 
+    /// Makes every mark older by so much: a clock that is put forward would disagree with the folder's.
+    fn age(&self, by: SignedDuration) {
+        let milliseconds = i64::try_from(by.as_millis()).unwrap();
+        let text = "UPDATE deletions SET marked_at = marked_at - ?1, due_at = due_at - ?1";
+        self.database().execute(text, [milliseconds]).unwrap();
+    }
+
+    fn database(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.world.path("data").join("dbackup.db")).unwrap()
+    }
+
     /// Another second, so that names sort by time.
     fn tick(&self) {
         self.world.advance(SignedDuration::from_secs(1));
@@ -102,10 +117,10 @@ async fn what_no_rule_keeps_is_marked_and_deleted_with_its_sidecar_once_the_grac
     let listed = scene.anna.get("/api/backups?oldest=true").await.expect(200);
     assert!(listed["items"][0]["dueAt"].is_string() && listed["items"][4]["dueAt"].is_null(), "{listed}");
 
-    scene.world.advance(SignedDuration::from_hours(7 * 24 - 1));
+    scene.age(SignedDuration::from_hours(7 * 24 - 1));
     scene.scan().await;
     assert_eq!(scene.files().len(), 5);
-    scene.world.advance(SignedDuration::from_hours(2));
+    scene.age(SignedDuration::from_hours(2));
     scene.scan().await;
     assert_eq!(scene.files(), files[2..]);
     for path in &files[..2] {
@@ -129,6 +144,13 @@ async fn the_newest_two_stay_when_backups_stop() {
     let files = scene.files();
     scene.world.advance(SignedDuration::from_hours(24 * 400));
     scene.scan().await;
+    assert_eq!((scene.files(), scene.marked().await), (files.clone(), files[..1].to_vec()));
+    // Not even that goes while nothing arrives that was stored since.
+    scene.world.advance(SignedDuration::from_hours(24 * 400));
+    scene.scan().await;
+    assert_eq!(scene.files(), files);
+    scene.age(SignedDuration::from_hours(24 * 900));
+    scene.scan().await;
     assert_eq!(scene.files(), files[1..]);
     let plan = scene.preview(json!({"keepLast": 1})).await;
     assert_eq!((&plan["deletions"], &plan["kept"]), (&json!(0), &json!(2)));
@@ -145,13 +167,15 @@ async fn a_lock_takes_a_mark_back_and_nobody_deletes_a_locked_backup() {
     let note = format!("/api/destinations/{}/backups/note", scene.disk);
     scene.anna.post(&note, &json!({"path": files[0], "note": "before the migration"})).await.expect(204);
     assert_eq!(scene.marked().await, files[1..2]);
-    scene.world.advance(SignedDuration::from_hours(24 * 30));
+    scene.age(SignedDuration::from_hours(24 * 30));
     scene.scan().await;
     assert_eq!(scene.files(), [&files[..1], &files[2..]].concat());
     let delete = format!("/api/destinations/{}/backups?path={}", scene.disk, files[0]);
     scene.anna.delete(&delete).await.problem(409, "locked", &["unlock it first"]);
     let listed = scene.anna.get("/api/backups?oldest=true").await.expect(200);
     let first = &listed["items"][0];
+    let audit = scene.anna.get("/api/audit").await.expect(200).to_string();
+    assert!(audit.contains(&format!("changed the note on {}", files[0])), "{audit}");
     assert_eq!((&first["locked"], &first["note"]), (&json!(true), &json!("before the migration")));
     scene.lock(&files[0], "unlock").await;
     scene.anna.delete(&delete).await.expect(204);
@@ -170,7 +194,7 @@ async fn a_file_that_was_replaced_since_its_mark_is_not_deleted() {
     let mut bytes = fs::read(&file).unwrap();
     bytes.push(0);
     fs::write(&file, bytes).unwrap();
-    scene.world.advance(SignedDuration::from_hours(24 * 8));
+    scene.age(SignedDuration::from_hours(24 * 8));
     scene.scan().await;
     assert_eq!(scene.files(), files);
     let plan = scene.preview(json!({"keepLast": 2})).await;
@@ -189,7 +213,7 @@ async fn a_listing_that_shrank_deletes_nothing() {
     for path in &files[2..] {
         fs::rename(scene.folder.join(path), away.join(path.trim_start_matches("shop/"))).unwrap();
     }
-    scene.world.advance(SignedDuration::from_hours(24 * 8));
+    scene.age(SignedDuration::from_hours(24 * 8));
     scene.scan().await;
     assert_eq!(scene.files(), files[..2], "a disk that is half empty is no reason to delete the rest");
     let plan = scene.preview(json!({"keepLast": 2})).await;
@@ -230,20 +254,27 @@ async fn too_much_at_once_is_held_until_somebody_confirms_what_they_saw() {
     assert_eq!((scene.files().len(), scene.marked().await.len()), (8, 0));
 
     let confirm = format!("/api/jobs/{}/retention", scene.job);
-    let confirmed = |deletions: u32| json!({"destinationId": scene.disk, "deletions": deletions});
-    scene.anna.post(&confirm, &confirmed(4)).await.problem(409, "changed", &["5 backups by now, not 4"]);
-    let plan = scene.anna.post(&confirm, &confirmed(5)).await.expect(200);
+    let confirmed = |plan: &Value| json!({"destinationId": scene.disk, "digest": plan["digest"]});
+    // Other rules, and other backups by the same rules.
+    let other = scene.preview(json!({"keepLast": 3, "keepYearly": 1})).await;
+    assert_eq!(other["deletions"], plan["deletions"]);
+    scene.anna.post(&confirm, &confirmed(&other)).await.problem(409, "changed", &["Review it again"]);
+    scene.lock(&files[0], "lock").await;
+    scene.anna.post(&confirm, &confirmed(&plan)).await.problem(409, "changed", &["Review it again"]);
+    scene.lock(&files[0], "unlock").await;
+    let plan = scene.anna.post(&confirm, &confirmed(&plan)).await.expect(200);
     assert!(plan["hold"].is_null() && plan["items"][7]["dueAt"].is_string(), "{plan}");
+    scene.age(SignedDuration::from_hours(1));
     scene.scan().await;
     assert_eq!(scene.files(), files[5..]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_that_fails_is_told_and_tried_again() {
+async fn a_sidecar_that_locks_its_backup_unnoticed_keeps_it_and_takes_the_mark_back() {
     let scene = scene(json!({"keepLast": 2}), 7).await;
     scene.back_up_times(3).await;
     let files = scene.files();
-    // A sidecar that cannot be read could lock its backup.
+    // A scan does not read it again: it has the same size and time.
     let sidecar = scene.folder.join(format!("{}.meta.json", files[0]));
     let whole = fs::read(&sidecar).unwrap();
     let time = fs::metadata(&sidecar).unwrap().modified().unwrap();
@@ -254,16 +285,74 @@ async fn a_deletion_that_fails_is_told_and_tried_again() {
         fs::File::options().write(true).open(&sidecar).unwrap().set_modified(time).unwrap();
     };
     write(locked.as_bytes());
-    scene.world.advance(SignedDuration::from_hours(24 * 8));
+    scene.age(SignedDuration::from_hours(24 * 8));
     scene.scan().await;
+    assert_eq!((scene.files(), scene.marked().await.len()), (files, 0));
+    let plan = scene.preview(json!({"keepLast": 2})).await;
+    assert_eq!(plan["items"][2]["reasons"][0]["reason"], json!({"kind": "locked"}), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_was_interrupted_leaves_no_sidecar_and_is_in_the_audit_log() {
+    let scene = scene(json!({"keepLast": 2}), 7).await;
+    scene.back_up_times(3).await;
+    let files = scene.files();
+    // The server was killed between the backup and its sidecar.
+    let begun = "UPDATE copies SET state = 'deleting' WHERE path = ?1";
+    assert_eq!(scene.database().execute(begun, [&files[0]]).unwrap(), 1);
+    fs::remove_file(scene.folder.join(&files[0])).unwrap();
+    scene.scan().await;
+    assert!(!scene.folder.join(format!("{}.meta.json", files[0])).exists());
+    assert!(scene.marked().await.is_empty());
+    let audit = scene.anna.get("/api/audit").await.expect(200).to_string();
+    assert_eq!(audit.matches("deleted by the retention policy Standard").count(), 1, "{audit}");
+    assert_eq!(scene.files(), files[1..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_scan_after_a_start_and_that_of_a_viewer_delete_nothing() {
+    let mut scene = scene(json!({"keepLast": 2}), 7).await;
+    scene.back_up_times(3).await;
+    let files = scene.files();
+    scene.age(SignedDuration::from_hours(24 * 8));
+    let path = format!("/api/destinations/{}/scan", scene.disk);
+    for _ in 0..2 {
+        scene.viewer.post(&path, &json!({})).await.expect(202);
+        scene.viewer.until(&path, |scan| scan["state"] != "running").await;
+    }
     assert_eq!(scene.files(), files);
-    let marked = scene.anna.get("/api/deletions").await.expect(200);
-    assert_eq!(marked["items"][0]["attempts"], 1, "{marked}");
-    assert!(marked["items"][0]["lastError"].as_str().unwrap().contains("locked"), "{marked}");
-    write(&whole);
-    scene.world.advance(SignedDuration::from_hours(1));
+
+    scene.world.stop().await;
+    let number = |scene: &Scene| -> (i64, String) {
+        let text = "SELECT number, state FROM scans";
+        scene.database().query_row(text, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+    };
+    let before = number(&scene).0;
+    scene.world.start().await;
+    scene.anna.url = scene.world.url();
+    scene.anna.until(&path, |scan| scan["state"] == "complete" && number(&scene).0 > before).await;
+    assert_eq!(scene.files(), files, "the clock may not have been set yet");
     scene.scan().await;
     assert_eq!(scene.files(), files[1..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_holds_however_the_path_is_spelt_where_the_storage_ignores_case() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let dropbox = world.dropbox_destination(&anna, "Dropbox").await;
+    let job = anna.job("shop", &source, &[&dropbox], json!({})).await;
+    assert_eq!(world.run_job(&anna, &job).await["state"], "succeeded");
+    let listed = anna.get(&format!("/api/destinations/{dropbox}/backups")).await.expect(200);
+    let path = listed["items"][0]["path"].as_str().unwrap();
+    let lock = format!("/api/destinations/{dropbox}/backups/lock");
+    anna.post(&lock, &json!({"path": path})).await.expect(204);
+    let respelled = path.replace("shop/", "SHOP/");
+    let delete = format!("/api/destinations/{dropbox}/backups?path={respelled}");
+    anna.delete(&delete).await.problem(409, "locked", &["unlock it first"]);
+    let listed = anna.get(&format!("/api/destinations/{dropbox}/backups")).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -274,6 +363,8 @@ async fn what_others_have_put_into_the_folder_is_neither_counted_nor_deleted() {
     let foreign = own.replace("backup_20", "backup_19");
     fs::copy(scene.folder.join(&own), scene.folder.join(&foreign)).unwrap();
     scene.back_up_times(2).await;
+    scene.age(SignedDuration::from_hours(24 * 2));
+    scene.scan().await;
     assert!(scene.files().contains(&foreign) && !scene.files().contains(&own));
     let plan = scene.preview(json!({"keepLast": 1})).await;
     let of_foreign = plan["items"].as_array().unwrap().iter().find(|it| it["path"] == foreign).unwrap();
@@ -288,6 +379,8 @@ async fn policies_are_edited_by_revision_and_checked_field_by_field() {
     assert_eq!(shown.headers["etag"], "\"1\"");
     let changed = anna.patch(&path, &json!({"rules": {"keepDaily": null, "keepMonthly": 12}})).await.expect(200);
     assert_eq!((&changed["rules"]["keepDaily"], &changed["rules"]["keepMonthly"]), (&json!(0), &json!(12)));
+    let audit = anna.get("/api/audit").await.expect(200).to_string();
+    assert!(audit.contains("Standard: ") && audit.contains(r#"keepMonthly\":12"#), "{audit}");
     let outdated = anna.clone().header("if-match", "\"1\"");
     outdated.patch(&path, &json!({"graceDays": 1})).await.problem(412, "outdated", &[]);
     anna.post("/api/retention-policies", &json!({"name": "standard", "rules": {"keepLast": 1}})).await.problem(

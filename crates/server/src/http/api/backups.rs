@@ -381,13 +381,18 @@ pub(crate) async fn delete(
     check_backup(&query.path)?;
     let opened = (id.as_str(), app.catalog.epoch(&id).await?);
     let destination = app.open_destination(&id, Patience::Short).await?;
-    let before = app.catalog.begin_deletion(opened, &query.path, app.now()).await.map_err(Failure::from)?;
+    let known = match destination.capabilities().ignores_case {
+        true => app.catalog.spelling_of(&id, &query.path).await.map_err(Failure::from)?,
+        false => None,
+    };
+    let path = known.unwrap_or(query.path);
+    let before = app.catalog.begin_deletion(opened, &path, app.now()).await.map_err(Failure::from)?;
     if before.is_locked() {
-        return Err(Problem::conflict("locked", format!("{} is locked: unlock it first, then delete it", query.path)));
+        return Err(Problem::conflict("locked", format!("{path} is locked: unlock it first, then delete it")));
     }
-    let deleted = app.delete_copy(opened, &*destination, &query.path, None, &before).await.map_err(Failure::from)?;
+    let deleted = app.delete_copy(opened, &*destination, &path, None, &before).await.map_err(Failure::from)?;
     deleted.map_err(not_deleted)?;
-    Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {}", query.path))), StatusCode::NO_CONTENT))
+    Ok((axum::Extension(super::super::access::AuditDetail(format!("deleted {path}"))), StatusCode::NO_CONTENT))
 }
 
 fn not_deleted(error: DeleteError) -> Problem {

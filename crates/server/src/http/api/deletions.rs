@@ -148,14 +148,16 @@ pub(crate) async fn note(
     State(app): State<App>,
     Id(id): Id,
     Body(input): Body<NoteInput>,
-) -> Result<StatusCode, Problem> {
+) -> Result<(axum::Extension<AuditDetail>, StatusCode), Problem> {
     check_backup(&input.path)?;
     let note = input.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
     if note.is_some_and(|note| note.chars().count() > MAX_NOTE_LEN || note.contains('\0')) {
         return Err(Problem::invalid_field("note", format!("must have at most {MAX_NOTE_LEN} characters and no NUL")));
     }
     app.catalog.annotate_copy(&id, &input.path, note).await.map_err(refusal)?.ok_or_else(unknown)?;
-    Ok(StatusCode::NO_CONTENT)
+    let word = if note.is_some() { "changed" } else { "removed" };
+    let detail = format!("{word} the note on {}", input.path);
+    Ok((axum::Extension(AuditDetail(detail)), StatusCode::NO_CONTENT))
 }
 
 fn unknown() -> Problem {

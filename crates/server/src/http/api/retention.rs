@@ -1,8 +1,8 @@
 //! Retention policies, and what they make of the backups of a job (S-07).
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use catalog::{Job, NewRetentionPolicy, Page, RetentionPolicy};
 use domain::retention::{Hold, Reason, Rules, RulesError};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use super::super::problem::{Fields, Problem};
 use super::super::revision::{HasRevision, IfMatch, Revised};
 use super::super::time::Time;
 use crate::app::App;
-use crate::deletions::JobPlan;
+use crate::deletions::{JobPlan, Marks};
 
 const MAX_GRACE_DAYS: i64 = 365;
 /// Days between the mark and the deletion, unless a policy says otherwise.
@@ -70,7 +70,7 @@ pub(crate) struct PolicyInput {
     name: String,
     /// Rules are joined: a backup that one of them keeps is kept.
     rules: Rules,
-    /// Days between the mark and the deletion of a backup.
+    /// Days between the mark and the deletion of a backup. Marks that nobody has confirmed have at least one.
     #[serde(default = "grace_days")]
     #[schema(minimum = 0, maximum = 365, default = 7)]
     grace_days: i64,
@@ -104,8 +104,9 @@ pub(crate) struct RetentionPreviewInput {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct RetentionConfirmation {
     destination_id: String,
-    /// How many backups the previewed plan deletes. If it is another number by now, nothing is marked.
-    deletions: usize,
+    /// The digest of the previewed plan. If the plan deletes other backups by now, or has other rules, nothing is marked.
+    #[schema(min_length = 64, max_length = 64)]
+    digest: String,
 }
 
 /// What a policy makes of the backups of a job at a destination.
@@ -119,6 +120,8 @@ pub(crate) struct RetentionPlan {
     deletions: usize,
     /// Bytes of their files.
     deleted_size: i64,
+    /// Stands for the rules and for the backups that go. A confirmation names it.
+    digest: String,
     /// Set if so much would be deleted at once that it has to be confirmed.
     #[serde(skip_serializing_if = "Option::is_none")]
     hold: Option<HeldPlan>,
@@ -169,7 +172,9 @@ impl From<&Reason> for ReasonInfo {
 }
 
 impl From<JobPlan> for RetentionPlan {
-    fn from(JobPlan { plan, copies }: JobPlan) -> Self {
+    fn from(planned: JobPlan) -> Self {
+        let digest = planned.digest();
+        let JobPlan { plan, copies, .. } = planned;
         let pairs = || plan.decisions.iter().zip(&copies);
         let going = || pairs().filter(|(decision, _)| !decision.keep);
         let shown = pairs().take(MAX_SHOWN).map(|(decision, copy)| PlannedBackup {
@@ -186,6 +191,7 @@ impl From<JobPlan> for RetentionPlan {
             kept: pairs().filter(|(decision, _)| decision.keep).count(),
             deletions: going().count(),
             deleted_size: going().map(|(_, copy)| copy.stored_size).sum(),
+            digest,
             hold: plan.hold.map(|hold| HeldPlan { words: hold.to_string(), hold }),
             suspended: plan.suspended.iter().map(ReasonInfo::from).collect(),
         }
@@ -255,7 +261,7 @@ pub(crate) async fn update(
     Id(id): Id,
     if_match: IfMatch,
     Replacement(input): Replacement<PolicyInput>,
-) -> Result<Revised<PolicyInfo>, Problem> {
+) -> Result<(Extension<AuditDetail>, Revised<PolicyInfo>), Problem> {
     let before = app.catalog.retention_policy(&id).await?.ok_or_else(gone)?;
     save(&app, before, &if_match, input).await
 }
@@ -268,7 +274,7 @@ pub(crate) async fn change(
     Id(id): Id,
     if_match: IfMatch,
     patch: MergePatch,
-) -> Result<Revised<PolicyInfo>, Problem> {
+) -> Result<(Extension<AuditDetail>, Revised<PolicyInfo>), Problem> {
     let before = app.catalog.retention_policy(&id).await?.ok_or_else(gone)?;
     let input = patch.apply(&PolicyInfo::from(before.clone()))?;
     save(&app, before, &if_match, input).await
@@ -279,11 +285,19 @@ async fn save(
     before: RetentionPolicy,
     if_match: &IfMatch,
     input: PolicyInput,
-) -> Result<Revised<PolicyInfo>, Problem> {
+) -> Result<(Extension<AuditDetail>, Revised<PolicyInfo>), Problem> {
     if_match.check(before.revision)?;
     let new = check(input)?;
     let saved = app.catalog.update_retention_policy(&before.id, before.revision, &new, app.now()).await;
-    Ok(Revised(saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?.into()))
+    let saved = saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
+    let detail = format!("{} -> {}", in_words(&before)?, in_words(&saved)?);
+    Ok((Extension(AuditDetail(detail)), Revised(saved.into())))
+}
+
+/// Returns a policy as the audit log has it: its name, its rules as JSON, and its grace period.
+fn in_words(policy: &RetentionPolicy) -> Result<String, Problem> {
+    let rules = serde_json::to_string(&policy.rules).map_err(Problem::internal)?;
+    Ok(format!("{}: {rules}, {} days of grace", policy.name, policy.grace_days))
 }
 
 /// Deletes a retention policy that no job uses.
@@ -325,22 +339,22 @@ pub(crate) async fn confirm(
     State(app): State<App>,
     Id(id): Id,
     Body(input): Body<RetentionConfirmation>,
-) -> Result<(axum::Extension<AuditDetail>, Json<RetentionPlan>), Problem> {
-    let RetentionConfirmation { destination_id, deletions } = input;
+) -> Result<(Extension<AuditDetail>, Json<RetentionPlan>), Problem> {
+    let RetentionConfirmation { destination_id, digest } = input;
     let job = job_at(&app, &id, &destination_id).await?;
     let policy = policy_at(&app, &job, &destination_id).await?;
     let now = shared_now(&app).await?;
     let planned = app.retention_plan(&job, &destination_id, &policy.rules, now).await?;
-    let found = planned.plan.deletions().count();
-    if found != deletions {
-        let words = format!("The plan deletes {found} backups by now, not {deletions}. Review it again.");
+    if planned.digest() != digest {
+        let words = "The plan has changed since it was reviewed. Review it again.";
         return Err(Problem::conflict("changed", words));
     }
     let scan = app.catalog.scan(&destination_id).await?.map_or(0, |scan| scan.number);
-    let marked = app.mark_planned((&destination_id, scan), &job, &policy, &planned, now).await?;
+    let at = (destination_id.as_str(), scan);
+    let marked = app.mark_planned(at, (&job, &policy), &planned, Marks::Confirmed, now).await?;
     let detail = format!("{marked} backups of {} marked for deletion by {}", job.name, policy.name);
     let planned = app.retention_plan(&job, &destination_id, &policy.rules, now).await?;
-    Ok((axum::Extension(AuditDetail(detail)), Json(planned.into())))
+    Ok((Extension(AuditDetail(detail)), Json(planned.into())))
 }
 
 async fn shared_now(app: &App) -> Result<Timestamp, Problem> {

@@ -4,15 +4,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use catalog::Scan;
+use domain::access::Permission;
 use domain::stored::ScanState;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::caller::Caller;
 use super::super::extract::{Id, Query};
 use super::super::problem::Problem;
 use super::super::time::Time;
 use crate::app::App;
+use crate::deletions::Retain;
 use crate::failure::Failure;
 
 /// The latest scan of a destination.
@@ -100,12 +103,13 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Scan
 }
 
 /// Starts a scan, which reconciles what is known of a destination's backups with what lies there. Returns the scan in progress if there
-/// is one.
+/// is one. What is due for deletion is deleted only if the caller may `operate`.
 #[utoipa::path(post, path = "/api/destinations/{id}/scan", tag = "backups", params(("id" = String, Path), ScanQuery),
     responses((status = 202, body = ScanInfo)))]
 pub(crate) async fn start(
     State(app): State<App>,
     Id(id): Id,
+    caller: Caller,
     Query(query): Query<ScanQuery>,
 ) -> Result<(StatusCode, Json<ScanInfo>), Problem> {
     app.catalog.destination(&id).await?.ok_or_else(|| Failure::Gone("the destination"))?;
@@ -113,7 +117,8 @@ pub(crate) async fn start(
     let last = app.catalog.scan(&id).await?;
     let finished = last.as_ref().and_then(|last| last.finished_at);
     if finished.is_none_or(|finished| app.now().duration_since(finished.0).abs() >= max_age) {
-        app.start_scan(&id).await?;
+        let retain = if caller.allows(Permission::Operate) { Retain::Apply } else { Retain::Mark };
+        app.start_scan(&id, retain).await?;
     }
     let Some(scan) = app.catalog.scan(&id).await? else {
         let words = "Too many destinations are being scanned. Try again in a minute.";
