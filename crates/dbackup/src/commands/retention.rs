@@ -15,9 +15,9 @@ pub(crate) async fn run(command: RetentionCommand) -> Result<Outcome, Failure> {
         RetentionCommand::Preview { job, destination, policy, json } => {
             let plan = plan(&server, &job, &destination, policy.as_deref()).await?;
             if json {
-                output::line(&pretty(&plan))
+                output::line(&pretty(&plan));
             } else {
-                in_words(&plan).iter().for_each(|line| output::line(line))
+                in_words(&plan).iter().for_each(|line| output::line(line));
             }
             let waits = plan["hold"].is_object() || plan["suspended"].is_array();
             Ok(if waits { Outcome::Partial } else { Outcome::Succeeded })
