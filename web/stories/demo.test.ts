@@ -28,6 +28,7 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
   await dialog.getByRole('button', { name: 'Close', exact: true }).click();
   await page.getByRole('link', { name: 'Jobs', exact: true }).click();
   await page.getByRole('link', { name: 'shop', exact: true }).click();
+  await page.getByRole('link', { name: 'Edit', exact: true }).first().click();
   await page.getByRole('checkbox', { name: /^\s*Dropbox/ }).check();
   await page.getByRole('button', { name: 'Save the job' }).click();
   await page.getByRole('link', { name: 'Jobs', exact: true }).click();
@@ -54,6 +55,7 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
   await world.look('copy');
   await page.getByRole('button', { name: 'Copy the backup' }).click();
   await page.getByText('checked by').waitFor({ timeout: 30_000 });
+  await page.getByText('Succeeded').first().waitFor({ timeout: 30_000 });
   await page.goto(`${world.url}/backups`);
   await page
     .getByRole('row', { name: /Dropbox/ })
