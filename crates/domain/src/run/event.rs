@@ -117,7 +117,7 @@ pub enum RunEvent {
         /// Sizes in bytes.
         size: Size,
         /// Digests, by algorithm, in lower-case hexadecimal.
-        #[cfg_attr(feature = "openapi", schema(value_type = std::collections::BTreeMap<String, String>))]
+        #[cfg_attr(feature = "openapi", schema(value_type = Digests))]
         checksum: Checksum,
         /// How it was checked, in words.
         checked_by: String,
@@ -242,6 +242,12 @@ pub enum RunEvent {
         code: Option<FailureCode>,
     },
 }
+
+/// Digests, by algorithm, in lower-case hexadecimal. Named, since generators of clients stumble over a map within one of several events.
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it is there to be described")]
+struct Digests(std::collections::BTreeMap<String, String>);
 
 /// How much an event matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
