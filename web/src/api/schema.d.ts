@@ -1842,6 +1842,10 @@ export interface components {
          * @enum {string}
          */
         DestinationState: "waiting" | "uploading" | "verifying" | "committed" | "failed";
+        /** @description Digests, by algorithm, in lower-case hexadecimal. Named, since generators of clients stumble over a map within one of several events. */
+        Digests: {
+            [key: string]: string;
+        };
         /** @description A link that works once. */
         DownloadBegun: {
             /** @description Relative to this server. */
@@ -2842,9 +2846,7 @@ export interface components {
             /** @description Sizes in bytes. */
             size: components["schemas"]["Size"];
             /** @description Digests, by algorithm, in lower-case hexadecimal. */
-            checksum: {
-                [key: string]: string;
-            };
+            checksum: components["schemas"]["Digests"];
             /** @description How it was checked, in words. */
             checkedBy: string;
             /** @enum {string} */
