@@ -100,7 +100,10 @@ test('a run that goes on tells its stages and its speed, database by database, a
   await world.look('run, going');
   await page.getByText(/^1 of /).waitFor({ timeout: 30_000 });
   await page.getByRole('button', { name: 'Cancel run…' }).click();
-  await page.getByRole('dialog').getByText(/progress (of the current database )?is lost/i).waitFor();
+  await page
+    .getByRole('dialog')
+    .getByText(/progress (of the current database )?is lost/i)
+    .waitFor();
   await page.getByRole('button', { name: 'Cancel run', exact: true }).click();
   await page.getByText('Cancelled', { exact: true }).waitFor({ timeout: 30_000 });
   await page.getByText('Cancelled: nothing was left behind.').first().waitFor();
