@@ -62,7 +62,7 @@ record!(Deletion, "deletions", {
     due_at, attempts, last_error, retry_at
 });
 
-/// A mark that is made.
+/// A mark to be made.
 #[derive(Debug, Clone)]
 pub struct NewDeletion<'a> {
     /// The copy.
@@ -146,7 +146,7 @@ impl Catalog {
         Ok(marked)
     }
 
-    /// Takes marks back that the policy of a job has made. Copies whose deletion has begun keep theirs.
+    /// Removes marks made by a job's policy. Copies whose deletion has begun keep theirs.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -366,7 +366,7 @@ impl Catalog {
     }
 }
 
-/// Takes the mark of a copy back, if it has one. Returns the number of marks.
+/// Removes a copy's mark, if it has one. Returns the number of marks removed.
 pub(crate) async fn unmark(transaction: &mut Transaction, copy_id: &str) -> Result<u64, Error> {
     sql::run(transaction, "DELETE FROM deletions WHERE copy_id = $1", values![copy_id]).await
 }

@@ -22,7 +22,7 @@ pub enum Aging {
     Audit,
     /// Copies of backups that were deleted, with their verifications.
     DeletedCopies,
-    /// Answers to requests that carried an `Idempotency-Key`.
+    /// Responses to requests with an `Idempotency-Key`.
     IdempotencyKeys,
 }
 

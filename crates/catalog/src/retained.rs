@@ -1,4 +1,4 @@
-//! What a retention plan is made from: the backups of a job at a destination, and how far the last scan can be trusted.
+//! The input of a retention plan: a job's backups at a destination, and whether the last scan can be trusted.
 
 use domain::Warning;
 use domain::stored::{ScanState, SidecarKnown, VerificationResult};

@@ -57,7 +57,7 @@ impl Description {
         grant.map_or("", |variable| variable.name)
     }
 
-    /// Returns the scopes that are missing from those that were granted; none if those are not known.
+    /// Returns the required scopes that were not granted. Empty if the granted scopes are not known.
     pub fn missing(&self, granted: &[String]) -> Vec<String> {
         let lacks = |scope: &&str| !granted.is_empty() && !granted.iter().any(|granted| granted == scope);
         self.scope_names().filter(lacks).map(str::to_owned).collect()

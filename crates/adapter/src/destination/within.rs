@@ -8,7 +8,7 @@ use super::Entry;
 pub struct Storage {
     /// What people call it: `Dropbox`.
     pub name: &'static str,
-    /// Tells it from other storages of that kind: which account, and where its paths start. Holds no secret.
+    /// Identifies the storage among those of its kind: the account and the root of its paths. Contains no secret.
     pub id: String,
 }
 
