@@ -12,6 +12,7 @@ RUNS       how often dbackup and its fast peers run (3)
 PEER_RUNS  how often peers slower than 20 MiB/s run (1)
 SIZE_MIB   the size of the file (1024); row 3 takes 4 times that, row 5 also 16 times
 ROWS       which rows (1,2,3,4,5,6,7,8,9); "peers" tries the settings that the best ones of rclone and the SDK were chosen from
+BEFORE     an earlier version's program, which then runs beside this one in the rows with peers
 TMPDIR     where the files lie, up to 36 times the size at once in row 5
 """
 import filecmp
@@ -70,9 +71,10 @@ class Source:
 class Dbackup:
     is_peer = False
 
-    def __init__(self, through_proxy=False):
-        self.name = "dbackup, through the proxy" if through_proxy else "dbackup"
+    def __init__(self, through_proxy=False, name="dbackup", program=RELEASE / "dbackup"):
+        self.name = f"{name}, through the proxy" if through_proxy else name
         self.through_proxy = through_proxy
+        self.program = program
 
     def up(self, emulator, source, folder):
         arguments = ["copy", f"file://{source.folder}", NAME, "--to", f"dropbox:{folder}"]
@@ -89,7 +91,7 @@ class Dbackup:
         if self.through_proxy:
             environment = {name: value for name, value in environment.items() if not name.endswith("_URL")}
             environment["HTTPS_PROXY"] = emulator.urls["proxy"]
-        return measure([str(RELEASE / "dbackup"), *map(str, arguments)], environment)
+        return measure([str(self.program), *map(str, arguments)], environment)
 
 
 class Rclone:
@@ -142,6 +144,7 @@ class Sdk:
 
 
 DBACKUP = Dbackup()
+BEFORE = [Dbackup(name="dbackup before", program=os.environ["BEFORE"])] if "BEFORE" in os.environ else []
 # On rclone's way to the emulator, which is longer; it counts only where there is no weather.
 DBACKUP_THROUGH_PROXY = Dbackup(through_proxy=True)
 RCLONE_DEFAULTS = Rclone()
@@ -272,7 +275,7 @@ class Bench:
     def row_1(self):
         source = self.source(SIZE)
         with self.emulator("--store", "hash", "--weather", WAN) as emulator:
-            figures = self.upload(emulator, source, [DBACKUP, RCLONE_DEFAULTS, RCLONE_UP_BEST, *SDK_UP])
+            figures = self.upload(emulator, source, [DBACKUP, *BEFORE, RCLONE_DEFAULTS, RCLONE_UP_BEST, *SDK_UP])
         goals = {
             DBACKUP: [fast_enough(figures[DBACKUP], 85)],
             RCLONE_DEFAULTS: [times_as_fast(figures, RCLONE_DEFAULTS, 8, "rclone's defaults")],
@@ -286,7 +289,7 @@ class Bench:
         with self.emulator("--store", "bytes") as emulator:
             self.store(emulator, source)
             emulator.control("PUT", "weather", WAN)
-            figures = self.download(emulator, source, [DBACKUP, RCLONE_DEFAULTS, RCLONE_DOWN_BEST, SDK_DOWN_BEST])
+            figures = self.download(emulator, source, [DBACKUP, *BEFORE, RCLONE_DEFAULTS, RCLONE_DOWN_BEST, SDK_DOWN_BEST])
         goals = {
             DBACKUP: [fast_enough(figures[DBACKUP], 90)],
             RCLONE_DEFAULTS: [times_as_fast(figures, RCLONE_DEFAULTS, 2, "rclone's defaults")],
@@ -298,7 +301,7 @@ class Bench:
     def row_3(self):
         source = self.source(4 * SIZE)
         with self.emulator("--store", "hash") as emulator:
-            figures = self.upload(emulator, source, [DBACKUP, DBACKUP_THROUGH_PROXY, RCLONE_DEFAULTS])
+            figures = self.upload(emulator, source, [DBACKUP, *BEFORE, DBACKUP_THROUGH_PROXY, RCLONE_DEFAULTS])
         rclone = figures[RCLONE_DEFAULTS]
         cpu, wall = figures[DBACKUP].cpu / rclone.cpu, figures[DBACKUP_THROUGH_PROXY].wall / rclone.wall
         goals = {
@@ -356,13 +359,13 @@ class Bench:
         size, speed = SMALL[row]
         source, rclone = self.source(size), [RCLONE_DEFAULTS, RCLONE_UP_BEST]
         with self.emulator("--store", "bytes", "--weather", WAN) as emulator:
-            clients = [DBACKUP, *rclone, *SDK_UP]
+            clients = [DBACKUP, *BEFORE, *rclone, *SDK_UP]
             start_ups = self.start_ups(emulator, clients)
             up = without(self.upload(emulator, source, clients), start_ups, size)
         with self.emulator("--store", "bytes") as emulator:
             self.store(emulator, source)
             emulator.control("PUT", "weather", WAN)
-            clients = [DBACKUP, RCLONE_DEFAULTS, RCLONE_DOWN_BEST, *SDK_DOWN]
+            clients = [DBACKUP, *BEFORE, RCLONE_DEFAULTS, RCLONE_DOWN_BEST, *SDK_DOWN]
             start_ups = self.start_ups(emulator, clients)
             down = without(self.download(emulator, source, clients), start_ups, size)
         sdk_up, sdk_down = fastest(up, SDK_UP), fastest(down, SDK_DOWN)

@@ -75,6 +75,8 @@ pub struct Retained {
     pub expected_in_all: i64,
     /// The newest backup that a run of this server has published at the destination.
     pub published: Option<Published>,
+    /// The name of another destination that is the same place, as the last scans of both have found.
+    pub shared_with: Option<String>,
 }
 
 /// When a backup was published. The storage took it between the other two times, if the clocks agree.
@@ -157,6 +159,8 @@ impl Catalog {
              ORDER BY p.arrival DESC LIMIT 1"
         );
         let published: Option<Published> = sql::one(&self.db, &published, values![destination_id]).await?;
+        let same = "SELECT d.name FROM scans s JOIN scans o ON o.place = s.place AND o.destination_id <> s.destination_id \
+                    JOIN destinations d ON d.id = o.destination_id WHERE s.destination_id = $1 ORDER BY d.name LIMIT 1";
         Ok(Retained {
             copies,
             scan: self.scan(destination_id).await?.filter(|scan| scan.complete_at.is_some()).map(|scan| scan.state),
@@ -165,6 +169,7 @@ impl Catalog {
             found_in_all,
             expected_in_all,
             published,
+            shared_with: sql::value(&self.db, same, values![destination_id]).await?,
         })
     }
 }

@@ -91,7 +91,7 @@ pub(crate) async fn invalidate(
                 ON CONFLICT (destination_id) DO UPDATE SET number = scans.number + 1, valid_from = scans.number + 1, \
                 state = excluded.state, lease_until = NULL, cancel_requested = FALSE, started_at = excluded.started_at, \
                 finished_at = NULL, complete_at = NULL, found = 0, adopted = 0, missing = 0, error = excluded.error, \
-                unreadable = excluded.unreadable";
+                unreadable = excluded.unreadable, place = NULL";
     sql::run(transaction, text, values![destination_id, now]).await.map(drop)
 }
 
@@ -133,6 +133,15 @@ impl Catalog {
              WHERE scans.state <> 'running' OR scans.lease_until < {clock} RETURNING number"
         );
         sql::value(&self.db, &text, values![destination_id, milliseconds(lease), now]).await
+    }
+
+    /// Records which place a scan reads, in the storage's own terms.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn note_place(&self, destination_id: &str, number: i64, place: &str) -> Result<(), Error> {
+        let text = "UPDATE scans SET place = $3 WHERE destination_id = $1 AND number = $2 AND state = 'running'";
+        sql::run(&self.db, text, values![destination_id, number, place]).await.map(drop)
     }
 
     /// Renews a scan's lease and records its progress. Returns whether it goes on: it was not cancelled, and no other one has begun.

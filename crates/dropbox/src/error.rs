@@ -23,6 +23,14 @@ pub enum Error {
     /// The caller's [`crate::files::Gate`] closed before a commit was sent.
     #[error("{0}: nothing was published")]
     Stopped(String),
+    /// A commit or copy ended while an attempt had no answer: Dropbox may still carry it out.
+    #[error("{cause}. Dropbox did not answer whether {path} was stored, and it may still appear there")]
+    Unsettled {
+        /// Where it may appear.
+        path: String,
+        /// What ended the attempts.
+        cause: Box<Error>,
+    },
     /// There is no grant yet.
     #[error("Dropbox is not authorized yet. Authorize it first")]
     NotAuthorized,

@@ -199,7 +199,8 @@ async fn settled<T>(
             Err(_) if asking.load(Ordering::Relaxed) => {}
             Err(stalled) => {
                 let what = format!("could not find out whether {path} was published at {place}");
-                return Err(Error::new(Kind::Unavailable, what, stalled).cure("Look whether it is there."));
+                return Err(Error::new(Kind::Uncertain, what, stalled)
+                    .cure("Scan the destination, which lists it if it was published."));
             }
         }
     }

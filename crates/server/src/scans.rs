@@ -257,6 +257,7 @@ impl App {
             }
         };
         self.note_working(id, Act::List).await;
+        self.catalog.note_place(id, number, &runner::backup::place_of(&destination).await).await?;
         loop {
             let page: Vec<FoundCopy> = scan.page(PAGE).await?.into_iter().map(found_copy).collect();
             if page.is_empty() {

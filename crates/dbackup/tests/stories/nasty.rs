@@ -1,7 +1,7 @@
 //! A nasty database goes out and comes back, into the same major and one up, and is compared by independent means.
 
 use test_support::PostgresServer;
-use test_support::PostgresVersion::{self, Debian, V14, V16, V17, V18};
+use test_support::PostgresVersion::{self, Debian, V14, V16, V17, V17Icu, V18};
 
 use crate::world::{Ran, World};
 
@@ -290,9 +290,10 @@ fn a_database_in_two_tablespaces_comes_back_and_in_place() {
 
 #[test]
 fn a_database_with_an_icu_locale_comes_back_and_in_place() {
-    // Of the builds that the tests install, only Debian's has ICU databases; ICU rules came with 16.
+    // PyPI's builds have no ICU; ICU rules came with 16.
     let icu = "LOCALE_PROVIDER icu ICU_LOCALE 'en-US-u-kn-true' LC_COLLATE 'C' LC_CTYPE 'C'";
     keeps_its_particulars(Debian, icu);
+    keeps_its_particulars(V17Icu, &format!("{icu} ICU_RULES '&V << w <<< W'"));
 }
 
 #[test]

@@ -62,7 +62,8 @@ impl Dropbox {
             return Error::not_resumable(&destination, error);
         }
         let (kind, retry) = sort(error);
-        Error::new(kind, what, error).retry(retry)
+        let cure = (kind == Kind::Uncertain).then_some("Scan the destination, which lists it if it was stored.");
+        Error::new(kind, what, error).retry(retry).maybe_cure(cure)
     }
 }
 
@@ -76,6 +77,7 @@ pub(super) fn full(what: String, destination: &str, usage: Option<adapter::desti
 fn sort(error: &DropboxError) -> (Kind, Retry) {
     match error {
         DropboxError::Stalled { cause, .. } => sort(cause),
+        DropboxError::Unsettled { .. } => (Kind::Uncertain, Retry::Later),
         DropboxError::RateLimited { retry_after, .. } | DropboxError::Server { retry_after, .. } => {
             (Kind::Unavailable, retry_after.map_or(Retry::Later, Retry::After))
         }

@@ -36,6 +36,7 @@ fn complete(backups: &[Backup]) -> Evidence {
     Evidence {
         listing: Listing::Complete { job: census, destination: census },
         clock_ahead: Some(SignedDuration::ZERO),
+        shared_with: None,
     }
 }
 

@@ -76,12 +76,14 @@ pub enum OtherCopies {
 }
 
 /// What a plan is made from: how far the list of backups can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// The destination's last listing.
     pub listing: Listing,
     /// How far the storage's clock is ahead of the server's. `None` if that is not known.
     pub clock_ahead: Option<SignedDuration>,
+    /// The name of another destination that is the same place.
+    pub shared_with: Option<String>,
 }
 
 /// How the destination was listed.
@@ -169,6 +171,8 @@ impl Evidence {
         }
         let wrong = self.clock_ahead.filter(|ahead| ahead.abs() > CLOCK_TOLERANCE);
         reasons.extend(wrong.map(|ahead| Reason::ClockDisagrees { seconds: ahead.as_secs() }));
+        let shared = self.shared_with.iter().cloned();
+        reasons.extend(shared.map(|destination| Reason::SharedPlace { destination }));
         reasons
     }
 }

@@ -55,6 +55,11 @@ pub enum Reason {
         /// How far the storage's clock is ahead, in seconds.
         seconds: i64,
     },
+    /// Another destination is the same place: what is deleted here is deleted there, whatever its own policy says.
+    SharedPlace {
+        /// The other destination's name.
+        destination: String,
+    },
     /// No rule and no floor keeps it: the reason why a backup goes.
     NoRule,
 }
@@ -82,6 +87,9 @@ impl fmt::Display for Reason {
                 let (minutes, direction) =
                     (seconds.unsigned_abs() / 60, if *seconds < 0 { "behind" } else { "ahead of" });
                 write!(f, "The storage's clock is {minutes} minutes {direction} the server's, so nothing is deleted")
+            }
+            Self::SharedPlace { destination } => {
+                write!(f, "{destination} is the same place, so nothing is deleted. Remove one of the two destinations")
             }
             Self::NoRule => f.write_str("No rule keeps it"),
         }

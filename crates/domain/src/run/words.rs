@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FailedObject, RunEvent};
+use super::{FailedObject, FailureCode, RunEvent};
 use crate::outcome::RunStatus;
 use crate::size::human;
 
@@ -95,6 +95,9 @@ impl fmt::Display for RunEvent {
                 }
                 _ => "Interrupted: the server stopped during this run. Unfinished copies do not count as backups",
             }),
+            Self::Ended { state: RunStatus::Cancelled, error: Some(error), code: Some(FailureCode::OutcomeUnknown) } => {
+                write!(f, "Cancelled. {error}")
+            }
             Self::Ended { state: RunStatus::Cancelled, .. } => f.write_str("Cancelled. No partial files were left behind"),
             Self::Ended { state, error: Some(error), .. } => write!(f, "{}: {error}", ended(*state)),
             Self::Ended { state, error: None, .. } => f.write_str(ended(*state)),

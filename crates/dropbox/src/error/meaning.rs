@@ -122,6 +122,16 @@ impl Error {
         ) || matches!(self.relocation_error(), Some(RelocationError::InternalError))
     }
 
+    /// Whether Dropbox may still be at the call: no answer of its own came, unlike a 503, which refuses.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.is_ambiguous() && !matches!(self, Self::Server { status: 503, .. })
+    }
+
+    /// Whether it ended attempts without deciding anything about what they were to do.
+    pub(crate) fn decides_nothing(&self) -> bool {
+        matches!(self, Self::Stopped(_) | Self::Stalled { .. }) || self.is_transient() || self.is_ambiguous()
+    }
+
     /// Whether trying the same again may pass.
     pub(crate) fn is_transient(&self) -> bool {
         match self {

@@ -47,7 +47,8 @@ impl Client {
     /// # Errors
     /// [`Error::OriginalChanged`] if the original is another revision: nothing was copied. [`Error::ContentMismatch`] if it changed
     /// at that very moment: its copy was removed. [`Error::is_conflict`] if `path` is taken; [`Error::refuses_copy`] if this file
-    /// cannot be copied so; [`Error::Stopped`] if the gate closed before anything was copied; as every call.
+    /// cannot be copied so; [`Error::Stopped`] if the gate closed before anything was copied, [`Error::Unsettled`] if an attempt
+    /// had no answer until then; as every call.
     pub async fn copy(&self, original: &Original<'_>, path: &str, gate: &dyn Gate) -> Result<FileMetadata, Error> {
         prepared(gate, Box::pin(self.check_original(original))).await?;
         let progress = Progress::new(self.settings().timeouts.stall);

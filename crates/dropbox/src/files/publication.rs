@@ -68,7 +68,8 @@ pub(super) async fn publish(
     gate: &dyn Gate,
 ) -> Vec<Outcome> {
     let outcomes = entries.iter().map(|_| None).collect();
-    let publication = Publication { client, progress, entries, gate, outcomes, retry: 0, ambiguous: false };
+    let publication =
+        Publication { client, progress, entries, gate, outcomes, retry: 0, ambiguous: false, unanswered: false };
     publication.run().await
 }
 
@@ -82,6 +83,8 @@ struct Publication<'a> {
     retry: u32,
     /// An answer was lost: what it was about may have happened.
     ambiguous: bool,
+    /// An attempt had no answer at all: Dropbox may still be at it.
+    unanswered: bool,
 }
 
 /// Refusals of one attempt, by the entry's index.
@@ -89,27 +92,42 @@ type Refusals = Vec<(usize, Error)>;
 
 impl Publication<'_> {
     async fn run(mut self) -> Vec<Outcome> {
+        self.attempts().await;
+        if self.unanswered {
+            for (entry, outcome) in self.entries.iter().zip(&mut self.outcomes) {
+                if let Some(Err(error)) = outcome
+                    && error.decides_nothing()
+                {
+                    *error = Error::Unsettled { path: entry.path.to_owned(), cause: Box::new(error.clone()) };
+                }
+            }
+        }
+        self.outcomes
+    }
+
+    async fn attempts(&mut self) {
         loop {
             let pending: Vec<usize> = (0..self.entries.len()).filter(|index| self.outcomes[*index].is_none()).collect();
-            let Some(&first) = pending.first() else { return self.outcomes };
+            let Some(&first) = pending.first() else { return };
             let refusals = self.attempt(pending).await;
             self.ambiguous |= refusals.iter().any(|(_, error)| error.is_ambiguous());
+            self.unanswered |= refusals.iter().any(|(_, error)| error.is_unanswered());
             if self.ambiguous
                 && let Err(error) = self.settle(&refusals).await
             {
                 self.outcomes[first] = Some(Err(error));
-                return self.outcomes;
+                return;
             }
             let passing = self.sort(refusals);
             // Without the first file the others mean nothing.
             if matches!(self.outcomes[0], Some(Err(_))) {
-                return self.outcomes;
+                return;
             }
             let Some(error) = passing else { continue };
             if let Err(error) = self.wait(error).await {
                 let open = self.outcomes.iter().position(Option::is_none).unwrap_or(first);
                 self.outcomes[open] = Some(Err(error));
-                return self.outcomes;
+                return;
             }
             self.retry = self.retry.saturating_add(1);
         }

@@ -116,3 +116,16 @@ async fn a_commit_that_was_sent_and_not_answered_is_settled_behind_a_closed_gate
         emulator.control().remove("/backup.meta");
     }
 }
+
+#[tokio::test]
+async fn a_stop_after_an_attempt_without_an_answer_does_not_claim_that_nothing_was_published() {
+    let emulator = emulator().await;
+    let client = waiting_long(&emulator);
+    for route in [FINISH, FINISH_PAIR] {
+        emulator.control().inject(Fault::next(route, FaultKind::ResetBeforeEffect));
+        let error = commit(&client, route, ClosesAfter::new(first_attempt(route))).await.unwrap_err();
+        assert!(matches!(&error, Error::Unsettled { path, .. } if path == "/backup"), "{route}: {error:?}");
+        assert!(error.to_string().contains("may still appear"), "{route}: {error}");
+        emulator.control().clear_faults();
+    }
+}

@@ -84,10 +84,22 @@ impl<'a> Place<'a> {
     }
 }
 
+/// Returns what tells a destination's place from others. Where the storage says which account it belongs to, destinations that reach it
+/// by different grants have the same.
+pub async fn place_of(destination: &dyn Destination) -> String {
+    let Ok(Some(storage)) = destination.storage().await else { return destination.identity().await };
+    // Of any file: that of the folder itself is no location.
+    match destination.location("file") {
+        Ok(file) if destination.capabilities().ignores_case => format!("{} {}", storage.id, file.to_lowercase()),
+        Ok(file) => format!("{} {file}", storage.id),
+        Err(_) => destination.identity().await,
+    }
+}
+
 /// Warns of destinations that are one place: two copies there are as good as one.
 pub async fn same_places(destinations: impl IntoIterator<Item = (&dyn Destination, &str)>) -> Vec<Warning> {
     let identified =
-        destinations.into_iter().map(|(destination, name)| async { (destination.identity().await, name.to_owned()) });
+        destinations.into_iter().map(|(destination, name)| async { (place_of(destination).await, name.to_owned()) });
     let mut seen: HashMap<String, String> = HashMap::new();
     let twice = join_all(identified).await.into_iter().filter_map(|(identity, name)| {
         let first = seen.insert(identity, name.clone())?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use catalog::{Claim, Run, RunEnd};
 use domain::outcome::RunStatus;
-use domain::run::{FailureCode, RunEvent, RunKind, RunProgress, RunResult, RunSpec};
+use domain::run::{CopyResult, FailureCode, RunEvent, RunKind, RunProgress, RunResult, RunSpec};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -278,11 +278,10 @@ impl Outcome {
         // What is at its destinations counts, whatever stopped the rest.
         let unfinished = if self.state == RunStatus::Partial { RunStatus::Partial } else { RunStatus::Interrupted };
         let (state, code, error) = match reason {
-            StopReason::Cancelled => (
-                RunStatus::Cancelled,
-                FailureCode::Cancelled,
-                "cancelled; what was not finished has left nothing behind",
-            ),
+            StopReason::Cancelled => match self.unsettled() {
+                Some(error) => (RunStatus::Cancelled, FailureCode::OutcomeUnknown, error),
+                None => (RunStatus::Cancelled, FailureCode::Cancelled, "cancelled; no partial files were left behind"),
+            },
             StopReason::TimedOut => {
                 (RunStatus::Failed, FailureCode::TimedOut, "it took longer than the job's timeout and was stopped")
             }
@@ -293,8 +292,53 @@ impl Outcome {
         };
         Self { state, error: Some(error.to_owned()), code: Some(code), result: self.result, committed: false }
     }
+
+    /// Returns why it is not known whether something was published: a destination that had not answered may still carry it out.
+    fn unsettled(&self) -> Option<&str> {
+        if self.code == Some(FailureCode::OutcomeUnknown) {
+            return self.error.as_deref();
+        }
+        let Some(RunResult::Backup(result)) = &self.result else { return None };
+        result.databases.iter().flat_map(|database| &database.copies).find_map(|copy| match copy {
+            CopyResult::Missing(missing) if missing.code == Some(FailureCode::OutcomeUnknown) => Some(&*missing.error),
+            _ => None,
+        })
+    }
 }
 
 fn progress(active: &Active) -> RunProgress {
     active.progress.snapshot().with_words(&redact)
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::run::{BackupResult, DatabaseResult, MissingCopy};
+
+    use super::*;
+
+    fn ended(code: FailureCode, error: &str) -> Outcome {
+        let missing = MissingCopy {
+            destination_id: "d".to_owned(),
+            destination: "Offsite".to_owned(),
+            error: error.to_owned(),
+            code: Some(code),
+        };
+        let database = DatabaseResult { copies: vec![CopyResult::Missing(missing)], ..DatabaseResult::default() };
+        let result = BackupResult { databases: vec![database], ..BackupResult::default() };
+        Outcome {
+            result: Some(RunResult::Backup(result)),
+            ..Outcome::failed(FailureCode::Failed, "another one failed first")
+        }
+    }
+
+    #[test]
+    fn a_cancelled_run_says_that_a_copy_may_still_appear() {
+        let open = "cancelled. Dropbox did not answer whether /shop was stored, and it may still appear there";
+        let after = ended(FailureCode::OutcomeUnknown, open).after_stop(Some(StopReason::Cancelled));
+        assert_eq!((after.state, after.code), (RunStatus::Cancelled, Some(FailureCode::OutcomeUnknown)));
+        assert_eq!(after.error.as_deref(), Some(open));
+
+        let after = ended(FailureCode::Stopped, "nothing was published").after_stop(Some(StopReason::Cancelled));
+        assert_eq!((after.state, after.code), (RunStatus::Cancelled, Some(FailureCode::Cancelled)));
+    }
 }

@@ -229,6 +229,29 @@ async fn a_listing_that_shrank_deletes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_another_destination_uses_too_is_left_alone() {
+    let scene = scene(json!({"keepLast": 2}), 7).await;
+    scene.back_up_times(2).await;
+    let link = scene.world.path("link");
+    std::os::unix::fs::symlink(&scene.folder, &link).unwrap();
+    let body = json!({"name": "Twin", "settings": {"type": "folder", "path": link}});
+    let twin = id(&scene.anna.post("/api/destinations", &body).await.expect(201));
+    let scan = format!("/api/destinations/{twin}/scan");
+    scene.anna.post(&scan, &json!({})).await.expect(202);
+    scene.anna.until(&scan, |scan| scan["state"] == "complete").await;
+
+    scene.back_up_times(2).await;
+    let files = scene.files();
+    assert!(files.len() == 4 && scene.marked().await.is_empty());
+    let plan = scene.preview(json!({"keepLast": 2})).await;
+    assert_eq!(plan["suspended"][0]["reason"], json!({"kind": "sharedPlace", "destination": "Twin"}), "{plan}");
+    // Once there is only one of them, it goes on.
+    scene.anna.delete(&format!("/api/destinations/{twin}")).await.expect(204);
+    scene.scan().await;
+    assert_eq!(scene.marked().await, files[..2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_storage_with_another_time_than_the_server_deletes_nothing() {
     let scene = scene(json!({"keepLast": 2}), 0).await;
     // The server's clock is wrong when it backs up.

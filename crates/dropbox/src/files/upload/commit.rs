@@ -39,7 +39,8 @@ impl Upload {
     ///
     /// # Errors
     /// [`Error::is_conflict`] if the path is taken: nothing is lost, commit again under another. [`Error::ContentMismatch`].
-    /// [`Error::Stopped`] if the gate closed before anything was published. As [`Upload::write`].
+    /// [`Error::Stopped`] if the gate closed before anything was published, [`Error::Unsettled`] if an attempt had no answer until then.
+    /// As [`Upload::write`].
     pub async fn commit(&mut self, path: &str) -> Result<FileMetadata, Error> {
         self.seal().await?;
         let whole = sealed(&self.whole)?;
