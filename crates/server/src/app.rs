@@ -16,6 +16,7 @@ use crate::host_paths::HostPaths;
 use crate::http::Gates;
 use crate::limiter::Limiters;
 use crate::listings::Listings;
+use crate::loops::Loops;
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::readiness::Readiness;
@@ -50,6 +51,7 @@ pub(crate) struct Parts {
     pub(crate) applying: tokio::sync::Mutex<()>,
     pub(crate) metrics: Metrics,
     pub(crate) readiness: Readiness,
+    pub(crate) loops: Loops,
 }
 
 impl App {

@@ -17,6 +17,7 @@ mod http;
 mod limiter;
 mod listen;
 mod listings;
+mod loops;
 mod metrics;
 mod passwords;
 mod patience;

@@ -24,6 +24,7 @@ use crate::http::{self, Gates, MAX_BODIES};
 use crate::limiter::Limiters;
 use crate::listen::Listening;
 use crate::listings::Listings;
+use crate::loops::{self, Loop, Loops};
 use crate::metrics::Metrics;
 use crate::passwords::Passwords;
 use crate::readiness::Readiness;
@@ -98,6 +99,7 @@ impl Server {
             clients: Clients::default(),
             metrics: Metrics::new(),
             readiness: Readiness::default(),
+            loops: Loops::default(),
             listings: Listings::default(),
             folders: Listings::default(),
             signer: Arc::new(signer),
@@ -117,11 +119,11 @@ impl Server {
             http::router(&app).map_err(|error| Error::Start(format!("the API cannot be described: {error}")))?;
         let listening = Listening { listener, connections, patience, certificate, handle: handle.clone() };
         let listening = tokio::spawn(listening.serve(router));
-        let working = tokio::spawn(app.clone().work());
-        let scheduling = tokio::spawn(app.clone().schedule());
-        let tidying = tokio::spawn(app.clone().tidy());
-        let sweeping = tokio::spawn(app.clone().sweep_sources());
-        let scanning = tokio::spawn(app.clone().scan_destinations());
+        let working = background(&app, Loop::Worker, App::work);
+        let scheduling = background(&app, Loop::Scheduler, App::schedule);
+        let tidying = background(&app, Loop::Housekeeping, App::tidy);
+        let sweeping = background(&app, Loop::Leftovers, App::sweep_sources);
+        let scanning = background(&app, Loop::Scans, App::scan_destinations);
         Ok(Self {
             app,
             address,
@@ -189,6 +191,14 @@ impl Server {
     pub fn running(&self) -> usize {
         self.app.runs.count()
     }
+}
+
+fn background<F>(app: &App, which: Loop, run: fn(App) -> F) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (draining, app) = (app.runs.draining.clone(), app.clone());
+    loops::watch(which, draining, move || run(app.clone()))
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

@@ -18,6 +18,7 @@ use super::watch::Watch;
 use super::{Active, StopReason};
 use crate::app::App;
 use crate::failure::Failure;
+use crate::loops::Loop;
 use crate::redaction::redact;
 
 /// Whoever does not renew for so long can lose the run to another server.
@@ -94,6 +95,7 @@ impl App {
                 Some(_) = running.join_next() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
+            self.loops.passed(Loop::Worker);
             if let Err(error) = self.settle_others(&mut watch).await {
                 tracing::error!(%error, "abandoned runs could not be looked for");
             }

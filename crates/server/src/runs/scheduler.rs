@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::live::LiveEvent;
 use crate::app::App;
+use crate::loops::Loop;
 
 /// How often the schedules are looked at, at least.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,6 +44,7 @@ impl App {
                 if let Err(error) = self.look_at_schedules(&mut looks).await {
                     tracing::error!(%error, "the schedules could not be looked at; trying again");
                 }
+                self.loops.passed(Loop::Scheduler);
                 tokio::time::sleep(LOOK).await;
             }
         };

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::super::problem::Problem;
 use crate::app::App;
+use crate::loops;
 use crate::metrics::{Format, Known};
 
 /// The server.
@@ -24,16 +25,21 @@ pub(crate) struct SystemInfo {
     signing_key: String,
 }
 
-/// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "system", responses((status = 200, body = String, content_type = "text/plain")))]
-pub(crate) async fn health() -> &'static str {
-    "ok"
+fn unavailable(detail: &str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
 }
 
-/// Whether it can work: its database can be written, and it is not stopping.
+/// Whether the process works: 503 once its scheduler or its worker has been stuck for five minutes, so that it should be restarted.
+#[utoipa::path(get, path = "/healthz", tag = "system", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn health(State(app): State<App>) -> Result<&'static str, Problem> {
+    // While it stops, its loops have ended.
+    let stuck = app.loops.stuck_for(loops::DEAD).filter(|_| !app.runs.draining.is_cancelled());
+    stuck.map_or(Ok("ok"), |words| Err(unavailable(&words)))
+}
+
+/// Whether it can work: its database can be written, its scheduler and its worker get through their work, and it is not stopping.
 #[utoipa::path(get, path = "/readyz", tag = "system", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
-    let unavailable = |detail: &str| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
     if app.runs.draining.is_cancelled() {
         return Err(unavailable("the server is stopping"));
     }
@@ -44,6 +50,9 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
         })
     };
     app.readiness.check(look).await.map_err(|words| unavailable(&words))?;
+    if let Some(words) = app.loops.stuck_for(loops::NOT_READY) {
+        return Err(unavailable(&words));
+    }
     Ok("ready")
 }
 
