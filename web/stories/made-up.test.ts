@@ -49,7 +49,10 @@ test('a destination of such an adapter takes its backups, and a run tells of bot
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await until(async () => (await world.ask<{ items: unknown[] }>('GET', '/api/destinations')).items.length === 1);
   await page.goto(`${world.url}/sources`);
-  await page.getByRole('row', { name: /Cabinet/ }).getByText('Made-up source').waitFor();
+  await page
+    .getByRole('row', { name: /Cabinet/ })
+    .getByText('Made-up source')
+    .waitFor();
 
   type Things = { items: { id: string }[] };
   const [source] = (await world.ask<Things>('GET', '/api/sources')).items;

@@ -137,7 +137,7 @@ impl From<Failure> for Problem {
             }
             Failure::Path(_) => Self::failed_dependency("pathUnusable", words),
             Failure::NotAuthorized { .. } => Self::conflict("authorizationRequired", words),
-            Failure::NoAdapter(_) => Self::conflict("noAdapter", words),
+            Failure::NoAdapter(_) => Self::conflict("cannotOpen", words),
             Failure::Stopped => Self::conflict("stopped", words),
             Failure::TookTooLong(_) => Self::failed_dependency("tookTooLong", words),
             Failure::Source(error) => of_source(&error, words),

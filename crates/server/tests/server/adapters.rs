@@ -153,7 +153,7 @@ async fn a_backup_of_an_unknown_engine_is_listed_verified_copied_and_downloaded_
 
     let restore = json!({"destinationId": destination, "path": path, "sourceId": source, "overwrite": true});
     for route in ["/api/restores", "/api/restores/preview"] {
-        anna.post(route, &restore).await.problem(409, "noAdapter", &["no adapter for 'mysql'"]);
+        anna.post(route, &restore).await.problem(409, "cannotOpen", &["no adapter for 'mysql'"]);
     }
 }
 
