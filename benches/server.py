@@ -103,9 +103,9 @@ def fill_backups(catalog, destination):
         "INSERT INTO series VALUES (?, ?, ?, ?, ?)",
         ((key(job), destination, f"job {job:05}", database, f"job {job:05} {database}") for job, database in series),
     )
-    columns = "id, job, engine, database, created_at, dump_hashes, encrypted, encrypted_to, warnings"
+    columns = "id, job, source_type, database, created_at, dump_hashes, encrypted, encrypted_to, warnings"
     catalog.executemany(
-        f"INSERT INTO backups ({columns}) VALUES (?, ?, 'PostgreSQL', ?, ?, '{{}}', TRUE, '[]', '[]')",
+        f"INSERT INTO backups ({columns}) VALUES (?, ?, 'postgres', ?, ?, '{{}}', TRUE, '[]', '[]')",
         ((key(n), f"job {n % JOBS:05}", series[n % JOBS][1], n * 1000) for n in range(BACKUPS)),
     )
     columns = (

@@ -66,6 +66,17 @@ export class World {
     return world;
   }
 
+  /** A server with adapters that only tests know (crates/made-up). */
+  static async madeUp(): Promise<World> {
+    const world = new World();
+    const port = await freePort();
+    world.url = `http://localhost:${port}`;
+    world.run('made-up-server', [join(world.folder, 'data'), `127.0.0.1:${port}`]);
+    await until(async () => (await fetch(`${world.url}/readyz`)).ok);
+    await world.#browse();
+    return world;
+  }
+
   async #browse() {
     const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
     this.#browser = await chromium.launch({ executablePath: CHROMIUM, args: sandbox });

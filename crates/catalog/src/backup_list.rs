@@ -45,8 +45,8 @@ pub struct StoredBackup {
     pub run_id: Option<String>,
     /// The source's address, without its password.
     pub source: Option<String>,
-    /// `PostgreSQL`, `SQLite`.
-    pub engine: String,
+    /// The id of the adapter that made it, as the sidecar says; empty if no sidecar was read.
+    pub source_type: String,
     /// `None` for engines with one database per source.
     pub database: Option<String>,
     /// When its run started.
@@ -147,7 +147,7 @@ pub struct BackupNames {
 }
 
 record!(StoredBackup, "copies", {
-    id, backup_id, destination_id, destination, path, state, state_at, job, job_id, run_id, source, engine, database,
+    id, backup_id, destination_id, destination, path, state, state_at, job, job_id, run_id, source, source_type, database,
     created_at, dumped_size, stored_size, dump_hashes, hashes, compression, encrypted, encrypted_to, warnings, sidecar,
     signature, first_seen_at, last_seen_at, verified_at, verified_by, verified_how, verified_result,
     locked, note, due_at
@@ -159,7 +159,7 @@ const OF_BACKUP: [&str; 11] = [
     "job_id",
     "run_id",
     "source",
-    "engine",
+    "source_type",
     "database",
     "dumped_size",
     "dump_hashes",

@@ -38,8 +38,8 @@ pub struct NewBackup {
     pub source: Option<String>,
     /// The host name of the machine that ran the backup.
     pub host: Option<String>,
-    /// `PostgreSQL`, `SQLite`.
-    pub engine: String,
+    /// The id of the adapter that made it, as its sidecar says; empty if no sidecar was read.
+    pub source_type: String,
     /// `None` for engines with one database per source.
     pub database: Option<String>,
     /// When its run started.
@@ -70,7 +70,7 @@ impl NewBackup {
             job: clean(job),
             source: None,
             host: None,
-            engine: name.format.engine().to_string(),
+            source_type: String::new(),
             database: name.database_name().or_else(|| name.database.clone()).as_deref().map(clean),
             created_at: name.time,
             dumped_size: None,
@@ -98,6 +98,7 @@ impl NewBackup {
             run_id: Some(clean(&sidecar.run_id)),
             job: if is_of_folder || is_cut_job { clean(&sidecar.job_name) } else { by_name.job.clone() },
             source: Some(clean(&sidecar.source_name)),
+            source_type: sidecar.source_type.to_string(),
             host: sidecar.host.as_deref().map(clean),
             database: if is_of_name { Some(clean(&sidecar.database)) } else { by_name.database.clone() },
             dumped_size: Some(i64::try_from(sidecar.size.plain).unwrap_or(i64::MAX)),
@@ -149,7 +150,7 @@ pub(crate) async fn find_or_insert(
     now: Timestamp,
 ) -> Result<String, Error> {
     let id = new_id(now);
-    let text = "INSERT INTO backups (id, identity, job_id, run_id, job, source, host, engine, database, created_at, \
+    let text = "INSERT INTO backups (id, identity, job_id, run_id, job, source, host, source_type, database, created_at, \
                 dumped_size, dump_hashes, compression, encrypted, encrypted_to, warnings, sidecar_version) \
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
                 ON CONFLICT (identity) DO NOTHING";
@@ -161,7 +162,7 @@ pub(crate) async fn find_or_insert(
         &new.job,
         &new.source,
         &new.host,
-        &new.engine,
+        &new.source_type,
         &new.database,
         new.created_at,
         new.dumped_size,

@@ -36,9 +36,11 @@ pub enum Location {
     Postgres(SecretString),
 }
 
-/// Where a database of a PostgreSQL server is.
+/// Where a database of a server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PostgresPlace {
+pub struct ServerPlace {
+    /// The id of the adapter for such servers.
+    pub adapter: &'static str,
     /// Name, address, or the folder of a socket.
     pub host: String,
     /// TCP port, or the number in the socket's name.
@@ -77,12 +79,21 @@ impl Location {
         }
     }
 
-    /// Returns where a PostgreSQL metadata database is; `None` for SQLite.
-    pub fn postgres_place(&self) -> Option<PostgresPlace> {
+    /// Returns the metadata database's file; `None` if it is on a server.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(path) => Some(path),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// Returns where the metadata database is, if that is a server; `None` if it is a file.
+    pub fn place(&self) -> Option<ServerPlace> {
         let Self::Postgres(url) = self else { return None };
         let options = PgConnectOptions::from_str(url.expose_secret()).ok()?;
         let socket = options.get_socket().map(|folder| folder.display().to_string());
-        Some(PostgresPlace {
+        Some(ServerPlace {
+            adapter: "postgres",
             host: socket.unwrap_or_else(|| options.get_host().to_owned()),
             port: options.get_port(),
             database: options.get_database().unwrap_or(options.get_username()).to_owned(),

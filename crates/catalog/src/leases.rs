@@ -5,9 +5,10 @@
 //! watching server measures that with a monotonic clock, so it does not depend on wall clocks.
 
 use domain::outcome::RunStatus;
-use domain::run::{BackupPlan, FailureCode, RunProgress, RunResult};
+use domain::run::{FailureCode, RunProgress, RunResult, RunSpec};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 use crate::error::Error;
 use crate::runs::Run;
@@ -125,22 +126,29 @@ impl Catalog {
         sql::value(&self.db, &text, values).await
     }
 
-    /// Records what a backup does, once it has started. Returns `false` if another worker owns the run.
+    /// Records the plan of a run, once it has started. Returns `false` if another worker owns the run.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn record_plan(&self, id: &str, fence: i64, plan: &BackupPlan) -> Result<bool, Error> {
+    pub async fn record_plan(&self, id: &str, fence: i64, spec: &RunSpec) -> Result<bool, Error> {
         let text = "UPDATE runs SET plan = $3 WHERE id = $1 AND fence = $2 AND state = 'running'";
-        Ok(sql::run(&self.db, text, values![id, fence, json(plan)?]).await? > 0)
+        let plan = spec.plan().as_ref().map(json).transpose()?;
+        Ok(sql::run(&self.db, text, values![id, fence, plan]).await? > 0)
     }
 
-    /// Returns what [`Self::record_plan`] has recorded. `None` for a run that has not started, and of earlier versions.
+    /// Returns what a run is to do, with what [`Self::record_plan`] has recorded: nothing for a run that has not started, and for those of
+    /// earlier versions. The inner error says what in it cannot be read.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn run_plan(&self, id: &str) -> Result<Option<BackupPlan>, Error> {
+    pub async fn complete_spec(&self, run: &Run) -> Result<Result<RunSpec, String>, Error> {
         let text = "SELECT plan FROM runs WHERE id = $1";
-        Ok(sql::value::<Option<BackupPlan>>(&self.db, text, values![id]).await?.flatten())
+        let plan = sql::value::<Option<Json>>(&self.db, text, values![&run.id]).await?.flatten();
+        let spec = run.spec();
+        Ok(match plan {
+            Some(plan) => spec.and_then(|spec| spec.with_plan(plan)),
+            None => spec,
+        })
     }
 
     /// Ends a run. Returns `false` if another worker owns it.

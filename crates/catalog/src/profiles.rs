@@ -149,13 +149,24 @@ impl Catalog {
         profile.sealed_identity.as_ref().map(|sealed| self.vault.open(place(&profile.id), sealed)).transpose()
     }
 
+    /// Returns the ids of the profiles whose private key this server has.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn profiles_with_identity(&self) -> Result<Vec<String>, Error> {
+        Ok(self.with_identity().await?.into_iter().map(|profile| profile.id).collect())
+    }
+
+    async fn with_identity(&self) -> Result<Vec<Profile>, Error> {
+        sql::all(&self.db, &sql::select::<Profile>("WHERE secret_identity IS NOT NULL ORDER BY id"), []).await
+    }
+
     /// Every private key that this server has, for opening a backup of which it is not known who may.
     ///
     /// # Errors
     /// [`Error::Sealed`].
     pub async fn all_identities(&self) -> Result<Vec<SecretString>, Error> {
-        let text = sql::select::<Profile>("WHERE secret_identity IS NOT NULL ORDER BY id");
-        let profiles: Vec<Profile> = sql::all(&self.db, &text, []).await?;
+        let profiles = self.with_identity().await?;
         let opened = profiles.iter().map(|profile| self.profile_identity(profile)).collect::<Result<Vec<_>, _>>()?;
         Ok(opened.into_iter().flatten().collect())
     }

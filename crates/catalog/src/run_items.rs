@@ -19,19 +19,6 @@ const ROWS_PER_WRITE: usize = 200;
 /// In `meta`: whether the results of earlier versions were moved to their rows.
 const MOVED: &str = "runItems";
 
-/// A copy that a run stored and verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastStored {
-    /// The run.
-    pub run_id: String,
-    /// The file, in the destination's folder.
-    pub path: String,
-    /// When it was published and verified. `None` in runs of earlier versions.
-    pub stored_at: Option<Moment>,
-}
-
-record!(LastStored, "run_copies", { run_id, path, stored_at });
-
 struct Item {
     run_id: String,
     position: i64,
@@ -318,22 +305,6 @@ impl Catalog {
         }
         transaction.commit().await?;
         Ok(is_ours)
-    }
-
-    /// Returns the newest copy of a job's database that a run stored at a destination.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn last_stored(
-        &self,
-        job_id: &str,
-        database: &str,
-        destination_id: &str,
-    ) -> Result<Option<LastStored>, Error> {
-        let text = sql::select::<LastStored>(
-            "WHERE job_id = $1 AND database = $2 AND destination_id = $3 AND state = 'stored' ORDER BY run_id DESC LIMIT 1",
-        );
-        sql::one(&self.db, &text, values![job_id, database, destination_id]).await
     }
 }
 

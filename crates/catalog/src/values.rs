@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::Compression;
 use domain::access::Role;
 use domain::outcome::RunStatus;
-use domain::run::{BackupPlan, Cause, FailureCode, RunKind, RunResult, Stage};
+use domain::run::{Cause, FailureCode, RunKind, RunResult, Stage};
 use domain::sidecar::Checksum;
 use domain::stored::{CopyState, ScanState, SidecarKnown, VerificationMethod, VerificationResult};
 use jiff::Timestamp;
@@ -150,7 +150,6 @@ pub(crate) use as_json;
 as_json! {
     serde_json::Value;
     RunResult;
-    BackupPlan;
     Checksum;
     Vec<T>, where T;
     BTreeMap<String, T>, where T;

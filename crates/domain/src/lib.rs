@@ -3,8 +3,8 @@
 //! Plain types and pure functions. No I/O, no clock, no randomness: time comes in as a parameter.
 
 pub mod access;
+mod adapter_id;
 pub mod compression;
-pub mod format;
 pub mod hashes;
 pub mod naming;
 pub mod outcome;
@@ -19,8 +19,8 @@ pub mod stored;
 pub mod text;
 pub mod warning;
 
+pub use adapter_id::AdapterId;
 pub use compression::Compression;
-pub use format::{DumpFormat, Engine};
 pub use hashes::Hashes;
 pub use naming::BackupName;
 pub use outcome::RunState;

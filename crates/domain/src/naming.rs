@@ -1,4 +1,4 @@
-//! Where a backup lies: `<folder>/<job>/backup_<YYYY-MM-DDTHH-MM-SS>[-N][_<database>].<format>[.zst|.gz][.age]`, its sidecar
+//! Where a backup lies: `<folder>/<job>/backup_<YYYY-MM-DDTHH-MM-SS>[-N][_<database>].<ending>[.zst|.gz][.age]`, its sidecar
 //! beside it with `.meta.json` added. Times are UTC.
 
 use std::fmt;
@@ -9,7 +9,6 @@ use jiff::tz::TimeZone;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::compression::Compression;
-use crate::format::DumpFormat;
 use crate::segment;
 
 /// What a sidecar's name adds to its backup's.
@@ -24,6 +23,9 @@ const TIME_LENGTH: usize = "2024-01-15T12-00-00".len();
 const ENCRYPTED: &str = "age";
 const MAX_JOB_BYTES: usize = 200;
 const MAX_DATABASE_BYTES: usize = 160;
+const MAX_ENDING_LEN: usize = 16;
+/// Endings of layers and of sidecars, which no dump has.
+const NO_DUMPS: [&str; 4] = ["zst", "gz", ENCRYPTED, "json"];
 
 /// The folder of a job, as one path segment.
 pub fn job_folder(job: &str) -> String {
@@ -45,6 +47,13 @@ pub fn database_segment(database: &str) -> String {
     segment::encode(database, MAX_DATABASE_BYTES)
 }
 
+/// Returns whether this can be the ending of a dump's name, without its dot. Which endings there are, the adapters say: a backup may be
+/// of one that this version does not have.
+pub fn is_ending(text: &str) -> bool {
+    let is_allowed = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    (1..=MAX_ENDING_LEN).contains(&text.len()) && text.bytes().all(is_allowed) && !NO_DUMPS.contains(&text)
+}
+
 /// The parts of a backup's file name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupName {
@@ -54,8 +63,8 @@ pub struct BackupName {
     pub ordinal: u32,
     /// The database as encoded in the name; none for engines with one database per source.
     pub database: Option<String>,
-    /// What the innermost layer is.
-    pub format: DumpFormat,
+    /// What the innermost layer is: `dump`, `db`.
+    pub ending: String,
     /// `zst`, `gz` or nothing.
     pub compression: Option<&'static str>,
     /// Whether the outermost layer is age.
@@ -67,7 +76,7 @@ impl BackupName {
     pub fn new(
         time: Timestamp,
         database: Option<&str>,
-        format: DumpFormat,
+        ending: &str,
         compression: Compression,
         encrypted: bool,
     ) -> Self {
@@ -75,7 +84,7 @@ impl BackupName {
             time: to_the_second(time),
             ordinal: 1,
             database: database.map(database_segment),
-            format,
+            ending: ending.to_owned(),
             compression: compression.extension(),
             encrypted,
         }
@@ -110,10 +119,10 @@ impl BackupName {
             _ => (rest, None),
         };
         let (rest, extension) = rest.rsplit_once('.')?;
-        let format = DumpFormat::of_extension(extension)?;
+        let ending = Some(extension).filter(|extension| is_ending(extension))?.to_owned();
         let time = parse_time(rest.get(..TIME_LENGTH)?)?;
         let (ordinal, database) = parse_tail(&rest[TIME_LENGTH..])?;
-        Some(Self { time, ordinal, database, format, compression, encrypted })
+        Some(Self { time, ordinal, database, ending, compression, encrypted })
     }
 }
 
@@ -127,7 +136,7 @@ impl fmt::Display for BackupName {
         if let Some(database) = &self.database {
             write!(f, "_{database}")?;
         }
-        write!(f, ".{}", self.format.extension())?;
+        write!(f, ".{}", self.ending)?;
         if let Some(compression) = self.compression {
             write!(f, ".{compression}")?;
         }
@@ -169,10 +178,10 @@ mod tests {
     #[test]
     fn names_say_time_database_and_layers() {
         // M-13
-        let plain = BackupName::new(time(), None, DumpFormat::SqliteFile, Compression::None, false);
+        let plain = BackupName::new(time(), None, "db", Compression::None, false);
         assert_eq!(plain.to_string(), "backup_2024-01-15T12-00-00.db");
         assert_eq!(plain.sidecar(), "backup_2024-01-15T12-00-00.db.meta.json");
-        let full = BackupName::new(time(), Some("a b"), DumpFormat::PostgresCustom, Compression::Zstd(3), true);
+        let full = BackupName::new(time(), Some("a b"), "dump", Compression::Zstd(3), true);
         assert_eq!(full.to_string(), "backup_2024-01-15T12-00-00_a b.dump.zst.age");
         assert_eq!(full.next().to_string(), "backup_2024-01-15T12-00-00-2_a b.dump.zst.age");
     }
@@ -193,7 +202,7 @@ mod tests {
         for database in databases {
             for compression in [Compression::None, Compression::Gzip(6), Compression::Zstd(3)] {
                 for encrypted in [true, false] {
-                    let first = BackupName::new(time(), database, DumpFormat::PostgresCustom, compression, encrypted);
+                    let first = BackupName::new(time(), database, "dump", compression, encrypted);
                     for name in [first.clone(), first.next(), first.next().next()] {
                         assert_eq!(BackupName::parse(&name.to_string()).as_ref(), Some(&name), "{name}");
                         assert!(name.sidecar().len() <= 255, "{name}");
@@ -207,6 +216,12 @@ mod tests {
     }
 
     #[test]
+    fn a_backup_may_be_of_an_engine_that_this_version_does_not_know() {
+        let name = BackupName::parse("backup_2024-01-15T12-00-00_shop.sql.zst.age").unwrap();
+        assert_eq!((name.ending.as_str(), name.database_name().as_deref()), ("sql", Some("shop")));
+    }
+
+    #[test]
     fn foreign_names_are_not_backups() {
         for name in [
             "backup.db",
@@ -216,7 +231,12 @@ mod tests {
             "notes.txt",
             "backup_2024-01-15T12-00-00.db.meta.json",
             "backup_2024-01-15T12-00-00",
-            "backup_2024-01-15T12-00-00.zip",
+            "backup_2024-01-15T12-00-00.zst",
+            "backup_2024-01-15T12-00-00_a.json",
+            "backup_2024-01-15T12-00-00.db-wal",
+            "backup_2024-01-15T12-00-00.DB",
+            "backup_2024-01-15T12-00-00.",
+            "backup_2024-01-15T12-00-00.endingofnodumpatall",
             "backup_2024-01-15T12-00-00-1.db",
             "backup_2024-01-15T12-00-00x.db",
             "backup_2024-01-15T12-00-0ü.db",

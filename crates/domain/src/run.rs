@@ -14,7 +14,10 @@ use serde::{Deserialize, Serialize};
 
 pub use event::{Level, RunEvent};
 pub use failure::FailureCode;
-pub use plan::{BackupPlan, DestinationSecret, PlannedDestination, PlannedSource, SecretRef, SourceSecret};
+pub use plan::{
+    BackupPlan, CopyPlan, DestinationSecret, PlannedDestination, PlannedSource, PlannedTarget, ProfileSecret,
+    PutInPlacePlan, RestorePlan, SecretRef, SourceSecret,
+};
 pub use progress::{DestinationProgress, DestinationState, RunProgress};
 pub use result::{
     BackupResult, CopiedTo, CopyResult, DatabaseResult, FailedObject, MissingCopy, RestoreResult, RetryOption,

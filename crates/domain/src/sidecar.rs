@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::checksum::Checksum;
+use crate::adapter_id::AdapterId;
 use crate::compression::Compression;
-use crate::format::Engine;
 use crate::warning::Warning;
 
 /// The version of the sidecar's layout that this code writes.
@@ -36,8 +36,8 @@ pub struct Sidecar {
     /// The host name of the machine that ran the backup: two machines can have the same source address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// The engine.
-    pub source_type: Engine,
+    /// The id of the source's adapter, which this version need not have.
+    pub source_type: AdapterId,
     /// The database's name.
     pub database: String,
     /// The server's (or library's) version, as it calls itself.
@@ -103,6 +103,17 @@ pub struct Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sidecar_of_an_engine_that_this_version_does_not_know_is_read() {
+        let json = r#"{"version":2,"id":"i","runId":"r","jobName":"shop","sourceName":"s","sourceType":"oracle","database":"d",
+            "engineVersion":"23ai","toolVersion":"expdp 23","timestamp":"2024-01-15T12:00:00Z","originalFileName":"f",
+            "compression":"none","size":{"plain":3,"stored":3},"checksum":{"sha256Plain":"a","sha256Stored":"a"},
+            "trigger":"manual","locked":false}"#;
+        let sidecar: Sidecar = serde_json::from_str(json).unwrap();
+        assert_eq!(sidecar.source_type.as_str(), "oracle");
+        assert!(serde_json::from_str::<Sidecar>(&json.replace("oracle", "Oracle\\n")).is_err());
+    }
 
     #[test]
     fn is_camel_case_json_and_comes_back() {

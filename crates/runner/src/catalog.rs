@@ -5,12 +5,13 @@ mod delete;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use adapter::Error;
 use adapter::destination::{Destination, How, Object, Unreadable};
+use adapter::{Error, Registry};
 use domain::BackupName;
 use domain::naming::{SIDECAR_SUFFIX, is_same_job, job_folder, job_of_folder};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use sources::{SourceAdapter, of_ending};
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -54,24 +55,34 @@ pub struct Listing {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// Lists the backups at a destination; of one job if it is named.
+/// Lists the backups at a destination; of one job if it is named. What none of `sources` has written is a backup if a sidecar lies beside
+/// it.
 ///
 /// # Errors
 /// As [`Destination::list`]; a job's own folder is listed as a whole or not at all.
-pub async fn list(destination: &dyn Destination, job: Option<&str>) -> Result<Listing, Error> {
+pub async fn list(
+    destination: &dyn Destination,
+    job: Option<&str>,
+    sources: &Registry<SourceAdapter>,
+) -> Result<Listing, Error> {
     match job {
-        Some(job) => Ok(Listing { backups: of_job(destination, job).await?, unreadable: Vec::new() }),
+        Some(job) => Ok(Listing { backups: of_job(destination, job, sources).await?, unreadable: Vec::new() }),
         None => {
             let listed = destination.list_readable("").await?;
-            Ok(Listing { backups: sorted(recognize(destination, &listed.objects)), unreadable: listed.unreadable })
+            let backups = sorted(recognize(destination, &listed.objects, sources));
+            Ok(Listing { backups, unreadable: listed.unreadable })
         }
     }
 }
 
 /// The backups of a job, oldest first. Two jobs whose names differ only by case share a folder in Dropbox: there, and only there,
 /// the sidecars tell them apart.
-async fn of_job(destination: &dyn Destination, job: &str) -> Result<Vec<Backup>, Error> {
-    let folder = JobFolder::list(destination, job).await?;
+async fn of_job(
+    destination: &dyn Destination,
+    job: &str,
+    sources: &Registry<SourceAdapter>,
+) -> Result<Vec<Backup>, Error> {
+    let folder = JobFolder::list(destination, job, sources).await?;
     if !folder.is_shared {
         return Ok(folder.backups);
     }
@@ -116,7 +127,8 @@ pub struct PublishedBy<'a> {
 /// # Errors
 /// As [`Destination::list`] and [`read_sidecar`].
 pub async fn published_by(destination: &dyn Destination, run: &PublishedBy<'_>) -> Result<Vec<Stored>, Error> {
-    let mut backups = JobFolder::list(destination, run.job).await?.backups;
+    // What has a sidecar is a backup, whatever has written it.
+    let mut backups = JobFolder::list(destination, run.job, &Registry::new([])).await?.backups;
     backups.retain(|backup| backup.has_sidecar);
     backups.sort_by_key(|backup| backup.name.time.duration_since(run.started).abs());
     backups.truncate(run.most);
@@ -156,14 +168,18 @@ pub struct JobFolder {
 }
 
 impl JobFolder {
-    /// Lists it; no sidecar is read.
+    /// Lists it, as [`list`] does; no sidecar is read.
     ///
     /// # Errors
     /// As [`Destination::list`].
-    pub async fn list(destination: &dyn Destination, job: &str) -> Result<Self, Error> {
+    pub async fn list(
+        destination: &dyn Destination,
+        job: &str,
+        sources: &Registry<SourceAdapter>,
+    ) -> Result<Self, Error> {
         let folder = job_folder(job);
         let objects = destination.list(&folder).await?;
-        let mut backups = recognize(destination, &objects);
+        let mut backups = recognize(destination, &objects, sources);
         backups.retain(|backup| {
             backup.path.rsplit_once('/').is_some_and(|(found, _)| found.to_lowercase() == folder.to_lowercase())
         });
@@ -196,6 +212,12 @@ pub fn parse_path(path: &str) -> Option<(String, BackupName)> {
     Some((job_of_folder(folder.rsplit('/').next()?), BackupName::parse(file_name)?))
 }
 
+/// Returns whether a file of such a name is a backup: people lay files of their own beside backups, such as checksums, and call them
+/// nearly the same.
+pub(crate) fn is_backup(name: &BackupName, has_sidecar: bool, sources: &Registry<SourceAdapter>) -> bool {
+    has_sidecar || of_ending(sources, &name.ending).is_some()
+}
+
 fn sorted(mut backups: Vec<Backup>) -> Vec<Backup> {
     backups.sort_by(|one, other| {
         (one.name.time, one.name.ordinal, &one.path).cmp(&(other.name.time, other.name.ordinal, &other.path))
@@ -203,13 +225,16 @@ fn sorted(mut backups: Vec<Backup>) -> Vec<Backup> {
     backups
 }
 
-fn recognize(destination: &dyn Destination, objects: &[Object]) -> Vec<Backup> {
+fn recognize(destination: &dyn Destination, objects: &[Object], sources: &Registry<SourceAdapter>) -> Vec<Backup> {
     let ignores_case = destination.capabilities().ignores_case;
     let beside = objects.iter().filter_map(|object| object.path.strip_suffix(SIDECAR_SUFFIX));
     let sidecars: HashSet<_> = beside.map(|path| pair_key(path, ignores_case)).collect();
     let backup = |object: &Object| {
         let (job, name) = parse_path(&object.path)?;
         let has_sidecar = sidecars.contains(&pair_key(&object.path, ignores_case));
+        if !is_backup(&name, has_sidecar, sources) {
+            return None;
+        }
         let Object { path, size, modified } = object.clone();
         Some(Backup { path, job, name, size, modified, has_sidecar })
     };

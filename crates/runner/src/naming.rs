@@ -51,7 +51,7 @@ impl TakenNames {
     /// Bytes of the newest backup of the same database in the same layers: what `name` may come to.
     pub fn last_size(&self, name: &BackupName) -> Option<u64> {
         let alike = |other: &BackupName| {
-            (&other.database, other.format, other.compression) == (&name.database, name.format, name.compression)
+            (&other.database, &other.ending, other.compression) == (&name.database, &name.ending, name.compression)
         };
         let newest =
             self.backups.iter().filter(|(other, _)| alike(other)).max_by_key(|(other, _)| (other.time, other.ordinal));

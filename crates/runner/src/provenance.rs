@@ -1,11 +1,11 @@
 //! What speaks against a backup before it is restored: whoever can write to a destination can lay files there.
 
-use adapter::Error;
 use adapter::destination::Destination;
+use adapter::{Error, Registry};
 use domain::BackupName;
 use domain::naming::{job_folder, job_of_folder};
 use domain::sidecar::Sidecar;
-use sources::{Finding, Severity};
+use sources::{Finding, Severity, SourceAdapter, of_ending};
 
 use crate::catalog::parse_path;
 use crate::restore::{Examined, OpenError};
@@ -23,6 +23,8 @@ pub struct Expected<'a> {
     pub signed_by: Option<&'a str>,
     /// Whether its folder is that of a job of this server, which signs what it makes.
     pub is_own_job: bool,
+    /// The sources whose dumps are known.
+    pub sources: Option<&'a Registry<SourceAdapter>>,
 }
 
 /// Maximum number of other sidecars that are read to see whether this installation signs what lies in a folder.
@@ -86,7 +88,7 @@ pub async fn findings(
     }
     match &examined.sidecar {
         SidecarState::Read(sidecar, signature) => {
-            let contradictions = contradictions(path, sidecar);
+            let contradictions = contradictions(path, sidecar, expected.sources);
             if !contradictions.is_empty() {
                 let message = format!("Its sidecar contradicts it: {}", contradictions.join("; "));
                 find(Severity::Warns, "sidecar-contradicts", message);
@@ -181,8 +183,19 @@ fn doubt(signature: &SignatureState, ours: Option<&str>) -> Option<(Severity, &'
     Some((severity, code, message.to_owned()))
 }
 
+/// Returns the engine that a sidecar names, if it is known to be another one than the backup's name tells.
+fn other_engine(sources: &Registry<SourceAdapter>, name: &BackupName, sidecar: &Sidecar) -> Option<String> {
+    let said = sidecar.source_type.as_str();
+    match (of_ending(sources, &name.ending), sources.get(said)) {
+        (None, None) => None,
+        (Some(named), Some(said)) if named.manifest.id == said.manifest.id => None,
+        (_, Some(said)) => Some(said.manifest.title.to_owned()),
+        (Some(_), None) => Some(said.to_owned()),
+    }
+}
+
 /// What a sidecar says that the backup's name and folder do not.
-fn contradictions(path: &str, sidecar: &Sidecar) -> Vec<String> {
+fn contradictions(path: &str, sidecar: &Sidecar, sources: Option<&Registry<SourceAdapter>>) -> Vec<String> {
     let mut found = Vec::new();
     let Some((folder, file_name)) = path.rsplit_once('/') else { return found };
     let folder = folder.rsplit('/').next().unwrap_or_default();
@@ -193,8 +206,8 @@ fn contradictions(path: &str, sidecar: &Sidecar) -> Vec<String> {
         found.push(format!("it is of the file {}", sidecar.original_file_name));
     }
     let Some(name) = BackupName::parse(file_name) else { return found };
-    if sidecar.source_type != name.format.engine() {
-        found.push(format!("it is of a {} database", sidecar.source_type));
+    if let Some(other) = sources.and_then(|sources| other_engine(sources, &name, sidecar)) {
+        found.push(format!("it is of a {other} database"));
     }
     if sidecar.compression.extension() != name.compression {
         found.push(format!("it says that the compression is {}", sidecar.compression));

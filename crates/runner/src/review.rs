@@ -6,7 +6,7 @@ use pipeline::Progress;
 use pipeline::stream::Interrupted;
 use sources::{Finding, Kind, RestoreOptions, Severity, Source};
 
-use crate::restore::{OpenError, OpenRequest, OpenedBackup, check_format, check_name, open, wrong_format};
+use crate::restore::{OpenError, OpenRequest, OpenedBackup, check_format, check_name, no_dump, open};
 
 /// Time limit of a review, download and questions to the target included.
 const REVIEW_TIMEOUT: Duration = Duration::from_secs(60);
@@ -60,14 +60,14 @@ async fn review_all(
     target: &dyn Source,
     options: RestoreOptions,
 ) -> Result<Vec<Finding>, OpenError> {
-    let (path, format) = (request.path, target.engine().format());
-    check_name(path, format)?;
+    let (path, adapter) = (request.path, target.adapter());
+    check_name(path, adapter)?;
     let mut review = target.review(options).await?;
     let mut opened = Reading(Some(open(request, &Progress::default()).await?));
     let mut first = true;
     while let Some(piece) = opened.next().await? {
         if first {
-            check_format(&piece, format, path)?;
+            check_format(&piece, adapter, path)?;
             first = false;
         }
         match review.read(&piece) {
@@ -78,7 +78,7 @@ async fn review_all(
     }
     drop(opened);
     if first {
-        return Err(wrong_format(path, None, format));
+        return Err(no_dump(path, adapter));
     }
     Ok(review.finish().await?)
 }

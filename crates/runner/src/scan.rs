@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter::Error;
 use adapter::destination::{Destination, Unreadable};
+use adapter::{Error, Registry};
 use domain::BackupName;
 use jiff::Timestamp;
+use sources::SourceAdapter;
 use tokio::sync::Mutex;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
@@ -54,12 +55,17 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// Lists a destination page by page. Of a long listing, private files in `scratch` hold what memory should not.
+    /// Lists a destination page by page; see [`crate::list`] for what is a backup. Of a long listing, private files in `scratch` hold what memory should not.
     ///
     /// # Errors
     /// As [`Destination::readable_pages`]: nothing is known of the destination then.
-    pub async fn of(destination: &dyn Destination, scratch: &Path) -> Result<Self, Error> {
-        let mut sorter = Sorter::new(scratch.to_owned(), destination.capabilities().ignores_case);
+    pub async fn of(
+        destination: &dyn Destination,
+        scratch: &Path,
+        sources: &Registry<SourceAdapter>,
+    ) -> Result<Self, Error> {
+        let ignores_case = destination.capabilities().ignores_case;
+        let mut sorter = Sorter::new(scratch.to_owned(), ignores_case, sources.clone());
         let mut pages = destination.readable_pages("").await?;
         let mut unreadable = Vec::new();
         while let Some(page) = pages.next().await? {

@@ -11,7 +11,7 @@ use adapter::destination::Destination;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::probe::Step;
-use domain::{Compression, Engine, RunState, Warning};
+use domain::{Compression, RunState, Warning};
 use pipeline::Progress;
 use runner::restore::state_of;
 use runner::{
@@ -20,7 +20,7 @@ use runner::{
 };
 use sources::{
     Activity, Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, Kind, OnError, Restore,
-    RestoreOptions, Restored, Review, Severity, Source, Unguarded, Versions, WayOn,
+    RestoreOptions, Restored, Review, Severity, Source, SourceAdapter, Unguarded, Versions, WayOn,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -61,8 +61,8 @@ impl Made {
 
 #[async_trait]
 impl Source for Made {
-    fn engine(&self) -> Engine {
-        Engine::Sqlite
+    fn adapter(&self) -> SourceAdapter {
+        sources::registry().get("sqlite").unwrap()
     }
 
     fn name(&self) -> String {

@@ -43,6 +43,11 @@ pub(crate) enum Failure {
     /// Opening or restoring a backup.
     #[error("{}", of_opening(.0))]
     Open(#[from] runner::OpenError),
+    /// A backup of a source that this version does not know.
+    #[error(
+        "this version has no adapter for '{0}', so this backup cannot be restored here. It can be verified, copied and downloaded"
+    )]
+    NoAdapter(String),
     /// A key.
     #[error(transparent)]
     Key(#[from] pipeline::keys::KeyError),
@@ -89,6 +94,7 @@ impl Failure {
             Self::Catalog(_) => FailureCode::Internal,
             Self::Settings(_) | Self::Key(_) => FailureCode::Invalid,
             Self::Spec(_) => FailureCode::UnknownSpec,
+            Self::NoAdapter(_) => FailureCode::Unsupported,
             Self::Gone(_) => FailureCode::NotFound,
             Self::Outdated(_) => FailureCode::Changed,
             Self::Path(_) | Self::Forbidden(_) => FailureCode::PermissionDenied,
@@ -131,6 +137,7 @@ impl From<Failure> for Problem {
             }
             Failure::Path(_) => Self::failed_dependency("pathUnusable", words),
             Failure::NotAuthorized { .. } => Self::conflict("authorizationRequired", words),
+            Failure::NoAdapter(_) => Self::conflict("cannotOpen", words),
             Failure::Stopped => Self::conflict("stopped", words),
             Failure::TookTooLong(_) => Self::failed_dependency("tookTooLong", words),
             Failure::Source(error) => of_source(&error, words),

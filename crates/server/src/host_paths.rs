@@ -14,7 +14,7 @@ use catalog::Location;
 
 use crate::app::App;
 
-/// What SQLite adds to a database's name for files of its own. One that is put there becomes part of the database.
+/// What SQLite adds to the metadata database's name for files of its own. One that is put there becomes part of the database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What a path is used for.
@@ -84,10 +84,7 @@ pub(crate) struct HostPaths {
 
 impl HostPaths {
     pub(crate) fn new(data: &Path, database: &Location, allowed: &[PathBuf]) -> Self {
-        let database = match database {
-            Location::Sqlite(path) => Some(path.clone()),
-            Location::Postgres(_) => None,
-        };
+        let database = database.file().map(Path::to_owned);
         for folder in allowed {
             if let Err(error) = folder.canonicalize() {
                 tracing::warn!(%error, folder = %folder.display(), "an allowed folder cannot be used");
@@ -199,11 +196,6 @@ fn with_companions(path: &Path) -> impl Iterator<Item = PathBuf> + '_ {
         name.push(suffix);
         PathBuf::from(name)
     })
-}
-
-/// Whether a name is one of SQLite's own files beside a database.
-pub(crate) fn is_companion(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| COMPANIONS.iter().any(|suffix| name.to_string_lossy().ends_with(suffix)))
 }
 
 fn is_same(one: &Metadata, other: &Metadata) -> bool {

@@ -3,8 +3,11 @@
 
 use std::fmt::Write;
 
-use adapter::Manifest;
 use adapter::authorization::{Description, Holds};
+use adapter::{Manifest, Registry};
+use sources::{DumpFormat, SourceAdapter};
+
+use crate::config::Adapters;
 
 /// What a sheet tells.
 pub(crate) struct RecoverySheet<'a> {
@@ -22,26 +25,9 @@ pub(crate) struct RecoverySheet<'a> {
     pub(crate) server: &'a str,
     /// Where the backups are: a name and the command line's address for it.
     pub(crate) destinations: &'a [(String, String)],
+    /// What can be backed up, and where to.
+    pub(crate) adapters: &'a Adapters,
 }
-
-/// The stock commands per ending of a file name.
-const COMMANDS: [(&str, &str); 6] = [
-    (
-        ".dump.zst.age",
-        "age -d -i key.txt FILE | zstd -d | pg_restore --exit-on-error --create --no-owner --no-privileges -d postgres",
-    ),
-    (
-        ".dump.gz.age",
-        "age -d -i key.txt FILE | gzip -d | pg_restore --exit-on-error --create --no-owner --no-privileges -d postgres",
-    ),
-    (
-        ".dump.age",
-        "age -d -i key.txt FILE | pg_restore --exit-on-error --create --no-owner --no-privileges -d postgres",
-    ),
-    (".db.zst.age", "age -d -i key.txt FILE | zstd -d > restored.db"),
-    (".db.gz.age", "age -d -i key.txt FILE | gzip -d > restored.db"),
-    (".db.age", "age -d -i key.txt FILE > restored.db"),
-];
 
 impl RecoverySheet<'_> {
     /// Writes the sheet.
@@ -76,22 +62,41 @@ impl RecoverySheet<'_> {
                 "In each: JOB/backup_DATE_DATABASE.ENDING, and beside it the same name with .meta.json",
                 "",
                 "TO RESTORE WITHOUT DBACKUP",
-                "You need age (https://age-encryption.org), zstd or gzip, and for PostgreSQL its client tools, at least as new as",
-                "\"toolVersion\" in the .meta.json file. In bash, run first: set -o pipefail",
-                "FILE is the backup's file. pg_restore creates the database under its own name; it must not exist yet.",
+                "You need age (https://age-encryption.org), and zstd or gzip.",
             ]
             .map(str::to_owned),
         );
-        lines.extend(COMMANDS.iter().map(|(ending, command)| format!("{ending:<15}{command}")));
+        lines.extend(notes(&self.adapters.sources));
+        lines.push("In bash, run first: set -o pipefail".to_owned());
+        lines.push("FILE is the backup's file, and its name ends as this:".to_owned());
+        lines.extend(dumps(&self.adapters.sources).flat_map(commands));
         lines.extend(["", "TO RESTORE WITH DBACKUP"].map(str::to_owned));
-        lines.extend(destinations::registry().manifests().filter_map(login));
+        lines.extend(self.adapters.destinations.manifests().filter_map(login));
         let address = self.destinations.first().map_or("file:///FOLDER", |(_, address)| address.as_str());
         let address = quoted(address);
-        for target in ["postgres://USER@HOST/DATABASE", "sqlite:///FOLDER/restored.db"] {
+        for target in dumps(&self.adapters.sources).map(|dump| dump.by_hand.target) {
             lines.push(format!("dbackup restore {address} 'JOB/FILE' --target {target} --identity key.txt"));
         }
         lines
     }
+}
+
+fn dumps(sources: &Registry<SourceAdapter>) -> impl Iterator<Item = &'static DumpFormat> {
+    sources.all().iter().map(|adapter| adapter.dump)
+}
+
+/// Returns what is needed to restore without dbackup, beside what opens the layers.
+fn notes(sources: &Registry<SourceAdapter>) -> impl Iterator<Item = String> {
+    dumps(sources).flat_map(|dump| dump.by_hand.notes).map(|&note| note.to_owned())
+}
+
+/// Returns the stock commands for each of the layers that a dump can have.
+fn commands(dump: &DumpFormat) -> impl Iterator<Item = String> {
+    let layers = [(".zst.age", " | zstd -d"), (".gz.age", " | gzip -d"), (".age", "")];
+    layers.into_iter().map(move |(layers, decompress)| {
+        let ending = format!(".{}{layers}", dump.ending);
+        format!("{ending:<15}age -d -i key.txt FILE{decompress} {}", dump.by_hand.command)
+    })
 }
 
 /// Returns what to run before an address of an adapter can be used: the variables of its app, and its login.
@@ -127,6 +132,20 @@ mod tests {
     }
 
     #[test]
+    fn every_source_has_its_stock_commands() {
+        let adapters = Adapters::default();
+        let all: Vec<String> = dumps(&adapters.sources).flat_map(commands).collect();
+        assert_eq!(all.len(), 3 * adapters.sources.all().len());
+        for command in [
+            ".dump.gz.age   age -d -i key.txt FILE | gzip -d | pg_restore --exit-on-error --create --no-owner --no-privileges -d postgres",
+            ".db.zst.age    age -d -i key.txt FILE | zstd -d > restored.db",
+            ".db.age        age -d -i key.txt FILE > restored.db",
+        ] {
+            assert!(all.iter().any(|line| line == command), "{all:#?}");
+        }
+    }
+
+    #[test]
     fn the_whole_sheet_is_an_identity_file() {
         let identity = pipeline::keys::Identity::generate();
         let file = secrecy::ExposeSecret::expose_secret(&identity.to_file("now")).to_owned();
@@ -138,6 +157,7 @@ mod tests {
             signed_by: "ed25519:00",
             server: "https://backup.example",
             destinations: &[("Off\nsite".to_owned(), "dropbox:/backups".to_owned())],
+            adapters: &Adapters::default(),
         };
         let parsed = pipeline::keys::Identity::parse_file(&sheet.text().into()).unwrap();
         assert_eq!(parsed.len(), 1);

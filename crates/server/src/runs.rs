@@ -10,6 +10,7 @@ mod leftovers;
 pub(crate) mod live;
 pub(crate) mod log;
 mod plan;
+mod planning;
 mod published;
 pub(crate) mod restore;
 pub(crate) mod scheduler;

@@ -249,7 +249,7 @@ impl App {
     async fn carry_out_scan(&self, id: &str, number: i64, retain: Retain, progress: &Progress) -> Result<(), Failure> {
         let destination = self.open_destination(id, Patience::Long).await?;
         let destination = Limited::new(&*destination, self.config.stall_timeout);
-        let mut scan = match Scan::of(&destination, &self.config.data).await {
+        let mut scan = match Scan::of(&destination, &self.config.data, &self.config.adapters.sources).await {
             Ok(scan) => scan,
             Err(error) => {
                 self.note_broken_grant(id, &error).await;

@@ -6,6 +6,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod format;
 mod guard;
 mod postgres;
 mod registry;
@@ -16,20 +17,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Warning;
 use domain::probe::Step;
 pub use domain::run::FailedObject;
-use domain::{Engine, Warning};
 use serde::Serialize;
 
 pub use error::{Error, Kind, WayOn};
+pub use format::{ByHand, DumpFormat};
 pub use guard::{Guard, Unguarded};
-pub use registry::{SourceAdapter, parse, registry};
+pub use registry::{SourceAdapter, check_source, engine_of, of_ending, parse, registry};
 
 /// A place that holds databases.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// The engine.
-    fn engine(&self) -> Engine;
+    /// Returns the adapter that opened it.
+    fn adapter(&self) -> SourceAdapter;
 
     /// What a person calls it, without secrets.
     fn name(&self) -> String;
@@ -49,7 +51,7 @@ pub trait Source: Send + Sync {
 
     /// Puts a restored database in its place that [`Kind::Kept`] left under a passing name.
     async fn put_in_place(&self, kept: &str, _guard: &dyn Guard) -> Result<Restored, Error> {
-        Err(Error::invalid(format!("{} keeps no restored databases ({kept})", self.engine())))
+        Err(Error::invalid(format!("{} keeps no restored databases ({kept})", self.adapter().manifest.title)))
     }
 
     /// Removes what runs that were killed left at this source. Returns a warning per thing that is still there.
@@ -57,9 +59,28 @@ pub trait Source: Send + Sync {
         Vec::new()
     }
 
-    /// Returns whether new databases are made as copies of the one that the source's address names (PostgreSQL's templates).
-    async fn is_template(&self) -> Result<bool, Error> {
-        Ok(false)
+    /// Returns why nothing may be restored under the name that the source's address names, as a sentence without its full stop. Nothing
+    /// is connected to.
+    fn refuses_restores(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns why only administrators may restore into the database that the source's address names, which need not exist: the server
+    /// needs it itself, or other databases depend on it. A sentence without its full stop.
+    async fn reserved(&self) -> Result<Option<String>, Error> {
+        Ok(None)
+    }
+
+    /// Returns whether the restored database that [`Kind::Kept`] left under this name was meant for the database that the source's
+    /// address names, as far as the names tell.
+    fn is_kept_for_it(&self, _kept: &str) -> bool {
+        false
+    }
+
+    /// Returns whether the database that the source's address names is, or may be, the one at a place, by every name of its host. Nothing
+    /// is connected to.
+    async fn may_be_at(&self, _place: &DatabasePlace) -> bool {
+        false
     }
 
     /// Returns whether the database that the source's address names holds the metadata of the dbackup installation with this id, or a
@@ -73,6 +94,19 @@ pub trait Source: Send + Sync {
 
     /// Tests the connection step by step, each told as soon as it is known. True if all passed.
     async fn probe(&self, on_step: &(dyn Fn(Step) + Sync)) -> bool;
+}
+
+/// Where a database of a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabasePlace {
+    /// The id of the adapter for such servers.
+    pub adapter: &'static str,
+    /// Name, address, or the folder of a socket.
+    pub host: String,
+    /// TCP port, or the number in the socket's name.
+    pub port: u16,
+    /// The database's name.
+    pub database: String,
 }
 
 /// What lies at a database's name.

@@ -28,9 +28,11 @@ mod psql_session;
 mod query;
 mod query_error;
 mod reach;
+mod reserved;
 mod restore;
 mod review;
 mod rights;
+mod same_place;
 mod service;
 mod session;
 mod settings;
@@ -42,18 +44,21 @@ mod tools;
 mod uri;
 
 use async_trait::async_trait;
+use domain::Warning;
 use domain::probe::Step;
-use domain::{Engine, Warning};
 
 pub(crate) use config::Postgres;
 
 use crate::error::Error;
-use crate::{Contents, Databases, Dump, DumpOptions, Guard, Restore, RestoreOptions, Restored, Review, Source};
+use crate::{
+    Contents, DatabasePlace, Databases, Dump, DumpOptions, Guard, Restore, RestoreOptions, Restored, Review, Source,
+    SourceAdapter,
+};
 
 #[async_trait]
 impl Source for Postgres {
-    fn engine(&self) -> Engine {
-        Engine::Postgres
+    fn adapter(&self) -> SourceAdapter {
+        manifest::ADAPTER
     }
 
     fn name(&self) -> String {
@@ -88,8 +93,16 @@ impl Source for Postgres {
         swept.unwrap_or_else(|error| vec![Warning::new("leftover", error.to_string())])
     }
 
-    async fn is_template(&self) -> Result<bool, Error> {
-        contents::is_template(self, &self.named_database()?).await
+    async fn reserved(&self) -> Result<Option<String>, Error> {
+        reserved::reserved(self, &self.named_database()?).await
+    }
+
+    fn is_kept_for_it(&self, kept: &str) -> bool {
+        self.database.as_deref().is_some_and(|database| reserved::is_kept_for(kept, database))
+    }
+
+    async fn may_be_at(&self, place: &DatabasePlace) -> bool {
+        same_place::may_be_at(self, place).await
     }
 
     async fn holds_installation(&self, id: &str) -> Result<bool, Error> {

@@ -21,11 +21,11 @@ mod still_copy;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use domain::Warning;
 use domain::probe::{Step, Steps};
-use domain::{Engine, Warning};
 
 use crate::error::Error;
-use crate::{Contents, Databases, Dump, DumpOptions, Finding, Restore, RestoreOptions, Review, Source};
+use crate::{Contents, Databases, Dump, DumpOptions, Finding, Restore, RestoreOptions, Review, Source, SourceAdapter};
 
 /// One SQLite database file.
 #[derive(Debug, Clone)]
@@ -35,8 +35,8 @@ pub(crate) struct Sqlite {
 
 #[async_trait]
 impl Source for Sqlite {
-    fn engine(&self) -> Engine {
-        Engine::Sqlite
+    fn adapter(&self) -> SourceAdapter {
+        manifest::ADAPTER
     }
 
     fn name(&self) -> String {
@@ -63,6 +63,12 @@ impl Source for Sqlite {
     async fn remove_leftovers(&self) -> Vec<Warning> {
         let path = self.path.clone();
         blocking(move || Ok(private_copy::remove_leftovers(&path))).await.unwrap_or_default()
+    }
+
+    fn refuses_restores(&self) -> Option<String> {
+        let path = self.path.display();
+        let reason = || format!("{path} is the name of a file that belongs to a SQLite database: choose another name");
+        files::is_companion(&self.path).then(reason)
     }
 
     async fn contents(&self) -> Result<Contents, Error> {

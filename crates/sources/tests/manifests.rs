@@ -5,8 +5,10 @@ use std::path::Path;
 
 #[test]
 fn every_manifest_is_sound() {
-    for manifest in sources::registry().manifests() {
-        adapter::check_manifest(manifest);
+    let registry = sources::registry();
+    for adapter in registry.all() {
+        adapter::check_manifest(adapter.manifest);
+        sources::check_source(&registry, adapter);
     }
 }
 

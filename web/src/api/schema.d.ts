@@ -905,7 +905,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What a run does. That of a backup is complete once it has started, as its job said then. Secrets are named, never shown. */
+        /** What a run does. It is complete once the run has started, as everything was then. Secrets are named, never shown. */
         get: operations["get_runs_id_spec"];
         put?: never;
         post?: never;
@@ -1497,7 +1497,7 @@ export interface components {
             time: components["schemas"]["Time"];
             /** @description Absent for engines with one database per source. */
             database?: string | null;
-            /** @description `PostgreSQL`, `SQLite`. */
+            /** @description `PostgreSQL`, `SQLite`. Of a source that this version does not know, its type or the ending of the backup's name. */
             engine: string;
             /** @description `zst`, `gz`; absent if it is not compressed. */
             compression?: string | null;
@@ -1521,7 +1521,7 @@ export interface components {
             time: components["schemas"]["Time"];
             /** @description Absent if neither the file's name nor a sidecar tells. */
             database?: string | null;
-            /** @description `PostgreSQL`, `SQLite`. */
+            /** @description As in the list of backups. */
             engine: string;
             encrypted: boolean;
             /** @description The host name of the machine that ran the backup, if its sidecar says so. */
@@ -2504,20 +2504,20 @@ export interface components {
             path: string;
             /** @description The server to restore into. */
             sourceId: string;
-            /** @description The database to restore into; for SQLite, the absolute path of a file. Absent: the source's own. */
+            /** @description The database to restore into; where databases are files, the absolute path of one. Absent: the source's own. */
             database?: string | null;
             /** @description Replace a database that holds data. */
             overwrite?: boolean;
-            /** @description Skip ownership and privileges (PostgreSQL): everything belongs to the restoring role. */
+            /** @description Skip ownership and privileges (capability `owners`): everything belongs to the restoring role. */
             noOwner?: boolean;
             /**
              * @description What to do about an object that cannot be restored.
              * @default stop
              */
             onError: components["schemas"]["OnError"];
-            /** @description Load under the database's own name (PostgreSQL). What is there is moved aside meanwhile, and comes back if that fails. */
+            /** @description Load under the database's own name (capability `restoreInPlace`). What is there is moved aside meanwhile, and comes back if that fails. */
             inPlace?: boolean;
-            /** @description Restore a database with damaged pages nevertheless, with a warning (SQLite). */
+            /** @description Restore a damaged database nevertheless, with a warning (capability `damagedDatabases`). */
             allowDamaged?: boolean;
             /** @description Restore an unencrypted backup although its job encrypts, or others in its folder are encrypted. */
             allowUnencrypted?: boolean;
@@ -2985,8 +2985,17 @@ export interface components {
          * @enum {string}
          */
         RunKind: "backup" | "restore" | "copy";
-        /** @description What a run came to. */
-        RunResult: components["schemas"]["BackupResult"] | components["schemas"]["CopiedTo"] | components["schemas"]["RestoreResult"];
+        /** @description What a run came to. In JSON it carries its `kind`; one that is not known is an error. */
+        RunResult: (components["schemas"]["BackupResult"] & {
+            /** @enum {string} */
+            kind: "backup";
+        }) | (components["schemas"]["CopiedTo"] & {
+            /** @enum {string} */
+            kind: "copy";
+        }) | (components["schemas"]["RestoreResult"] & {
+            /** @enum {string} */
+            kind: "restore";
+        });
         /**
          * @description How far a run of a server is.
          * @enum {string}
@@ -3278,7 +3287,7 @@ export interface components {
             runId?: string | null;
             /** @description The source's address, without its password. */
             source?: string | null;
-            /** @description `PostgreSQL`, `SQLite`. */
+            /** @description `PostgreSQL`, `SQLite`. Of a source that this version does not know, its type or the ending of the backup's name. */
             engine: string;
             /** @description Absent for engines with one database per source. */
             database?: string | null;

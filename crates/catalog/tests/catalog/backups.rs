@@ -135,7 +135,10 @@ async fn a_recorded_copy_comes_back_with_all_that_is_known_of_it(store: Store) {
     let copy = catalog.backup_at(&one, &path).await.unwrap().unwrap();
     assert_eq!((copy.state, copy.job.as_str(), copy.database.as_deref()), (CopyState::Present, "shop", Some("orders")));
     assert_eq!((copy.job_id.as_deref(), copy.run_id.as_deref()), (Some("job-1"), Some("run-1")));
-    assert_eq!((copy.engine.as_str(), copy.compression.as_deref(), copy.encrypted), ("PostgreSQL", Some("zst"), true));
+    assert_eq!(
+        (copy.source_type.as_str(), copy.compression.as_deref(), copy.encrypted),
+        ("postgres", Some("zst"), true)
+    );
     assert_eq!((copy.dumped_size, copy.stored_size), (Some(300), 200));
     assert_eq!((copy.dump_hashes["sha256"].as_str(), copy.hashes["sha256"].as_str()), ("aa", "bb"));
     assert_eq!(copy.hashes["dropboxContentHash"], "cc");

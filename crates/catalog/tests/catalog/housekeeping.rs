@@ -86,6 +86,7 @@ async fn old_lines_and_entries_go_a_batch_at_a_time(store: Store) {
             path: "p".to_owned(),
             to_destination_id: "e".to_owned(),
             requested_by: None,
+            plan: None,
         }),
         job_id: None,
         title: "c".to_owned(),

@@ -313,12 +313,14 @@ async fn a_copy_that_a_run_reads_is_not_deleted(store: Store) {
         administers: false,
         allow_unencrypted: false,
         requested_by: None,
+        plan: None,
     });
     let copy = RunSpec::Copy(CopySpec {
         destination_id: one.clone(),
         path: paths[0].clone(),
         to_destination_id: two.clone(),
         requested_by: None,
+        plan: None,
     });
     for spec in [restore, copy] {
         let new = NewRun { spec, job_id: None, title: paths[0].clone(), cause: Cause::Manual, slot: None, attempt: 1 };

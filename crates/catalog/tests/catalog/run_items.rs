@@ -12,7 +12,6 @@ use crate::store::{Store, at, destination, job, source};
 on_both!(
     what_happens_is_there_before_the_run_ends,
     a_worker_that_lost_the_run_records_nothing,
-    the_last_copy_of_a_database_at_a_destination_is_found,
     what_happened_goes_with_its_run,
     many_databases_come_back_in_their_order,
 );
@@ -104,25 +103,6 @@ async fn a_worker_that_lost_the_run_records_nothing(store: Store) {
     assert!(!catalog.record_items(&run_id, fence - 1, &backup(Vec::new()), &items).await.unwrap());
     assert_eq!(catalog.run(&run_id).await.unwrap().unwrap().result, None);
     assert_eq!(store.sql("SELECT count(*) FROM run_items"), "0");
-}
-
-async fn the_last_copy_of_a_database_at_a_destination_is_found(store: Store) {
-    let catalog = store.open().await;
-    let mut job_id = String::new();
-    for (seconds, path, is_stored) in [(10, "j/one.zst", true), (20, "j/two.zst", true), (30, "j/three.zst", false)] {
-        let (run_id, fence, job) = running(&catalog, seconds).await;
-        let mut shop = half("shop", path);
-        shop.copies.retain(|copy| is_stored || !copy.is_stored());
-        let (state, progress) = (RunStatus::Partial, RunProgress::default());
-        let end = RunEnd { state, error: None, code: None, result: Some(backup(vec![shop])), progress };
-        catalog.finish_run(&run_id, fence, &end, at(seconds + 1)).await.unwrap();
-        job_id = job;
-    }
-    let last = catalog.last_stored(&job_id, "shop", "d").await.unwrap().unwrap();
-    assert_eq!((last.path.as_str(), last.stored_at), ("j/two.zst", Some(at(3).into())));
-    for (database, destination) in [("shop", "e"), ("blog", "d")] {
-        assert_eq!(catalog.last_stored(&job_id, database, destination).await.unwrap(), None);
-    }
 }
 
 async fn what_happened_goes_with_its_run(store: Store) {

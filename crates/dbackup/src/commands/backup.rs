@@ -110,10 +110,11 @@ async fn refuse_one_place_twice(destinations: &[Arc<dyn Destination>]) -> Result
 
 async fn databases(source: &dyn Source, named: Vec<String>) -> Result<Databases, Failure> {
     if !named.is_empty() {
-        let engine = source.engine();
-        return if engine.has_databases() {
+        let adapter = source.adapter();
+        return if adapter.has_databases() {
             Ok(Databases::all(named))
         } else {
+            let engine = adapter.manifest.title;
             Err(Failure::usage(format!("--database does not apply to {engine}: the source is one database")))
         };
     }

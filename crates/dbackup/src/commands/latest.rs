@@ -5,11 +5,11 @@ mod origin;
 use std::collections::BTreeSet;
 
 use adapter::destination::Destination;
-use domain::format::Engine;
 use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use runner::catalog::{belongs_to, read_sidecar};
 use runner::{Backup, JobFolder, SidecarState};
+use sources::{SourceAdapter, engine_of, registry};
 
 use crate::failure::Failure;
 use crate::output;
@@ -24,15 +24,15 @@ pub(crate) struct Wanted<'a> {
     pub(crate) job: &'a str,
     /// The database's name; without it, the job's only one.
     pub(crate) database: Option<&'a str>,
-    /// The target's engine: a job's folder can hold backups of several.
-    pub(crate) engine: Engine,
+    /// The target's: a job's folder can hold backups of several engines.
+    pub(crate) adapter: SourceAdapter,
 }
 
 /// Returns the path of the newest backup of a job, of one database.
 pub(crate) async fn latest(destination: &dyn Destination, wanted: &Wanted<'_>) -> Result<String, Failure> {
-    let folder = JobFolder::list(destination, wanted.job).await?;
+    let folder = JobFolder::list(destination, wanted.job, &registry()).await?;
     let mut backups = of_engine(folder.backups, wanted)?;
-    if wanted.engine.has_databases() {
+    if wanted.adapter.has_databases() {
         backups = of_database(backups, wanted)?;
     }
     let backups = without_wrong_clocks(backups, super::now(), wanted.job)?;
@@ -63,13 +63,13 @@ async fn sidecar_of(destination: &dyn Destination, backup: &Backup) -> Result<Si
 
 fn of_engine(backups: Vec<Backup>, wanted: &Wanted<'_>) -> Result<Vec<Backup>, Failure> {
     let (fit, others): (Vec<_>, Vec<_>) =
-        backups.into_iter().partition(|backup| backup.name.format.engine() == wanted.engine);
+        backups.into_iter().partition(|backup| backup.name.ending == wanted.adapter.dump.ending);
     match others.first().filter(|_| fit.is_empty()) {
         Some(other) => Err(Failure::failed(format!(
             "job '{}' has no {} backup: its backups are {} dumps. Name a target of that kind",
             wanted.job,
-            wanted.engine,
-            other.name.format.engine()
+            wanted.adapter.manifest.title,
+            engine_of(&registry(), &other.name, None)
         ))),
         None => Ok(fit),
     }

@@ -16,7 +16,7 @@ const MAX_NAMED: usize = 20;
 pub(crate) async fn run(arguments: ListArguments) -> Result<Outcome, Failure> {
     let destination = environment::destination(&arguments.destination)?;
     let job = arguments.job.as_deref();
-    let listed = runner::list(&*destination, job).await.map_err(Failure::from);
+    let listed = runner::list(&*destination, job, &sources::registry()).await.map_err(Failure::from);
     if arguments.json { print_json(listed) } else { Ok(print_table(&destination.name(), job, &listed?)) }
 }
 
@@ -35,10 +35,12 @@ fn print_json(listed: Result<Listing, Failure>) -> Result<Outcome, Failure> {
             return Err(failure);
         }
     };
+    let sources = sources::registry();
     for backup in &listing.backups {
+        let engine = sources::of_ending(&sources, &backup.name.ending).map(|adapter| adapter.manifest.id);
         output::json(&json!({
             "event": "backup", "path": backup.path, "job": backup.job, "database": backup.name.database_name(),
-            "time": backup.name.time, "size": backup.size, "engine": backup.name.format.engine(),
+            "time": backup.name.time, "size": backup.size, "engine": engine,
             "compression": backup.name.compression, "encrypted": backup.name.encrypted, "sidecar": backup.has_sidecar,
         }));
     }

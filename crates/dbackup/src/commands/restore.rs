@@ -40,13 +40,15 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         (Some(path), _) => path.clone(),
         (None, Some(job)) => {
             let database = arguments.database.as_deref();
-            latest(&*destination, &Wanted { job, database, engine: target.engine() }).await?
+            latest(&*destination, &Wanted { job, database, adapter: target.adapter() }).await?
         }
         (None, None) => return Err(Failure::usage("say which backup: its PATH, or --job NAME --latest")),
     };
     let request = OpenRequest { destination: &*destination, path: &path, identities };
     let options = options(&arguments);
-    let expected = Expected { allow_unencrypted: arguments.allow_unencrypted, ..Expected::default() };
+    let known = sources::registry();
+    let allow_unencrypted = arguments.allow_unencrypted;
+    let expected = Expected { allow_unencrypted, sources: Some(&known), ..Expected::default() };
     if arguments.dry_run {
         return review::run(request, &*target, options, expected, arguments.json).await;
     }

@@ -12,6 +12,7 @@ mod demo;
 mod dropbox_account;
 mod failing_destinations;
 mod failing_dumps;
+mod foreign_adapters;
 mod generated_clients;
 mod headless;
 mod interrupted;

@@ -14,7 +14,7 @@ fn backup(time: &str) -> Backup {
     Backup {
         id: time.to_owned(),
         database: "shop".to_owned(),
-        source: "postgres://db".to_owned(),
+        source: "server://db".to_owned(),
         time: at(time),
         arrival: at(time).as_millisecond(),
         quality: Quality::Succeeded,
@@ -110,7 +110,7 @@ fn databases_are_counted_on_their_own() {
 fn the_newest_of_another_source_stay_when_a_job_is_pointed_elsewhere() {
     let mut backups = daily(10);
     for backup in &mut backups[..5] {
-        backup.source = "postgres://production".to_owned();
+        backup.source = "server://production".to_owned();
     }
     let rules = Rules { keep_last: 2, ..Rules::default() };
     let kept = kept(&rules, "UTC", "2026-02-01T00:00:00Z", &backups);

@@ -1,4 +1,4 @@
-//! Everything that a backup needs beside its secrets, as it was when the run started: later changes of the job concern the next run.
+//! Everything that a run needs beside its secrets, as it was when the run started: later changes concern the next run.
 
 use std::collections::BTreeMap;
 
@@ -37,6 +37,62 @@ pub struct BackupPlan {
     pub acknowledged_warnings: Vec<String>,
     /// Whether a database with damaged pages is backed up nevertheless.
     pub allow_damaged: bool,
+}
+
+/// What a restore does, complete but for the secrets, which it names. What the user has asked for is in the spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestorePlan {
+    /// Where the backup lies.
+    pub destination: PlannedDestination,
+    /// What it is restored into.
+    pub target: PlannedTarget,
+    /// Whether a database that is there may be replaced, if that was asked for.
+    pub replaces: bool,
+    /// Whether the job in whose folder the backup lies encrypts its backups.
+    pub job_encrypts: bool,
+    /// The private keys, one of which may decrypt it.
+    pub identities: Vec<ProfileSecret>,
+    /// After how many seconds without progress it fails.
+    pub stall_timeout_seconds: u64,
+}
+
+/// What a run does that puts a restored database in its place, complete but for the secrets, which it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PutInPlacePlan {
+    /// The database whose place it gets.
+    pub target: PlannedTarget,
+}
+
+/// What a copy does, complete but for the secrets, which it names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CopyPlan {
+    /// Where the backup lies.
+    pub from: PlannedDestination,
+    /// Where it goes.
+    pub to: PlannedDestination,
+    /// After how many seconds without progress it fails.
+    pub stall_timeout_seconds: u64,
+}
+
+/// The database that a restore goes into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlannedTarget {
+    /// The source that it belongs to.
+    pub source: PlannedSource,
+    /// Another database than the source's own: a name, or a file where databases are files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// Where the path of that other database on the server's machine led when the run was permitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_path: Option<String>,
 }
 
 /// A source, without its secrets.
@@ -86,6 +142,15 @@ pub enum SecretRef {
     Source(SourceSecret),
     /// Of a destination.
     Destination(DestinationSecret),
+}
+
+/// The private key of an encryption profile, by the place where a secret store has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProfileSecret {
+    /// The profile's id.
+    pub profile_id: String,
 }
 
 /// A secret of a source.

@@ -3,25 +3,53 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
-use super::FailureCode;
+use super::{FailureCode, RunKind};
 use crate::outcome::RunState;
 use crate::sidecar::{Checksum, Size};
 use crate::stored::{VerificationMethod, named};
 use crate::warning::ListedWarning;
 
-/// What a run came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a run came to. In JSON it carries its `kind`; one that is not known is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(untagged)]
+#[serde(tag = "kind", rename_all = "camelCase")]
 pub enum RunResult {
-    /// A backup: it has `databases`.
+    /// A backup.
     Backup(BackupResult),
-    /// A copy: it has a `destinationId`.
+    /// A copy.
     Copy(CopiedTo),
     /// A restore.
     Restore(RestoreResult),
+}
+
+impl<'de> Deserialize<'de> for RunResult {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        let kind = match fields.remove("kind") {
+            Some(kind) => kind.as_str().unwrap_or_default().parse().map_err(D::Error::custom)?,
+            None => kind_before_there_were_kinds(&fields),
+        };
+        let fields = Value::Object(fields);
+        let read = match kind {
+            RunKind::Backup => serde_json::from_value(fields).map(Self::Backup),
+            RunKind::Copy => serde_json::from_value(fields).map(Self::Copy),
+            RunKind::Restore => serde_json::from_value(fields).map(Self::Restore),
+        };
+        read.map_err(D::Error::custom)
+    }
+}
+
+/// Results of earlier versions do not name their kind: only backups have `databases`, and only copies a `destinationId`.
+fn kind_before_there_were_kinds(fields: &Map<String, Value>) -> RunKind {
+    match (fields.contains_key("databases"), fields.contains_key("destinationId")) {
+        (true, _) => RunKind::Backup,
+        (false, true) => RunKind::Copy,
+        (false, false) => RunKind::Restore,
+    }
 }
 
 /// What a backup came to.
@@ -324,7 +352,7 @@ mod tests {
     use super::*;
     use crate::Warning;
 
-    fn stored() -> serde_json::Value {
+    fn stored() -> Value {
         json!({"destinationId": "d", "destination": "a", "path": "p", "size": {"plain": 3, "stored": 2},
             "checksum": {"sha256Plain": "a", "sha256Stored": "b"}})
     }
@@ -343,13 +371,26 @@ mod tests {
             (&kept, |result| matches!(result, RunResult::Restore(_))),
             (&copy, |result| matches!(result, RunResult::Copy(_))),
         ] {
+            // As earlier versions stored it.
             let result: RunResult = serde_json::from_value(stored.clone()).unwrap();
             assert!(is_it(&result), "{stored}");
-            assert_eq!(serde_json::to_value(&result).unwrap(), *stored);
+            let mut written = serde_json::to_value(&result).unwrap();
+            assert_eq!(serde_json::from_value::<RunResult>(written.clone()).unwrap(), result);
+            assert!(written.as_object_mut().unwrap().remove("kind").is_some());
+            assert_eq!(written, *stored);
         }
     }
 
-    fn result(database: &serde_json::Value) -> BackupResult {
+    #[test]
+    fn a_result_of_an_unknown_kind_is_an_error_and_no_restore() {
+        for unknown in [json!({"kind": "drill", "target": "x"}), json!({"kind": null}), json!({"kind": 1}), json!([])] {
+            assert!(serde_json::from_value::<RunResult>(unknown.clone()).is_err(), "{unknown}");
+        }
+        let error = serde_json::from_value::<RunResult>(json!({"kind": "drill"})).unwrap_err();
+        assert!(error.to_string().contains("'drill' is not a kind of run"), "{error}");
+    }
+
+    fn result(database: &Value) -> BackupResult {
         let whole = json!({"database": "shop", "copies": [stored()]});
         serde_json::from_value(json!({"databases": [whole, database]})).unwrap()
     }
@@ -390,7 +431,7 @@ mod tests {
         let changed = serde_json::to_value(result.with_words(&|text| text.replace("secret", "***"))).unwrap();
         let warning = json!({"code": "secret", "subject": "secret", "message": "***", "cure": "***"});
         let missing = json!({"destinationId": "secret", "destination": "secret", "error": "***"});
-        let expected = json!({"databases": [{"database": "secret", "error": "***", "copies": [missing], "warnings": [warning]}],
+        let expected = json!({"kind": "backup", "databases": [{"database": "secret", "error": "***", "copies": [missing], "warnings": [warning]}],
             "warnings": [warning]});
         assert_eq!(changed, expected);
     }

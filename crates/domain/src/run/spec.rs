@@ -1,14 +1,15 @@
 //! What a run is to do. No secret stands in it: sources, destinations and keys are named.
 
 use serde::de::Error as _;
-use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{BackupPlan, RunKind};
+use super::{BackupPlan, CopyPlan, PutInPlacePlan, RestorePlan, RunKind};
 
 /// The version of the form in which specs are written. Reading any other one is an error.
 pub const SPEC_VERSION: u64 = 1;
+/// The field of a spec that is stored apart from the rest.
+const PLAN: &str = "plan";
 
 /// What a run is to do. In JSON it carries its `version` and its `kind`; what is not known of either, or of the rest, is an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub struct RestoreSpec {
     pub path: String,
     /// The source that it is restored into.
     pub source_id: String,
-    /// Another database than the source's own: a name, or a file for SQLite.
+    /// Another database than the source's own: a name, or a file where databases are files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
     /// Whether a database that holds data is replaced.
@@ -72,6 +73,9 @@ pub struct RestoreSpec {
     /// The id of the user who asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+    /// Where everything is that the run needs, as it was when the run started; absent before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<RestorePlan>>,
 }
 
 /// Put a restored database in its place that was kept under a passing name.
@@ -92,6 +96,9 @@ pub struct PutInPlaceSpec {
     /// As in [`RestoreSpec`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+    /// Where everything is that the run needs, as it was when the run started; absent before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<PutInPlacePlan>>,
 }
 
 /// Copy a stored backup to another destination.
@@ -108,6 +115,9 @@ pub struct CopySpec {
     /// As in [`RestoreSpec`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+    /// Where everything is that the run needs, as it was when the run started; absent before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Box<CopyPlan>>,
 }
 
 impl RunSpec {
@@ -125,6 +135,26 @@ impl RunSpec {
             RunKind::Copy => serde_json::from_value(request).map(Self::Copy),
         };
         read.map_err(|error| format!("what the run is to do cannot be read: {error}"))
+    }
+
+    /// Adds a plan as it is stored: JSON.
+    ///
+    /// # Errors
+    /// A clause that says what does not fit.
+    pub fn with_plan(mut self, plan: Value) -> Result<Self, String> {
+        let read = match &mut self {
+            Self::Backup(spec) => serde_json::from_value(plan).map(|plan| spec.plan = Some(plan)),
+            Self::Restore(spec) => serde_json::from_value(plan).map(|plan| spec.plan = Some(plan)),
+            Self::PutInPlace(spec) => serde_json::from_value(plan).map(|plan| spec.plan = Some(plan)),
+            Self::Copy(spec) => serde_json::from_value(plan).map(|plan| spec.plan = Some(plan)),
+        };
+        read.map_err(|error| format!("the plan of the run cannot be read: {error}"))?;
+        Ok(self)
+    }
+
+    /// Returns what [`Self::with_plan`] adds; `None` before the run starts.
+    pub fn plan(&self) -> Option<Value> {
+        self.fields().remove(PLAN)
     }
 
     /// Returns the id of the user who asked for it, where that is kept.
@@ -165,33 +195,40 @@ impl RunSpec {
         }
     }
 
-    /// Returns what [`Self::from_stored`] reads beside the kind.
+    /// Returns what [`Self::from_stored`] reads beside the kind. `None` if there is nothing to say.
     pub fn request(&self) -> Option<Value> {
+        let mut written = self.fields();
+        written.remove(PLAN);
+        (!written.is_empty()).then_some(Value::Object(written))
+    }
+
+    fn fields(&self) -> Map<String, Value> {
         let written = match self {
-            Self::Backup(spec) if *spec == BackupSpec::default() => return None,
             Self::Backup(spec) => serde_json::to_value(spec),
             Self::Restore(spec) => serde_json::to_value(spec),
             Self::PutInPlace(spec) => serde_json::to_value(spec),
             Self::Copy(spec) => serde_json::to_value(spec),
         };
-        // Maps with text keys only, which JSON has.
-        written.ok()
+        match written {
+            Ok(Value::Object(fields)) => fields,
+            // Structs with text keys only, which JSON has.
+            _ => Map::new(),
+        }
     }
 }
 
 impl Serialize for RunSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut written = self.request().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-        let fields = written.as_object_mut().ok_or_else(|| S::Error::custom("a spec is an object"))?;
+        let mut fields = self.fields();
         fields.insert("version".to_owned(), SPEC_VERSION.into());
         fields.insert("kind".to_owned(), self.name().into());
-        written.serialize(serializer)
+        fields.serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for RunSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = serde_json::Map::deserialize(deserializer)?;
+        let mut fields = Map::deserialize(deserializer)?;
         let version = fields.remove("version").ok_or_else(|| D::Error::missing_field("version"))?;
         if version != SPEC_VERSION {
             return Err(D::Error::custom(format!(
@@ -248,10 +285,19 @@ mod tests {
             "acknowledgedWarnings": [], "allowDamaged": false});
         let backup = json!({"version": 1, "kind": "backup", "databases": ["shop"], "plan": plan});
         let put = json!({"version": 1, "kind": "putInPlace", "sourceId": "s", "kept": "k", "administers": true});
-        let copy = json!({"version": 1, "kind": "copy", "destinationId": "d", "path": "p", "toDestinationId": "e"});
-        for written in [&backup, &put, &copy, &json!({"version": 1, "kind": "backup"})] {
+        let copy = json!({"version": 1, "kind": "copy", "destinationId": "d", "path": "p", "toDestinationId": "e",
+            "plan": {"from": disk, "to": offsite, "stallTimeoutSeconds": 900}});
+        let target = json!({"source": source, "database": "/srv/x.db", "approvedPath": "/srv/x.db"});
+        let into = json!({"destination": offsite, "target": target, "replaces": true, "jobEncrypts": true,
+            "identities": [{"profileId": "p"}], "stallTimeoutSeconds": 900});
+        let restore = json!({"version": 1, "kind": "restore", "destinationId": "e", "path": "p", "sourceId": "s",
+            "database": "/srv/x.db", "overwrite": true, "noOwner": false, "continueOnError": false, "inPlace": false,
+            "allowDamaged": false, "administers": true, "allowUnencrypted": false, "plan": into});
+        for written in [&backup, &put, &copy, &restore, &json!({"version": 1, "kind": "backup"})] {
             let spec: RunSpec = serde_json::from_value(written.clone()).unwrap();
             assert_eq!(serde_json::to_value(&spec).unwrap(), *written);
+            let bare = RunSpec::from_stored(spec.kind(), spec.request().as_ref()).unwrap();
+            assert_eq!(spec.plan().map_or(Ok(bare.clone()), |plan| bare.with_plan(plan)), Ok(spec));
         }
         let with = |pointer: &str, value: Value| {
             let mut spec = backup.clone();

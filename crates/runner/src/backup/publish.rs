@@ -79,10 +79,11 @@ pub(super) fn weakly_proved(how: How, destination: &str) -> Option<Warning> {
 }
 
 pub(super) fn first_name(request: &BackupRequest<'_>, database: &str) -> BackupName {
-    let engine = request.source.engine();
+    let adapter = request.source.adapter();
     // Where a source is one database, its job's folder says enough.
-    let database = engine.has_databases().then_some(database);
-    BackupName::new(request.started, database, engine.format(), request.compression, !request.recipients.is_empty())
+    let database = adapter.has_databases().then_some(database);
+    let encrypted = !request.recipients.is_empty();
+    BackupName::new(request.started, database, adapter.dump.ending, request.compression, encrypted)
 }
 
 fn describe(
@@ -102,7 +103,7 @@ fn describe(
         job_name: request.job.clone(),
         source_name: request.source.name(),
         host: request.host.clone(),
-        source_type: request.source.engine(),
+        source_type: request.source.adapter().id(),
         database: database.to_owned(),
         engine_version: versions.engine.clone(),
         tool_version: versions.tool.clone(),

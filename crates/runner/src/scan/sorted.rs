@@ -8,14 +8,16 @@ use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek, Write};
 use std::path::PathBuf;
 
+use adapter::Registry;
 use adapter::destination::Object;
 use domain::naming::SIDECAR_SUFFIX;
 use jiff::Timestamp;
 use pipeline::PrivateFile;
 use serde::{Deserialize, Serialize};
+use sources::SourceAdapter;
 
 use super::{File, Found};
-use crate::catalog::parse_path;
+use crate::catalog::{is_backup, parse_path};
 use crate::sidecars::pair_key;
 
 /// Maximum number of files kept in memory.
@@ -42,7 +44,7 @@ struct Stored {
 }
 
 impl Entry {
-    /// Returns `None` for a file that is neither a backup nor a sidecar.
+    /// Returns `None` for a file that can be neither a backup nor a sidecar.
     fn of(stored: Stored, ignores_case: bool) -> Option<Self> {
         let (backup, is_sidecar) = match stored.path.strip_suffix(SIDECAR_SUFFIX) {
             Some(backup) => (backup, true),
@@ -68,14 +70,15 @@ pub(super) struct Sorter {
     folder: PathBuf,
     ignores_case: bool,
     limit: usize,
+    sources: Registry<SourceAdapter>,
     entries: Vec<Entry>,
     spilled: Vec<PrivateFile>,
 }
 
 impl Sorter {
     /// Private files lie in `folder` as long as this and what it becomes live.
-    pub(super) fn new(folder: PathBuf, ignores_case: bool) -> Self {
-        Self { folder, ignores_case, limit: MAX_IN_MEMORY, entries: Vec::new(), spilled: Vec::new() }
+    pub(super) fn new(folder: PathBuf, ignores_case: bool, sources: Registry<SourceAdapter>) -> Self {
+        Self { folder, ignores_case, limit: MAX_IN_MEMORY, sources, entries: Vec::new(), spilled: Vec::new() }
     }
 
     /// Adds files. One that came before takes the place of the earlier one. Blocks while it writes.
@@ -110,7 +113,7 @@ impl Sorter {
         for (index, run) in runs.iter_mut().enumerate() {
             heads.extend(run.next()?.map(|entry| Head { entry, run: index }));
         }
-        Ok(Backups { runs, heads, next: None })
+        Ok(Backups { runs, heads, next: None, sources: self.sources })
     }
 }
 
@@ -177,6 +180,7 @@ pub(super) struct Backups {
     heads: BinaryHeap<Head>,
     /// An entry that was taken to look at it.
     next: Option<Entry>,
+    sources: Registry<SourceAdapter>,
 }
 
 impl Backups {
@@ -203,6 +207,9 @@ impl Backups {
             };
             self.next = after;
             let Some((job, name)) = parse_path(&backup.stored.path) else { continue };
+            if !is_backup(&name, sidecar.is_some(), &self.sources) {
+                continue;
+            }
             let file = backup.file();
             return Ok(Some(Found { path: backup.stored.path, job, name, file, sidecar }));
         }
@@ -240,6 +247,23 @@ mod tests {
         Object { path: path.to_owned(), size, modified: None }
     }
 
+    fn sorter(folder: &tempfile::TempDir, ignores_case: bool) -> Sorter {
+        Sorter::new(folder.path().to_owned(), ignores_case, sources::registry())
+    }
+
+    #[test]
+    fn a_dump_of_an_unknown_engine_is_a_backup_if_it_has_a_sidecar_and_other_files_are_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sorter = sorter(&folder, false);
+        let of = |ending: &str| format!("shop/backup_2026-01-15T12-00-00_a.{ending}");
+        let sidecar = format!("{}{SIDECAR_SUFFIX}", of("sql.zst"));
+        for path in [of("sql.zst"), sidecar, of("dump"), of("dump.sha256"), of("bak"), of("dump.zst.asc")] {
+            sorter.add(vec![object(&path, 1)]).unwrap();
+        }
+        let found: Vec<String> = read(sorter.finish().unwrap(), 10).into_iter().map(|found| found.path).collect();
+        assert_eq!(found, [of("dump"), of("sql.zst")]);
+    }
+
     fn name(number: usize) -> String {
         format!("shop/backup_2026-01-15T12-00-{:02}_db{number}.dump", number % 60)
     }
@@ -259,7 +283,7 @@ mod tests {
     #[test]
     fn backups_and_sidecars_are_paired_whatever_their_order_within_bounded_memory() {
         let folder = tempfile::tempdir().unwrap();
-        let mut sorter = Sorter { limit: 16, ..Sorter::new(folder.path().to_owned(), false) };
+        let mut sorter = Sorter { limit: 16, ..sorter(&folder, false) };
         // All sidecars first, then the backups in another order; some files come again, with another size.
         for number in 0..100 {
             sorter.add(vec![object(&format!("{}{SIDECAR_SUFFIX}", name(number)), 5)]).unwrap();
@@ -286,7 +310,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (upper, lower) = ("Shop/backup_2026-01-15T12-00-00.db", "shop/backup_2026-01-15T12-00-00.db");
         let listed = |ignores_case| {
-            let mut sorter = Sorter::new(folder.path().to_owned(), ignores_case);
+            let mut sorter = sorter(&folder, ignores_case);
             let sidecar = object(&format!("{lower}{SIDECAR_SUFFIX}"), 5);
             sorter.add(vec![object(upper, 1), sidecar, object(lower, 2)]).unwrap();
             let found = read(sorter.finish().unwrap(), 10).into_iter();

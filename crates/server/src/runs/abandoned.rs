@@ -130,7 +130,7 @@ impl App {
     /// Returns whether a run's job backs up the same databases of the same source as when the run started.
     async fn backs_up_the_same(&self, run: &Run) -> Result<bool, catalog::Error> {
         let job = self.catalog.job(run.job_id.as_deref().unwrap_or_default()).await?;
-        let plan = self.catalog.run_plan(&run.id).await?;
+        let plan = self.backup_plan(run).await?;
         Ok(job.zip(plan).is_none_or(|(job, plan)| job.source_id == plan.source.id && job.databases == plan.databases))
     }
 }

@@ -1,40 +1,54 @@
 //! Carrying out a copy of a stored backup, from one destination to another.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use adapter::authorization::Act;
 use catalog::Run;
 use domain::Warning;
 use domain::outcome::RunStatus;
-use domain::run::{CopiedTo, CopySpec, RunEvent, RunResult};
+use domain::run::{CopiedTo, CopyPlan, CopySpec, RunEvent, RunResult, RunSpec};
 use runner::{Copied, CopyError, CopyEvent};
 use tokio::sync::mpsc;
 
 use super::Active;
 use super::executor::Outcome;
 use super::guard::StillOurs;
+use super::plan::open_destination;
 use crate::app::App;
 use crate::failure::{Failure, of_storage};
-use crate::patience::Patience;
 
 /// Maximum number of a copy's events that wait to be stored: it is streamed once, and settled once per attempt.
 const MAX_EVENTS: usize = 4;
 
 impl App {
-    pub(crate) async fn copy(&self, run: &Run, active: &Active, spec: &CopySpec) -> Outcome {
+    pub(crate) async fn copy(&self, run: &Run, active: &Active, spec: CopySpec) -> Outcome {
         match self.carry_out_copy(run, active, spec).await {
             Ok(outcome) => outcome,
             Err(failure) => failure.into(),
         }
     }
 
-    async fn carry_out_copy(&self, run: &Run, active: &Active, spec: &CopySpec) -> Result<Outcome, Failure> {
-        let CopySpec { destination_id, path, to_destination_id, .. } = spec;
-        let source = self.prepared(active, self.open_destination(destination_id, Patience::Long)).await?;
+    /// Returns the plan of a copy, which is made and recorded unless the spec has it.
+    async fn planned_copy(&self, run: &Run, active: &Active, spec: CopySpec) -> Result<CopyPlan, Failure> {
+        if let Some(plan) = spec.plan {
+            return Ok(*plan);
+        }
+        let plan = self.plan_of_copy(&spec).await?;
+        let spec = CopySpec { plan: Some(Box::new(plan.clone())), ..spec };
+        self.record_spec(run, active, &RunSpec::Copy(spec)).await?;
+        Ok(plan)
+    }
+
+    async fn carry_out_copy(&self, run: &Run, active: &Active, spec: CopySpec) -> Result<Outcome, Failure> {
+        let path = &spec.path.clone();
+        let plan = self.planned_copy(run, active, spec).await?;
+        let (destination_id, to_destination_id) = (&plan.from.id, &plan.to.id);
+        let destinations = &self.config.adapters.destinations;
+        let source = self.prepared(active, open_destination(&plan.from, destinations, self)).await?;
         let epoch = self.catalog.epoch(to_destination_id).await?;
-        let destination = self.prepared(active, self.open_destination(to_destination_id, Patience::Long)).await?;
-        let (from, to) =
-            (self.destination_name(destination_id).await?, self.destination_name(to_destination_id).await?);
+        let destination = self.prepared(active, open_destination(&plan.to, destinations, self)).await?;
+        let (from, to) = (plan.from.name.clone(), plan.to.name.clone());
         self.log(&run.id, RunEvent::Copying { path: path.clone(), from, to: to.clone() }).await;
         let signer = Some(&*self.signer);
         let copy = runner::CopyRequest {
@@ -46,7 +60,7 @@ impl App {
             signer,
             cancel: &active.cancel,
             guard: Arc::new(StillOurs::new(self, &run.id, active)),
-            stall_timeout: self.config.stall_timeout,
+            stall_timeout: Duration::from_secs(plan.stall_timeout_seconds),
         };
         let (sender, mut events) = mpsc::channel(MAX_EVENTS);
         let destination_name = to.clone();
@@ -115,11 +129,5 @@ impl App {
         }
         let result = RunResult::Copy(CopiedTo { path: path.clone(), destination_id: to_destination_id.clone() });
         Ok(Outcome { state, error: None, code: None, result: Some(result), committed: true })
-    }
-
-    /// Returns what users call a destination.
-    async fn destination_name(&self, id: &str) -> Result<String, Failure> {
-        let destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("the destination"))?;
-        Ok(destination.name)
     }
 }

@@ -153,12 +153,12 @@ impl App {
         // In a task of its own, so that a panic is this run's failure and nobody else's.
         let (app, run, active) = (self.clone(), run.clone(), active.clone());
         let working = tokio::spawn(async move {
-            match run.spec() {
-                Ok(RunSpec::Backup(spec)) => Box::pin(app.back_up(&run, &active, &spec)).await,
+            match app.complete_spec(&run).await {
+                Ok(RunSpec::Backup(spec)) => Box::pin(app.back_up(&run, &active, spec)).await,
                 Ok(RunSpec::Restore(spec)) => Box::pin(app.restore(&run, &active, spec)).await,
-                Ok(RunSpec::PutInPlace(spec)) => Box::pin(app.put_in_place(&run, &active, &spec)).await,
-                Ok(RunSpec::Copy(spec)) => Box::pin(app.copy(&run, &active, &spec)).await,
-                Err(cause) => Failure::Spec(cause).into(),
+                Ok(RunSpec::PutInPlace(spec)) => Box::pin(app.put_in_place(&run, &active, spec)).await,
+                Ok(RunSpec::Copy(spec)) => Box::pin(app.copy(&run, &active, spec)).await,
+                Err(failure) => failure.into(),
             }
         });
         let broken = |error| Outcome::failed(FailureCode::Internal, format!("internal error: {error}"));

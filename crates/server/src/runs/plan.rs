@@ -1,28 +1,22 @@
-//! What a backup does, as its plan: made of the catalog when the run starts, and carried out from there. Everything that a plan leaves
-//! out comes from [`Resources`], so that it can be carried out where there is no catalog.
+//! Carrying out plans. Everything that a plan leaves out comes from [`Resources`], so that it can be carried out where there is no catalog.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use adapter::authorization::{Client, Patience};
+use adapter::authorization::Client;
 use adapter::{Registry, Settings};
-use catalog::Job;
 use destinations::{Context, DestinationAdapter};
-use domain::run::{BackupPlan, DestinationSecret, PlannedDestination, PlannedSource, RunSpec, SecretRef, SourceSecret};
+use domain::run::{PlannedDestination, PlannedSource, PlannedTarget, ProfileSecret};
+use pipeline::keys::Identity;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 use sources::{Source, SourceAdapter};
 
-use crate::app::App;
 use crate::failure::Failure;
 use crate::redaction;
 use crate::settings::{Configured, HostPath};
 
-/// The field that the grant of an authorized destination goes by.
-const GRANT: &str = "refreshToken";
-
-type Secrets = BTreeMap<String, SecretString>;
+pub(crate) type Secrets = BTreeMap<String, SecretString>;
 
 /// What a plan leaves out.
 pub(crate) trait Resources: Sync {
@@ -34,6 +28,9 @@ pub(crate) trait Resources: Sync {
 
     /// Returns an authorized client, as the adapter of a destination takes it.
     async fn client(&self, destination: &PlannedDestination, settings: &Settings) -> Result<Arc<dyn Client>, Failure>;
+
+    /// Returns the private keys of these profiles.
+    async fn identities(&self, profiles: &[ProfileSecret]) -> Result<Vec<Identity>, Failure>;
 
     /// Returns where a path of this machine leads, if it may be used.
     async fn resolve(&self, path: HostPath, approved: Option<String>) -> Result<PathBuf, Failure>;
@@ -48,10 +45,29 @@ pub(crate) async fn open_source(
     registry: &Registry<SourceAdapter>,
     resources: &impl Resources,
 ) -> Result<Box<dyn Source>, Failure> {
+    let target = PlannedTarget { source: source.clone(), database: None, approved_path: None };
+    open_target(&target, registry, resources).await
+}
+
+/// Opens the target of a plan.
+///
+/// # Errors
+/// [`Failure`].
+pub(crate) async fn open_target(
+    target: &PlannedTarget,
+    registry: &Registry<SourceAdapter>,
+    resources: &impl Resources,
+) -> Result<Box<dyn Source>, Failure> {
+    let PlannedTarget { source, database, approved_path } = target;
     let mut opened = Configured::load(registry, &source.settings)?;
+    let own = opened.host_path();
+    if let Some(database) = database {
+        opened = opened.with_database(database);
+    }
     if let Some(path) = opened.host_path() {
+        let approved = if own.as_ref() == Some(&path) { &source.approved_path } else { approved_path };
         let name = path.name;
-        opened.settings.set_path(name, &resources.resolve(path, source.approved_path.clone()).await?);
+        opened.settings.set_path(name, &resources.resolve(path, approved.clone()).await?);
     }
     let secrets = resources.source_secrets(source).await?;
     opened.manifest().public_values(&opened.settings).for_each(redaction::make_public);
@@ -85,101 +101,9 @@ pub(crate) async fn open_destination(
     Ok((opened.adapter.open)(&opened.settings, secrets, &Context { client, paths_are_resolved: true })?)
 }
 
-impl App {
-    /// Returns what a job does now.
-    pub(super) async fn plan_of(&self, job: Job) -> Result<BackupPlan, Failure> {
-        let source = self.catalog.source(&job.source_id).await?.ok_or(Failure::Gone("the source"))?;
-        let mut destinations = Vec::new();
-        for id in &job.destination_ids {
-            let destination = self.catalog.destination(id).await?.ok_or(Failure::Gone("a destination of the job"))?;
-            destinations.push(planned_destination(destination));
-        }
-        let recipients = match &job.profile_id {
-            None => Vec::new(),
-            Some(id) => self.catalog.profile(id).await?.ok_or(Failure::Gone("the encryption profile"))?.recipients,
-        };
-        Ok(BackupPlan {
-            job_id: job.id,
-            job: job.name,
-            source: planned_source(source),
-            databases: job.databases,
-            destinations,
-            compression: job.compression,
-            recipients,
-            timeout_seconds: job.timeout_seconds.map(i64::unsigned_abs),
-            stall_timeout_seconds: self.config.stall_timeout.as_secs().max(1),
-            acknowledged_warnings: job.acknowledged_warnings,
-            allow_damaged: job.allow_damaged,
-        })
-    }
-
-    /// Returns what a run does, complete as far as it has started.
-    ///
-    /// # Errors
-    /// [`Failure::Spec`] if this version cannot read it.
-    pub(crate) async fn complete_spec(&self, run: &catalog::Run) -> Result<RunSpec, Failure> {
-        let mut spec = run.spec().map_err(Failure::Spec)?;
-        if let RunSpec::Backup(backup) = &mut spec {
-            backup.plan = self.catalog.run_plan(&run.id).await?.map(Box::new);
-        }
-        Ok(spec)
-    }
-}
-
-/// The secrets are read anew, and only for the settings that the plan has: they are never sent to a place that they were not stored for.
-impl Resources for App {
-    async fn source_secrets(&self, source: &PlannedSource) -> Result<Secrets, Failure> {
-        let stored = self.catalog.source(&source.id).await?.ok_or(Failure::Gone("the source"))?;
-        check_unchanged(&stored.settings, &source.settings, "the source")?;
-        Ok(self.catalog.source_secrets(&stored)?)
-    }
-
-    async fn destination_secrets(&self, destination: &PlannedDestination) -> Result<Secrets, Failure> {
-        Ok(self.catalog.destination_secrets(&self.unchanged(destination).await?)?.settings)
-    }
-
-    async fn client(&self, destination: &PlannedDestination, settings: &Settings) -> Result<Arc<dyn Client>, Failure> {
-        self.destination_client(self.unchanged(destination).await?, settings, Patience::Long).await
-    }
-
-    async fn resolve(&self, path: HostPath, approved: Option<String>) -> Result<PathBuf, Failure> {
-        let HostPath { path, used, .. } = path;
-        Ok(self.host_paths(move |paths| paths.reopen(&path, used, approved.as_deref())).await?)
-    }
-}
-
-impl App {
-    async fn unchanged(&self, destination: &PlannedDestination) -> Result<catalog::Destination, Failure> {
-        let stored = self.catalog.destination(&destination.id).await?.ok_or(Failure::Gone("the destination"))?;
-        check_unchanged(&stored.settings, &destination.settings, "the destination")?;
-        Ok(stored)
-    }
-}
-
-fn check_unchanged(stored: &Value, planned: &Value, what: &'static str) -> Result<(), Failure> {
-    if stored == planned { Ok(()) } else { Err(Failure::Outdated(what)) }
-}
-
-fn planned_source(source: catalog::Source) -> PlannedSource {
-    let catalog::Source { id, name, settings, approved_path, secrets_set, .. } = source;
-    let reference = |field: String| (field.clone(), SecretRef::Source(SourceSecret { source_id: id.clone(), field }));
-    let secrets = secrets_set.into_iter().map(reference).collect();
-    PlannedSource { id, name, settings, approved_path, secrets }
-}
-
-fn planned_destination(destination: catalog::Destination) -> PlannedDestination {
-    let catalog::Destination { id, name, settings, approved_path, secrets_set, authorization, .. } = destination;
-    let reference = |field: String| {
-        (field.clone(), SecretRef::Destination(DestinationSecret { destination_id: id.clone(), field }))
-    };
-    let grant = authorization.map(|_| GRANT.to_owned());
-    let secrets = secrets_set.into_iter().chain(grant).map(reference).collect();
-    PlannedDestination { id, name, settings, approved_path, secrets }
-}
-
 #[cfg(test)]
 mod tests {
-    use domain::run::BackupSpec;
+    use domain::run::{BackupSpec, DestinationSecret, RunSpec, SecretRef, SourceSecret};
     use pipeline::Progress;
     use runner::backup::NamedDestination;
     use serde_json::json;
@@ -211,6 +135,10 @@ mod tests {
 
         async fn client(&self, _: &PlannedDestination, _: &Settings) -> Result<Arc<dyn Client>, Failure> {
             Err(Failure::Gone("the grant"))
+        }
+
+        async fn identities(&self, _: &[ProfileSecret]) -> Result<Vec<Identity>, Failure> {
+            Ok(Vec::new())
         }
 
         async fn resolve(&self, path: HostPath, _: Option<String>) -> Result<PathBuf, Failure> {
@@ -266,10 +194,17 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path().join("disk/nightly")).unwrap().count(), 2);
     }
 
-    #[test]
-    fn secrets_go_nowhere_but_where_they_were_stored_for() {
-        let (one, other) = (json!({"type": "postgres", "host": "a"}), json!({"type": "postgres", "host": "b"}));
-        check_unchanged(&one, &one, "the source").unwrap();
-        assert!(matches!(check_unchanged(&other, &one, "the source"), Err(Failure::Outdated("the source"))));
+    #[tokio::test]
+    async fn a_target_is_another_database_of_its_source_and_has_an_approval_of_its_own() {
+        let source: PlannedSource = serde_json::from_value(json!({"id": "s", "name": "Shop",
+            "settings": {"type": "sqlite", "path": "/srv/shop.db"}, "approvedPath": "/srv/shop.db", "secrets": {}}))
+        .unwrap();
+        let elsewhere = Elsewhere(BTreeMap::new());
+        for (database, expected) in [(None, "sqlite:///srv/shop.db"), (Some("/srv/copy.db"), "sqlite:///srv/copy.db")] {
+            let database = database.map(str::to_owned);
+            let target = PlannedTarget { source: source.clone(), approved_path: database.clone(), database };
+            let opened = open_target(&target, &sources::registry(), &elsewhere).await.unwrap();
+            assert_eq!(opened.name(), expected);
+        }
     }
 }

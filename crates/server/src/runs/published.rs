@@ -89,7 +89,7 @@ impl App {
 
     /// Returns what a run was to do: as it was recorded at its start, or else, for runs of earlier versions, what its job does now.
     async fn recorded_plan(&self, run: &Run) -> Result<Planned, Failure> {
-        if let Some(plan) = self.catalog.run_plan(&run.id).await? {
+        if let Some(plan) = self.backup_plan(run).await? {
             return Ok(Planned {
                 destinations: plan.destinations.into_iter().map(|planned| (planned.id, planned.name)).collect(),
                 job: plan.job,

@@ -1,33 +1,30 @@
 //! Carrying out a restore.
 
+mod result;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog::{PageRequest, Run};
-use domain::RunState;
 use domain::naming::job_folder;
-use domain::run::{FailureCode, PutInPlaceSpec, RestoreResult, RestoreSpec, RetryOption, RunEvent, RunResult};
+use domain::run::{PutInPlacePlan, PutInPlaceSpec, RestorePlan, RestoreSpec, RunEvent, RunResult, RunSpec};
 use pipeline::keys::Identity;
 use runner::provenance::check_encryption;
-use runner::restore::state_of;
 use runner::{Controls, Expected, OpenError, OpenRequest, RestoreEvent, RestoreReport};
-use sources::{FailedObject, OnError, RestoreOptions, Restored, Source, WayOn};
+use sources::{OnError, RestoreOptions, Restored, Source};
 use tokio::sync::mpsc;
 
+use self::result::{MAX_OBJECTS, failed, outcome_of};
 use super::Active;
-use super::backup::listed;
 use super::executor::Outcome;
 use super::guard::StillOurs;
+use super::plan::{Resources, open_destination, open_target};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::patience::Patience;
-use crate::restore_targets::{Asked, Permitted, check_kept};
+use crate::restore_targets::{Asked, check_kept};
 
 /// Maximum number of events that wait to be stored.
 const EVENTS: usize = 64;
-/// Maximum number of failed objects in a result. A backup can have many thousands.
-const MAX_OBJECTS: usize = 500;
-/// Maximum length of a tool's words about one object, in bytes.
-const MAX_OBJECT_ERROR_LEN: usize = 2048;
 
 /// What a run asks of [`App::restore_target`].
 pub(crate) fn asked(spec: &RestoreSpec) -> Asked<'_> {
@@ -51,36 +48,54 @@ impl App {
     }
 
     /// Puts a database in its place that an earlier restore loaded and kept.
-    pub(crate) async fn put_in_place(&self, run: &Run, active: &Active, spec: &PutInPlaceSpec) -> Outcome {
+    pub(crate) async fn put_in_place(&self, run: &Run, active: &Active, spec: PutInPlaceSpec) -> Outcome {
         self.carry_out_swap(run, active, spec).await.unwrap_or_else(|failure| failed(&failure))
     }
 
-    async fn carry_out_restore(
-        &self,
-        run: &Run,
-        active: &Active,
-        mut request: RestoreSpec,
-    ) -> Result<Outcome, Failure> {
-        let permitted = self.prepared(active, self.restore_target(asked(&request))).await?;
-        let Permitted { target, replaces } = permitted;
-        request.database.iter().chain([&request.path]).for_each(|name| crate::redaction::make_public(name));
+    /// Returns the plan of a restore, which is made and recorded unless the spec has it.
+    async fn planned_restore(&self, run: &Run, active: &Active, spec: RestoreSpec) -> Result<RestorePlan, Failure> {
+        if let Some(plan) = spec.plan {
+            return Ok(*plan);
+        }
+        let plan = self.prepared(active, self.plan_of_restore(&spec)).await?;
+        let spec = RestoreSpec { plan: Some(Box::new(plan.clone())), ..spec };
+        self.record_spec(run, active, &RunSpec::Restore(spec)).await?;
+        Ok(plan)
+    }
+
+    async fn planned_swap(&self, run: &Run, active: &Active, spec: PutInPlaceSpec) -> Result<PutInPlacePlan, Failure> {
+        if let Some(plan) = spec.plan {
+            return Ok(*plan);
+        }
+        let plan = self.prepared(active, self.plan_of_swap(&spec)).await?;
+        let spec = PutInPlaceSpec { plan: Some(Box::new(plan.clone())), ..spec };
+        self.record_spec(run, active, &RunSpec::PutInPlace(spec)).await?;
+        Ok(plan)
+    }
+
+    async fn carry_out_restore(&self, run: &Run, active: &Active, mut spec: RestoreSpec) -> Result<Outcome, Failure> {
+        let plan = self.planned_restore(run, active, spec.clone()).await?;
+        let adapters = &self.config.adapters;
+        spec.database.iter().chain([&spec.path]).for_each(|name| crate::redaction::make_public(name));
+        let target = self.prepared(active, open_target(&plan.target, &adapters.sources, self)).await?;
         // What was new when it was asked for, and is not any more at the end, is not replaced either.
-        request.overwrite &= replaces;
-        let opening = self.open_destination(&request.destination_id, Patience::Long);
+        spec.overwrite &= plan.replaces;
+        let opening = open_destination(&plan.destination, &adapters.destinations, self);
         let destination = self.prepared(active, opening).await?;
-        let expected = self.expected_origin(&request).await?;
-        self.prepared(active, check_encryption(&*destination, &request.path, expected)).await?;
-        let identities = self.identities().await?;
-        self.log(&run.id, RunEvent::Restoring { path: request.path.clone(), target: target.name() }).await;
-        let open = OpenRequest { destination: &*destination, path: &request.path, identities };
+        let allow_unencrypted = spec.allow_unencrypted;
+        let expected = Expected { encrypted: plan.job_encrypts, allow_unencrypted, ..Expected::default() };
+        self.prepared(active, check_encryption(&*destination, &spec.path, expected)).await?;
+        let identities = Resources::identities(self, &plan.identities).await?;
+        self.log(&run.id, RunEvent::Restoring { path: spec.path.clone(), target: target.name() }).await;
+        let open = OpenRequest { destination: &*destination, path: &spec.path, identities };
         let controls = Controls {
             progress: &active.progress,
             cancel: &active.cancel,
             guard: Arc::new(StillOurs::new(self, &run.id, active)),
-            stall_timeout: self.config.stall_timeout,
+            stall_timeout: Duration::from_secs(plan.stall_timeout_seconds),
             on_event: &|_| (),
         };
-        match self.restore_telling(run, open, &*target, options(&request), controls).await {
+        match self.restore_telling(run, open, &*target, options(&spec), controls).await {
             Ok(report) => {
                 let size = report.decoded.plain.size;
                 let event = RunEvent::Restored {
@@ -98,7 +113,7 @@ impl App {
             }
             Err(error) => {
                 if let OpenError::Destination(error) = &error {
-                    self.note_broken_grant(&request.destination_id, error).await;
+                    self.note_broken_grant(&plan.destination.id, error).await;
                 }
                 Err(error.into())
             }
@@ -132,11 +147,13 @@ impl App {
         tokio::join!(restoring, storing).0
     }
 
-    async fn carry_out_swap(&self, run: &Run, active: &Active, request: &PutInPlaceSpec) -> Result<Outcome, Failure> {
-        let target = self.prepared(active, self.put_in_place_target(request)).await?;
-        let (kept, place) = (request.kept.clone(), target.name());
-        self.log(&run.id, RunEvent::PuttingInPlace { kept, target: place }).await;
-        let restored = target.put_in_place(&request.kept, &StillOurs::new(self, &run.id, active)).await?;
+    async fn carry_out_swap(&self, run: &Run, active: &Active, spec: PutInPlaceSpec) -> Result<Outcome, Failure> {
+        let kept = spec.kept.clone();
+        let plan = self.planned_swap(run, active, spec).await?;
+        let sources = &self.config.adapters.sources;
+        let target = self.prepared(active, open_target(&plan.target, sources, self)).await?;
+        self.log(&run.id, RunEvent::PuttingInPlace { kept: kept.clone(), target: target.name() }).await;
+        let restored = target.put_in_place(&kept, &StillOurs::new(self, &run.id, active)).await?;
         self.log(&run.id, RunEvent::InPlace { target: restored.target.clone() }).await;
         Ok(self.outcome_of_restore(run, &restored).await)
     }
@@ -158,7 +175,8 @@ impl App {
                 (job, _) => {
                     let encrypted = job.is_some_and(|job| job.job.profile_id.is_some());
                     let signed_by = Some(self.signer.public_key());
-                    return Ok(Expected { encrypted, signed_by, is_own_job: job.is_some(), ..Expected::default() });
+                    let (is_own_job, sources) = (job.is_some(), Some(&self.config.adapters.sources));
+                    return Ok(Expected { encrypted, signed_by, is_own_job, sources, ..Expected::default() });
                 }
             }
         }
@@ -170,8 +188,7 @@ impl App {
         let asked = Asked { source_id, database: database.as_deref(), administers: *administers };
         let target = self.restore_target(asked).await?.target;
         if !administers {
-            let own = target.databases().await?.names;
-            check_kept(kept, database.as_deref().or(own.first().map(String::as_str)).unwrap_or_default())?;
+            check_kept(&*target, kept)?;
         }
         Ok(target)
     }
@@ -193,123 +210,5 @@ impl App {
             identities.extend(Identity::parse_file(&file)?);
         }
         Ok(identities)
-    }
-}
-
-/// The outcome of a restore that was put in its place.
-fn outcome_of(restored: &Restored) -> Outcome {
-    let Restored { target, failed_objects, warnings } = restored;
-    let state = state_of(restored);
-    let result = RestoreResult {
-        target: Some(target.clone()),
-        warnings: listed(warnings, &[]),
-        failed_objects: failed_objects.iter().take(MAX_OBJECTS).map(cut).collect(),
-        failed_object_count: Some(failed_objects.len()).filter(|count| *count > 0),
-        ..RestoreResult::default()
-    };
-    let error = (state == RunState::Partial).then(|| match failed_objects.as_slice() {
-        [only] => format!("{} could not be restored; everything else was", only.object),
-        several => format!("{} objects could not be restored; everything else was", several.len()),
-    });
-    let code = error.as_ref().map(|_| FailureCode::ObjectFailed);
-    Outcome { state: state.into(), error, code, result: Some(RunResult::Restore(result)), committed: true }
-}
-
-/// The outcome of a restore that failed. What goes on from here is in its result.
-fn failed(failure: &Failure) -> Outcome {
-    // A stop is not told in its place: the stop did not leave everything as it was.
-    let outcome =
-        Outcome { committed: failure.may_have_changed(), ..Outcome::failed(failure.code(), failure.with_way_on()) };
-    let result = match failure.way_on() {
-        Some(WayOn::PutInPlace(kept)) => RestoreResult { kept: Some(kept.to_owned()), ..RestoreResult::default() },
-        Some(WayOn::ContinueOnError) => {
-            RestoreResult { way_on: Some(RetryOption::ContinueOnError), ..RestoreResult::default() }
-        }
-        Some(WayOn::Overwrite) | None => return outcome,
-    };
-    let committed = outcome.committed || result.kept.is_some();
-    Outcome { result: Some(RunResult::Restore(result)), committed, ..outcome }
-}
-
-fn cut(object: &FailedObject) -> FailedObject {
-    let mut object = object.clone();
-    if object.error.len() > MAX_OBJECT_ERROR_LEN {
-        let end = (0..=MAX_OBJECT_ERROR_LEN).rev().find(|&end| object.error.is_char_boundary(end)).unwrap_or(0);
-        object.error.truncate(end);
-        object.error.push_str(" [cut]");
-    }
-    object
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::Warning;
-    use domain::outcome::RunStatus;
-
-    use super::*;
-
-    fn object(name: &str) -> FailedObject {
-        FailedObject { object: name.to_owned(), error: "no function f()".repeat(1000), cure: Some("Create it.".into()) }
-    }
-
-    fn restore_result(outcome: &Outcome) -> &RestoreResult {
-        let Some(RunResult::Restore(result)) = &outcome.result else { panic!("{:?}", outcome.result) };
-        result
-    }
-
-    #[test]
-    fn a_restore_without_some_objects_is_partial_and_lists_them_bounded() {
-        let objects: Vec<FailedObject> = (0..600).map(|number| object(&format!("VIEW v{number}"))).collect();
-        let outcome = outcome_of(&Restored { failed_objects: objects, ..Restored::whole("shop") });
-        assert_eq!(outcome.state, RunStatus::Partial);
-        let result = restore_result(&outcome);
-        assert_eq!(
-            (result.failed_object_count, result.failed_objects[0].cure.as_deref()),
-            (Some(600), Some("Create it."))
-        );
-        assert_eq!(result.failed_objects.len(), MAX_OBJECTS);
-        assert!(serde_json::to_string(result).unwrap().len() < 2 * 1024 * 1024);
-    }
-
-    #[test]
-    fn a_restore_with_warnings_succeeded_with_warnings() {
-        let warnings = vec![Warning::new("settings", "work_mem was not kept")];
-        let outcome = outcome_of(&Restored { warnings, ..Restored::whole("shop") });
-        assert_eq!((outcome.state, outcome.error.as_ref()), (RunStatus::SucceededWithWarnings, None));
-        assert_eq!(restore_result(&outcome).warnings[0].warning.code, "settings");
-    }
-
-    #[test]
-    fn a_kept_database_is_named_in_the_result_even_if_the_run_was_stopped_meanwhile() {
-        let kept =
-            sources::Error::new(sources::Kind::Kept { name: "shop__x".into() }, "'shop' could not be replaced", "busy");
-        let outcome = failed(&OpenError::Source(kept).into());
-        assert!(outcome.committed);
-        assert_eq!(restore_result(&outcome).kept.as_deref(), Some("shop__x"));
-        assert!(outcome.error.unwrap().ends_with("choose \u{201c}Try the swap again\u{201d}"));
-    }
-
-    #[test]
-    fn a_restore_whose_outcome_is_unknown_is_not_told_as_cancelled() {
-        let unknown =
-            sources::Error::new(sources::Kind::Uncertain, "it is unknown whether it is complete", "no answer");
-        let leftover = sources::Error::failed("'shop' is partly filled now", "it was filled directly");
-        for failure in [
-            Failure::Source(unknown.clone()),
-            OpenError::Source(unknown).into(),
-            OpenError::Leftover { cause: Box::new(OpenError::Cancelled), leftover }.into(),
-        ] {
-            assert!(failed(&failure).committed, "{failure}");
-        }
-        assert!(!failed(&OpenError::Cancelled.into()).committed);
-    }
-
-    #[test]
-    fn a_restore_that_an_object_stopped_names_the_way_on_in_the_uis_words() {
-        let stopped = sources::Error::new(sources::Kind::Object, "could not restore", "no f()");
-        let outcome = failed(&OpenError::Source(stopped).into());
-        assert_eq!(restore_result(&outcome).way_on, Some(RetryOption::ContinueOnError));
-        let words = outcome.error.unwrap();
-        assert!(words.contains("Continue past errors") && !words.contains("--"), "{words}");
     }
 }

@@ -1,110 +1,13 @@
 //! An adapter is a manifest and a line in a registry: a source and a destination that only this test knows work like any other.
 
-use std::sync::Arc;
-
-use adapter::destination::Destination;
-use adapter::{Capability, Field, Input, Manifest, PathUse, Required, Secrets, Settings};
-use destinations::{Context, DestinationAdapter};
-use domain::Engine;
-use serde_json::json;
+use serde_json::{Value, json};
 use server::{Adapters, Config};
-use sources::{Origin, Source, SourceAdapter};
 
-use crate::world::{World, id, make_database};
-
-/// A database in two fields, with a secret.
-static MADE_UP_SOURCE: Manifest = Manifest {
-    id: "made-up-source",
-    title: "Made-up source",
-    summary: "A source that only a test knows.",
-    schemes: &["made"],
-    fields: &[
-        Field { name: "place", label: "Place", required: Required::Always, max_len: 1000, ..Field::TEXT },
-        Field { name: "level", label: "Level", input: Input::Number { min: 1, max: 3 }, advanced: true, ..Field::TEXT },
-        Field {
-            name: "pin",
-            label: "PIN",
-            input: Input::Secret { shown: false },
-            required: Required::Always,
-            ..Field::TEXT
-        },
-    ],
-    database_field: Some("place"),
-    ..MANIFEST
-};
-
-/// A folder by another name.
-static MADE_UP_DESTINATION: Manifest = Manifest {
-    id: "made-up-destination",
-    title: "Made-up destination",
-    summary: "A destination that only a test knows.",
-    schemes: &["made-to"],
-    fields: &[Field {
-        name: "shelf",
-        label: "Shelf",
-        input: Input::HostPath { used: PathUse::Folder, except: &[] },
-        required: Required::Always,
-        max_len: 1000,
-        example: "/shelf",
-        ..Field::TEXT
-    }],
-    capabilities: &[Capability::Browse],
-    ..MANIFEST
-};
-
-const MANIFEST: Manifest = Manifest {
-    id: "",
-    title: "",
-    summary: "",
-    guide: "",
-    icon: "<svg/>",
-    schemes: &[],
-    addresses: "",
-    fields: &[],
-    database_field: None,
-    effect: "",
-    authorization: None,
-    capabilities: &[],
-    tools: &[],
-    setup: None,
-    check: |_, _| (),
-};
-
-#[expect(clippy::needless_pass_by_value, reason = "the registry gives the signature")]
-fn open_source(settings: &Settings, secrets: Secrets) -> Result<Box<dyn Source>, sources::Error> {
-    assert!(secrets.contains_key("pin"));
-    let path = settings.text("place").unwrap();
-    (sources::registry().get("sqlite").unwrap().open)(&Settings::new("sqlite").with("path", path), Secrets::new())
-}
-
-fn open_destination(
-    settings: &Settings,
-    secrets: Secrets,
-    context: &Context,
-) -> Result<Arc<dyn Destination>, adapter::Error> {
-    let folder = Settings::new("folder").with("path", settings.text("shelf").unwrap());
-    (destinations::registry().get("folder").unwrap().open)(&folder, secrets, context)
-}
+use crate::catalog::scan;
+use crate::world::{World, id};
 
 fn registered(config: &mut Config) {
-    let Adapters { sources, destinations } = Adapters::default();
-    config.adapters = Adapters {
-        sources: sources.with(SourceAdapter {
-            manifest: &MADE_UP_SOURCE,
-            engine: Engine::Sqlite,
-            open: open_source,
-            from_address: |_: &str, _: Origin| panic!("not asked for"),
-            address: |settings| format!("made:{}", settings.text("place").unwrap_or_default()),
-        }),
-        destinations: destinations.with(DestinationAdapter {
-            manifest: &MADE_UP_DESTINATION,
-            open: open_destination,
-            from_address: |_| panic!("not asked for"),
-            address: |settings| format!("made-to:{}", settings.text("shelf").unwrap_or_default()),
-            check_folder: |folder| Ok(folder.to_owned()),
-            no_subfolders: "An empty shelf",
-        }),
-    };
+    config.adapters = made_up::with_both(Adapters::default());
 }
 
 #[tokio::test]
@@ -127,31 +30,35 @@ async fn a_new_adapter_is_described_validated_listed_and_runs_jobs() {
     let adapters = anna.get("/api/adapters").await.expect(200);
     let listed =
         adapters["sources"].as_array().unwrap().iter().find(|adapter| adapter["id"] == "made-up-source").unwrap();
-    assert_eq!((&listed["title"], &listed["icon"]), (&json!("Made-up source"), &json!("<svg/>")));
-    assert_eq!((&listed["fields"][2]["name"], &listed["fields"][2]["secret"]), (&json!("pin"), &json!(true)));
+    assert_eq!((&listed["title"], &listed["icon"]), (&json!("Made-up source"), &json!(made_up::SOURCE.manifest.icon)));
+    assert_eq!((&listed["fields"][3]["name"], &listed["fields"][3]["secret"]), (&json!("pin"), &json!(true)));
 
-    let input = |settings: serde_json::Value| json!({"name": "Made", "settings": settings, "pin": "1234-secret"});
+    let cabinet = world.path("cabinet");
+    std::fs::create_dir(&cabinet).unwrap();
+    let input = |settings: Value| json!({"name": "Made", "settings": settings, "pin": "1234-secret"});
     for (wrong, field) in [
-        (input(json!({"type": "made-up-source", "level": 9, "place": "x"})), "settings.level"),
+        (input(json!({"type": "made-up-source", "level": 9, "place": "/x"})), "settings.level"),
         (input(json!({"type": "made-up-source"})), "settings.place"),
-        (input(json!({"type": "made-up-source", "place": "x", "shelf": "y"})), "settings.shelf"),
+        (input(json!({"type": "made-up-source", "place": "/x", "shelf": "y"})), "settings.shelf"),
         (input(json!({"type": "unheard-of"})), "settings.type"),
-        (json!({"name": "Made", "settings": {"type": "made-up-source", "place": "x"}}), "pin"),
+        (json!({"name": "Made", "settings": {"type": "made-up-source", "place": cabinet}}), "pin"),
     ] {
         for path in ["/api/sources", "/api/sources/validate"] {
             let problem = anna.post(path, &wrong).await.problem(422, "invalid", &[]);
             assert_eq!(problem["errors"][0]["field"], field, "{problem}");
         }
     }
-    let database = world.path("made.db");
-    make_database(&database, 10);
-    let good = input(json!({"type": "made-up-source", "place": database}));
-    assert_eq!(anna.post("/api/sources/validate", &good).await.expect(200)["settings"]["place"], json!(database));
+    for drawer in ["tools", "nails"] {
+        std::fs::write(cabinet.join(format!("{drawer}.drawer")), format!("{drawer}\n").repeat(1000)).unwrap();
+    }
+    let good = input(json!({"type": "made-up-source", "place": cabinet}));
+    assert_eq!(anna.post("/api/sources/validate", &good).await.expect(200)["settings"]["place"], json!(cabinet));
     assert_eq!(anna.get("/api/sources").await.expect(200)["items"], json!([]), "nothing was saved");
     let made = anna.post("/api/sources", &good).await;
     assert!(!made.body.contains("1234-secret"));
     let source = made.expect(201);
-    assert_eq!((&source["pinSet"], &source["address"]), (&json!(true), &json!(format!("made:{}", database.display()))));
+    let address = format!("made://{}/", cabinet.display());
+    assert_eq!((&source["pinSet"], &source["address"]), (&json!(true), &json!(address)));
     assert!(source.get("passwordSet").is_none(), "it has no password");
 
     let shelf = world.path("shelf");
@@ -166,9 +73,88 @@ async fn a_new_adapter_is_described_validated_listed_and_runs_jobs() {
     let theirs = json!({"name": "Theirs", "settings": {"type": "made-up-destination", "shelf": shelf}});
     program.post("/api/destinations", &theirs).await.problem(403, "forbidden", &["--allow-path"]);
 
-    let job = anna.job("made", &id(&source), &[&id(&destination)], json!({})).await;
+    // The shelf knows no hash: its copies are there, and were not compared.
+    let acknowledged = json!({"acknowledgedWarnings": ["content-not-checked"]});
+    let job = anna.job("made", &id(&source), &[&id(&destination)], acknowledged).await;
     assert_eq!(world.run_job(&anna, &job).await["state"], "succeeded");
-    assert!(shelf.join("made").read_dir().unwrap().count() >= 2);
+    let listed = anna.get(&format!("/api/destinations/{}/backups", id(&destination))).await.expect(200);
+    let backups = listed["items"].as_array().unwrap();
+    assert_eq!(backups.len(), 2, "{listed}");
+    assert!(backups.iter().all(|backup| backup["engine"] == "Made-up source" && backup["hasSidecar"] == true));
+    let known = anna.get("/api/backups?database=tools").await.expect(200)["items"][0].clone();
+    assert_eq!((&known["engine"], &known["database"]), (&json!("Made-up source"), &json!("tools")));
+    let sheet = anna.post("/api/profiles", &json!({"name": "company"})).await.expect(201);
+    let sheet = anna.post(&format!("/api/profiles/{}/export", id(&sheet)), &json!({})).await.expect(200);
+    let sheet = sheet["recoverySheet"].as_str().unwrap();
+    assert!(sheet.contains(".made.zst.age  age -d -i key.txt FILE | zstd -d | sed -n s/^+//p"), "{sheet}");
+
+    let restore =
+        json!({"destinationId": id(&destination), "path": known["path"], "sourceId": id(&source), "database": "copy"});
+    let preview = anna.post("/api/restores/preview", &restore).await.expect(200);
+    assert_eq!(preview["contents"], "absent", "{preview}");
+    let run = anna.finished(&id(&anna.post("/api/restores", &restore).await.expect(202))).await;
+    assert_eq!(run["state"], "succeeded", "{run}");
+    let read = |drawer: &str| std::fs::read(cabinet.join(format!("{drawer}.drawer"))).unwrap();
+    assert_eq!(read("copy"), read("tools"));
+}
+
+/// Rewrites a backup as an engine of a later version would have left it.
+fn as_of_another_engine(job: &std::path::Path) -> String {
+    let files = || job.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let name = files().find(|name| !name.ends_with(".meta.json")).unwrap();
+    let other = name.replace(".db.", ".sql.");
+    std::fs::rename(job.join(&name), job.join(&other)).unwrap();
+    let sidecar = job.join(format!("{name}.meta.json"));
+    let mut content: Value = serde_json::from_slice(&std::fs::read(&sidecar).unwrap()).unwrap();
+    content["sourceType"] = json!("mysql");
+    content["originalFileName"] = json!(other);
+    std::fs::remove_file(&sidecar).unwrap();
+    std::fs::write(job.join(format!("{other}.meta.json")), content.to_string()).unwrap();
+    other
+}
+
+#[tokio::test]
+async fn a_backup_of_an_unknown_engine_is_listed_verified_copied_and_downloaded_but_not_restored() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let (disk, destination) = world.folder_destination(&anna, "Disk").await;
+    let (other_disk, other) = world.folder_destination(&anna, "Other").await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    assert_eq!(world.run_job(&anna, &job).await["state"], "succeeded");
+    let name = as_of_another_engine(&disk.join("shop"));
+    let path = format!("shop/{name}");
+    // Other people's files are no backups.
+    std::fs::write(disk.join("shop/backup_2026-01-15T12-00-00_shop.db.sha256"), "-").unwrap();
+
+    let at = format!("/api/destinations/{destination}/backups");
+    let listed = anna.get(&at).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!((&listed["items"][0]["path"], &listed["items"][0]["engine"]), (&json!(path), &json!(".sql")));
+    let query = path.replace('/', "%2F");
+    let details = anna.get(&format!("{at}/details?path={query}")).await.expect(200);
+    assert_eq!((&details["engine"], &details["sidecar"]["sourceType"]), (&json!("mysql"), &json!("mysql")));
+    scan(&anna, &destination).await;
+    let known = anna.get("/api/backups").await.expect(200);
+    let known = known["items"].as_array().unwrap().iter().find(|backup| backup["path"] == json!(path)).unwrap().clone();
+    assert_eq!((&known["engine"], &known["state"]), (&json!("mysql"), &json!("present")));
+
+    let verified = anna.post(&format!("{at}/verify"), &json!({"path": path})).await.expect(200);
+    assert_eq!(verified["result"], "whole", "{verified}");
+    let copy = json!({"destinationId": destination, "path": path, "toDestinationId": other});
+    let copied = anna.finished(&id(&anna.post("/api/copies", &copy).await.expect(202))).await;
+    assert_eq!(copied["state"], "succeeded", "{copied}");
+    let read = |disk: &std::path::Path| std::fs::read(disk.join(&path)).unwrap();
+    assert_eq!(read(&disk), read(&other_disk));
+    let download = json!({"destinationId": destination, "path": path, "raw": true});
+    let link = anna.post("/api/downloads", &download).await.expect(201);
+    let downloaded = anna.open(link["url"].as_str().unwrap()).await.bytes().await.unwrap();
+    assert_eq!(downloaded, read(&disk));
+
+    let restore = json!({"destinationId": destination, "path": path, "sourceId": source, "overwrite": true});
+    for route in ["/api/restores", "/api/restores/preview"] {
+        anna.post(route, &restore).await.problem(409, "cannotOpen", &["no adapter for 'mysql'"]);
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use server::Housekeeping;
 use crate::world::{Browser, World, id, rows};
 
 /// Scans a destination to the end.
-async fn scan(browser: &Browser, destination: &str) -> Value {
+pub(crate) async fn scan(browser: &Browser, destination: &str) -> Value {
     let path = format!("/api/destinations/{destination}/scan");
     browser.post(&path, &json!({})).await.expect(202);
     browser.until(&path, |scan| scan["state"] != "running").await

@@ -66,3 +66,46 @@ async fn what_a_run_did_is_told_without_its_secrets() {
     let names = spec["plan"]["destinations"][0]["secrets"].as_object().unwrap();
     assert!(names.values().all(|secret| secret["destinationId"] == *offsite && secret.as_object().unwrap().len() == 2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_and_a_copy_are_carried_out_from_a_recorded_plan_and_say_of_what_kind_their_result_is() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
+    let offsite = world.dropbox_destination(&anna, "Offsite").await;
+    let (_, disk) = world.folder_destination(&anna, "Disk").await;
+    let profile = id(&anna.post("/api/profiles", &json!({"name": "company"})).await.expect(201));
+    let job = anna.job("shop", &source, &[&offsite], json!({"profileId": profile})).await;
+    let run = world.run_job(&anna, &job).await;
+    assert_eq!(run["result"]["kind"], "backup", "{run}");
+    let path = run["result"]["databases"][0]["copies"][0]["path"].clone();
+    let spec_of = async |run: &Value| anna.get(&format!("/api/runs/{}/spec", id(run))).await.expect(200);
+    let reference = json!({"destinationId": offsite, "field": "refreshToken"});
+
+    let copy = json!({"destinationId": offsite, "path": path, "toDestinationId": disk});
+    let copied = anna.finished(&id(&anna.post("/api/copies", &copy).await.expect(202))).await;
+    let result = json!({"kind": "copy", "path": path, "destinationId": disk});
+    assert_eq!((&copied["state"], &copied["result"]), (&json!("succeeded"), &result), "{copied}");
+    let spec = spec_of(&copied).await;
+    assert_eq!(spec["plan"]["from"]["secrets"]["refreshToken"], reference, "{spec}");
+    assert_eq!((&spec["plan"]["to"]["id"], &spec["plan"]["to"]["settings"]["type"]), (&json!(disk), &json!("folder")));
+
+    let other = world.path("other.db");
+    let restore = json!({"destinationId": offsite, "path": path, "sourceId": source, "database": other});
+    let restored = anna.finished(&id(&anna.post("/api/restores", &restore).await.expect(202))).await;
+    assert_eq!(
+        (&restored["state"], &restored["result"]["kind"]),
+        (&json!("succeeded"), &json!("restore")),
+        "{restored}"
+    );
+    let spec = spec_of(&restored).await;
+    let plan = &spec["plan"];
+    assert_eq!((&plan["destination"]["secrets"]["refreshToken"], &plan["jobEncrypts"]), (&reference, &json!(true)));
+    assert_eq!(plan["identities"], json!([{"profileId": profile}]));
+    assert_eq!((&plan["target"]["database"], &plan["target"]["source"]["id"]), (&json!(other), &json!(source)));
+    assert!(!spec.to_string().contains("AGE-SECRET-KEY"), "{spec}");
+    assert_eq!(
+        anna.get(&format!("/api/runs?destinationId={disk}")).await.expect(200)["items"].as_array().unwrap().len(),
+        1
+    );
+}

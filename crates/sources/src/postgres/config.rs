@@ -188,6 +188,21 @@ impl Postgres {
         self.parameters.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The hosts, separated by commas, where the address says so.
+    pub(super) fn hosts(&self) -> Option<&str> {
+        self.host.as_deref()
+    }
+
+    /// The port, or a list of them, where the address says so.
+    pub(super) fn port(&self) -> Option<&str> {
+        self.port.as_deref()
+    }
+
+    /// The service that the rest comes from, where the address names one.
+    pub(super) fn service(&self) -> Option<&str> {
+        self.parameter("service")
+    }
+
     /// The role that logs in, where the address says so.
     pub(super) fn role(&self) -> Option<&str> {
         self.user.as_deref()

@@ -4,18 +4,31 @@ use adapter::{
     Capability, Choice, Default, Directs, Field, Input, Manifest, PathUse, Required, Secrets, Settings, Setup,
     ShownWhen, Tool,
 };
-use domain::Engine;
 
 use super::Postgres;
 use crate::error::Error;
 use crate::registry::SourceAdapter;
-use crate::{Origin, Source};
+use crate::{ByHand, DumpFormat, Origin, Source};
 
 pub(crate) const ADAPTER: SourceAdapter =
-    SourceAdapter { manifest: &MANIFEST, engine: Engine::Postgres, open, from_address, address };
+    SourceAdapter { manifest: &MANIFEST, dump: &DUMP, open, from_address, address };
 
 /// The name of the secret.
 pub(super) const PASSWORD: &str = "password";
+
+/// `pg_dump --format=custom`.
+static DUMP: DumpFormat = DumpFormat {
+    ending: "dump",
+    magic: b"PGDMP",
+    by_hand: ByHand {
+        command: "| pg_restore --exit-on-error --create --no-owner --no-privileges -d postgres",
+        notes: &[
+            "For PostgreSQL you need its client tools, at least as new as \"toolVersion\" in the .meta.json file.",
+            "pg_restore creates the database under its own name; it must not exist yet.",
+        ],
+        target: "postgres://USER@HOST/DATABASE",
+    },
+};
 
 static MANIFEST: Manifest = Manifest {
     id: super::config::ID,

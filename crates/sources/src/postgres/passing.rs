@@ -21,7 +21,7 @@ use super::session::Session;
 use crate::error::Error;
 
 /// PostgreSQL cuts longer names.
-const MAX_NAME_BYTES: usize = 63;
+pub(super) const MAX_NAME_BYTES: usize = 63;
 /// The first half of every advisory lock's key: "dbkp".
 const LOCK_CLASS: u32 = 0x6462_6b70;
 /// Databases that the lock's session may be connected to: it must not be in the way of a rename.

@@ -18,6 +18,14 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     path.into()
 }
 
+/// What SQLite adds to a database's name for files of its own. One that is put there becomes part of the database.
+const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Returns whether a name is one of SQLite's own files beside a database.
+pub(super) fn is_companion(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| COMPANIONS.iter().any(|suffix| name.to_string_lossy().ends_with(suffix)))
+}
+
 /// Returns a file's size, or `None` if it does not exist.
 pub(super) fn size(path: &Path) -> Option<u64> {
     fs::symlink_metadata(path).ok().map(|metadata| metadata.len())

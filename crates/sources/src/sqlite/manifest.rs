@@ -1,17 +1,23 @@
 //! What can be set for a SQLite database.
 
 use adapter::{Capability, Field, Input, Manifest, PathUse, Required, Secrets, Settings};
-use domain::Engine;
 
 use super::Sqlite;
 use crate::error::Error;
 use crate::registry::SourceAdapter;
-use crate::{Origin, Source};
+use crate::{ByHand, DumpFormat, Origin, Source};
 
 pub(crate) const ADAPTER: SourceAdapter =
-    SourceAdapter { manifest: &MANIFEST, engine: Engine::Sqlite, open, from_address, address };
+    SourceAdapter { manifest: &MANIFEST, dump: &DUMP, open, from_address, address };
 
 const PATH: &str = "path";
+
+/// A database file, with the header of <https://www.sqlite.org/fileformat2.html>.
+static DUMP: DumpFormat = DumpFormat {
+    ending: "db",
+    magic: b"SQLite format 3\0",
+    by_hand: ByHand { command: "> restored.db", notes: &[], target: "sqlite:///FOLDER/restored.db" },
+};
 
 static MANIFEST: Manifest = Manifest {
     id: "sqlite",

@@ -24,7 +24,7 @@ test('how much there will be comes from the last run, and from this one once all
   expect(expected(run({ storedBytes: 301 }), before)).toBeUndefined();
   expect(expected(run({ kind: 'restore' }), before)).toBe(600);
   const staged = (stage: 'dumping' | 'proving') =>
-    run({ result: { databases: [{ database: 'shop', stage, copies: [] }] } });
+    run({ result: { kind: 'backup', databases: [{ database: 'shop', stage, copies: [] }] } });
   expect(expected(staged('dumping'), undefined)).toBeUndefined();
   expect(expected(staged('proving'), before)).toBe(200);
 });

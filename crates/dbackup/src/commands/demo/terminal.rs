@@ -41,7 +41,7 @@ pub(super) async fn tell(folder: &Path) -> Result<(), Failure> {
     let path = back_up_sample(&database, Arc::clone(&destination), &identity).await?;
 
     say("4. What is at the destination:");
-    for backup in runner::list(&*destination, None).await?.backups {
+    for backup in runner::list(&*destination, None, &sources::registry()).await?.backups {
         say(&format!("   {FOLDER}/{} ({})", backup.path, human(backup.size)));
     }
     say("");

@@ -51,7 +51,7 @@ pub(crate) struct BackupInfo {
     /// Absent for engines with one database per source.
     #[serde(skip_serializing_if = "Option::is_none")]
     database: Option<String>,
-    /// `PostgreSQL`, `SQLite`.
+    /// `PostgreSQL`, `SQLite`. Of a source that this version does not know, its type or the ending of the backup's name.
     engine: String,
     /// `zst`, `gz`; absent if it is not compressed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,7 +132,7 @@ pub(crate) struct BackupDetails {
     /// Absent if neither the file's name nor a sidecar tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     database: Option<String>,
-    /// `PostgreSQL`, `SQLite`.
+    /// As in the list of backups.
     engine: String,
     encrypted: bool,
     /// The host name of the machine that ran the backup, if its sidecar says so.
@@ -190,12 +190,12 @@ pub(crate) struct Verification {
     detail: String,
 }
 
-impl From<Backup> for BackupInfo {
-    fn from(backup: Backup) -> Self {
+impl BackupInfo {
+    fn of(app: &App, backup: Backup) -> Self {
         Self {
             time: backup.name.time.into(),
             database: backup.name.database_name(),
-            engine: backup.name.format.engine().to_string(),
+            engine: sources::engine_of(&app.config.adapters.sources, &backup.name, None),
             compression: backup.name.compression,
             encrypted: backup.name.encrypted,
             path: backup.path,
@@ -224,7 +224,7 @@ pub(crate) async fn list(
     let items: Vec<Backup> = backups.iter().skip(start).take(request.limit).cloned().collect();
     let next_cursor = items.last().filter(|_| more).map(|last| cursor(&key(last)));
     let unreadable = listing.unreadable.iter().take(MAX_UNREADABLE);
-    let items: Vec<BackupInfo> = items.into_iter().map(BackupInfo::from).collect();
+    let items: Vec<BackupInfo> = items.into_iter().map(|backup| BackupInfo::of(&app, backup)).collect();
     Ok(Json(BackupList {
         items: if query.signatures { with_signatures(&app, &id, items).await? } else { items },
         next_cursor,
@@ -260,7 +260,7 @@ async fn listing(app: &App, id: &str, job: Option<&str>, goes_on: bool) -> Resul
         return Ok(listing);
     }
     let destination = app.open_destination(id, Patience::Short).await?;
-    let listed = runner::list(&*destination, job).await;
+    let listed = runner::list(&*destination, job, &app.config.adapters.sources).await;
     match &listed {
         Ok(_) => app.note_working(id, Act::List).await,
         Err(error) => app.note_broken_grant(id, error).await,
@@ -296,11 +296,12 @@ pub(crate) async fn details(
         SidecarState::Missing => (None, None),
         SidecarState::Unreadable(cause) => (None, Some(cause)),
     };
+    let source_type = sidecar.as_ref().map(|sidecar| sidecar.source_type.as_str());
     Ok(Json(BackupDetails {
+        engine: sources::engine_of(&app.config.adapters.sources, &name, source_type),
         job: sidecar.as_ref().map_or(job, |sidecar| sidecar.job_name.clone()),
         time: name.time.into(),
         database: sidecar.as_ref().map(|sidecar| sidecar.database.clone()).or_else(|| name.database_name()),
-        engine: name.format.engine().to_string(),
         encrypted: name.encrypted,
         host: sidecar.as_ref().and_then(|sidecar| sidecar.host.clone()),
         path: query.path,

@@ -58,5 +58,6 @@ pub(crate) async fn create(
     examined.map_err(Failure::from)?;
     let title = format!("{path} to {}", destination.name());
     let requested_by = Some(caller.user.id.clone());
-    queue(&app, &caller, title, RunSpec::Copy(CopySpec { destination_id, path, to_destination_id, requested_by })).await
+    let spec = CopySpec { destination_id, path, to_destination_id, requested_by, plan: None };
+    queue(&app, &caller, title, RunSpec::Copy(spec)).await
 }

@@ -230,6 +230,7 @@ async fn recovery_sheet(app: &App, profile: &Profile, identity: &str) -> Result<
         signed_by: app.signer.public_key(),
         server: app.config.public_url.as_str(),
         destinations: &destinations.collect::<Result<Vec<_>, Problem>>()?,
+        adapters: &app.config.adapters,
     };
     Ok(sheet.text())
 }

@@ -5,9 +5,9 @@ use axum::extract::State;
 use domain::access::Permission;
 use domain::run::{PutInPlaceSpec, RestoreSpec, RunSpec};
 use runner::OpenRequest;
-use runner::restore::examine;
+use runner::restore::{Examined, check_name, examine};
 use serde::{Deserialize, Serialize};
-use sources::{Contents, Finding, Severity};
+use sources::{Contents, Finding, Severity, engine_of, of_ending};
 use utoipa::ToSchema;
 
 use super::super::caller::Caller;
@@ -32,23 +32,23 @@ pub(crate) struct RestoreInput {
     path: String,
     /// The server to restore into.
     source_id: String,
-    /// The database to restore into; for SQLite, the absolute path of a file. Absent: the source's own.
+    /// The database to restore into; where databases are files, the absolute path of one. Absent: the source's own.
     #[schema(min_length = 1, max_length = 4096)]
     database: Option<String>,
     /// Replace a database that holds data.
     #[serde(default)]
     overwrite: bool,
-    /// Skip ownership and privileges (PostgreSQL): everything belongs to the restoring role.
+    /// Skip ownership and privileges (capability `owners`): everything belongs to the restoring role.
     #[serde(default)]
     no_owner: bool,
     /// What to do about an object that cannot be restored.
     #[serde(default)]
     #[schema(default = "stop")]
     on_error: OnErrorInput,
-    /// Load under the database's own name (PostgreSQL). What is there is moved aside meanwhile, and comes back if that fails.
+    /// Load under the database's own name (capability `restoreInPlace`). What is there is moved aside meanwhile, and comes back if that fails.
     #[serde(default)]
     in_place: bool,
-    /// Restore a database with damaged pages nevertheless, with a warning (SQLite).
+    /// Restore a damaged database nevertheless, with a warning (capability `damagedDatabases`).
     #[serde(default)]
     allow_damaged: bool,
     /// Restore an unencrypted backup although its job encrypts, or others in its folder are encrypted.
@@ -190,8 +190,18 @@ impl RestoreInput {
             allow_unencrypted,
             administers: caller.allows(Permission::Administer),
             requested_by: Some(caller.user.id.clone()),
+            plan: None,
         }
     }
+}
+
+/// Refuses a backup of a source that this version does not know.
+fn check_engine(app: &App, path: &str, examined: &Examined) -> Result<(), Failure> {
+    let sources = &app.config.adapters.sources;
+    let name = path.rsplit('/').next().and_then(domain::BackupName::parse);
+    let Some(name) = name.filter(|name| of_ending(sources, &name.ending).is_none()) else { return Ok(()) };
+    let source_type = examined.sidecar.sidecar().map(|sidecar| sidecar.source_type.as_str());
+    Err(Failure::NoAdapter(engine_of(sources, &name, source_type)))
 }
 
 /// What is known without reading the backup.
@@ -199,12 +209,8 @@ async fn look(app: &App, input: &RestoreSpec) -> Result<RestorePreview, Failure>
     let target = app.restore_target(asked(input)).await?.target;
     let destination = app.open_destination(&input.destination_id, Patience::Short).await?;
     let examined = examine(&*destination, &input.path).await?;
-    let name = input.path.rsplit('/').next().and_then(domain::BackupName::parse);
-    if let Some(name) = name.filter(|name| name.format.engine() != target.engine()) {
-        let found = format!("a {} dump", name.format.engine());
-        let target = target.engine().to_string();
-        return Err(runner::OpenError::WrongFormat { path: input.path.clone(), found, target }.into());
-    }
+    check_engine(app, &input.path, &examined)?;
+    check_name(&input.path, target.adapter())?;
     let contents = match target.contents().await? {
         Contents::Absent => TargetContents::Absent,
         Contents::Empty => TargetContents::Empty,
@@ -282,7 +288,7 @@ pub(crate) async fn put_in_place(
     check_texts("kept", &kept, database.as_deref())?;
     let administers = caller.allows(Permission::Administer);
     let requested_by = Some(caller.user.id.clone());
-    let request = PutInPlaceSpec { source_id, database, kept, administers, requested_by };
+    let request = PutInPlaceSpec { source_id, database, kept, administers, requested_by, plan: None };
     let target = app.put_in_place_target(&request).await?;
     let title = format!("{} into {}", request.kept, target.name());
     queue(&app, &caller, title, RunSpec::PutInPlace(request)).await

@@ -218,7 +218,7 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<RunI
     Ok(Json(app.catalog.run(&id).await?.ok_or_else(gone)?.into()))
 }
 
-/// What a run does. That of a backup is complete once it has started, as its job said then. Secrets are named, never shown.
+/// What a run does. It is complete once the run has started, as everything was then. Secrets are named, never shown.
 #[utoipa::path(get, path = "/api/runs/{id}/spec", tag = "runs", params(("id" = String, Path)),
     responses((status = 200, body = serde_json::Value)))]
 pub(crate) async fn spec(State(app): State<App>, Id(id): Id) -> Result<Json<RunSpec>, Problem> {

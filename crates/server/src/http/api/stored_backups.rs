@@ -43,7 +43,7 @@ pub(crate) struct StoredBackupInfo {
     /// The source's address, without its password.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
-    /// `PostgreSQL`, `SQLite`.
+    /// `PostgreSQL`, `SQLite`. Of a source that this version does not know, its type or the ending of the backup's name.
     engine: String,
     /// Absent for engines with one database per source.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -191,8 +191,7 @@ pub(crate) async fn list(
 ) -> Result<Json<List<StoredBackupInfo>>, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
     let found = app.catalog.backups(&query.filter()?, &request).await?;
-    let ours = app.signer.public_key();
-    Ok(list_of(found, StoredBackup::place, |backup| StoredBackupInfo::of(backup, ours)))
+    Ok(list_of(found, StoredBackup::place, |backup| StoredBackupInfo::of(&app, backup)))
 }
 
 /// Returns how many backups a filter lets through. Takes longer than a page, the more there are.
@@ -227,7 +226,11 @@ pub(crate) async fn verifications(
 }
 
 impl StoredBackupInfo {
-    fn of(backup: StoredBackup, ours: &str) -> Self {
+    fn of(app: &App, backup: StoredBackup) -> Self {
+        let ours = app.signer.public_key();
+        let name = runner::catalog::parse_path(&backup.path).map(|(_, name)| name);
+        let source_type = Some(backup.source_type).filter(|source_type| !source_type.is_empty());
+        let engine = name.map(|name| sources::engine_of(&app.config.adapters.sources, &name, source_type.as_deref()));
         let verified = match (backup.verified_at, backup.verified_by, backup.verified_how, backup.verified_result) {
             (Some(at), Some(by), Some(how), Some(result)) => {
                 Some(LastVerification { at: at.into(), by, how, result, detail: String::new() })
@@ -246,7 +249,7 @@ impl StoredBackupInfo {
             job_id: backup.job_id,
             run_id: backup.run_id,
             source: backup.source,
-            engine: backup.engine,
+            engine: engine.or(source_type).unwrap_or_default(),
             database: backup.database,
             time: backup.created_at.into(),
             size: backup.stored_size,
