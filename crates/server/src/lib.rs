@@ -18,6 +18,7 @@ mod limiter;
 mod listen;
 mod listings;
 mod metrics;
+mod overview;
 mod passwords;
 mod patience;
 mod private_files;
