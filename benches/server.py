@@ -113,7 +113,7 @@ def fill(data):
         "VALUES (?, ?, ?, ?, 'zstd:3', '0 3 * * *', 'UTC', TRUE, ?, 0, 0)",
         ((job, f"job {number:05}", f"job {number:05}", source, far) for number, job in enumerate(jobs)),
     )
-    catalog.executemany("INSERT INTO job_destinations VALUES (?, ?, 0)", ((job, destination) for job in jobs))
+    catalog.executemany("INSERT INTO job_destinations (job_id, destination_id, position) VALUES (?, ?, 0)", ((job, destination) for job in jobs))
     columns = (
         "id, kind, job_id, title, cause, state, attempt, fence, cancel_requested, dumped_bytes, stored_bytes, sent_bytes, created_at, "
         "started_at, finished_at"

@@ -100,4 +100,4 @@ CREATE TABLE destination_usage (
     newest_at BIGINT NOT NULL,
     PRIMARY KEY (destination_id, job)
 );
-CREATE INDEX destination_usage_bytes ON destination_usage (destination_id, bytes);
+CREATE INDEX destination_usage_bytes ON destination_usage (destination_id, bytes DESC, job, copies);

@@ -27,6 +27,9 @@ pub(crate) const NUMBERS: [&str; 10] = [
     "duration",
 ];
 
+/// Maximum of a sum of bytes or milliseconds of a job's day, so that the totals of thousands of jobs do not overflow.
+const MAX_SUM: i64 = 1_000_000_000_000_000;
+
 /// A day of a job on which runs were queued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobDay {
@@ -257,7 +260,11 @@ fn columns() -> String {
 fn counted() -> String {
     let good = format!("state IN ({})", states(RunStatus::is_success));
     let count = |name: &str, which: &str| format!("COUNT(*) FILTER (WHERE {which}) AS {name}");
-    let sum = |name: &str, of: &str| format!("CAST(COALESCE(SUM({of}) FILTER (WHERE {good}), 0) AS BIGINT) AS {name}");
+    // One run can claim any number: sums of floating-point numbers do not overflow, and are exact below the maximum.
+    let sum = |name: &str, of: &str| {
+        let sum = format!("SUM(CAST({of} AS DOUBLE PRECISION)) FILTER (WHERE {good})");
+        format!("CASE WHEN {sum} > {MAX_SUM} THEN {MAX_SUM} ELSE CAST(COALESCE({sum}, 0) AS BIGINT) END AS {name}")
+    };
     let worse: Vec<String> = RunStatus::ALL
         .into_iter()
         .map(|state| format!("WHEN '{}' THEN '{}'", state.as_str(), badness(state)))

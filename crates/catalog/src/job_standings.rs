@@ -176,6 +176,11 @@ pub(crate) async fn lock(transaction: &mut Transaction, job_id: &str) -> Result<
 
 /// Writes anew how a job stands.
 pub(crate) async fn refresh(transaction: &mut Transaction, job_id: &str) -> Result<(), Error> {
+    // Boxed: it is large, and part of every change of a run or a job.
+    Box::pin(work_out(transaction, job_id)).await
+}
+
+async fn work_out(transaction: &mut Transaction, job_id: &str) -> Result<(), Error> {
     if !lock(transaction, job_id).await? {
         return Ok(());
     }

@@ -55,7 +55,7 @@ impl Catalog {
             None => {
                 for which in [
                     format!("{active}{of_kind}"),
-                    format!("kind <> 'backup' AND NOT {active}{of_kind}"),
+                    format!("kind <> 'backup' AND kind IN ('restore', 'copy') AND NOT {active}{of_kind}"),
                     format!("job_id IS NULL AND kind = 'backup' AND NOT {active}{of_kind}"),
                 ] {
                     let text = format!("SELECT state, COUNT(*) AS runs FROM runs WHERE {which} {group}");

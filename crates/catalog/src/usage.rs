@@ -28,17 +28,15 @@ record!(JobUsage, "destination_usage", { job, job_id, copies, bytes, newest_at }
 /// What all backups take of a destination.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TotalUsage {
-    /// Folders of jobs.
-    pub jobs: i64,
-    /// Folders that belong to no job.
-    pub orphans: i64,
+    /// Folders, those that belong to no job included.
+    pub folders: i64,
     /// Copies that are present.
     pub copies: i64,
     /// Their bytes.
     pub bytes: i64,
 }
 
-record!(TotalUsage, "destination_usage", { jobs, orphans, copies, bytes });
+record!(TotalUsage, "destination_usage", { folders, copies, bytes });
 
 struct Folder {
     job: String,
@@ -47,17 +45,26 @@ struct Folder {
 record!(Folder, "series", { job });
 
 impl Catalog {
-    /// Returns what the largest folders of a destination take, the largest first; with `orphans`, only of those that belong to no job.
+    /// Returns what the largest folders of a destination take, the largest first.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn usage(&self, destination_id: &str, orphans: bool, limit: i64) -> Result<Vec<JobUsage>, Error> {
-        let which = if orphans { " AND j.id IS NULL" } else { "" };
-        let text = format!(
-            "SELECT u.job, j.id AS job_id, u.copies, u.bytes, u.newest_at FROM destination_usage u LEFT JOIN jobs j ON j.name = u.job \
-             WHERE u.destination_id = $1{which} ORDER BY u.bytes DESC, u.job LIMIT $2"
-        );
-        sql::all(&self.db, &text, values![destination_id, limit]).await
+    pub async fn usage(&self, destination_id: &str, limit: i64) -> Result<Vec<JobUsage>, Error> {
+        let text = "SELECT u.job, j.id AS job_id, u.copies, u.bytes, u.newest_at FROM (SELECT * FROM destination_usage \
+                    WHERE destination_id = $1 ORDER BY bytes DESC, job LIMIT $2) u LEFT JOIN jobs j ON j.name = u.job \
+                    ORDER BY u.bytes DESC, u.job";
+        sql::all(&self.db, text, values![destination_id, limit]).await
+    }
+
+    /// Returns what the largest folders of a destination take that belong to no job, the largest first.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn orphans(&self, destination_id: &str, limit: i64) -> Result<Vec<JobUsage>, Error> {
+        let text = "SELECT u.job, CAST(NULL AS TEXT) AS job_id, u.copies, u.bytes, u.newest_at FROM destination_usage u \
+                    WHERE u.destination_id = $1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.name = u.job) \
+                    ORDER BY u.bytes DESC, u.job LIMIT $2";
+        sql::all(&self.db, text, values![destination_id, limit]).await
     }
 
     /// Returns what all folders of a destination take.
@@ -65,9 +72,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn total_usage(&self, destination_id: &str) -> Result<TotalUsage, Error> {
-        let text = "SELECT COUNT(*) AS jobs, COUNT(*) FILTER (WHERE j.id IS NULL) AS orphans, \
-                    CAST(COALESCE(SUM(u.copies), 0) AS BIGINT) AS copies, CAST(COALESCE(SUM(u.bytes), 0) AS BIGINT) AS bytes \
-                    FROM destination_usage u LEFT JOIN jobs j ON j.name = u.job WHERE u.destination_id = $1";
+        let text = "SELECT COUNT(*) AS folders, CAST(COALESCE(SUM(copies), 0) AS BIGINT) AS copies, \
+                    CAST(COALESCE(SUM(bytes), 0) AS BIGINT) AS bytes FROM destination_usage WHERE destination_id = $1";
         Ok(sql::one(&self.db, text, values![destination_id]).await?.unwrap_or_default())
     }
 

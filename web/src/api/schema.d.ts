@@ -2001,13 +2001,10 @@ export interface components {
              * Format: int64
              * @description How many folders there are.
              */
-            jobCount: number;
+            folderCount: number;
             /** @description The largest folders that belong to no job. */
             orphans: components["schemas"]["FolderUsage"][];
-            /**
-             * Format: int64
-             * @description How many folders belong to no job.
-             */
+            /** @description How many folders belong to no job; at most 1000 are counted. */
             orphanCount: number;
         };
         /** @description Digests, by algorithm, in lower-case hexadecimal. Named, since generators of clients stumble over a map within one of several events. */

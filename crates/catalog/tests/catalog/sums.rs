@@ -181,7 +181,9 @@ async fn late(catalog: &Catalog, now: Timestamp) {
     for lease in catalog.leases_of_others("w").await.unwrap() {
         catalog.settle_abandoned(&lease, &Settlement::interrupted(), now).await.unwrap();
     }
-    let new = NewRun { cause: Cause::Retry, started_by: None, ..by_hand(claim.run.job_id.as_deref().unwrap()) };
+    // Its job may have been deleted since it was queued.
+    let Some(job_id) = claim.run.job_id.as_deref() else { return };
+    let new = NewRun { cause: Cause::Retry, started_by: None, ..by_hand(job_id) };
     catalog.queue_retry(&claim.run.id, &new, now).await.unwrap();
     assert!(catalog.finish_late(&claim.run.id, claim.fence, &end(RunStatus::Succeeded, 5), true, now).await.unwrap());
 }
@@ -237,16 +239,20 @@ async fn a_day_is_that_of_the_jobs_time_zone(store: Store) {
     assert_eq!(totals.iter().map(|day| (day.day, day.sums.runs())).collect::<Vec<_>>(), [(today, 2), (today + 1, 1)]);
 }
 
+fn backup(result: &serde_json::Value) -> RunResult {
+    RunResult::Backup(serde_json::from_value(result.clone()).unwrap())
+}
+
 /// A backup of these databases, each with whether it is at the destinations.
 fn result(databases: &[(&str, &[(&str, bool)])]) -> RunResult {
     let copy = |(id, stored): &(&str, bool)| match stored {
         true => json!({"destinationId": id, "destination": id, "path": "j/x", "size": {"plain": 2, "stored": 1},
-            "checksum": {"algorithm": "sha256", "value": "00"}}),
+            "checksum": {"sha256Plain": "a", "sha256Stored": "b", "dropboxContentHash": "c"}}),
         false => json!({"destinationId": id, "destination": id, "error": "no room"}),
     };
     let database = |(name, copies): &(&str, &[(&str, bool)])| json!({"database": name, "copies": copies.iter().map(copy).collect::<Vec<_>>()});
     let databases: Vec<_> = databases.iter().map(database).collect();
-    serde_json::from_value(json!({"databases": databases})).unwrap()
+    backup(&json!({"databases": databases, "warnings": []}))
 }
 
 async fn how_a_job_stands_follows_its_runs_and_its_settings(store: Store) {
@@ -286,15 +292,14 @@ async fn how_a_job_stands_follows_its_runs_and_its_settings(store: Store) {
     let paused = standing().await;
     assert_eq!((paused.status, paused.troubled, paused.failure), (JobStatus::Paused, false, None));
     set(|_| ()).await;
-    let warned: RunResult =
-        serde_json::from_value(json!({"databases": [], "warnings": [{"code": "wal", "message": "it grows"}]})).unwrap();
+    let warned = backup(&json!({"databases": [], "warnings": [{"code": "wal", "message": "it grows"}]}));
     finished(&catalog, &id, &RunEnd { result: Some(warned), ..end(RunStatus::SucceededWithWarnings, 5) }, at(40)).await;
     let stands = standing().await;
     assert_eq!((stands.status, stands.warnings), (JobStatus::Warnings, 1));
     catalog.acknowledge_warning(&id, "wal").await.unwrap().unwrap();
     assert_eq!(standing().await.status, JobStatus::Good);
     store.sql("UPDATE jobs SET time_zone = 'Mars/Olympus'");
-    catalog.review_schedules(&[id.clone()]).await.unwrap();
+    catalog.review_schedules(std::slice::from_ref(&id)).await.unwrap();
     let unreadable = standing().await;
     assert_eq!((unreadable.status, unreadable.failure), (JobStatus::Failed, Some(JobFailure::Schedule)));
     store.sql("UPDATE jobs SET time_zone = 'UTC'");
@@ -364,17 +369,16 @@ async fn failures_are_grouped_by_their_place(store: Store) {
     let catalog = store.open().await;
     let d = catalog.create_destination(&destination("d"), at(0)).await.unwrap().id;
     let at_d = result(&[("a", &[("d", false)])]);
-    let nowhere = serde_json::from_value(
-        json!({"databases": [{"database": "a", "error": "too long", "code": "timedOut", "copies": []}]}),
-    );
-    let source_fails = serde_json::from_value(
-        json!({"databases": [{"database": "a", "error": "gone", "code": "notFound", "copies": []}]}),
-    );
+    let without_dump = |error: &str, code: &str| {
+        let database = json!({"database": "a", "error": error, "code": code, "copies": []});
+        backup(&json!({"databases": [database], "warnings": []}))
+    };
+    let (nowhere, source_fails) = (without_dump("too long", "timedOut"), without_dump("gone", "notFound"));
     let ends = [
         ("a", "no room", at_d.clone()),
         ("b", "no room", at_d),
-        ("c", "too long", nowhere.unwrap()),
-        ("f", "gone", source_fails.unwrap()),
+        ("c", "too long", nowhere),
+        ("f", "gone", source_fails),
     ];
     for (name, error, result) in ends {
         let id = a_job(&catalog, name, "UTC", &[&d]).await;

@@ -15,7 +15,9 @@ use crate::overview::space::DestinationSpace;
 use crate::overview::space_of;
 
 /// Maximum number of folders that are listed.
-const MAX_FOLDERS: i64 = 50;
+const MAX_FOLDERS: usize = 50;
+/// Maximum number of folders of no job that are counted.
+const MAX_ORPHANS: i64 = 1000;
 /// Days of space that are shown, and that the forecast is based on.
 const DAYS: i64 = 90;
 
@@ -34,11 +36,11 @@ pub(crate) struct Usage {
     /// The folders that take the most, the largest first.
     jobs: Vec<FolderUsage>,
     /// How many folders there are.
-    job_count: i64,
+    folder_count: i64,
     /// The largest folders that belong to no job.
     orphans: Vec<FolderUsage>,
-    /// How many folders belong to no job.
-    orphan_count: i64,
+    /// How many folders belong to no job; at most 1000 are counted.
+    orphan_count: usize,
 }
 
 /// What the backups in a folder take.
@@ -78,14 +80,16 @@ pub(crate) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<Usag
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     let since = app.now().checked_sub((DAYS * 24).hours()).unwrap_or(Timestamp::UNIX_EPOCH);
     let total = app.catalog.total_usage(&id).await?;
-    let list = |folders: Vec<JobUsage>| folders.into_iter().map(FolderUsage::from).collect();
+    let orphans = app.catalog.orphans(&id, MAX_ORPHANS).await?;
+    let orphan_count = orphans.len();
+    let list = |folders: Vec<JobUsage>| folders.into_iter().take(MAX_FOLDERS).map(FolderUsage::from).collect();
     Ok(Json(Usage {
         space: space_of(&destination, &app.catalog.space_of(&id, since.into()).await?),
         backups: total.copies,
         bytes: total.bytes,
-        jobs: list(app.catalog.usage(&id, false, MAX_FOLDERS).await?),
-        job_count: total.jobs,
-        orphans: list(app.catalog.usage(&id, true, MAX_FOLDERS).await?),
-        orphan_count: total.orphans,
+        jobs: list(app.catalog.usage(&id, i64::try_from(MAX_FOLDERS).unwrap_or(i64::MAX)).await?),
+        folder_count: total.folders,
+        orphans: list(orphans),
+        orphan_count,
     }))
 }
