@@ -1,5 +1,6 @@
-"""What a server costs: from start to ready, memory at rest, and how long a page of jobs and of backups takes, with an empty and with a
-large metadata database (10,000 jobs, 1,000,000 runs, 1,000,000 backups). Needs target/release/dbackup and wrk."""
+"""What a server costs: from start to ready, memory at rest, and how long the data of each page takes and how large it is, with an empty
+and with a large metadata database (10,000 jobs, 1,000,000 runs of the last 100 days, 1,000,000 backups). Needs target/release/dbackup,
+or the program that DBACKUP names, and wrk."""
 
 import json
 import os
@@ -14,7 +15,9 @@ import time
 import urllib.request
 import uuid
 
-DBACKUP = pathlib.Path(__file__).parent.parent / "target/release/dbackup"
+DBACKUP = os.environ.get("DBACKUP", pathlib.Path(__file__).parent.parent / "target/release/dbackup")
+SECONDS = int(os.environ.get("SECONDS_PER_ROW", "10"))
+DAYS = 100
 JOBS = int(os.environ.get("JOBS", "10000"))
 RUNS = int(os.environ.get("RUNS", "1000000"))
 BACKUPS = int(os.environ.get("BACKUPS", "1000000"))
@@ -28,9 +31,33 @@ LISTS = {
     "text, many": "&search=db3",
     "missing": "&status=missing",
 }
+# What each page of the web UI asks for. `{job}`, `{source}`, `{destination}` and `{run}` are ids.
+PAGES = {
+    "overview": "/api/overview?days=30",
+    "overview, jobs": "/api/jobs?status=failed,new,running,warnings,paused&sort=urgency&days=30&limit=25",
+    "overview, good jobs": "/api/jobs?status=good&sort=urgency&days=30&limit=25",
+    "title": "/api/problems",
+    "jobs": "/api/jobs?limit=100",
+    "jobs, by urgency": "/api/jobs?sort=urgency&limit=100",
+    "jobs, found": "/api/jobs?search=00007&limit=100",
+    "job": "/api/jobs/{job}?days=90",
+    "job, runs": "/api/runs?jobId={job}&kind=backup&limit=200",
+    "job, backups": "/api/backups?job=job%2000007&limit=60",
+    "runs": "/api/runs?limit=50",
+    "runs, failed": "/api/runs?state=failed&limit=50",
+    "runs, counts": "/api/run-counts",
+    "run": "/api/runs/{run}",
+    "source, databases": "/api/databases?sourceId={source}&limit=50",
+    "source, jobs": "/api/jobs?sourceId={source}&limit=50",
+    "database": "/api/databases?job=job%2000007&database=db7",
+    "database, restores": "/api/runs?kind=restore&restoredJob=job%2000007",
+    "destination": "/api/destinations/{destination}/usage",
+    "destination, jobs": "/api/jobs?destinationId={destination}&limit=50",
+    "backups": "/api/backups?limit=50",
+}
 STARTS = 5
 REST_SECONDS = 5
-GOALS = {"start": 200, "memory": 32, "p99": 20}
+GOALS = {"start": 200, "memory": 32, "p99": 20, "page": 50, "size": 200}
 
 
 class Server:
@@ -45,7 +72,7 @@ class Server:
     def ask(self, path, body=None, headers=()):
         request = urllib.request.Request(self.url + path, headers={"Content-Type": "application/json", **dict(headers)})
         request.data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             self.cookie = answer.headers.get("Set-Cookie", "").split(";")[0]
             return answer.read()
 
@@ -74,22 +101,33 @@ def set_up(data):
 
 
 def fill(data):
-    """Jobs whose schedules are far away, each with as many runs."""
+    """Jobs whose schedules are far away, each with as many runs, one in fifty of which failed. The next start sums them up."""
     catalog = sqlite3.connect(data / "dbackup.db")
     (source,), (destination,) = (catalog.execute(f"SELECT id FROM {table}").fetchone() for table in ("sources", "destinations"))
-    far, recent = 4_000_000_000_000, int(time.time() * 1000) - RUNS
+    far, day = 4_000_000_000_000, 24 * 3600 * 1000
+    begin = int(time.time() * 1000) - DAYS * day
+    at = lambda number: begin + number * DAYS * day // RUNS
     jobs = [str(uuid.UUID(int=number)) for number in range(JOBS)]
     catalog.executemany(
         "INSERT INTO jobs (id, name, name_key, source_id, compression, cron, time_zone, enabled, next_run_at, created_at, updated_at) "
         "VALUES (?, ?, ?, ?, 'zstd:3', '0 3 * * *', 'UTC', TRUE, ?, 0, 0)",
         ((job, f"job {number:05}", f"job {number:05}", source, far) for number, job in enumerate(jobs)),
     )
-    catalog.executemany("INSERT INTO job_destinations VALUES (?, ?, 0)", ((job, destination) for job in jobs))
-    columns = "id, kind, job_id, title, cause, state, attempt, fence, cancel_requested, dumped_bytes, stored_bytes, sent_bytes, created_at"
-    catalog.executemany(
-        f"INSERT INTO runs ({columns}) VALUES (?, 'backup', ?, 'a job', 'schedule', 'succeeded', 1, 1, FALSE, 1, 1, 1, ?)",
-        ((str(uuid.UUID(int=number)), jobs[number % JOBS], recent + number) for number in range(RUNS)),
+    catalog.executemany("INSERT INTO job_destinations (job_id, destination_id, position) VALUES (?, ?, 0)", ((job, destination) for job in jobs))
+    columns = (
+        "id, kind, job_id, title, cause, state, attempt, fence, cancel_requested, dumped_bytes, stored_bytes, sent_bytes, created_at, "
+        "started_at, finished_at"
     )
+    catalog.executemany(
+        f"INSERT INTO runs ({columns}) VALUES (?1, 'backup', ?2, 'a job', 'schedule', ?4, 1, 1, FALSE, 1, 1, 1, ?3, ?3, ?3 + 60000)",
+        (
+            (str(uuid.UUID(int=number)), jobs[number % JOBS], at(number), "succeeded" if (number // JOBS + number) % 50 else "failed")
+            for number in range(RUNS)
+        ),
+    )
+    for table in ("job_days", "total_days", "job_standings", "destination_usage"):
+        catalog.execute(f"DELETE FROM {table}")
+    catalog.execute("DELETE FROM meta WHERE name = 'runSums'")
     fill_backups(catalog, destination)
     catalog.commit()
     catalog.close()
@@ -125,6 +163,28 @@ def fill_backups(catalog, destination):
 
 
 
+def sum_up(data):
+    """Seconds of the first start, which sums up all that is there."""
+    began = time.monotonic()
+    Server(data).stop()
+    return time.monotonic() - began
+
+
+def pages(data, token):
+    """The 99th percentile in milliseconds and the kilobytes of the data of each page."""
+    catalog = sqlite3.connect(data / "dbackup.db")
+    first = lambda table: catalog.execute(f"SELECT MIN(id) FROM {table}").fetchone()[0]
+    ids = {"source": first("sources"), "destination": first("destinations"), "run": first("runs"), "job": str(uuid.UUID(int=7))}
+    catalog.close()
+    server = Server(data)
+    bearer = {"Authorization": f"Bearer {token}"}
+    for name, path in PAGES.items():
+        path = path.format(**ids)
+        size = len(server.ask(path, headers=bearer)) / 1000
+        yield name, load(server, token, path)[0], size
+    server.stop()
+
+
 def measure(data, token):
     servers = []
     for _ in range(STARTS):
@@ -143,7 +203,7 @@ def measure(data, token):
 def load(server, token, path):
     """The 99th percentile in milliseconds, and requests per second."""
     header = f"Authorization: Bearer {token}"
-    command = ["wrk", "-t1", "-c4", "-d10s", "--latency", "-H", header, server.url + path]
+    command = ["wrk", "-t1", "-c4", f"-d{SECONDS}s", "--latency", "-H", header, server.url + path]
     report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "Non-2xx" not in report, report
     value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", report).groups()
@@ -151,8 +211,11 @@ def load(server, token, path):
     return p99, float(re.search(r"Requests/sec:\s+([\d.]+)", report)[1])
 
 
+def met(value, goal):
+    return "met" if value <= GOALS[goal] else "MISSED"
+
+
 def row(name, start, memory, p99, rate, lists):
-    met = lambda value, goal: "met" if value <= GOALS[goal] else "MISSED"
     lists = ", ".join(f"{name} {value:.1f} ({met(value, 'p99')})" for name, value in lists.items())
     print(
         f"| {name} | {start:.0f} ({met(start, 'start')}) | {memory:.1f} ({met(memory, 'memory')}) "
@@ -170,7 +233,13 @@ def main():
         print("| --- | --- | --- | --- | --- | --- |", flush=True)
         row("empty", *measure(data, token))
         fill(data)
+        filled = sum_up(data)
         row(f"{JOBS} jobs, {RUNS} runs, {BACKUPS} backups", *measure(data, token))
+        print(f"\nThe first start with these, which sums them up: {filled:.1f} s.\n")
+        print("| data of a page | p99, ms (≤ 50) | size, kB (≤ 200) |")
+        print("| --- | --- | --- |", flush=True)
+        for name, p99, size in pages(data, token):
+            print(f"| {name} | {p99:.1f} ({met(p99, 'page')}) | {size:.1f} ({met(size, 'size')}) |", flush=True)
 
 
 main()

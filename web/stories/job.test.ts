@@ -68,27 +68,17 @@ async function withHistory() {
     return { ...model, ...more, id, dumpedBytes: stored * 4, storedBytes: stored };
   }).reverse();
   await page.route(`**/api/runs?jobId=${job}*`, (route) => route.fulfill({ json: { items } }));
-  await page.route('**/api/overview?*', async (route) => {
-    const overview = await (await route.fetch()).json();
-    const days = Array.from({ length: 80 }, (_, index) => {
-      const day = index + overview.dates.length - 80;
-      const none = {
-        day,
-        succeeded: 0,
-        withWarnings: 0,
-        partial: 0,
-        failed: 0,
-        cancelled: 0,
-        unfinished: 0,
-        missed: false,
-      };
-      if (index === 70) return { ...none, failed: 1, runId: model.id, storedBytes: 0 };
-      if (index === 40) return { ...none, missed: true, storedBytes: 0 };
-      if (index === 55) return { ...none, partial: 1, runId: model.id, storedBytes: 0 };
-      return { ...none, succeeded: 1, withWarnings: Number(index === 20), runId: model.id, storedBytes: 1 };
+  await page.route(`**/api/jobs/${job}?*`, async (route) => {
+    const shown = await (await route.fetch()).json();
+    const last = Date.parse(shown.today);
+    shown.days = Array.from({ length: 80 }, (_, index) => {
+      const date = new Date(last - (79 - index) * DAY).toISOString().slice(0, 10);
+      if (index === 70) return { date, failed: 1, runId: model.id };
+      if (index === 40) return { date, missed: true };
+      if (index === 55) return { date, partial: 1, runId: model.id };
+      return { date, succeeded: 1, withWarnings: Number(index === 20), runId: model.id, storedBytes: 1 };
     });
-    overview.jobs[0].days = days;
-    await route.fulfill({ json: overview });
+    await route.fulfill({ json: shown });
   });
 }
 

@@ -49,13 +49,15 @@ async function withWarnings() {
   await world.page.route(`**/api/runs/${run.id}`, (route) => route.fulfill({ json: warned }));
   await world.page.route('**/api/overview?*', async (route) => {
     const overview = await (await route.fetch()).json();
-    Object.assign(overview.jobs[0], { state: 'succeededWithWarnings', warnings: 2 });
-    overview.jobs[0].days.forEach((day: object) => Object.assign(day, { withWarnings: 1 }));
+    Object.assign(overview.jobs, { warnings: 1, good: overview.jobs.good - 1 });
     await route.fulfill({ json: overview });
   });
   await world.page.route('**/api/jobs?*', async (route) => {
     const jobs = await (await route.fetch()).json();
-    jobs.items[0].lastRun = warned;
+    const [first] = jobs.items;
+    first.lastRun = warned;
+    Object.assign(first.standing, { status: 'warnings', state: 'succeededWithWarnings', warnings: 2 });
+    first.days?.forEach((day: object) => Object.assign(day, { withWarnings: 1 }));
     await route.fulfill({ json: jobs });
   });
 }

@@ -239,6 +239,9 @@ async fn remove(transaction: &mut Transaction, kind: Kind, id: &str, now: Timest
     }
     let owner = "DELETE FROM meta WHERE name = $1";
     sql::run(&mut *transaction, owner, values![format!("{OWNER}{id}")]).await?;
+    if kind == Kind::Job {
+        return Ok(jobs::remove(transaction, id).await? > 0);
+    }
     let text = format!("DELETE FROM {} WHERE id = $1", kind.plural());
     Ok(sql::run(transaction, &text, values![id]).await? > 0)
 }

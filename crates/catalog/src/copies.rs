@@ -11,7 +11,7 @@ use crate::scans::{self, Latest};
 use crate::sql::{self, Transaction, values};
 use crate::values::json;
 use crate::verifications::{self, NewVerification};
-use crate::{Catalog, names, new_id};
+use crate::{Catalog, names, new_id, usage};
 
 /// A copy that a run has published.
 #[derive(Debug, Clone)]
@@ -79,6 +79,7 @@ impl Catalog {
         if let Some((_, backup_id)) = old {
             backups::remove_orphan(&mut transaction, &backup_id).await?;
         }
+        usage::recount_at(&mut transaction, new.destination_id, new.path).await?;
         transaction.commit().await
     }
 
@@ -171,6 +172,7 @@ impl Catalog {
         let text = "UPDATE copies SET state = $3, state_at = $4, scan = $5 WHERE destination_id = $1 AND path = $2 AND state = 'deleting'";
         let values = values![destination_id, path, before.state.as_str(), now, scan];
         sql::run(&mut transaction, text, values).await?;
+        usage::recount_at(&mut transaction, destination_id, path).await?;
         transaction.commit().await
     }
 }
@@ -185,7 +187,9 @@ async fn change_state(
     let text = format!(
         "UPDATE copies SET state = $3, state_at = $4, scan = $5 WHERE destination_id = $1 AND path = $2 AND {which}"
     );
-    sql::run(transaction, &text, values![destination_id, path, state.as_str(), now, latest.number]).await.map(drop)
+    let values = values![destination_id, path, state.as_str(), now, latest.number];
+    sql::run(&mut *transaction, &text, values).await?;
+    usage::recount_at(transaction, destination_id, path).await
 }
 
 /// What was known of a copy before its deletion began.

@@ -4,7 +4,10 @@ use domain::outcome::RunStatus;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Error;
+use crate::job_days::states;
+use crate::job_standings::ends_by_itself;
 use crate::sql::{self, Transaction, values};
+use crate::sums::{self, Summed};
 use crate::values::Value;
 use crate::{Catalog, backups};
 
@@ -38,19 +41,17 @@ impl Aging {
                 .to_owned(),
             Self::Runs => {
                 let newest = |counts: fn(RunStatus) -> bool| {
-                    let states = RunStatus::ALL.into_iter().filter(|state| counts(*state));
-                    let states: Vec<String> = states.map(|state| format!("'{}'", state.as_str())).collect();
                     format!(
                         "(r.job_id IS NULL OR r.id <> COALESCE((SELECT k.id FROM runs k WHERE k.job_id = r.job_id \
                          AND k.state IN ({}) ORDER BY k.id DESC LIMIT 1), ''))",
-                        states.join(", ")
+                        states(counts)
                     )
                 };
                 format!(
                     "DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r WHERE r.created_at < $1 \
-                     AND r.state NOT IN ('queued', 'running') AND {} AND {} ORDER BY r.created_at LIMIT $2)",
+                     AND r.state NOT IN ('queued', 'running') AND {} AND {} ORDER BY r.created_at LIMIT $2) RETURNING job_id, day",
                     newest(RunStatus::is_success),
-                    newest(|state| state.is_finished() && state != RunStatus::Cancelled),
+                    newest(ends_by_itself),
                 )
             }
             Self::Audit => {
@@ -76,9 +77,20 @@ impl Catalog {
         let (text, values) = (what.statement(), values![before, HOUSEKEEPING_BATCH]);
         let removed = match what {
             Aging::DeletedCopies => self.remove_copies(&text, values).await?,
+            Aging::Runs => self.remove_runs(&text, values).await?,
             _ => sql::run(&self.db, &text, values).await?,
         };
         Ok(i64::try_from(removed).unwrap_or(i64::MAX) >= HOUSEKEEPING_BATCH)
+    }
+
+    /// Removes runs by a statement that returns what they are summed up under. Returns how many.
+    async fn remove_runs(&self, text: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, Error> {
+        let mut transaction = self.db.begin().await?;
+        let removed: Vec<Summed> = sql::all(&mut transaction, text, values).await?;
+        let count = removed.len() as u64;
+        sums::note(&mut transaction, removed).await?;
+        transaction.commit().await?;
+        Ok(count)
     }
 
     /// Removes copies by a statement that returns the ids of their backups, and backups that have no others. Returns how many copies.

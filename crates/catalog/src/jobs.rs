@@ -6,11 +6,9 @@ use domain::Compression;
 use jiff::Timestamp;
 
 use crate::error::Error;
-use crate::page::{Page, PageRequest};
-use crate::runs::Run;
 use crate::sql::{self, Transaction, record, values};
 use crate::values::{Moment, Value, json};
-use crate::{Catalog, names, new_id, revision};
+use crate::{Catalog, job_days, job_standings, names, new_id, revision};
 
 /// A job.
 #[derive(Debug, Clone)]
@@ -51,15 +49,6 @@ pub struct Job {
     pub created_at: Moment,
     /// When it was last changed.
     pub updated_at: Moment,
-}
-
-/// A job with its newest run.
-#[derive(Debug, Clone)]
-pub struct JobWithRun {
-    /// The job.
-    pub job: Job,
-    /// Its newest run, whatever its state.
-    pub last_run: Option<Run>,
 }
 
 /// A job that is added or changed; the fields are [`Job`]'s.
@@ -162,6 +151,7 @@ impl Catalog {
             entries.push(entry.to_owned());
             let text = "UPDATE jobs SET acknowledged_warnings = $2, revision = revision + 1 WHERE id = $1";
             sql::run(&mut transaction, text, values![id, json(&entries)?]).await?;
+            job_standings::refresh(&mut transaction, id).await?;
         }
         transaction.commit().await?;
         self.job(id).await
@@ -176,38 +166,6 @@ impl Catalog {
         let mut jobs: Vec<Job> = job.into_iter().collect();
         self.add_destinations(&mut jobs).await?;
         Ok(jobs.pop())
-    }
-
-    /// Returns the job with this id and its newest run.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn job_with_run(&self, id: &str) -> Result<Option<JobWithRun>, Error> {
-        let jobs = self.job(id).await?.into_iter().collect();
-        Ok(self.with_runs(jobs).await?.pop())
-    }
-
-    /// Returns the job with this name and its newest run.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn job_by_name(&self, name: &str) -> Result<Option<JobWithRun>, Error> {
-        let text = sql::select::<Job>("WHERE name_key = $1");
-        let mut jobs: Vec<Job> = sql::all(&self.db, &text, values![names::key(name)]).await?;
-        self.add_destinations(&mut jobs).await?;
-        Ok(self.with_runs(jobs).await?.pop())
-    }
-
-    /// Returns a page of jobs in the order of their names, each with its newest run.
-    ///
-    /// # Errors
-    /// [`Error::Database`].
-    pub async fn jobs(&self, page: &PageRequest) -> Result<Page<JobWithRun>, Error> {
-        let after = names::key(page.after.as_deref().unwrap_or_default());
-        let text = sql::select::<Job>("WHERE name_key > $1 ORDER BY name_key LIMIT $2");
-        let Page { mut items, more } = Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page);
-        self.add_destinations(&mut items).await?;
-        Ok(Page { items: self.with_runs(items).await?, more })
     }
 
     /// Returns the jobs that have a retention policy at a destination, by name.
@@ -229,12 +187,17 @@ impl Catalog {
     /// # Errors
     /// [`Error::Outdated`].
     pub async fn delete_job(&self, id: &str, revision: i64) -> Result<bool, Error> {
-        let text = "DELETE FROM jobs WHERE id = $1 AND revision = $2";
-        let deleted = sql::run(&self.db, text, values![id, revision]).await?;
+        let mut transaction = self.db.begin().await?;
+        let text = "UPDATE jobs SET revision = revision WHERE id = $1 AND revision = $2";
+        let mut deleted = sql::run(&mut transaction, text, values![id, revision]).await?;
+        if deleted > 0 {
+            deleted = remove(&mut transaction, id).await?;
+        }
+        transaction.commit().await?;
         revision::gone(deleted, self.job(id).await?.as_ref())
     }
 
-    async fn add_destinations(&self, jobs: &mut [Job]) -> Result<(), Error> {
+    pub(crate) async fn add_destinations(&self, jobs: &mut [Job]) -> Result<(), Error> {
         if jobs.is_empty() {
             return Ok(());
         }
@@ -242,22 +205,6 @@ impl Catalog {
         let text = sql::select::<Link>(&format!("WHERE job_id IN ({list}) ORDER BY job_id, position"));
         add_links(jobs, sql::all(&self.db, &text, ids).await?);
         Ok(())
-    }
-
-    async fn with_runs(&self, jobs: Vec<Job>) -> Result<Vec<JobWithRun>, Error> {
-        if jobs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (list, ids) = id_list(&jobs);
-        let text = format!(
-            "SELECT {} FROM jobs j JOIN runs r ON r.id = (SELECT MAX(id) FROM runs WHERE job_id = j.id) WHERE j.id IN ({list})",
-            sql::columns_of::<Run>("r")
-        );
-        let mut runs: Vec<Run> = sql::all(&self.db, &text, ids).await?;
-        self.add_items(&mut runs).await?;
-        let mut by_job: HashMap<String, Run> =
-            runs.into_iter().filter_map(|run| Some((run.job_id.clone()?, run))).collect();
-        Ok(jobs.into_iter().map(|job| JobWithRun { last_run: by_job.remove(&job.id), job }).collect())
     }
 }
 
@@ -287,7 +234,16 @@ pub(crate) async fn insert(transaction: &mut Transaction, id: &str, new: &NewJob
                 timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings, allow_damaged) \
                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'), $15)";
     sql::run(&mut *transaction, text, columns(id, new, now)?).await?;
-    link(transaction, id, new).await
+    link(transaction, id, new).await?;
+    job_standings::refresh(transaction, id).await
+}
+
+/// Removes a job, and its runs from the sums. Returns 0 if it does not exist.
+pub(crate) async fn remove(transaction: &mut Transaction, id: &str) -> Result<u64, Error> {
+    // In the order of all who write sums.
+    job_standings::lock(transaction, id).await?;
+    job_days::forget(transaction, id).await?;
+    sql::run(transaction, "DELETE FROM jobs WHERE id = $1", values![id]).await
 }
 
 /// Returns `false` if there is no such job of this revision.
@@ -308,6 +264,7 @@ pub(crate) async fn change(
     }
     sql::run(&mut *transaction, "DELETE FROM job_destinations WHERE job_id = $1", values![id]).await?;
     link(transaction, id, new).await?;
+    job_standings::refresh(transaction, id).await?;
     Ok(true)
 }
 

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::runs::Run;
 use crate::sql::{self, Record, Row, Transaction, record, values};
 use crate::values::json;
-use crate::{Catalog, run_items};
+use crate::{Catalog, run_items, sums};
 
 /// A run that a worker has claimed.
 #[derive(Debug, Clone)]
@@ -180,9 +180,11 @@ impl Catalog {
         let mut transaction = self.db.begin().await?;
         let is_ours = finish(&mut transaction, id, fence, mine, end, at).await?;
         if is_ours && withdraw_retry {
-            let text = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = $3, code = 'cancelled' WHERE retry_of = $1 AND state = 'queued'";
+            let text = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = $3, code = 'cancelled' \
+                        WHERE retry_of = $1 AND state = 'queued' RETURNING job_id, day";
             let error = format!("not needed: run {id}, which it was to make up for, had ended after all");
-            sql::run(&mut transaction, text, values![id, at, error]).await?;
+            let withdrawn = sql::all(&mut transaction, text, values![id, at, error]).await?;
+            sums::note(&mut transaction, withdrawn).await?;
         }
         transaction.commit().await?;
         Ok(is_ours)
@@ -195,9 +197,14 @@ impl Catalog {
     pub async fn cancel_run(&self, id: &str, now: Timestamp) -> Result<Option<Run>, Error> {
         let queued = "UPDATE runs SET state = 'cancelled', finished_at = $2, error = 'cancelled before it began', code = 'cancelled' \
                       WHERE id = $1 AND state = 'queued'";
-        let mut changed = sql::run(&self.db, queued, values![id, now]).await?;
+        let mut transaction = self.db.begin().await?;
+        let mut changed = sql::run(&mut transaction, queued, values![id, now]).await?;
+        if changed > 0 {
+            sums::note_run(&mut transaction, id).await?;
+        }
         let running = "UPDATE runs SET cancel_requested = TRUE WHERE id = $1 AND state = 'running'";
-        changed += sql::run(&self.db, running, values![id]).await?;
+        changed += sql::run(&mut transaction, running, values![id]).await?;
+        transaction.commit().await?;
         match self.run(id).await? {
             Some(_) if changed == 0 => Err(Error::Ended),
             run => Ok(run),
@@ -244,6 +251,7 @@ impl Catalog {
         if let Some(result) = result {
             run_items::replace(&mut transaction, &lease.run_id, result).await?;
         }
+        sums::note_run(&mut transaction, &lease.run_id).await?;
         transaction.commit().await?;
         self.run(&lease.run_id).await
     }
@@ -293,6 +301,9 @@ async fn finish(
     let is_ours = sql::run(&mut *transaction, &text, values).await? > 0;
     if let Some(result) = end.result.as_ref().filter(|_| is_ours) {
         run_items::replace(transaction, id, result).await?;
+    }
+    if is_ours {
+        sums::note_run(transaction, id).await?;
     }
     Ok(is_ours)
 }

@@ -1,7 +1,7 @@
 //! The metadata database of a server: SQLite by default, PostgreSQL when scaled out, one SQL text for both. And the vault,
 //! which encrypts secrets at rest.
 //!
-//! A file per table, except that what happens to runs and jobs has files of its own (`leases`, `schedules`, `history`). Statements
+//! A file per table, except that what happens to runs and jobs has files of its own (`leases`, `schedules`, `sums`). Statements
 //! use `$1` placeholders and nothing that only one of the two databases supports (`sql`). Time comes in as a parameter.
 
 mod api_tokens;
@@ -12,15 +12,18 @@ mod backups;
 mod configuration;
 mod connection;
 mod copies;
+mod databases;
 mod deletions;
 mod destinations;
 mod devices;
 mod download_links;
 mod error;
-mod history;
 mod housekeeping;
 mod idempotency_keys;
+mod job_days;
+mod job_list;
 mod job_numbers;
+mod job_standings;
 mod jobs;
 mod key_source;
 mod leases;
@@ -32,14 +35,17 @@ mod numbers;
 mod outage;
 mod page;
 mod profiles;
+mod proofs;
 mod reconcile;
 mod retained;
 mod retention_policies;
 mod revision;
 mod rotation;
+mod run_counts;
 mod run_items;
 mod run_log;
 mod runs;
+mod scanned_sidecars;
 mod scans;
 mod schedules;
 mod sessions;
@@ -48,8 +54,12 @@ mod signing_key;
 mod sources;
 mod space;
 mod sql;
+mod standings;
+mod sums;
+mod sweep;
 mod token;
 mod upgrade;
+mod usage;
 mod users;
 mod values;
 mod vault;
@@ -63,15 +73,18 @@ pub use backups::{Hashes, NewBackup};
 pub use configuration::{Configuration, ConfigurationEdit, ConfigurationWrite, Kind};
 pub use connection::{Location, ServerPlace};
 pub use copies::{BeforeDeletion, NewCopy};
+pub use databases::{DatabaseFilter, NewestCopy, StoredDatabase};
 pub use deletions::{Deletion, MarkedBy, NewDeletion};
 pub use destinations::{AuthorizationState, Destination, DestinationSecrets, NewDestination};
 pub use download_links::{DownloadLink, NewDownloadLink};
 pub use error::Error;
-pub use history::{LastRun, SpanCount, Standing};
 pub use housekeeping::{Aging, HOUSEKEEPING_BATCH};
 pub use idempotency_keys::{KeyedRequest, MAX_AGE as MAX_KEY_AGE, MAX_KEYS_PER_USER, RequestKey};
+pub use job_days::{DaySums, JobDay, TotalDay, day_of};
+pub use job_list::{JobEntry, JobFilter, JobOrder};
 pub use job_numbers::{JobNumbers, RunNumbers};
-pub use jobs::{Job, JobWithRun, NewJob};
+pub use job_standings::{JobFailure, JobStanding, JobStatus};
+pub use jobs::{Job, NewJob};
 pub use key_source::{KeyFile, KeySource};
 pub use leases::{Claim, Lease, RunEnd, Settlement};
 pub use master_key::MasterKey;
@@ -79,18 +92,22 @@ pub use names::key as name_key;
 pub use numbers::{DestinationNumbers, QueueNumbers};
 pub use page::{Page, PageRequest};
 pub use profiles::{NewProfile, Profile};
-pub use reconcile::{FoundCopy, FoundFile, FoundSidecar, SweepScope, UnreadCopy};
+pub use reconcile::{FoundCopy, FoundFile};
 pub use retained::{Published, Retained, RetainedCopy};
 pub use retention_policies::{NewRetentionPolicy, RetentionPolicy};
 pub use run_log::{LogLine, NewLogLine};
 pub use runs::{NewRun, Run, RunFilter, RunOrder};
+pub use scanned_sidecars::{FoundSidecar, UnreadCopy};
 pub use scans::{Scan, ScanEnd, UnreadableFolder};
 pub use schedules::{Due, Scheduled};
 pub use sessions::{MAX_SESSIONS_PER_USER, NewSession, Session};
 pub use sources::{APPROVED_BEFORE, NewSource, Source};
 pub use space::SpaceOfDay;
+pub use standings::{FailingJobs, JobKind, JobRef};
+pub use sweep::SweepScope;
 pub use token::Token;
 pub use upgrade::copies_before_upgrades;
+pub use usage::{JobUsage, TotalUsage};
 pub use users::{Keep, NewUser, User};
 pub use values::Moment;
 pub use vault::{Place, Vault};
@@ -127,7 +144,11 @@ impl Catalog {
         run_items::move_old(&db).await?;
         match meta::adopt_key(&db, &key).await? {
             Some(wanted) if wanted != key.id() => Err(Error::wrong_key(&wanted, Some(&key))),
-            _ => Ok(Self { db, vault: Arc::new(Vault::new(&key)?), file }),
+            _ => {
+                let catalog = Self { db, vault: Arc::new(Vault::new(&key)?), file };
+                sums::fill(&catalog).await?;
+                Ok(catalog)
+            }
         }
     }
 

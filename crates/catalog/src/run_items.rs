@@ -269,8 +269,22 @@ async fn read(db: &Pool, ids: &[&str]) -> Result<HashMap<String, Vec<DatabaseRes
     let text = sql::select::<Item>(&format!("{which} ORDER BY run_id, position"));
     let items: Vec<Item> = sql::all(db, &text, values()).await?;
     let text = sql::select::<Copy>(&format!("{which} ORDER BY run_id, item, position"));
+    Ok(assembled(items, sql::all(db, &text, values()).await?))
+}
+
+/// Returns what is recorded of the databases of a run.
+pub(crate) async fn of_run(transaction: &mut Transaction, run_id: &str) -> Result<Vec<DatabaseResult>, Error> {
+    let text = sql::select::<Item>("WHERE run_id = $1 ORDER BY position");
+    let items: Vec<Item> = sql::all(&mut *transaction, &text, values![run_id]).await?;
+    let text = sql::select::<Copy>("WHERE run_id = $1 ORDER BY item, position");
+    let copies: Vec<Copy> = sql::all(transaction, &text, values![run_id]).await?;
+    Ok(assembled(items, copies).remove(run_id).unwrap_or_default())
+}
+
+/// Puts items and their copies together, by run. Both are in order.
+fn assembled(items: Vec<Item>, rows: Vec<Copy>) -> HashMap<String, Vec<DatabaseResult>> {
     let mut copies: HashMap<(String, i64), Vec<CopyResult>> = HashMap::new();
-    for copy in sql::all::<Copy>(db, &text, values()).await? {
+    for copy in rows {
         copies.entry((copy.run_id.clone(), copy.item)).or_default().push(copy.into());
     }
     let mut found: HashMap<String, Vec<DatabaseResult>> = HashMap::new();
@@ -279,7 +293,7 @@ async fn read(db: &Pool, ids: &[&str]) -> Result<HashMap<String, Vec<DatabaseRes
         let copies = copies.remove(&(run_id.clone(), position)).unwrap_or_default();
         found.entry(run_id).or_default().push(DatabaseResult { copies, ..item.into() });
     }
-    Ok(found)
+    found
 }
 
 impl Catalog {

@@ -7,9 +7,10 @@ use serde_json::Value as Json;
 
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::sql::{self, Executor, record, values};
+use crate::proofs::restored_from;
+use crate::sql::{self, Executor, Transaction, record, values};
 use crate::values::{Moment, Value, json};
-use crate::{Catalog, new_id, run_items, scans};
+use crate::{Catalog, new_id, run_items, scans, sums};
 
 /// A run.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Run {
     pub request: Option<Json>,
     /// What caused it.
     pub cause: Cause,
+    /// The name of the user or API token that asked for it. `None` for a slot, and in runs of earlier versions.
+    pub started_by: Option<String>,
     /// The scheduled time.
     pub slot: Option<Moment>,
     /// The state.
@@ -67,6 +70,8 @@ pub struct NewRun {
     pub title: String,
     /// See [`Run::cause`].
     pub cause: Cause,
+    /// See [`Run::started_by`].
+    pub started_by: Option<String>,
     /// See [`Run::slot`].
     pub slot: Option<Timestamp>,
     /// How often it was started before, under other ids.
@@ -88,6 +93,8 @@ pub struct RunFilter {
     pub until: Option<Timestamp>,
     /// Only those that read from this destination, or write to it.
     pub destination_id: Option<String>,
+    /// Only restores of this job's backups, by its name.
+    pub restored_job: Option<String>,
     /// In which order.
     pub order: RunOrder,
 }
@@ -106,6 +113,9 @@ pub enum RunOrder {
 const AT_DESTINATION: &str = "(EXISTS (SELECT 1 FROM run_copies c WHERE c.run_id = runs.id AND c.destination_id = $$) \
                               OR request LIKE '%\"' || $$ || '\"%' OR plan LIKE '%\"' || $$ || '\"%')";
 
+/// Restores of a job's backups.
+const RESTORED: &str = "kind <> 'backup' AND kind = 'restore' AND request LIKE $$ ESCAPE '\\'";
+
 record!(Run, "runs", {
     id,
     kind,
@@ -113,6 +123,7 @@ record!(Run, "runs", {
     title,
     request,
     cause,
+    started_by,
     slot,
     state,
     attempt,
@@ -213,6 +224,7 @@ impl Catalog {
             ("created_at >= $$", filter.since.map(Value::from)),
             ("created_at < $$", filter.until.map(Value::from)),
             (AT_DESTINATION, text(filter.destination_id.as_deref())),
+            (RESTORED, filter.restored_job.as_ref().map(|job| Value::from(restored_from(job)))),
             (beyond, text(page.after.as_deref())),
         ] {
             let Some(value) = value else { continue };
@@ -260,10 +272,16 @@ fn time_of(id: &str) -> Option<Timestamp> {
 }
 
 /// Returns 0 if the job has a run that has not ended, or the slot has fired.
-pub(crate) async fn insert(db: impl Executor, id: &str, new: &NewRun, now: Timestamp) -> Result<u64, Error> {
+pub(crate) async fn insert(
+    transaction: &mut Transaction,
+    id: &str,
+    new: &NewRun,
+    now: Timestamp,
+) -> Result<u64, Error> {
+    let day = sums::day(transaction, new.job_id.as_deref(), now).await?;
     let text = "INSERT INTO runs (id, kind, job_id, title, request, cause, slot, state, attempt, fence, cancel_requested, \
-                dumped_bytes, stored_bytes, sent_bytes, created_at) \
-                VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, 0, FALSE, 0, 0, 0, $9) ON CONFLICT DO NOTHING";
+                dumped_bytes, stored_bytes, sent_bytes, created_at, started_by, day) \
+                VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, 0, FALSE, 0, 0, 0, $9, $10, $11) ON CONFLICT DO NOTHING";
     let values = values![
         id,
         new.spec.kind().as_str(),
@@ -273,7 +291,13 @@ pub(crate) async fn insert(db: impl Executor, id: &str, new: &NewRun, now: Times
         new.cause.as_str(),
         new.slot,
         new.attempt,
-        now
+        now,
+        &new.started_by,
+        day
     ];
-    sql::run(db, text, values).await
+    let inserted = sql::run(&mut *transaction, text, values).await?;
+    if inserted > 0 {
+        sums::note_run(transaction, id).await?;
+    }
+    Ok(inserted)
 }

@@ -107,6 +107,7 @@ impl Catalog {
             job_id: Some(job_id.to_owned()),
             title: title.to_owned(),
             cause: Cause::Schedule,
+            started_by: None,
             slot: Some(slot),
             attempt: 0,
         };

@@ -55,6 +55,15 @@ impl Catalog {
         let text = sql::select::<SpaceOfDay>("WHERE day >= $1 ORDER BY destination_id, day");
         sql::all(&self.db, &text, values![day_of(since.0)]).await
     }
+
+    /// Returns how full a destination was since a time, the oldest day first.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn space_of(&self, destination_id: &str, since: Moment) -> Result<Vec<SpaceOfDay>, Error> {
+        let text = sql::select::<SpaceOfDay>("WHERE destination_id = $1 AND day >= $2 ORDER BY day");
+        sql::all(&self.db, &text, values![destination_id, day_of(since.0)]).await
+    }
 }
 
 fn day_of(time: Timestamp) -> i64 {

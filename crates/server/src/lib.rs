@@ -19,6 +19,7 @@ mod listen;
 mod listings;
 mod loops;
 mod metrics;
+mod overview;
 mod passwords;
 mod patience;
 mod private_files;

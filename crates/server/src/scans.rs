@@ -229,7 +229,8 @@ impl App {
     async fn finish_scan(&self, id: &str, number: i64, end: ScanEnd) {
         let finished = async {
             let now = self.catalog.shared_now(self.now()).await?;
-            self.catalog.finish_scan(id, number, &end, now).await
+            self.catalog.finish_scan(id, number, &end, now).await?;
+            self.catalog.count_usage(id).await
         };
         if let Err(error) = finished.await {
             tracing::error!(%error, destination = id, "the end of a scan could not be stored");

@@ -34,6 +34,9 @@ export type Token = Schemas['ApiToken'];
 export type User = Schemas['User'];
 export type Overview = Schemas['Overview'];
 export type JobStanding = Schemas['JobStanding'];
+export type JobStatus = Schemas['JobStatus'];
+export type JobDay = Schemas['JobDay'];
+export type Cause = Schemas['OverviewCause'];
 export type FieldError = Schemas['FieldError'];
 type Problem = Schemas['Problem'];
 

@@ -157,6 +157,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/databases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A page of databases, by job and name, with the newest copy at each destination. Restores are listed by
+         *     `GET /api/runs?kind=restore&restoredJob=`.
+         */
+        get: operations["get_databases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/deletions": {
         parameters: {
             query?: never;
@@ -481,6 +501,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/destinations/{id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What takes the space of a destination, as far as scans and runs have seen it. */
+        get: operations["get_destinations_id_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/downloads": {
         parameters: {
             query?: never;
@@ -542,7 +579,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** By name, each with its newest run. */
+        /** A page of jobs, each with its newest run and how it stands. */
         get: operations["get_jobs"];
         put?: never;
         /** Adds one. */
@@ -560,7 +597,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One of them. */
+        /** One of them, with its days if asked for, and when one of its backups was last restored and verified. */
         get: operations["get_jobs_id"];
         /** Replaces one. Read-only fields are ignored. A run that is going on is not concerned. */
         put: operations["put_jobs_id"];
@@ -634,8 +671,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How things stand, and how they stood day by day. */
+        /** What the first page shows: the one sentence, what needs attention, space, and activity. Jobs are listed by `GET /api/jobs`. */
         get: operations["get_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many problems keep databases from being backed up, and how many jobs there are of each status. */
+        get: operations["get_problems"];
         put?: never;
         post?: never;
         delete?: never;
@@ -808,6 +862,23 @@ export interface paths {
         head?: never;
         /** Changes some fields of a retention policy by a merge patch (RFC 7396): `{"rules": {"keepLast": 10}}`. */
         patch: operations["patch_retention-policies_id"];
+        trace?: never;
+    };
+    "/api/run-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many runs are in each state. */
+        get: operations["get_run-counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/runs": {
@@ -1292,6 +1363,34 @@ export interface components {
          * @enum {string}
          */
         Action: "create" | "update" | "keep" | "delete";
+        /** @description A day of all jobs. A run counts for the date of its job's time zone. */
+        ActivityDay: {
+            date: string;
+            /**
+             * Format: int64
+             * @description With or without warnings.
+             */
+            succeeded: number;
+            /** Format: int64 */
+            partial: number;
+            /**
+             * Format: int64
+             * @description Failed or interrupted.
+             */
+            failed: number;
+            /** Format: int64 */
+            cancelled: number;
+            /**
+             * Format: int64
+             * @description Bytes that successful runs have read from sources.
+             */
+            readBytes: number;
+            /**
+             * Format: int64
+             * @description Bytes that successful runs have stored at each destination.
+             */
+            storedBytes: number;
+        };
         /** @description A kind of source or destination. */
         Adapter: {
             /** @description The `type` of its settings. */
@@ -1415,6 +1514,31 @@ export interface components {
             name: string;
             /** @description Where it comes from. */
             from: string;
+        };
+        /** @description A destination that a cause is about. */
+        AffectedDestination: {
+            id: string;
+            name: string;
+            authorization: components["schemas"]["AuthorizationStatus"];
+            /**
+             * Format: double
+             * @description The share of its space in use, from 0 to 1.
+             */
+            share?: number | null;
+            /** @description The day on which it is full at the current rate. */
+            fullOn?: string | null;
+        };
+        /** @description A job that a cause concerns. */
+        AffectedJob: {
+            id: string;
+            name: string;
+            /** @description Its last run that ended by itself. */
+            runId?: string | null;
+        };
+        /** @description A thing by name. */
+        AffectedThing: {
+            id: string;
+            name: string;
         };
         /** @description A token, without the token itself. */
         ApiToken: {
@@ -1573,6 +1697,11 @@ export interface components {
          * @enum {string}
          */
         Cause: "manual" | "api" | "schedule" | "retry";
+        /**
+         * @description What can be wrong, the most urgent first.
+         * @enum {string}
+         */
+        CauseKind: "authorize" | "failed" | "schedule" | "missed" | "full" | "never" | "key" | "plaintext" | "oneCopy" | "unrestored";
         /** @description What is done with one item. */
         Change: {
             /** @description `sources`, `destinations`, `profiles` or `jobs`. */
@@ -1830,11 +1959,22 @@ export interface components {
              */
             whenFull: "warn" | "stop";
         };
-        /** @description How full a destination was. */
+        /** @description How full a destination is, and was. */
         DestinationSpace: {
             destinationId: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Bytes in use when it was last looked at.
+             */
+            used: number;
+            /**
+             * Format: int64
+             * @description Bytes allowed; absent without a limit.
+             */
+            allowed?: number | null;
             days: components["schemas"]["SpaceDay"][];
-            /** @description The day on which it is full at the present rate; absent if it does not fill, or that cannot be said. */
+            /** @description The day on which it is full at the current rate; absent if it does not fill, or that cannot be said. */
             fullOn?: string | null;
         };
         /**
@@ -1842,6 +1982,31 @@ export interface components {
          * @enum {string}
          */
         DestinationState: "waiting" | "uploading" | "verifying" | "committed" | "failed";
+        /** @description What takes the space of a destination. */
+        DestinationUsage: {
+            space?: components["schemas"]["DestinationSpace"] | null;
+            /**
+             * Format: int64
+             * @description How many backups lie there.
+             */
+            backups: number;
+            /**
+             * Format: int64
+             * @description Their bytes.
+             */
+            bytes: number;
+            /** @description The folders that take the most, the largest first. */
+            jobs: components["schemas"]["FolderUsage"][];
+            /**
+             * Format: int64
+             * @description How many folders there are.
+             */
+            folderCount: number;
+            /** @description The largest folders that belong to no job. */
+            orphans: components["schemas"]["FolderUsage"][];
+            /** @description How many folders belong to no job; at most 1000 are counted. */
+            orphanCount: number;
+        };
         /** @description Digests, by algorithm, in lower-case hexadecimal. Named, since generators of clients stumble over a map within one of several events. */
         Digests: {
             [key: string]: string;
@@ -1923,6 +2088,25 @@ export interface components {
             /** @description Absolute. */
             path: string;
         };
+        /** @description What the backups in a folder take. */
+        FolderUsage: {
+            /** @description The folder, which is a job's name. */
+            job: string;
+            /** @description Absent if there is no job of this name. */
+            jobId?: string | null;
+            /**
+             * Format: int64
+             * @description How many backups lie in it.
+             */
+            backups: number;
+            /**
+             * Format: int64
+             * @description Their bytes.
+             */
+            bytes: number;
+            /** @description When the newest of them was made. */
+            newestAt: components["schemas"]["Time"];
+        };
         /** @description The folders in a folder. */
         Folders: {
             /** @description By name. */
@@ -1931,6 +2115,30 @@ export interface components {
             nextCursor?: string | null;
             /** @description Why there may be none. */
             emptyReason?: string | null;
+        };
+        /** @description How everything stands, in one sentence and its numbers. */
+        Headline: {
+            /** @description "2 of 12 databases need attention." */
+            text: string;
+            /** @description How bad the worst of it is. */
+            level: components["schemas"]["Level"];
+            /** @description How many causes of the level `bad` there are. */
+            problems: number;
+            /**
+             * Format: int64
+             * @description How many databases the enabled jobs back up, as far as that is known.
+             */
+            databases: number;
+            /**
+             * Format: int64
+             * @description How many of them lack a good backup, or a way to the next one.
+             */
+            troubled: number;
+            /**
+             * Format: int64
+             * @description How many of them are not backed up yet, since their job's first backup is running.
+             */
+            pending: number;
         };
         /** @description What has to be confirmed. */
         HeldPlan: components["schemas"]["Hold"] & {
@@ -1972,6 +2180,13 @@ export interface components {
             allowDamaged: boolean;
             readonly nextRunAt?: components["schemas"]["Time"] | null;
             readonly lastRun?: components["schemas"]["Run"] | null;
+            standing: components["schemas"]["JobStanding"];
+            /** @description Today's date in the time zone of its schedule, the last of its days; with `days` only. */
+            readonly today?: string | null;
+            /** @description The days on which something happened, or should have; with `days` only. */
+            days?: components["schemas"]["JobDay"][] | null;
+            readonly lastRestore?: components["schemas"]["LastRestore"] | null;
+            readonly lastVerifiedAt?: components["schemas"]["Time"] | null;
             /**
              * Format: int64
              * @description Counts the changes that users make, from 1. It is also the `ETag`.
@@ -1988,43 +2203,87 @@ export interface components {
              */
             readonly updatedAt: string;
         };
-        /** @description A job's day. */
-        JobDay: {
-            /** @description The day's place in `dates`. */
-            day: number;
+        /** @description How many jobs there are of each status. */
+        JobCounts: {
             /**
              * Format: int64
-             * @description With or without warnings.
+             * @description The last run that ended by itself did not succeed, or the schedule cannot be read.
              */
-            succeeded: number;
+            failed: number;
+            /**
+             * Format: int64
+             * @description No run has ended by itself yet.
+             */
+            new: number;
+            /**
+             * Format: int64
+             * @description A run is queued or running.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description The last run gave warnings that are not acknowledged.
+             */
+            warnings: number;
+            /**
+             * Format: int64
+             * @description The last run succeeded.
+             */
+            good: number;
+            /**
+             * Format: int64
+             * @description A user has paused it.
+             */
+            paused: number;
+        };
+        /** @description A job's day on which something happened, or should have. What is 0 or false is left out. */
+        JobDay: {
+            /** @description In the time zone of the job's schedule: `2026-01-15`. */
+            date: string;
+            /**
+             * Format: int64
+             * @description Runs that succeeded, with or without warnings.
+             */
+            succeeded?: number;
             /**
              * Format: int64
              * @description How many of those with warnings.
              */
-            withWarnings: number;
+            withWarnings?: number;
             /** Format: int64 */
-            partial: number;
+            partial?: number;
             /**
              * Format: int64
              * @description Failed or interrupted.
              */
-            failed: number;
+            failed?: number;
             /** Format: int64 */
-            cancelled: number;
+            cancelled?: number;
             /**
              * Format: int64
-             * @description Waiting or going on.
+             * @description Queued or running.
              */
-            unfinished: number;
+            unfinished?: number;
             /** @description By its schedule it should have run, and has not. */
-            missed: boolean;
+            missed?: boolean;
             /** @description A run to look at: the newest of the worst. */
             runId?: string | null;
             /**
              * Format: int64
              * @description Bytes that its successful runs have stored at each destination.
              */
-            storedBytes: number;
+            storedBytes?: number;
+            /**
+             * Format: int64
+             * @description Bytes that its successful runs have read. Absent in lists.
+             */
+            readBytes?: number | null;
+            /**
+             * Format: double
+             * @description Seconds that its successful runs took. Absent in lists.
+             */
+            seconds?: number | null;
+            lastGoodAt?: components["schemas"]["Time"] | null;
         };
         /** @description A job that is added or changed. */
         JobInput: {
@@ -2092,20 +2351,42 @@ export interface components {
         };
         /** @description How a job stands. */
         JobStanding: {
-            jobId: string;
+            status: components["schemas"]["JobStatus"];
             lastGoodAt?: components["schemas"]["Time"] | null;
             lastGoodRunId?: string | null;
             state?: components["schemas"]["RunStatus"] | null;
-            /** @description Why the job does not run by its schedule, which this version of dbackup cannot read. */
-            scheduleError?: string | null;
-            /** @description How many warnings the last run gave that the job does not acknowledge. */
+            /**
+             * Format: int64
+             * @description How many warnings that run gave that the job does not acknowledge.
+             */
             warnings: number;
-            /** @description How many databases it backs up; absent before the first run of a job that takes all that there are. */
+            /**
+             * Format: int64
+             * @description How many databases it backs up; absent before the first run of a job that takes all that there are.
+             */
             databases?: number | null;
-            /** @description How many of them its last run has backed up to every destination. */
+            /**
+             * Format: int64
+             * @description How many of them its last run has stored at every destination.
+             */
             backedUp: number;
-            /** @description The days on which something happened, or should have. */
-            days: components["schemas"]["JobDay"][];
+        };
+        /**
+         * @description How a job stands, the most urgent first.
+         * @enum {string}
+         */
+        JobStatus: "failed" | "new" | "running" | "warnings" | "good" | "paused";
+        /** @description A job and a time. */
+        JobTime: {
+            jobId: string;
+            name: string;
+            at: components["schemas"]["Time"];
+        };
+        /** @description A restore. */
+        LastRestore: {
+            runId: string;
+            state: components["schemas"]["RunStatus"];
+            at: components["schemas"]["Time"];
         };
         /** @description A verification of a copy. */
         LastVerification: {
@@ -2117,6 +2398,11 @@ export interface components {
             /** @description The result in words. */
             detail?: string;
         };
+        /**
+         * @description How bad it is.
+         * @enum {string}
+         */
+        Level: "bad" | "warn" | "note" | "good" | "none";
         /** @description A page of a list. */
         List_ApiToken: {
             /** @description In order. */
@@ -2198,6 +2484,13 @@ export interface components {
         List_StoredBackup: {
             /** @description In order. */
             items: components["schemas"]["StoredBackup"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_StoredDatabase: {
+            /** @description In order. */
+            items: components["schemas"]["StoredDatabase"][];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -2288,6 +2581,21 @@ export interface components {
             /** @description For `Authorization: Bearer`. */
             token: string;
         };
+        /** @description The newest copy of a database that is present at a destination. */
+        NewestCopy: {
+            destinationId: string;
+            /** @description In the destination's folder. */
+            path: string;
+            /** @description When its backup was made. */
+            createdAt: components["schemas"]["Time"];
+            /**
+             * Format: int64
+             * @description Bytes.
+             */
+            storedSize: number;
+            verifiedAt?: components["schemas"]["Time"] | null;
+            verifiedResult?: components["schemas"]["VerificationResult"] | null;
+        };
         /** @description A note on a backup. */
         NoteInput: {
             /** @description As the list shows it. */
@@ -2300,14 +2608,44 @@ export interface components {
          * @enum {string}
          */
         OnError: "stop" | "continue";
-        /** @description How things stand. */
+        /** @description How everything stands. */
         Overview: {
-            /** @description The days, the oldest first: `2026-01-15`. */
-            dates: string[];
-            /** @description Every job, by name. */
-            jobs: components["schemas"]["JobStanding"][];
-            /** @description Every destination that has told of its space. */
+            headline: components["schemas"]["Headline"];
+            /** @description How many jobs there are of each status. */
+            jobs: components["schemas"]["JobCounts"];
+            oldestGood?: components["schemas"]["JobTime"] | null;
+            nextRun?: components["schemas"]["JobTime"] | null;
+            /** @description What needs attention, the most urgent first. */
+            causes: components["schemas"]["OverviewCause"][];
+            /** @description How many causes are not listed. */
+            moreCauses: number;
+            /** @description The destinations whose space is known, the fullest first. */
             destinations: components["schemas"]["DestinationSpace"][];
+            /** @description How many of them are not listed. */
+            moreDestinations: number;
+            /** @description What all jobs did per day, the oldest day first. */
+            activity: components["schemas"]["ActivityDay"][];
+        };
+        /** @description Something that needs attention, with the jobs that it concerns. */
+        OverviewCause: {
+            /** @description The same for as long as it lasts. */
+            key: string;
+            kind: components["schemas"]["CauseKind"];
+            level: components["schemas"]["Level"];
+            /**
+             * Format: int64
+             * @description How many jobs it concerns.
+             */
+            jobCount: number;
+            /** @description The first of them. */
+            jobs: components["schemas"]["AffectedJob"][];
+            /** @description The query of `GET /api/jobs` that lists them all; absent where no query does. */
+            jobsQuery?: string | null;
+            destination?: components["schemas"]["AffectedDestination"] | null;
+            source?: components["schemas"]["AffectedThing"] | null;
+            profile?: components["schemas"]["AffectedThing"] | null;
+            /** @description In the server's words; absent if the jobs have several reasons. */
+            reason?: string | null;
         };
         /** @description A change of one's own password. */
         PasswordChange: {
@@ -2371,6 +2709,12 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
             /** @description The run that is in the way. */
             runId?: string | null;
+        };
+        /** @description What the window's title and icon show. */
+        Problems: {
+            headline: components["schemas"]["Headline"];
+            /** @description How many jobs there are of each status. */
+            jobs: components["schemas"]["JobCounts"];
         };
         /** @description An encryption profile. */
         Profile: {
@@ -2700,6 +3044,8 @@ export interface components {
             /** @description The job's name, or what is restored or copied. */
             title: string;
             cause: components["schemas"]["Cause"];
+            /** @description The name of the user or API token that asked for it. Absent for scheduled runs, and in runs of earlier versions. */
+            startedBy?: string | null;
             slot?: components["schemas"]["Time"] | null;
             state: components["schemas"]["RunStatus"];
             /** Format: int64 */
@@ -3349,6 +3695,20 @@ export interface components {
              * @description When it was published and verified; absent in runs of earlier versions.
              */
             storedAt?: string | null;
+        };
+        /** @description A database of a job that copies exist of. */
+        StoredDatabase: {
+            /** @description The job's name, which is the folder of its backups. */
+            job: string;
+            /** @description Absent if there is no job of this name. */
+            jobId?: string | null;
+            /** @description The source of that job. */
+            sourceId?: string | null;
+            /** @description Its name. Empty for engines with one database per source. */
+            database: string;
+            lastGoodAt?: components["schemas"]["Time"] | null;
+            /** @description The newest copy that is present at each destination. */
+            copies: components["schemas"]["NewestCopy"][];
         };
         /** @description The server. */
         SystemInfo: {
@@ -4255,6 +4615,91 @@ export interface operations {
             };
             /** @description The database or the storage did not do what was asked. */
             424: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_databases: {
+        parameters: {
+            query?: {
+                /** @description Only of this source. */
+                sourceId?: string;
+                /** @description Only of the job with this name. */
+                job?: string;
+                /** @description Only of this name. */
+                database?: string;
+                /** @description `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description Items per page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_StoredDatabase"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7088,6 +7533,91 @@ export interface operations {
             };
         };
     };
+    get_destinations_id_usage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationUsage"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It does not exist. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     post_downloads: {
         parameters: {
             query?: never;
@@ -7378,6 +7908,18 @@ export interface operations {
             query?: {
                 /** @description Only the one with this name, in upper or lower case. */
                 name?: string;
+                /** @description Only those whose name contains this, in upper or lower case. */
+                search?: string;
+                /** @description Only of one of these: `failed,new`, or repeated. */
+                status?: components["schemas"]["JobStatus"][];
+                /** @description Only of this source. */
+                sourceId?: string;
+                /** @description Only with this destination. */
+                destinationId?: string;
+                /** @description By name, or the most urgent first. */
+                sort?: "name" | "urgency";
+                /** @description With the days of each job, so many, today included. */
+                days?: number;
                 /** @description `nextCursor` of the page before; without it, the first page. */
                 cursor?: string;
                 /** @description Items per page. */
@@ -7566,7 +8108,10 @@ export interface operations {
     };
     get_jobs_id: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With its days, so many, today included. */
+                days?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -8315,7 +8860,7 @@ export interface operations {
             query?: {
                 /** @description How many, today included. */
                 days?: number;
-                /** @description Whose days: an IANA name, such as `Europe/Berlin`. Absent: UTC. */
+                /** @description Whose today the last day is: an IANA name, such as `Europe/Berlin`. Absent: UTC. */
                 timeZone?: string;
             };
             header?: never;
@@ -8331,6 +8876,80 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_problems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problems"];
                 };
             };
             /** @description The caller is not signed in, or the credentials are wrong. */
@@ -10063,6 +10682,87 @@ export interface operations {
             };
         };
     };
+    "get_run-counts": {
+        parameters: {
+            query?: {
+                /** @description Only of this job. */
+                jobId?: string;
+                /** @description Only of this kind. */
+                kind?: components["schemas"]["RunKind"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: number;
+                    };
+                };
+            };
+            /** @description The caller is not signed in, or the credentials are wrong. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The caller lacks the permission, or the request comes from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A field or a query parameter is wrong, or not known; `errors` says which. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests; `Retry-After` says when to try again. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The server cannot work at present; `Retry-After` says when to try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It was refused, or it failed; the answer says why and what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_runs: {
         parameters: {
             query?: {
@@ -10078,6 +10778,8 @@ export interface operations {
                 until?: string;
                 /** @description Only those that read from this destination, or write to it. */
                 destinationId?: string;
+                /** @description Only restores of backups of the job with this name. */
+                restoredJob?: string;
                 /** @description The newest first (`-createdAt`), or the oldest. */
                 sort?: "-createdAt" | "createdAt";
                 cursor?: string;

@@ -3,9 +3,11 @@ import { api, ask, everything, PAGE } from '../api/client';
 
 /** More jobs than this are not listed. */
 const MOST_JOBS = 10_000;
+/** Each comes with its newest run: so many are about 100 kB. */
+const JOBS_PER_PAGE = 100;
 
 export const allJobs = () =>
-  everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: PAGE } } })), MOST_JOBS);
+  everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: JOBS_PER_PAGE } } })), MOST_JOBS);
 export const allSources = () =>
   everything((cursor) => ask(api.GET('/api/sources', { params: { query: { cursor, limit: PAGE } } })));
 export const allDestinations = () =>

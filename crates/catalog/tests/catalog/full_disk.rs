@@ -16,6 +16,7 @@ async fn write_everything(catalog: &Catalog, job_id: &str, run: (&str, i64)) -> 
         job_id: Some(job_id.to_owned()),
         title: "j".to_owned(),
         cause: Cause::Schedule,
+        started_by: None,
         slot: None,
         attempt: 0,
     };

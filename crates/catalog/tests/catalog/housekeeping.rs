@@ -19,6 +19,7 @@ async fn run(catalog: &Catalog, job_id: &str, state: RunStatus, now: Timestamp) 
         job_id: Some(job_id.to_owned()),
         title: "j".to_owned(),
         cause: Cause::Manual,
+        started_by: None,
         slot: None,
         attempt: 0,
     };
@@ -46,7 +47,8 @@ async fn old_runs_go_but_never_the_last_good_one_of_a_job(store: Store) {
     let left: Vec<_> =
         catalog.runs(&RunFilter::default(), &ALL).await.unwrap().items.into_iter().map(|run| run.id).collect();
     assert_eq!(left, [young, failed, good.clone()]);
-    assert_eq!(catalog.standings().await.unwrap()[0].good.as_ref().unwrap().id, good);
+    let standing = catalog.job_entry(&job).await.unwrap().unwrap().standing;
+    assert_eq!(standing.good_run_id, Some(good.clone()));
     assert_eq!(store.sql("SELECT count(*) FROM run_log"), "3", "their logs went with them");
     // One that has not ended stays, however old it is.
     let queued = NewRun {
@@ -54,6 +56,7 @@ async fn old_runs_go_but_never_the_last_good_one_of_a_job(store: Store) {
         job_id: Some(job.clone()),
         title: "j".to_owned(),
         cause: Cause::Manual,
+        started_by: None,
         slot: None,
         attempt: 0,
     };
@@ -91,6 +94,7 @@ async fn old_lines_and_entries_go_a_batch_at_a_time(store: Store) {
         job_id: None,
         title: "c".to_owned(),
         cause: Cause::Manual,
+        started_by: None,
         slot: None,
         attempt: 0,
     };

@@ -42,6 +42,7 @@ fn by_hand(job_id: &str) -> NewRun {
         job_id: Some(job_id.to_owned()),
         title: "j".to_owned(),
         cause: Cause::Manual,
+        started_by: None,
         slot: None,
         attempt: 0,
     }
@@ -90,7 +91,7 @@ async fn jobs_come_back_as_they_were_made(store: Store) {
         assert!(matches!(refused, Err(Error::Referenced)), "{refused:?}");
     }
     let run = catalog.queue_run(&by_hand(&id), at(5)).await.unwrap();
-    assert_eq!(catalog.job_with_run(&id).await.unwrap().unwrap().last_run.unwrap().id, run.id);
+    assert_eq!(catalog.job_entry(&id).await.unwrap().unwrap().last_run.unwrap().id, run.id);
     for name in ["b", "A", "c"] {
         catalog.create_job(&job(name, &made.source_id, &[&two]), at(0)).await.unwrap();
     }
@@ -284,9 +285,8 @@ async fn a_run_with_warnings_is_the_jobs_last_good_one(store: Store) {
         let claim = catalog.claim_run("w", at(second), LEASE).await.unwrap().unwrap();
         assert!(catalog.finish_run(&claim.run.id, claim.fence, &end(state), at(second + 1)).await.unwrap());
     }
-    let standing = catalog.standings().await.unwrap().remove(0);
-    assert_eq!(standing.good.unwrap().state, RunStatus::SucceededWithWarnings);
-    assert_eq!(standing.ended.unwrap().state, RunStatus::Failed);
+    let standing = catalog.job_entry(&id).await.unwrap().unwrap().standing;
+    assert_eq!((standing.good_at, standing.state), (Some(at(11).into()), Some(RunStatus::Failed)));
     let good = RunFilter {
         states: vec![RunStatus::Succeeded, RunStatus::SucceededWithWarnings],
         job_id: Some(id),
@@ -311,10 +311,11 @@ async fn runs_keep_their_order_after_a_clock_that_was_ahead(store: Store) {
     let by_slot = catalog.runs(&RunFilter::default(), &newest).await.unwrap().items.remove(0);
     assert_eq!(by_slot.cause, Cause::Schedule);
     assert!(queued.iter().all(|id| *id < by_slot.id) && queued.is_sorted(), "{queued:?}");
-    let standing = catalog.standings().await.unwrap().remove(0);
-    assert_eq!(standing.ended.unwrap().id, queued[3], "the failure is newer than the success with a later timestamp");
-    let spans = catalog.runs_by_span(&[at(0), at(60)]).await.unwrap();
-    assert_eq!(spans.iter().map(|span| span.runs).sum::<i64>(), 3);
+    let standing = catalog.job_entry(&id).await.unwrap().unwrap().standing;
+    let newest = standing.ended_run_id.as_ref();
+    assert_eq!(newest, Some(&queued[3]), "the failure is newer than the success with a later timestamp");
+    let days = catalog.job_days(&[&id], 0).await.unwrap();
+    assert_eq!(days.iter().map(|day| day.sums.runs()).collect::<Vec<_>>(), [4, 1]);
 }
 
 async fn an_acknowledged_warning_is_kept_once_and_survives_other_changes(store: Store) {

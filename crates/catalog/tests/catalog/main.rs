@@ -14,6 +14,7 @@ mod revisions;
 mod run_items;
 mod single_use;
 mod store;
+mod sums;
 mod things;
 mod upgrades;
 

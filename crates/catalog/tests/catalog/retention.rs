@@ -323,7 +323,15 @@ async fn a_copy_that_a_run_reads_is_not_deleted(store: Store) {
         plan: None,
     });
     for spec in [restore, copy] {
-        let new = NewRun { spec, job_id: None, title: paths[0].clone(), cause: Cause::Manual, slot: None, attempt: 1 };
+        let new = NewRun {
+            spec,
+            job_id: None,
+            title: paths[0].clone(),
+            cause: Cause::Manual,
+            started_by: None,
+            slot: None,
+            attempt: 1,
+        };
         let run = catalog.queue_run(&new, at(20)).await.unwrap();
         assert!(catalog.begin_marked_deletion((one, number), &marked, at(100)).await.unwrap().is_none());
         assert_eq!(scene.due(at(100)).await, paths[..1], "it is still due");

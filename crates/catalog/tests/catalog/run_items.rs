@@ -34,6 +34,7 @@ async fn running(catalog: &Catalog, seconds: i64) -> (String, i64, String) {
         job_id: Some(job_id.clone()),
         title: "j".to_owned(),
         cause: Cause::Manual,
+        started_by: None,
         slot: None,
         attempt: 0,
     };
@@ -92,8 +93,8 @@ async fn what_happens_is_there_before_the_run_ends(store: Store) {
     assert_eq!(result_of(&catalog, &run_id).await, result);
     assert!(!catalog.record_items(&run_id, fence, &backup(Vec::new()), &both).await.unwrap(), "it has ended");
     assert_eq!(result_of(&catalog, &run_id).await, result);
-    let standing = catalog.standings().await.unwrap().remove(0);
-    assert_eq!(standing.ended.unwrap().result, Some(result));
+    let standing = catalog.jobs(&PageRequest { after: None, limit: 1 }).await.unwrap().items.remove(0).standing;
+    assert_eq!((standing.ended_run_id, standing.databases, standing.backed_up), (Some(run_id), Some(2), 0));
 }
 
 async fn a_worker_that_lost_the_run_records_nothing(store: Store) {

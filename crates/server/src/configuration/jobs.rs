@@ -9,7 +9,7 @@ use super::diff::Diff;
 use super::entry::Entry;
 use super::targets::Target;
 use super::{Planner, Stage};
-use crate::http::api::jobs::{JobInput, References, ScheduleInput, check_with, default_compression, utc};
+use crate::http::api::job_input::{JobInput, References, ScheduleInput, check_with, default_compression, utc};
 use crate::http::problem::FieldError;
 
 const FIELDS: &str = "name, renamedFrom, source, databases, destinations, compression, profile, schedule, timeoutSeconds, enabled, \

@@ -137,6 +137,14 @@ impl Caller {
         }
     }
 
+    /// Returns the name of the user or the API token, as runs show it.
+    pub(crate) fn name(&self) -> String {
+        match &self.credential {
+            Credential::Session(_) => self.user.name.clone(),
+            Credential::Token(token) => token.name.clone(),
+        }
+    }
+
     /// For the audit log.
     pub(crate) fn describe(&self) -> String {
         match &self.credential {

@@ -9,7 +9,7 @@ use utoipa::openapi::{
 };
 
 use super::access::Access;
-use super::api::{destinations::DestinationInput, jobs::JobInput, retention::PolicyInput, sources::SourceInput};
+use super::api::{destinations::DestinationInput, job_input::JobInput, retention::PolicyInput, sources::SourceInput};
 use super::class::Class;
 use super::edit::Editable;
 use super::problem::CODES;

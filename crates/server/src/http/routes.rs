@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 use super::access::{Access, guard};
 use super::api::authorizations::CALLBACK;
 use super::api::{
-    adapters, audit, authorizations, backups, configuration, copies, deletions, destinations, downloads, events,
-    folders, jobs, overview, profiles, restores, retention, runs, scans, sessions, setup, sources, stored_backups,
-    system, tokens, users,
+    adapters, audit, authorizations, backups, configuration, copies, databases, deletions, destination_usage,
+    destinations, downloads, events, folders, jobs, overview, profiles, restores, retention, runs, scans, sessions,
+    setup, sources, stored_backups, system, tokens, users,
 };
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
@@ -145,6 +145,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Configure), Storage, routes!(destinations::update))
         .add(Needs(Configure), Storage, routes!(destinations::change))
         .add(Needs(Configure), Storage, routes!(destinations::delete))
+        .add(Needs(View), Catalog, routes!(destination_usage::show))
         .add(Needs(Operate), Storage, routes!(destinations::check))
         .add(Needs(Operate), Test, routes!(destinations::test))
         .add(Needs(Configure), Storage, routes!(folders::list))
@@ -173,6 +174,8 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Catalog, routes!(deletions::unlock))
         .add(Needs(Operate), Catalog, routes!(deletions::note))
         .add(Needs(View), Catalog, routes!(overview::show))
+        .add(Needs(View), Catalog, routes!(overview::problems))
+        .add(Needs(View), Catalog, routes!(databases::list))
         .add(Needs(View), Catalog, routes!(jobs::list))
         .add(Needs(Configure), Catalog, routes!(jobs::create))
         .add(Needs(View), Catalog, routes!(jobs::show))
@@ -183,6 +186,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Configure), Catalog, routes!(jobs::acknowledge))
         .add(Needs(View), Catalog, routes!(jobs::preview_schedule))
         .add(Needs(View), Catalog, routes!(runs::list))
+        .add(Needs(View), Catalog, routes!(runs::counts))
         .add(Needs(View), Catalog, routes!(runs::show))
         .add(Needs(View), Catalog, routes!(runs::spec))
         .add(Needs(Operate), Catalog, routes!(runs::cancel))

@@ -110,6 +110,7 @@ impl App {
             job_id: run.job_id.clone(),
             title: run.title.clone(),
             cause: Cause::Retry,
+            started_by: None,
             slot: None,
             attempt: run.attempt,
         };

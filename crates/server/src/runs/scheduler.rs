@@ -67,11 +67,13 @@ impl App {
     /// Brings back next slots that lie behind the one that the schedule has next, as after a clock that was ahead for a moment, and
     /// finds those that are missing.
     async fn align_slots(&self, now: Timestamp) -> Result<(), catalog::Error> {
+        let mut unreadable = Vec::new();
         for job in self.catalog.scheduled_jobs().await? {
             let schedule = match Schedule::parse(&job.cron, &job.time_zone) {
                 Ok(schedule) => schedule,
                 Err(error) => {
                     tracing::error!(job = job.name, %error, "the job's schedule cannot be read: it does not run");
+                    unreadable.push(job.id);
                     continue;
                 }
             };
@@ -84,7 +86,7 @@ impl App {
                 tracing::warn!(job = job.name, %next, "the job's next run was planned too late, and is moved");
             }
         }
-        Ok(())
+        self.catalog.review_schedules(&unreadable).await
     }
 
     /// Fires every slot that has come. One job that cannot be fired does not keep the others from it.

@@ -18,6 +18,7 @@ mod interruptions;
 mod limits;
 mod metrics;
 mod outages;
+mod page_data;
 mod places;
 mod progress;
 mod providers;

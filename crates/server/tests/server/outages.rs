@@ -148,8 +148,10 @@ async fn a_schedule_that_cannot_be_read_is_told_and_keeps_no_other_job_from_runn
     let shown = anna.until(&format!("/api/jobs/{lost}"), |job| job["nextRunAt"].is_null()).await;
     assert!(shown["scheduleError"].as_str().unwrap().contains("Mars/Olympus"), "{shown}");
     let overview = anna.get("/api/overview").await.expect(200);
-    let standing = overview["jobs"].as_array().unwrap().iter().find(|standing| standing["jobId"] == lost.as_str());
-    assert!(standing.unwrap()["scheduleError"].is_string(), "{overview}");
+    let causes = overview["causes"].as_array().unwrap();
+    let unreadable = causes.iter().find(|cause| cause["kind"] == "schedule").unwrap_or_else(|| panic!("{overview}"));
+    assert_eq!((&unreadable["jobs"][0]["id"], &unreadable["jobCount"]), (&json!(lost), &json!(1)));
+    assert!(unreadable["reason"].as_str().unwrap().contains("Mars/Olympus"), "{unreadable}");
     assert!(anna.get(&format!("/api/jobs/{sound}")).await.expect(200)["scheduleError"].is_null());
 }
 

@@ -65,11 +65,10 @@ async fn the_overview_tells_day_by_day_what_happened_and_what_should_have() {
     let schedule = json!({"cron": "30 13 * * *", "timeZone": "Europe/Berlin"});
     let job = anna.job("shop", &source, &[&destination], json!({"schedule": schedule})).await;
     let overview = "/api/overview?days=7&timeZone=Europe/Berlin";
-    let standing = anna.get(overview).await.expect(200)["jobs"][0].clone();
-    assert_eq!(
-        (&standing["jobId"], &standing["days"], &standing["databases"]),
-        (&json!(job), &json!([]), &json!(null))
-    );
+    let with_days = format!("/api/jobs/{job}?days=7");
+    let shown = anna.get(&with_days).await.expect(200);
+    assert_eq!((&shown["standing"]["status"], &shown["days"]), (&json!("new"), &json!([])));
+    assert_eq!((&shown["today"], &shown["standing"]["databases"]), (&json!("2026-01-15"), &json!(null)));
 
     // The first day is good, the second fails, on the third and fourth there is no server.
     let path = format!("/api/jobs/{job}");
@@ -87,26 +86,37 @@ async fn the_overview_tells_day_by_day_what_happened_and_what_should_have() {
     let third = anna.until(&path, |job| job["lastRun"]["state"] == "succeeded").await["lastRun"].clone();
 
     let answer = anna.get(overview).await.expect(200);
-    assert_eq!(answer["dates"].as_array().unwrap().len(), 7);
-    assert_eq!(answer["dates"][6], "2026-01-19");
-    let standing = &answer["jobs"][0];
-    let days = standing["days"].as_array().unwrap();
+    let activity = answer["activity"].as_array().unwrap();
+    let all: Vec<_> = activity.iter().map(|day| (day["succeeded"].as_i64(), day["failed"].as_i64())).collect();
+    let (none, good, bad) = ((Some(0), Some(0)), (Some(1), Some(0)), (Some(0), Some(1)));
+    assert_eq!(all, [none, none, good, bad, none, none, good]);
+    assert_eq!((&activity[6]["date"], &activity[2]["storedBytes"]), (&json!("2026-01-19"), &first["storedBytes"]));
+    assert_eq!(answer["jobs"], json!({"failed": 0, "new": 0, "running": 0, "warnings": 0, "good": 1, "paused": 0}));
+    let shown = anna.get(&with_days).await.expect(200);
+    let listed = anna.get("/api/jobs?days=7&sort=urgency").await.expect(200)["items"][0].clone();
+    let days = shown["days"].as_array().unwrap();
     let short: Vec<_> = days
         .iter()
-        .map(|day| (day["day"].as_u64().unwrap(), day["succeeded"] == 1, day["failed"] == 1, day["missed"] == true))
+        .map(|day| (day["date"].as_str().unwrap(), day["succeeded"] == 1, day["failed"] == 1, day["missed"] == true))
         .collect();
     assert_eq!(
         short,
         [
-            (2, true, false, false),
-            (3, false, true, false),
-            (4, false, false, true),
-            (5, false, false, true),
-            (6, true, false, false)
+            ("2026-01-15", true, false, false),
+            ("2026-01-16", false, true, false),
+            ("2026-01-17", false, false, true),
+            ("2026-01-18", false, false, true),
+            ("2026-01-19", true, false, false)
         ]
     );
+    assert_eq!(
+        (&listed["days"][3], listed["days"][0]["readBytes"].is_null()),
+        (&days[3], true),
+        "what is 0 is left out"
+    );
+    let standing = &shown["standing"];
     assert_eq!((&days[0]["runId"], &days[1]["runId"], &days[4]["runId"]), (&first["id"], &second["id"], &third["id"]));
-    assert_eq!(days[0]["storedBytes"], first["storedBytes"]);
+    assert_eq!((&days[0]["storedBytes"], &days[0]["readBytes"]), (&first["storedBytes"], &first["dumpedBytes"]));
     assert_eq!((&standing["lastGoodRunId"], &standing["state"]), (&third["id"], &json!("succeeded")));
     assert_eq!((&standing["databases"], &standing["backedUp"]), (&json!(1), &json!(1)));
     let space = &answer["destinations"][0];

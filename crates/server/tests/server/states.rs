@@ -3,18 +3,24 @@
 use serde_json::{Value, json};
 use test_support::{PostgresServer, PostgresVersion};
 
-use crate::world::{World, id};
+use crate::world::{Browser, World, id};
 
 /// Makes a run one with these warnings, as a source would that leaves something out.
 fn warn(world: &World, run: &str, result: &Value) {
     let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
     let sql = "UPDATE runs SET state = 'succeededWithWarnings', result = ?2 WHERE id = ?1";
     assert_eq!(database.execute(sql, (run, result.to_string())).unwrap(), 1);
+    // As if a server of an earlier version had left it.
+    database.execute("DELETE FROM meta WHERE name IN ('runSums', 'runItems')", ()).unwrap();
+}
+
+async fn standing(anna: &Browser, job: &str) -> Value {
+    anna.get(&format!("/api/jobs/{job}?days=1")).await.expect(200)
 }
 
 #[tokio::test]
 async fn a_run_with_warnings_counts_as_good_until_its_warnings_are_acknowledged_and_after() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let anna = world.administrator().await;
     let (_, source) = world.sqlite_source(&anna, "shop", 10).await;
     let (_, destination) = world.folder_destination(&anna, "Disk").await;
@@ -25,16 +31,23 @@ async fn a_run_with_warnings_counts_as_good_until_its_warnings_are_acknowledged_
     result["databases"][0]["warnings"] = json!([{"code": "unlogged-tables", "message": "a table is unlogged"}]);
     warn(&world, &id(&run), &result);
     let clean = world.run_job(&anna, &job).await;
-    let standing = async || anna.get("/api/overview").await.expect(200)["jobs"][0].clone();
-    let before = standing().await;
+    world.stop().await;
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let before = standing(&anna, &job).await;
     assert_eq!((&before["days"][0]["succeeded"], &before["days"][0]["withWarnings"]), (&json!(2), &json!(1)));
     assert_eq!(before["days"][0]["runId"], run["id"], "the day leads to the run with warnings");
     let bytes = run["storedBytes"].as_i64().unwrap() + clean["storedBytes"].as_i64().unwrap();
     assert_eq!(before["days"][0]["storedBytes"], bytes, "what both have stored counts");
+    let before = &before["standing"];
     assert_eq!((&before["warnings"], &before["state"]), (&json!(0), &json!("succeeded")));
 
     warn(&world, &id(&clean), &result);
-    let warned = standing().await;
+    world.stop().await;
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let warned = standing(&anna, &job).await["standing"].clone();
+    assert_eq!(warned["status"], "warnings");
     assert_eq!((&warned["lastGoodRunId"], &warned["state"]), (&clean["id"], &json!("succeededWithWarnings")));
     assert_eq!((&warned["warnings"], &warned["backedUp"]), (&json!(2), &json!(1)));
     let runs = async |state: &str| anna.get(&format!("/api/runs?state={state}")).await.expect(200)["items"].clone();
@@ -48,10 +61,11 @@ async fn a_run_with_warnings_counts_as_good_until_its_warnings_are_acknowledged_
     otto.post(&acknowledge, &json!({"warning": "unlogged-tables"})).await.problem(403, "forbidden", &["configure"]);
     anna.post(&acknowledge, &json!({"warning": ""})).await.problem(422, "invalid", &[]);
     anna.post(&acknowledge, &json!({"warning": "unlogged-tables"})).await.expect(200);
-    assert_eq!(standing().await["warnings"], 1);
+    assert_eq!(standing(&anna, &job).await["standing"]["warnings"], 1);
     let changed = anna.post(&acknowledge, &json!({"warning": "invalid-database:broken"})).await.expect(200);
     assert_eq!(changed["acknowledgedWarnings"], json!(["unlogged-tables", "invalid-database:broken"]));
-    assert_eq!(standing().await["warnings"], 0);
+    assert_eq!(standing(&anna, &job).await["standing"]["warnings"], 0);
+    assert_eq!(standing(&anna, &job).await["standing"]["status"], "good");
     let mut input = json!({"name": "shop", "sourceId": source, "destinationIds": [destination]});
     let kept = anna.put(&format!("/api/jobs/{job}"), &input).await.expect(200);
     assert_eq!(kept["acknowledgedWarnings"].as_array().unwrap().len(), 2, "a change that names none keeps them");

@@ -1,36 +1,44 @@
 import { expect, test } from 'vitest';
 import type { Job, JobStanding, Run } from '../../api/client';
-import { later, markOf, nextRunOf, stateOf, urgency } from './state';
+import { later, markOf, nextRunOf, stateOf, urgency, withHeard } from './state';
 
 const run = (state: Run['state'], id = '1') => ({ id, state }) as Run;
-const job = (rest: Partial<Job>) => ({ id: 'j', enabled: true, ...rest }) as Job;
-const standing = (rest: Partial<JobStanding>) => ({ jobId: 'j', days: [], ...rest }) as unknown as JobStanding;
+const standing = (rest: object) => ({ status: 'new', warnings: 0, backedUp: 0, ...rest }) as JobStanding;
+const job = (rest: Partial<Job>) => ({ id: 'j', enabled: true, standing: standing({}), ...rest }) as Job;
 
-test('each job has one state; neither a pause nor a cancelled run is a failure', () => {
-  expect(stateOf(job({}), undefined)).toBe('new');
-  expect(stateOf(job({ lastRun: run('running'), enabled: false }), undefined)).toBe('running');
-  expect(stateOf(job({ lastRun: run('failed'), enabled: false }), undefined)).toBe('paused');
-  expect(stateOf(job({ lastRun: run('partial') }), undefined)).toBe('failed');
-  expect(stateOf(job({ lastRun: run('succeededWithWarnings') }), undefined)).toBe('warnings');
-  expect(stateOf(job({ lastRun: run('cancelled') }), standing({ state: 'succeeded' }))).toBe('good');
-  expect(stateOf(job({ lastRun: run('cancelled') }), standing({ state: 'failed' }))).toBe('failed');
-  expect(stateOf(job({ lastRun: run('cancelled') }), undefined)).toBe('new');
-  expect(stateOf(job({ lastRun: run('succeeded'), scheduleError: 'unknown' }), undefined)).toBe('failed');
+test('what is heard of a run changes how its job stands; neither a pause nor a cancelled run is a failure', () => {
+  const after = (state: Run['state'], rest: Partial<Job> = {}) => stateOf(withHeard(job(rest), run(state)));
+  expect(stateOf(job({}))).toBe('new');
+  expect(after('running', { enabled: false })).toBe('running');
+  expect(after('failed', { enabled: false })).toBe('paused');
+  expect(after('partial')).toBe('failed');
+  expect(after('succeededWithWarnings')).toBe('warnings');
+  expect(after('cancelled', { standing: standing({ state: 'succeeded' }) })).toBe('good');
+  expect(after('cancelled', { standing: standing({ state: 'failed' }) })).toBe('failed');
+  expect(after('cancelled')).toBe('new');
+  expect(after('succeeded', { scheduleError: 'unknown' })).toBe('failed');
+  const good = withHeard(job({}), { ...run('succeeded'), finishedAt: '2026-01-15T12:00:00Z' });
+  expect(good.standing.lastGoodAt).toBe('2026-01-15T12:00:00Z');
+});
+
+test('the word of the server stands until something newer is heard', () => {
+  const acknowledged = job({ lastRun: run('succeededWithWarnings'), standing: standing({ status: 'good' }) });
+  expect(stateOf(withHeard(acknowledged, undefined))).toBe('good');
+  expect(stateOf(withHeard(acknowledged, run('running')))).toBe('good');
 });
 
 test('a failure keeps its own word', () => {
-  expect(markOf(job({ lastRun: run('partial') }), undefined)).toEqual({ mark: 'partial' });
-  expect(markOf(job({ lastRun: run('cancelled') }), standing({ state: 'interrupted' }))).toEqual({
-    mark: 'interrupted',
-  });
+  const failed = (rest: Partial<Job>) =>
+    job({ standing: standing({ status: 'failed', state: 'interrupted' }), ...rest });
+  expect(markOf(failed({ lastRun: run('partial') }))).toEqual({ mark: 'partial' });
+  expect(markOf(failed({ lastRun: run('cancelled') }))).toEqual({ mark: 'interrupted' });
 });
 
 test('the most urgent first: failed before good, and the older last good backup first', () => {
-  const failed = (at?: string) => urgency(job({ lastRun: run('failed') }), standing({ lastGoodAt: at }));
-  const good = urgency(job({ lastRun: run('succeeded') }), standing({ lastGoodAt: '2020-01-01T00:00:00Z' }));
-  expect(failed()).toBeLessThan(failed('2026-01-01T00:00:00Z'));
-  expect(failed('2026-01-01T00:00:00Z')).toBeLessThan(failed('2026-01-02T00:00:00Z'));
-  expect(failed('2026-01-02T00:00:00Z')).toBeLessThan(good);
+  const at = (status: string, lastGoodAt?: string) => urgency(job({ standing: standing({ status, lastGoodAt }) }));
+  expect(at('failed')).toBeLessThan(at('failed', '2026-01-01T00:00:00Z'));
+  expect(at('failed', '2026-01-01T00:00:00Z')).toBeLessThan(at('failed', '2026-01-02T00:00:00Z'));
+  expect(at('failed', '2026-01-02T00:00:00Z')).toBeLessThan(at('good', '2020-01-01T00:00:00Z'));
 });
 
 test('a list that was read before an event, and arrives after it, does not take it back', () => {

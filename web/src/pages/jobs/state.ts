@@ -1,26 +1,35 @@
 /** How a job stands, as one state: what its list is filtered and sorted by. */
-import type { Job, JobStanding, Run } from '../../api/client';
+import type { Job, JobStatus, Run } from '../../api/client';
 import type { Mark } from '../../parts/State.svelte';
 import { isOver, isSuccess } from '../runs/words';
 
-export type JobState = 'failed' | 'warnings' | 'new' | 'running' | 'good' | 'paused';
+export type JobState = JobStatus;
 
 /** A job with what its list shows. */
 export interface JobRow extends Job {
   /** "Shop → NAS, Offsite". */
   way: string;
-  standing: JobStanding | undefined;
 }
 
-/** A job paused by a user is not a failure, nor is a run that a user cancelled. */
-export function stateOf(job: Job, standing: JobStanding | undefined): JobState {
-  if (job.lastRun && !isOver(job.lastRun)) return 'running';
-  if (!job.enabled) return 'paused';
-  if (job.scheduleError) return 'failed';
-  const last = job.lastRun?.state === 'cancelled' ? standing?.state : job.lastRun?.state;
-  if (!last) return 'new';
-  if (!isSuccess(last)) return 'failed';
-  return last === 'succeededWithWarnings' ? 'warnings' : 'good';
+export const stateOf = ({ standing }: Job): JobState => standing.status;
+
+/** A job as it stands after its last run was heard of. The server counts warnings and databases; it is asked again soon. */
+export function withHeard(job: Job, run: Run | undefined): Job {
+  const lastRun = later(job.lastRun, run);
+  if (!lastRun || lastRun === job.lastRun) return job;
+  const isGood = isSuccess(lastRun.state);
+  const state = isOver(lastRun) && lastRun.state !== 'cancelled' ? lastRun.state : job.standing.state;
+  const lastGoodAt = (isGood ? lastRun.finishedAt : job.standing.lastGoodAt) ?? undefined;
+  return { ...job, lastRun, standing: { ...job.standing, state, lastGoodAt, status: statusOf(job, lastRun, state) } };
+}
+
+function statusOf({ enabled, scheduleError }: Job, lastRun: Run, state: Run['state'] | null | undefined): JobState {
+  if (!isOver(lastRun)) return 'running';
+  if (!enabled) return 'paused';
+  if (scheduleError) return 'failed';
+  if (!state) return 'new';
+  if (!isSuccess(state)) return 'failed';
+  return state === 'succeededWithWarnings' ? 'warnings' : 'good';
 }
 
 export const STATES: Record<JobState, { label: string; mark: Mark }> = {
@@ -33,12 +42,12 @@ export const STATES: Record<JobState, { label: string; mark: Mark }> = {
 };
 
 /** How the status column shows it: a failure by its own word. */
-export function markOf(job: Job, standing: JobStanding | undefined): { mark: Mark; word?: string } {
-  const state = stateOf(job, standing);
+export function markOf(job: Job): { mark: Mark; word?: string } {
+  const state = stateOf(job);
   if (state === 'running') return { mark: job.lastRun?.state ?? 'running' };
   if (state === 'failed' && job.lastRun) {
     if (job.scheduleError) return { mark: 'failed', word: 'No schedule' };
-    return { mark: job.lastRun.state === 'cancelled' ? (standing?.state ?? 'failed') : job.lastRun.state };
+    return { mark: job.lastRun.state === 'cancelled' ? (job.standing.state ?? 'failed') : job.lastRun.state };
   }
   if (state === 'good') return { mark: 'succeeded' };
   return { mark: STATES[state].mark, word: STATES[state].label };
@@ -49,9 +58,9 @@ const RANKS: JobState[] = ['failed', 'warnings', 'new', 'running', 'good', 'paus
 const RANK = 1e14;
 
 /** The most urgent first: by state, then by the age of the last good backup. */
-export function urgency(job: Job, standing: JobStanding | undefined): number {
-  const lastGood = standing?.lastGoodAt ? Date.parse(standing.lastGoodAt) : 0;
-  return RANKS.indexOf(stateOf(job, standing)) * RANK + lastGood;
+export function urgency(job: Job): number {
+  const lastGood = job.standing.lastGoodAt ? Date.parse(job.standing.lastGoodAt) : 0;
+  return RANKS.indexOf(stateOf(job)) * RANK + lastGood;
 }
 
 /** The later state of a job's last run: a list may have been read before an event came, and arrive after it. */

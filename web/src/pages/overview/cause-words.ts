@@ -1,7 +1,6 @@
 /** What the first page says of a cause, and what cures it. */
-import { sentence } from '../../api/client';
+import { type Cause, sentence } from '../../api/client';
 import { counted, day, percent } from '../../format';
-import type { Cause } from './causes';
 
 export interface CauseWords {
   title: string;
@@ -10,17 +9,9 @@ export interface CauseWords {
   cure?: { words: string; href: string };
 }
 
-interface Names {
-  /** Of sources and destinations. */
-  names: Map<string, string>;
-  /** How full a destination is, as a share of 1. */
-  share?: number;
-}
-
-const one = ({ jobs }: Cause) => (jobs.length === 1 ? jobs[0] : undefined);
+const one = ({ jobs, jobCount }: Cause) => (jobCount === 1 ? jobs[0] : undefined);
 /** "3 jobs wait", "1 job waits". */
-const jobsDo = ({ jobs }: Cause, verb: string) =>
-  `${counted(jobs.length, 'job')} ${verb}${jobs.length === 1 ? 's' : ''}`;
+const jobsDo = ({ jobCount }: Cause, verb: string) => `${counted(jobCount, 'job')} ${verb}${jobCount === 1 ? 's' : ''}`;
 
 /** Where its jobs are changed. */
 const editing = (cause: Cause) => {
@@ -28,48 +19,59 @@ const editing = (cause: Cause) => {
   return job ? `/jobs/${job.id}/edit` : '/jobs';
 };
 
-export function wordsOf(cause: Cause, { names, share }: Names): CauseWords {
-  const { jobs, destination, profile } = cause;
+/** The list of all jobs that it concerns, where there is one. */
+export function restOf({ kind, jobsQuery }: Cause): string | undefined {
+  if (!jobsQuery) return undefined;
+  const status = new URLSearchParams(jobsQuery).get('status');
+  return status && kind !== 'authorize' ? `/jobs?state=${status}` : undefined;
+}
+
+export function wordsOf(cause: Cause): CauseWords {
+  const { jobCount, destination, profile } = cause;
   const name = destination?.name ?? '';
   const job = one(cause);
   switch (cause.kind) {
     case 'authorize': {
-      const isFirst = destination?.authorization.status === 'authorization_required';
-      const reason = destination?.authorization.reason ? `${sentence(destination.authorization.reason)} ` : '';
+      const isFirst = destination?.authorization === 'authorization_required';
+      const reason = cause.reason ? `${sentence(cause.reason)} ` : '';
       return {
         title: `${name} needs authorization`,
-        text: `${isFirst ? '' : reason}${jobs.length > 0 ? `${jobsDo(cause, 'wait')} for it.` : 'No job uses it yet.'}`,
+        text: `${isFirst ? '' : reason}${jobCount > 0 ? `${jobsDo(cause, 'wait')} for it.` : 'No job uses it yet.'}`,
         cure: { words: isFirst ? 'Authorize' : 'Re-authorize', href: `/destinations/${destination?.id}` },
       };
     }
     case 'failed':
-      return failure(cause, names);
+      return failure(cause);
     case 'schedule':
       return {
-        title: `${job?.name} does not run on schedule`,
-        text: cause.reason ? sentence(cause.reason) : 'Its schedule cannot be read.',
-        cure: { words: 'Edit schedule', href: editing(cause) },
+        title: job ? `${job.name} does not run on schedule` : `${jobsDo(cause, 'do')} not run on schedule`,
+        text: cause.reason ? sentence(cause.reason) : 'Their schedules cannot be read.',
+        cure: job
+          ? { words: 'Edit schedule', href: editing(cause) }
+          : { words: 'View jobs', href: '/jobs?state=failed' },
       };
     case 'missed':
       return {
-        title: job ? `${job.name} missed a run` : `${counted(jobs.length, 'job')} missed a run`,
-        text: 'The server was probably down at the scheduled time.',
+        title: job ? `${job.name} missed a run` : `${counted(jobCount, 'job')} missed a run`,
+        text: 'Its time has passed, and no run was started.',
       };
     case 'never':
       return {
-        title: job ? `${job.name} has no backup yet` : `${counted(jobs.length, 'job')} have no backup yet`,
+        title: job ? `${job.name} has no backup yet` : `${counted(jobCount, 'job')} have no backup yet`,
         text: '',
       };
-    case 'full':
+    case 'full': {
+      const { share, fullOn } = destination ?? {};
       return {
         title: share && share > 0.9 ? `${name} is ${percent(share)} full` : `${name} is filling up`,
-        text: cause.on ? `It will be full by ${day(cause.on)} at the current rate.` : 'Backups fail once it is full.',
+        text: fullOn ? `It will be full by ${day(fullOn)} at the current rate.` : 'Backups fail once it is full.',
         cure: { words: 'Free up space', href: `/backups?destination=${destination?.id}` },
       };
+    }
     case 'key':
       return {
         title: `The key of ${profile?.name} exists only on this server`,
-        text: `Without this server, nobody can decrypt the backups of ${counted(jobs.length, 'job')}.`,
+        text: `Without this server, nobody can decrypt the backups of ${counted(jobCount, 'job')}.`,
         cure: { words: 'Export key', href: '/profiles' },
       };
     case 'plaintext':
@@ -93,31 +95,26 @@ export function wordsOf(cause: Cause, { names, share }: Names): CauseWords {
   }
 }
 
-function failure(cause: Cause, names: Names['names']): CauseWords {
+function failure(cause: Cause): CauseWords {
   const job = one(cause);
   const text = cause.reason ? sentence(cause.reason) : 'The last run did not succeed.';
   if (job) {
-    const run = job.lastRun;
-    return {
-      title: `${job.name} ${run?.state === 'partial' ? 'is backed up in part' : 'failed'}`,
-      text,
-      cure: run ? { words: 'View run', href: `/runs/${run.id}` } : undefined,
-    };
+    const run = job.runId;
+    return { title: `${job.name} failed`, text, cure: run ? { words: 'View run', href: `/runs/${run}` } : undefined };
   }
-  const id = cause.destinationId ?? cause.sourceId;
-  if (!id) {
+  const place = cause.destination ?? cause.source;
+  if (!place) {
     return {
-      title: `${counted(cause.jobs.length, 'job')} failed`,
+      title: `${counted(cause.jobCount, 'job')} failed`,
       text: cause.reason ? text : 'Their last runs failed for different reasons.',
       cure: { words: 'View jobs', href: '/jobs?state=failed' },
     };
   }
-  const place = names.get(id) ?? 'a place that was removed';
   return {
-    title: `${counted(cause.jobs.length, 'job')} failed at ${place}`,
+    title: `${counted(cause.jobCount, 'job')} failed at ${place.name}`,
     text,
-    cure: cause.destinationId
-      ? { words: 'View destination', href: `/destinations/${id}` }
-      : { words: 'View source', href: `/sources/${id}` },
+    cure: cause.destination
+      ? { words: 'View destination', href: `/destinations/${place.id}` }
+      : { words: 'View source', href: `/sources/${place.id}` },
   };
 }

@@ -1,14 +1,8 @@
-//! How things stand, and how they stood day by day: what the first page says.
-
-use std::collections::HashMap;
+//! How everything stands: what the first page shows, and a small answer for the window's title.
 
 use axum::Json;
 use axum::extract::State;
-use catalog::{LastRun, Moment, SpaceOfDay, SpanCount, Standing};
-use domain::outcome::RunStatus;
-use domain::run::{DatabaseResult, RunResult};
-use domain::schedule::Schedule;
-use jiff::civil::{Date, Time as Clock};
+use catalog::{JobRef, JobStatus, TotalDay, day_of};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
@@ -18,14 +12,15 @@ use super::super::extract::Query;
 use super::super::problem::Problem;
 use super::super::time::Time;
 use crate::app::App;
-use crate::runs::scheduler::schedule_error;
+use crate::overview::space::{DestinationSpace, date};
+use crate::overview::{Cause, Facts, Headline};
 
 const DEFAULT_DAYS: u16 = 30;
-const MOST_DAYS: u16 = 90;
-/// A destination is foreseen to be full within so many days, or not at all.
-const FARTHEST: i64 = 3650;
-/// A rate from fewer days than these says nothing.
-const FEWEST_DAYS: i64 = 3;
+const MAX_DAYS: u16 = 90;
+/// Maximum number of causes that are listed.
+const MAX_CAUSES: usize = 50;
+/// Maximum number of destinations that are listed, the fullest first.
+const MAX_DESTINATIONS: usize = 20;
 
 /// Which days.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -35,275 +30,182 @@ pub(crate) struct OverviewQuery {
     /// How many, today included.
     #[param(minimum = 1, maximum = 90, default = 30)]
     days: Option<u16>,
-    /// Whose days: an IANA name, such as `Europe/Berlin`. Absent: UTC.
+    /// Whose today the last day is: an IANA name, such as `Europe/Berlin`. Absent: UTC.
     time_zone: Option<String>,
 }
 
-/// How things stand.
+/// How everything stands.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Overview {
-    /// The days, the oldest first: `2026-01-15`.
-    dates: Vec<String>,
-    /// Every job, by name.
-    jobs: Vec<JobStanding>,
-    /// Every destination that has told of its space.
+    headline: Headline,
+    /// How many jobs there are of each status.
+    jobs: JobCounts,
+    /// The enabled job whose last good backup is the oldest, with its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_good: Option<JobTime>,
+    /// The enabled job that runs next, with its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_run: Option<JobTime>,
+    /// What needs attention, the most urgent first.
+    causes: Vec<Cause>,
+    /// How many causes are not listed.
+    more_causes: usize,
+    /// The destinations whose space is known, the fullest first.
     destinations: Vec<DestinationSpace>,
+    /// How many of them are not listed.
+    more_destinations: usize,
+    /// What all jobs did per day, the oldest day first.
+    activity: Vec<ActivityDay>,
 }
 
-/// How a job stands.
+/// How many jobs there are of each status.
+#[derive(Debug, Default, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct JobCounts {
+    /// The last run that ended by itself did not succeed, or the schedule cannot be read.
+    failed: i64,
+    /// No run has ended by itself yet.
+    new: i64,
+    /// A run is queued or running.
+    running: i64,
+    /// The last run gave warnings that are not acknowledged.
+    warnings: i64,
+    /// The last run succeeded.
+    good: i64,
+    /// A user has paused it.
+    paused: i64,
+}
+
+impl JobCounts {
+    /// Adds up the jobs of each status.
+    pub(super) fn of(counts: impl IntoIterator<Item = (JobStatus, i64)>) -> Self {
+        let mut sums = Self::default();
+        for (status, jobs) in counts {
+            *match status {
+                JobStatus::Failed => &mut sums.failed,
+                JobStatus::New => &mut sums.new,
+                JobStatus::Running => &mut sums.running,
+                JobStatus::Warnings => &mut sums.warnings,
+                JobStatus::Good => &mut sums.good,
+                JobStatus::Paused => &mut sums.paused,
+            } += jobs;
+        }
+        sums
+    }
+}
+
+/// A job and a time.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct JobStanding {
+pub(crate) struct JobTime {
     job_id: String,
-    /// When the last run that succeeded ended, with or without warnings.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_good_at: Option<Time>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_good_run_id: Option<String>,
-    /// What the last run came to that ended by itself; cancelled ones tell nothing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<RunStatus>,
-    /// Why the job does not run by its schedule, which this version of dbackup cannot read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    schedule_error: Option<String>,
-    /// How many warnings the last run gave that the job does not acknowledge.
-    warnings: usize,
-    /// How many databases it backs up; absent before the first run of a job that takes all that there are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    databases: Option<usize>,
-    /// How many of them its last run has backed up to every destination.
-    backed_up: usize,
-    /// The days on which something happened, or should have.
-    days: Vec<JobDay>,
+    name: String,
+    at: Time,
 }
 
-/// A job's day.
-#[derive(Debug, Default, Serialize, ToSchema)]
+impl JobTime {
+    fn of(job: JobRef) -> Option<Self> {
+        Some(Self { job_id: job.id, name: job.name, at: job.at?.into() })
+    }
+}
+
+/// A day of all jobs. A run counts for the date of its job's time zone.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct JobDay {
-    /// The day's place in `dates`.
-    day: usize,
+pub(crate) struct ActivityDay {
+    date: String,
     /// With or without warnings.
     succeeded: i64,
-    /// How many of those with warnings.
-    with_warnings: i64,
     partial: i64,
     /// Failed or interrupted.
     failed: i64,
     cancelled: i64,
-    /// Waiting or going on.
-    unfinished: i64,
-    /// By its schedule it should have run, and has not.
-    missed: bool,
-    /// A run to look at: the newest of the worst.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run_id: Option<String>,
-    /// Bytes that its successful runs have stored at each destination.
+    /// Bytes that successful runs have read from sources.
+    read_bytes: i64,
+    /// Bytes that successful runs have stored at each destination.
     stored_bytes: i64,
 }
 
-/// How full a destination was.
+/// What the window's title and icon show.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct DestinationSpace {
-    destination_id: String,
-    days: Vec<SpaceDay>,
-    /// The day on which it is full at the present rate; absent if it does not fill, or that cannot be said.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    full_on: Option<String>,
+pub(crate) struct Problems {
+    headline: Headline,
+    /// How many jobs there are of each status.
+    jobs: JobCounts,
 }
 
-/// How full it was on a day (UTC).
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct SpaceDay {
-    date: String,
-    /// Bytes in use.
-    used: i64,
-    /// Bytes allowed; absent without a limit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    allowed: Option<i64>,
-}
-
-/// How things stand, and how they stood day by day.
+/// What the first page shows: the one sentence, what needs attention, space, and activity. Jobs are listed by `GET /api/jobs`.
 #[utoipa::path(get, path = "/api/overview", tag = "overview", params(OverviewQuery), responses((status = 200, body = Overview)))]
 pub(crate) async fn show(
     State(app): State<App>,
     Query(query): Query<OverviewQuery>,
 ) -> Result<Json<Overview>, Problem> {
     let days = query.days.unwrap_or(DEFAULT_DAYS);
-    if !(1..=MOST_DAYS).contains(&days) {
-        return Err(Problem::invalid_field("days", format!("must be 1 to {MOST_DAYS}")));
+    if !(1..=MAX_DAYS).contains(&days) {
+        return Err(Problem::invalid_field("days", format!("must be 1 to {MAX_DAYS}")));
     }
-    let zone = TimeZone::get(query.time_zone.as_deref().unwrap_or("UTC"))
+    let days = i64::from(days);
+    let zone = query.time_zone.as_deref().unwrap_or("UTC");
+    TimeZone::get(zone)
         .map_err(|_| Problem::invalid_field("timeZone", "is not an IANA time zone: write Europe/Berlin, or UTC"))?;
     let now = app.now();
-    let calendar = Calendar::ending(now, i64::from(days), &zone).map_err(Problem::internal)?;
-    let counts = app.catalog.runs_by_span(&calendar.bounds).await?;
-    let mut by_job: HashMap<String, Vec<SpanCount>> = HashMap::new();
-    for count in counts {
-        by_job.entry(count.job_id.clone()).or_default().push(count);
+    let facts = Facts::read(&app, since(now, days)).await?;
+    let (mut causes, headline) = facts.causes(&app).await?;
+    let today = day_of(now, zone);
+    let activity = activity(app.catalog.total_days(today - days + 1).await?, today, days);
+    let more_causes = causes.len().saturating_sub(MAX_CAUSES);
+    causes.truncate(MAX_CAUSES);
+    let jobs = JobCounts::of(facts.kinds.iter().map(|kind| (kind.status, kind.jobs)));
+    let mut destinations: Vec<DestinationSpace> =
+        facts.destinations.into_iter().filter_map(|destination| destination.space).collect();
+    let more_destinations = destinations.len().saturating_sub(MAX_DESTINATIONS);
+    if more_destinations > 0 {
+        destinations.sort_by(|one, other| other.share().unwrap_or(0.0).total_cmp(&one.share().unwrap_or(0.0)));
+        destinations.truncate(MAX_DESTINATIONS);
     }
-    let standings = app.catalog.standings().await?;
-    let jobs = standings
-        .into_iter()
-        .map(|standing| {
-            let counts = by_job.remove(&standing.job_id).unwrap_or_default();
-            job_standing(standing, counts, &calendar, now)
+    Ok(Json(Overview {
+        headline,
+        jobs,
+        oldest_good: app.catalog.oldest_good().await?.and_then(JobTime::of),
+        next_run: app.catalog.next_job(now).await?.and_then(JobTime::of),
+        causes,
+        more_causes,
+        destinations,
+        more_destinations,
+        activity,
+    }))
+}
+
+/// How many problems keep databases from being backed up, and how many jobs there are of each status.
+#[utoipa::path(get, path = "/api/problems", tag = "overview", responses((status = 200, body = Problems)))]
+pub(crate) async fn problems(State(app): State<App>) -> Result<Json<Problems>, Problem> {
+    let facts = Facts::read(&app, since(app.now(), i64::from(DEFAULT_DAYS))).await?;
+    let (_, headline) = facts.causes(&app).await?;
+    let jobs = JobCounts::of(facts.kinds.iter().map(|kind| (kind.status, kind.jobs)));
+    Ok(Json(Problems { headline, jobs }))
+}
+
+fn since(now: Timestamp, days: i64) -> Timestamp {
+    now.checked_sub((days * 24).hours()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Returns each of the days up to today, or up to tomorrow where some job's day is further.
+fn activity(found: Vec<TotalDay>, today: i64, days: i64) -> Vec<ActivityDay> {
+    let last = found.last().map_or(today, |last| last.day.clamp(today, today + 1));
+    let mut found = found.into_iter().peekable();
+    let day = |day: i64| {
+        while found.next_if(|one| one.day < day).is_some() {}
+        let sums = found.next_if(|one| one.day == day).map(|one| one.sums).unwrap_or_default();
+        Some(ActivityDay {
+            date: date(day)?,
+            succeeded: sums.succeeded,
+            partial: sums.partial,
+            failed: sums.failed + sums.interrupted,
+            cancelled: sums.cancelled,
+            read_bytes: sums.dumped_bytes,
+            stored_bytes: sums.stored_bytes,
         })
-        .collect();
-    let since = calendar.bounds.first().copied().unwrap_or(now);
-    let space = app.catalog.space_since(Moment(since)).await?;
-    let destinations =
-        space.chunk_by(|one, other| one.destination_id == other.destination_id).filter_map(destination_space).collect();
-    Ok(Json(Overview { dates: calendar.dates.iter().map(Date::to_string).collect(), jobs, destinations }))
-}
-
-/// Days of a time zone, with where they begin, and where the last one ends.
-struct Calendar {
-    dates: Vec<Date>,
-    bounds: Vec<Timestamp>,
-}
-
-impl Calendar {
-    fn ending(now: Timestamp, days: i64, zone: &TimeZone) -> Result<Self, jiff::Error> {
-        let today = zone.to_datetime(now).date();
-        let dates = (0..days).rev().map(|back| today.checked_sub(back.days())).collect::<Result<Vec<_>, _>>()?;
-        let ends = dates.iter().copied().chain([today.tomorrow()?]);
-        let bounds =
-            ends.map(|date| zone.to_timestamp(date.to_datetime(Clock::midnight()))).collect::<Result<_, _>>()?;
-        Ok(Self { dates, bounds })
-    }
-}
-
-fn job_standing(standing: Standing, counts: Vec<SpanCount>, calendar: &Calendar, now: Timestamp) -> JobStanding {
-    let ended = standing.ended.as_ref();
-    let outcomes = ended.map(outcomes).unwrap_or_default();
-    let named = standing.databases.as_ref().map_or(0, Vec::len);
-    let before = standing.good.as_ref().map_or(0, |good| self::outcomes(good).len());
-    let known = outcomes.len().max(named).max(if outcomes.is_empty() { before } else { 0 });
-    JobStanding {
-        days: job_days(&standing, counts, calendar, now),
-        job_id: standing.job_id,
-        last_good_at: standing.good.as_ref().map(|good| good.finished_at.into()),
-        state: ended.map(|run| run.state),
-        schedule_error: schedule_error(standing.cron.as_deref().filter(|_| standing.enabled), &standing.time_zone),
-        warnings: ended.map_or(0, |run| warnings(run, &standing.acknowledged_warnings)),
-        databases: Some(known).filter(|known| *known > 0),
-        backed_up: outcomes.into_iter().filter(|whole| *whole).count(),
-        last_good_run_id: standing.good.map(|good| good.id),
-    }
-}
-
-/// Per database of a run's result, whether it is at every destination.
-fn outcomes(run: &LastRun) -> Vec<bool> {
-    match &run.result {
-        Some(RunResult::Backup(result)) => result.databases.iter().map(DatabaseResult::is_whole).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// How many warnings of a run's result, its databases' included, are not acknowledged.
-fn warnings(run: &LastRun, acknowledged: &[String]) -> usize {
-    let Some(RunResult::Backup(result)) = &run.result else { return 0 };
-    result.all_warnings().filter(|listed| !listed.warning.is_acknowledged(acknowledged)).count()
-}
-
-fn job_days(standing: &Standing, counts: Vec<SpanCount>, calendar: &Calendar, now: Timestamp) -> Vec<JobDay> {
-    let mut days: Vec<JobDay> = (0..calendar.dates.len()).map(|day| JobDay { day, ..JobDay::default() }).collect();
-    let mut worst: HashMap<usize, u8> = HashMap::new();
-    for count in counts {
-        let Some(day) = days.get_mut(count.span) else { continue };
-        let (number, badness) = match count.state {
-            RunStatus::Succeeded => (&mut day.succeeded, 1),
-            RunStatus::Cancelled => (&mut day.cancelled, 2),
-            RunStatus::SucceededWithWarnings => (&mut day.succeeded, 3),
-            RunStatus::Queued | RunStatus::Running => (&mut day.unfinished, 4),
-            RunStatus::Partial => (&mut day.partial, 5),
-            RunStatus::Failed | RunStatus::Interrupted => (&mut day.failed, 6),
-        };
-        *number += count.runs;
-        if count.state == RunStatus::SucceededWithWarnings {
-            day.with_warnings += count.runs;
-        }
-        if count.state.is_success() {
-            day.stored_bytes += count.stored_bytes;
-        }
-        let so_far = worst.entry(count.span).or_default();
-        if badness > *so_far || badness == *so_far && day.run_id.as_ref() < Some(&count.newest) {
-            *so_far = badness;
-            day.run_id = Some(count.newest);
-        }
-    }
-    mark_missed(standing, &mut days, calendar, now);
-    days.retain(|day| day.run_id.is_some() || day.missed);
-    days
-}
-
-/// Days on which the schedule, as it has been since it was last changed, had a slot that passed without a run.
-fn mark_missed(standing: &Standing, days: &mut [JobDay], calendar: &Calendar, now: Timestamp) {
-    let schedule = standing.cron.as_deref().filter(|_| standing.enabled);
-    let Some(schedule) = schedule.and_then(|cron| Schedule::parse(cron, &standing.time_zone).ok()) else { return };
-    for day in days.iter_mut().filter(|day| day.run_id.is_none()) {
-        let (begin, end) = (calendar.bounds[day.day], calendar.bounds[day.day + 1].min(now));
-        let after = begin.max(standing.updated_at.0) - 1.nanosecond();
-        // The scheduler looks every second; what is due just now is not missed yet.
-        day.missed = schedule.next_after(after).is_some_and(|slot| slot + 1.minute() < end);
-    }
-}
-
-fn destination_space(days: &[SpaceOfDay]) -> Option<DestinationSpace> {
-    let date = |day: i64| {
-        let days = day.checked_mul(24 * 3600)?;
-        Some(TimeZone::UTC.to_datetime(Timestamp::from_second(days).ok()?).date().to_string())
     };
-    Some(DestinationSpace {
-        destination_id: days.first()?.destination_id.clone(),
-        full_on: full_on(days).and_then(date),
-        days: days
-            .iter()
-            .filter_map(|day| Some(SpaceDay { date: date(day.day)?, used: day.used, allowed: day.allowed }))
-            .collect(),
-    })
-}
-
-/// The day on which the line through the first and the last day reaches what is allowed.
-fn full_on(days: &[SpaceOfDay]) -> Option<i64> {
-    let (first, last) = (days.first()?, days.last()?);
-    let (span, growth) = (last.day - first.day, last.used - first.used);
-    let free = last.allowed?.saturating_sub(last.used).max(0);
-    if span < FEWEST_DAYS || growth <= 0 {
-        return None;
-    }
-    let wait = i128::from(free) * i128::from(span) / i128::from(growth);
-    i64::try_from(wait).ok().filter(|wait| *wait <= FARTHEST).map(|wait| last.day + wait)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn used(day: i64, used: i64) -> SpaceOfDay {
-        SpaceOfDay { destination_id: "d".to_owned(), day, used, allowed: Some(1000) }
-    }
-
-    #[test]
-    fn a_destination_is_full_where_its_line_meets_what_is_allowed() {
-        assert_eq!(full_on(&[used(0, 100), used(5, 300), used(10, 500)]), Some(22));
-        assert_eq!(full_on(&[used(0, 100), used(4, 2000)]), Some(4));
-        for days in [&[used(0, 100), used(2, 500)][..], &[used(0, 500), used(9, 100)], &[used(0, 1), used(9, 2)], &[]] {
-            assert_eq!(full_on(days).filter(|day| *day < 5000), None, "{days:?}");
-        }
-    }
-
-    #[test]
-    fn days_begin_with_the_clocks_of_their_zone() {
-        let zone = TimeZone::get("Europe/Berlin").unwrap();
-        let calendar = Calendar::ending("2026-03-30T12:00:00Z".parse().unwrap(), 3, &zone).unwrap();
-        let bounds: Vec<String> = calendar.bounds.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            bounds,
-            ["2026-03-27T23:00:00Z", "2026-03-28T23:00:00Z", "2026-03-29T22:00:00Z", "2026-03-30T22:00:00Z"]
-        );
-    }
+    (last - days + 1..=last).filter_map(day).collect()
 }

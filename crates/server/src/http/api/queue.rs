@@ -33,7 +33,15 @@ pub(super) fn accepted(run: Run) -> Accepted {
 
 /// Queues a restore or a copy, unless too many wait already. Backups need no bound: each job has one run at a time.
 pub(super) async fn queue(app: &App, caller: &Caller, title: String, spec: RunSpec) -> Result<Queued, Problem> {
-    let new = NewRun { spec, job_id: None, title: title.clone(), cause: cause(caller), slot: None, attempt: 0 };
+    let new = NewRun {
+        spec,
+        job_id: None,
+        title: title.clone(),
+        cause: cause(caller),
+        started_by: Some(caller.name()),
+        slot: None,
+        attempt: 0,
+    };
     // Counting and queueing in one go: requests at the same moment see each other. Only those of other servers may not.
     let one_at_a_time = app.runs.queueing.lock().await;
     check(app, &caller.user.id).await?;

@@ -1,5 +1,6 @@
 //! Runs: how they went, how they are going.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub(crate) struct RunInfo {
     /// The job's name, or what is restored or copied.
     title: String,
     cause: Cause,
+    /// The name of the user or API token that asked for it. Absent for scheduled runs, and in runs of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_by: Option<String>,
     /// The scheduled time.
     #[serde(skip_serializing_if = "Option::is_none")]
     slot: Option<Time>,
@@ -112,6 +116,8 @@ pub(crate) struct RunQuery {
     until: Option<Timestamp>,
     /// Only those that read from this destination, or write to it.
     destination_id: Option<String>,
+    /// Only restores of backups of the job with this name.
+    restored_job: Option<String>,
     /// The newest first (`-createdAt`), or the oldest.
     #[serde(default)]
     #[param(inline)]
@@ -158,6 +164,7 @@ impl From<Run> for RunInfo {
             job_id: run.job_id,
             title: run.title,
             cause: run.cause,
+            started_by: run.started_by,
             slot: run.slot.map(Time::from),
             state: run.state,
             attempt: run.attempt,
@@ -200,7 +207,7 @@ pub(crate) async fn list(
 ) -> Result<Json<List<RunInfo>>, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
     let states = query.state.as_deref().map(states).transpose()?.unwrap_or_default();
-    let RunQuery { job_id, kind, since, until, destination_id, sort, .. } = query;
+    let RunQuery { job_id, kind, since, until, destination_id, restored_job, sort, .. } = query;
     if destination_id.as_ref().is_some_and(|id| uuid::Uuid::parse_str(id).is_err()) {
         return Err(Problem::invalid_field("destinationId", "is not the id of a destination"));
     }
@@ -208,8 +215,30 @@ pub(crate) async fn list(
         RunSort::Newest => RunOrder::Newest,
         RunSort::Oldest => RunOrder::Oldest,
     };
-    let filter = RunFilter { job_id, states, kind, since, until, destination_id, order };
+    let filter = RunFilter { job_id, states, kind, since, until, destination_id, restored_job, order };
     Ok(answer(app.catalog.runs(&filter, &request).await?, |run| run.id.clone(), RunInfo::from))
+}
+
+/// Which runs are counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RunCountQuery {
+    /// Only of this job.
+    job_id: Option<String>,
+    /// Only of this kind.
+    kind: Option<RunKind>,
+}
+
+/// How many runs are in each state.
+#[utoipa::path(get, path = "/api/run-counts", tag = "runs", params(RunCountQuery),
+    responses((status = 200, body = BTreeMap<String, i64>)))]
+pub(crate) async fn counts(
+    State(app): State<App>,
+    Query(query): Query<RunCountQuery>,
+) -> Result<Json<BTreeMap<String, i64>>, Problem> {
+    let counts = app.catalog.run_counts(query.job_id.as_deref(), query.kind).await?;
+    Ok(Json(counts.into_iter().map(|(state, runs)| (state.as_str().to_owned(), runs)).collect()))
 }
 
 /// One of them.

@@ -1,0 +1,247 @@
+//! How all jobs stand together: numbers of jobs of a kind, and some of the jobs by name. Each question is answered from an index, so that
+//! it costs the same with ten thousand jobs.
+
+use jiff::Timestamp;
+
+use crate::Catalog;
+use crate::error::Error;
+use crate::job_standings::{JobFailure, JobStatus};
+use crate::sql::{self, Record, Row, record, values};
+use crate::values::{Moment, Value};
+
+/// The jobs that have everything in common that risks and remedies depend on.
+#[derive(Debug, Clone)]
+pub struct JobKind {
+    /// Whether their schedules count.
+    pub enabled: bool,
+    /// Their status.
+    pub status: JobStatus,
+    /// Whether they lack a good backup now, or a schedule that can be read.
+    pub troubled: bool,
+    /// To whom their backups are encrypted.
+    pub profile_id: Option<String>,
+    /// Their destinations, sorted.
+    pub destinations: Vec<String>,
+    /// How many jobs these are.
+    pub jobs: i64,
+    /// How many databases they back up. At least one for each job.
+    pub databases: i64,
+    /// How many of the databases are in trouble if the jobs are.
+    pub lacking: i64,
+    /// How many of the jobs have no good backup.
+    pub without_good: i64,
+    /// How many databases these back up.
+    pub databases_without_good: i64,
+}
+
+record!(JobKind, "job_standings", {
+    enabled,
+    status,
+    troubled,
+    profile_id,
+    destinations,
+    jobs,
+    databases,
+    lacking,
+    without_good,
+    databases_without_good
+});
+
+/// The jobs that fail at the same place.
+#[derive(Debug, Clone)]
+pub struct FailingJobs {
+    /// Where and why.
+    pub failure: JobFailure,
+    /// How many.
+    pub jobs: i64,
+    /// What their runs say. `None` if they say different things.
+    pub reason: Option<String>,
+}
+
+impl Record for FailingJobs {
+    const TABLE: &'static str = "job_standings";
+    const COLUMNS: &'static [&'static str] =
+        &["failure", "COUNT(*) AS jobs", "MIN(COALESCE(reason, '')) AS least", "MAX(COALESCE(reason, '')) AS most"];
+
+    fn read(row: &Row) -> Result<Self, Error> {
+        let (least, most): (String, String) = (row.get(Self::TABLE, "least")?, row.get(Self::TABLE, "most")?);
+        Ok(Self {
+            failure: row.get(Self::TABLE, "failure")?,
+            jobs: row.get(Self::TABLE, "jobs")?,
+            reason: Some(least).filter(|reason| *reason == most && !reason.is_empty()),
+        })
+    }
+}
+
+/// A job by name, and its last run that ended by itself.
+#[derive(Debug, Clone)]
+pub struct JobRef {
+    /// The job.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The run.
+    pub run_id: Option<String>,
+    /// When its last good backup ended, or when it runs next, if that was asked for.
+    pub at: Option<Moment>,
+}
+
+impl Record for JobRef {
+    const TABLE: &'static str = "jobs";
+    const COLUMNS: &'static [&'static str] = &["j.id", "j.name", "s.ended_run_id", "s.good_at"];
+
+    fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.get(Self::TABLE, "id")?,
+            name: row.get(Self::TABLE, "name")?,
+            run_id: row.get("job_standings", "ended_run_id")?,
+            at: row.get("job_standings", "good_at")?,
+        })
+    }
+}
+
+/// The jobs with their standings, in the order of the standings.
+const JOBS: &str = "FROM job_standings s JOIN jobs j ON j.id = s.job_id";
+
+impl Catalog {
+    /// Returns how many jobs there are of each kind.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn job_kinds(&self) -> Result<Vec<JobKind>, Error> {
+        let text = "SELECT enabled, status, troubled, profile_id, destinations, COUNT(*) AS jobs, \
+                    CAST(SUM(COALESCE(databases, 1)) AS BIGINT) AS databases, CAST(SUM(lacking) AS BIGINT) AS lacking, \
+                    COUNT(*) FILTER (WHERE good_at IS NULL) AS without_good, \
+                    CAST(COALESCE(SUM(COALESCE(databases, 1)) FILTER (WHERE good_at IS NULL), 0) AS BIGINT) AS databases_without_good \
+                    FROM job_standings GROUP BY enabled, status, troubled, profile_id, destinations";
+        sql::all(&self.db, text, []).await
+    }
+
+    /// Returns at most `limit` places where jobs fail, those of the most jobs first.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn failing_jobs(&self, limit: i64) -> Result<Vec<FailingJobs>, Error> {
+        let which = "WHERE failure IS NOT NULL GROUP BY failure ORDER BY COUNT(*) DESC, failure LIMIT $1";
+        sql::all(&self.db, &sql::select::<FailingJobs>(which), values![limit]).await
+    }
+
+    /// Returns the first jobs that fail so, by age.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_failing_so(&self, failure: &JobFailure, limit: i64) -> Result<Vec<JobRef>, Error> {
+        let which = "WHERE s.failure = $1 ORDER BY s.job_id LIMIT $2";
+        self.job_refs(which, values![crate::values::json(failure)?, limit]).await
+    }
+
+    /// Returns the first jobs of a status, by name, without those all of whose destinations are among these.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_of_status(
+        &self,
+        status: JobStatus,
+        without: &[String],
+        limit: i64,
+    ) -> Result<Vec<JobRef>, Error> {
+        let places = sql::placeholders(3, without.len());
+        let others = match without {
+            [] => String::new(),
+            _ => format!(
+                " AND EXISTS (SELECT 1 FROM job_destinations d WHERE d.job_id = s.job_id AND d.destination_id NOT IN ({places}))"
+            ),
+        };
+        let which = format!("WHERE s.status = $1{others} ORDER BY s.name_key LIMIT $2");
+        let values = values![status.rank(), limit].into_iter().chain(without.iter().map(Value::from));
+        self.job_refs(&which, values).await
+    }
+
+    /// Returns the first enabled jobs that use a destination, by name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn enabled_jobs_at(&self, destination_id: &str, limit: i64) -> Result<Vec<JobRef>, Error> {
+        let which = "WHERE s.enabled AND s.job_id IN (SELECT job_id FROM job_destinations WHERE destination_id = $1) \
+                     ORDER BY s.name_key LIMIT $2";
+        self.job_refs(which, values![destination_id, limit]).await
+    }
+
+    /// Returns the first enabled jobs that encrypt to a profile, by name; those that encrypt to nobody and use one of the
+    /// destinations for `None`.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn enabled_jobs_of_profile(
+        &self,
+        profile_id: Option<&str>,
+        destinations: &[String],
+        limit: i64,
+    ) -> Result<Vec<JobRef>, Error> {
+        let Some(profile_id) = profile_id else {
+            let places = sql::placeholders(2, destinations.len());
+            let which = format!(
+                "WHERE s.enabled AND s.profile_id IS NULL AND EXISTS (SELECT 1 FROM job_destinations d \
+                 WHERE d.job_id = s.job_id AND d.destination_id IN ({places})) ORDER BY s.name_key LIMIT $1"
+            );
+            let values = std::iter::once(Value::from(limit)).chain(destinations.iter().map(Value::from));
+            return self.job_refs(&which, values).await;
+        };
+        let which = "WHERE s.enabled AND s.profile_id = $1 ORDER BY s.name_key LIMIT $2";
+        self.job_refs(which, values![profile_id, limit]).await
+    }
+
+    /// Returns the first enabled jobs with a single destination, by name.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn enabled_jobs_with_one_copy(&self, limit: i64) -> Result<Vec<JobRef>, Error> {
+        // A list of one has no comma.
+        let which = "WHERE s.enabled AND s.destinations NOT LIKE '%,%' ORDER BY s.name_key LIMIT $1";
+        self.job_refs(which, values![limit]).await
+    }
+
+    /// Returns jobs whose slot has passed before a time, and was not fired. Running jobs, and those in trouble anyway, are left out.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn overdue_jobs(&self, before: Timestamp, limit: i64) -> Result<Vec<JobRef>, Error> {
+        let text = "SELECT j.id, j.name, s.ended_run_id, s.good_at FROM jobs j JOIN job_standings s ON s.job_id = j.id \
+                    WHERE j.next_run_at < $1 AND j.enabled AND NOT s.troubled AND s.status <> $2 ORDER BY j.next_run_at LIMIT $3";
+        sql::all(&self.db, text, values![before, JobStatus::Running.rank(), limit]).await
+    }
+
+    /// Returns the enabled job whose last good backup is the oldest, with its time. Jobs without one are left out.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn oldest_good(&self) -> Result<Option<JobRef>, Error> {
+        let which = "WHERE s.enabled AND s.good_at IS NOT NULL ORDER BY s.good_at LIMIT 1";
+        Ok(self.job_refs(which, []).await?.pop())
+    }
+
+    /// Returns the enabled job that runs next after a time, with that time.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn next_job(&self, now: Timestamp) -> Result<Option<JobRef>, Error> {
+        let text = "SELECT j.id, j.name, NULL AS ended_run_id, j.next_run_at AS good_at FROM jobs j \
+                    WHERE j.next_run_at > $1 AND j.enabled ORDER BY j.next_run_at LIMIT 1";
+        sql::one(&self.db, text, values![now]).await
+    }
+
+    /// Returns whether a backup has ever been restored.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn has_restored(&self) -> Result<bool, Error> {
+        let text = "SELECT id FROM runs WHERE kind <> 'backup' AND kind = 'restore' \
+                    AND state IN ('succeeded', 'succeededWithWarnings', 'partial') LIMIT 1";
+        Ok(sql::value::<String>(&self.db, text, []).await?.is_some())
+    }
+
+    async fn job_refs(&self, which: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<JobRef>, Error> {
+        let text = format!("SELECT {} {JOBS} {which}", sql::columns::<JobRef>());
+        sql::all(&self.db, &text, values).await
+    }
+}
