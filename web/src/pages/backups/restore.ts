@@ -1,0 +1,91 @@
+/** Where a backup is restored into, as long as the user has not said otherwise. */
+import { type Adapter, api, ask, type BackupDetails, type Source } from '../../api/client';
+import { allAdapters } from '../../parts/adapters';
+import { allSources } from '../../parts/lists';
+import { backupsAfter, type Backup, grouped, restorable, type Stored } from './stored';
+
+/** PostgreSQL keeps so many bytes of a database's name (NAMEDATALEN - 1). */
+const MAX_NAME_BYTES = 63;
+/** The newest copies that a backup is chosen from. */
+const CHOICES = 100;
+
+/** Cut to whole characters. */
+function cut(text: string, bytes: number): string {
+  let rest = text;
+  while (new TextEncoder().encode(rest).length > bytes) rest = [...rest].slice(0, -1).join('');
+  return rest;
+}
+
+/** A name beside the original's: `shop_restored`, then `shop_restored_2`. */
+export function newDatabase(original: string, attempt = 1): string {
+  const suffix = `_restored${attempt > 1 ? `_${attempt}` : ''}`;
+  return cut(original, MAX_NAME_BYTES - suffix.length) + suffix;
+}
+
+/** A file beside the original: `/srv/shop-restored-2026-11-25.db`, then `…-25-2.db`. */
+export function newFile(original: string, time: string, attempt = 1): string {
+  const name = original.slice(original.lastIndexOf('/') + 1);
+  const dot = name.lastIndexOf('.');
+  const stem = dot > 0 ? name.slice(0, dot) : name;
+  const suffix = `-restored-${time.slice(0, 10)}${attempt > 1 ? `-${attempt}` : ''}`;
+  return original.slice(0, original.length - name.length) + stem + suffix + name.slice(stem.length);
+}
+
+/** What is known of a backup that is to be restored. */
+export interface Start {
+  destinationId: string;
+  destination: string;
+  path: string;
+  backup: BackupDetails;
+  sources: Source[];
+  /** The kinds of sources. */
+  adapters: Adapter[];
+  /** The source that it was made of, if it is still there. */
+  originId: string | undefined;
+}
+
+/** The backup of this address, or the newest that can be restored of a job or of one of its databases. `null` without any. */
+export async function readStart(at: { destination: string; path: string; job: string; database: string }) {
+  const newest = at.path ? at : await newestOf(at.job, at.database);
+  if (!newest) return null;
+  const params = { path: { id: newest.destination } };
+  const [destination, backup, sources, adapters] = await Promise.all([
+    ask(api.GET('/api/destinations/{id}', { params })),
+    ask(api.GET('/api/destinations/{id}/backups/details', { params: { ...params, query: { path: newest.path } } })),
+    allSources(),
+    allAdapters(),
+  ]);
+  const jobs = await ask(api.GET('/api/jobs', { params: { query: { name: backup.job } } }));
+  const start: Start = {
+    destinationId: newest.destination,
+    destination: destination.name,
+    path: newest.path,
+    backup,
+    sources,
+    adapters: adapters.sources,
+    originId: jobs.items[0]?.sourceId,
+  };
+  return start;
+}
+
+async function newestOf(job: string, database: string) {
+  if (!job) return undefined;
+  const { backups } = await backupsAfter({ job, database: database || undefined }, undefined, CHOICES);
+  const copy = grouped(backups)
+    .map(({ copies }) => restorable(copies))
+    .find(Boolean);
+  return copy && { destination: copy.destination.id, path: copy.path };
+}
+
+export interface Choice extends Backup {
+  copy: Stored;
+}
+
+/** The newest backups of a job that can be restored. */
+export async function choicesOf(job: string): Promise<Choice[]> {
+  const { backups } = await backupsAfter({ job }, undefined, CHOICES);
+  return grouped(backups).flatMap((backup) => {
+    const copy = restorable(backup.copies);
+    return copy ? [{ ...backup, copy }] : [];
+  });
+}
