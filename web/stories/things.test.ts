@@ -148,7 +148,7 @@ test('a backup has a page: copies, verifications, details, note and lock', async
   await page.getByRole('menuitem', { name: /^Lock/ }).click();
   await until(async () => (await copies.getByText('locked').count()) === 2);
   await page.getByText('Metadata file').click();
-  await page.getByText('"formatVersion"').or(page.getByText('"format"')).first().waitFor();
+  await page.getByText('"jobName"').waitFor();
   await page.reload();
   await page.getByText('before the migration, keep').waitFor();
   await verifications.getByText('anna').waitFor();
