@@ -116,6 +116,7 @@ test('a destination in trouble is one amber line with its cure', async () => {
   await page.goto(`${world.url}/backups`);
   const trouble = page.getByRole('list', { name: 'Destinations in trouble' });
   await trouble.getByText('needs authorization').waitFor();
+  await page.getByRole('button', { name: 'Scan now' }).click();
   await trouble.getByText('could not be read').waitFor();
   await world.look('things, trouble');
   expect(await trouble.getByRole('link', { name: 'Authorize' }).getAttribute('href')).toBe(`/destinations/${offsite}`);
@@ -163,7 +164,7 @@ test('a source has a page: its database, its jobs, a test; a database in no job 
   const lonely = await world.ask('POST', '/api/sources', { name: 'Lonely', settings: { type: 'sqlite', path } });
   await page.goto(`${world.url}/sources`);
   await page.getByRole('link', { name: 'Lonely' }).click();
-  await page.getByText('In no job').waitFor();
+  await page.getByText('In no job', { exact: true }).waitFor();
   await page.getByText('No job backs up this source.').waitFor();
   await page.goto(`${world.url}/sources/${source}`);
   const databases = page.getByRole('region', { name: 'Databases' });
@@ -271,6 +272,15 @@ test('from the palette: two steps to a restored database, with a name that is fr
   await page.getByRole('link', { name: 'View source' }).click();
   const restores = page.getByRole('region', { name: 'Restores into this source' });
   await until(async () => (await restores.getByRole('listitem').count()) === 2);
+});
+
+test('where one destination cannot be reached, the copy at another one is restored', async () => {
+  const { page } = world;
+  renameSync(join(world.folder, 'disk'), join(world.folder, 'away'));
+  await page.goto(`${world.url}/backups/restore?job=Shop+nightly`);
+  await page.getByLabel('Backup', { exact: true }).waitFor();
+  expect(await page.getByLabel('Backup', { exact: true }).locator('option:checked').textContent()).toContain('Offsite');
+  renameSync(join(world.folder, 'away'), join(world.folder, 'disk'));
 });
 
 test('replacing the original is the second choice, and asks for its name', async () => {

@@ -44,37 +44,49 @@ export interface Start {
   originId: string | undefined;
 }
 
+type At = { destination: string; path: string };
+
 /** The backup of this address, or the newest that can be restored of a job or of one of its databases. `null` without any. */
-export async function readStart(at: { destination: string; path: string; job: string; database: string }) {
-  const newest = at.path ? at : await newestOf(at.job, at.database);
-  if (!newest) return null;
-  const params = { path: { id: newest.destination } };
-  const [destination, backup, sources, adapters] = await Promise.all([
-    ask(api.GET('/api/destinations/{id}', { params })),
-    ask(api.GET('/api/destinations/{id}/backups/details', { params: { ...params, query: { path: newest.path } } })),
+export async function readStart({ job, database, ...at }: At & { job: string; database: string }) {
+  const [sources, adapters, found] = await Promise.all([
     allSources(),
     allAdapters(),
+    at.path ? readAt(at) : readNewest(job, database),
   ]);
-  const jobs = await ask(api.GET('/api/jobs', { params: { query: { name: backup.job } } }));
-  const start: Start = {
-    destinationId: newest.destination,
-    destination: destination.name,
-    path: newest.path,
-    backup,
-    sources,
-    adapters: adapters.sources,
-    originId: jobs.items[0]?.sourceId,
-  };
+  if (!found) return null;
+  const jobs = await ask(api.GET('/api/jobs', { params: { query: { name: found.backup.job } } }));
+  const start: Start = { ...found, sources, adapters: adapters.sources, originId: jobs.items[0]?.sourceId };
   return start;
 }
 
-async function newestOf(job: string, database: string) {
+/** Asks the storage itself. */
+async function readAt({ destination: id, path }: At) {
+  const params = { path: { id } };
+  const [destination, backup] = await Promise.all([
+    ask(api.GET('/api/destinations/{id}', { params })),
+    ask(api.GET('/api/destinations/{id}/backups/details', { params: { ...params, query: { path } } })),
+  ]);
+  return { destinationId: id, destination: destination.name, path, backup };
+}
+
+/** Where one destination cannot be reached, the copy at another one serves as well. */
+async function readNewest(job: string, database: string) {
   if (!job) return undefined;
   const { backups } = await backupsAfter({ job, database: database || undefined }, undefined, CHOICES);
-  const copy = grouped(backups)
-    .map(({ copies }) => restorable(copies))
-    .find(Boolean);
-  return copy && { destination: copy.destination.id, path: copy.path };
+  const newest = grouped(backups).find(({ copies }) => restorable(copies));
+  let failure: unknown;
+  let left = newest?.copies ?? [];
+  for (let copy = restorable(left); copy; copy = restorable(left)) {
+    const { key, destination, path } = copy;
+    try {
+      return await readAt({ destination: destination.id, path });
+    } catch (error) {
+      failure ??= error;
+      left = left.filter((one) => one.key !== key);
+    }
+  }
+  if (failure) throw failure;
+  return undefined;
 }
 
 export interface Choice extends Backup {
