@@ -6,6 +6,8 @@ const MOST_JOBS = 10_000;
 
 export const allJobs = () =>
   everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: PAGE } } })), MOST_JOBS);
+/** The jobs that back up a source, or one of its databases. */
+export const jobsOfSource = async (id: string) => (await allJobs()).filter(({ sourceId }) => sourceId === id);
 export const allSources = () =>
   everything((cursor) => ask(api.GET('/api/sources', { params: { query: { cursor, limit: PAGE } } })));
 export const allDestinations = () =>

@@ -1,7 +1,7 @@
 /** What the page about a database shows. */
 import { api, ask, type Run } from '../../api/client';
 import { allAdapters, settingText } from '../../parts/adapters';
-import { allDestinations, allJobs } from '../../parts/lists';
+import { allDestinations, jobsOfSource } from '../../parts/lists';
 import { newestRestores } from '../backups/read';
 import { backupsAfter, type Backup, grouped, type Stored } from '../backups/stored';
 import { requestOf } from '../runs/words';
@@ -52,16 +52,15 @@ function concerns(run: Run, sourceId: string, names: (string | undefined)[], pat
 }
 
 export async function readDatabase(sourceId: string, name: string | undefined) {
-  const [source, all, destinations, adapters, restores] = await Promise.all([
+  const [source, ofSource, destinations, adapters, restores] = await Promise.all([
     ask(api.GET('/api/sources/{id}', { params: { path: { id: sourceId } } })),
-    allJobs(),
+    jobsOfSource(sourceId),
     allDestinations(),
     allAdapters(),
     newestRestores(),
   ]);
   const adapter = adapters.sources.find(({ id }) => id === source.settings.type);
   const own = settingText(source.settings, adapter?.databaseField);
-  const ofSource = all.filter((job) => job.sourceId === sourceId);
   const jobs = ofSource.filter((job) => backsUp(job, name));
   const copies = await allCopies(ofSource, source.address, name);
   const backups: Backup[] = grouped(copies);

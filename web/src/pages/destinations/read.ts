@@ -32,32 +32,39 @@ export async function readSpace(id: string) {
   return overview.destinations.find(({ destinationId }) => destinationId === id) ?? null;
 }
 
-/** What the backups of one job's name take. */
-export interface Usage {
-  name: string;
-  /** Absent: no job has this name any more. */
-  job: Job | undefined;
-  copies: number;
-  size: number;
+/** What the backups in one folder take. */
+export interface FolderUsage {
+  /** The folder, which is a job's name. */
+  job: string;
+  /** Absent if there is no job of this name. */
+  jobId?: string | null;
+  backups: number;
+  bytes: number;
 }
 
-/** What takes the space, the most first. Folders that belong to no job are orphans. */
-export async function readUsage(id: string, jobs: Job[]) {
+export interface Usage {
+  /** All that there is. */
+  backups: number;
+  bytes: number;
+  /** The folders, those that take the most first. */
+  jobs: FolderUsage[];
+  /** Those of them that belong to no job. */
+  orphans: FolderUsage[];
+}
+
+/** What takes the space. */
+export async function readUsage(id: string, jobs: Job[]): Promise<Usage> {
   const [known, all] = await Promise.all([names(), summaryOf({ destination: id })]);
   const byName = new Map(jobs.map((job) => [job.name, job]));
-  const isHere = (name: string) => byName.get(name)?.destinationIds.includes(id);
-  // Where it is not known, those are asked for first that are most likely to have something here.
-  const likely = known.jobs.toSorted((one, other) => rank(one) - rank(other));
-  function rank(name: string) {
-    return isHere(name) ? 0 : byName.has(name) ? 2 : 1;
-  }
-  const usage = await Promise.all(
-    likely.slice(0, MAX_JOBS).map(async (name): Promise<Usage> => {
-      const { copies, size } = await summaryOf({ destination: id, job: name });
-      return { name, job: byName.get(name), copies, size };
+  // Those are asked for first that are most likely to have something here.
+  const rank = (name: string) => (byName.get(name)?.destinationIds.includes(id) ? 0 : byName.has(name) ? 2 : 1);
+  const likely = known.jobs.toSorted((one, other) => rank(one) - rank(other)).slice(0, MAX_JOBS);
+  const folders = await Promise.all(
+    likely.map(async (job): Promise<FolderUsage> => {
+      const { copies, size } = await summaryOf({ destination: id, job });
+      return { job, jobId: byName.get(job)?.id, backups: copies, bytes: size };
     }),
   );
-  const found = usage.filter(({ copies }) => copies > 0).sort((one, other) => other.size - one.size);
-  const counted = found.reduce((sum, { size }) => sum + size, 0);
-  return { all, found, rest: all.size - counted };
+  const found = folders.filter(({ backups }) => backups > 0).sort((one, other) => other.bytes - one.bytes);
+  return { backups: all.copies, bytes: all.size, jobs: found, orphans: found.filter(({ jobId }) => !jobId) };
 }

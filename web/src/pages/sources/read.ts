@@ -1,7 +1,7 @@
 /** What the page about a source shows. */
 import { api, ask, type Job, type Run, type Source } from '../../api/client';
 import { allAdapters } from '../../parts/adapters';
-import { allJobs } from '../../parts/lists';
+import { jobsOfSource } from '../../parts/lists';
 import { newestRestores } from '../backups/read';
 import { backupsAfter, type Backup, grouped, type Stored } from '../backups/stored';
 import { databasesOf, isOver, isStored, isSuccess, requestOf } from '../runs/words';
@@ -35,18 +35,17 @@ export async function copiesOf(jobs: Job[], address: string, database?: string):
 export async function readSource(id: string) {
   const [source, jobs, adapters, restores] = await Promise.all([
     ask(api.GET('/api/sources/{id}', { params: { path: { id } } })),
-    allJobs(),
+    jobsOfSource(id),
     allAdapters(),
     newestRestores(),
   ]);
-  const own = jobs.filter(({ sourceId }) => sourceId === id);
   const adapter = adapters.sources.find((one) => one.id === source.settings.type);
   return {
     source,
     adapter,
     isFile: adapter?.databaseFiles ?? false,
-    jobs: own,
-    copies: await copiesOf(own, source.address),
+    jobs,
+    copies: await copiesOf(jobs, source.address),
     restores: restores.filter((run) => requestOf(run).sourceId === id),
   };
 }
