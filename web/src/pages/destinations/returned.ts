@@ -12,11 +12,12 @@ export function takeReturn(destinationId: string, search: URLSearchParams): bool
   if (!outcome) return false;
   for (const name of ['authorization', 'state']) setParameter(name, '');
   if (!destinationId) return true;
-  void tell(outcome).then((heard) => {
+  void tell(outcome).then(async (heard) => {
     if (heard) return window.close();
-    arrived.outcome = outcome;
     const left = pageLeft();
-    if (left && left !== location.pathname) void navigate(left as '/');
+    // What is asked about the outcome is asked on the page that stays.
+    if (left && left !== location.pathname) await navigate(left as '/');
+    arrived.outcome = outcome;
   });
   return true;
 }
