@@ -43,12 +43,20 @@ export const summaryOf = (query: Query) => ask(api.GET('/api/backups/summary', {
 
 export const names = () => ask(api.GET('/api/backups/names'));
 
-/** The server compares no more of a search than this. */
+/** The longest search that the server takes. */
 const MAX_SEARCH = 200;
+
+/** A search that finds a path: only words with a slash are compared with it, in the file's own spelling. */
+export const searchOf = (path: string): string =>
+  path
+    .split(/\s+/)
+    .filter((word) => word.includes('/'))
+    .join(' ')
+    .slice(0, MAX_SEARCH);
 
 /** A copy by its address, and all copies of the same backup, itself included. `undefined` if it is not known. */
 export async function backupAt(destination: string, path: string): Promise<Stored[] | undefined> {
-  const found = await backupsAfter({ destination, search: path.slice(0, MAX_SEARCH) });
+  const found = await backupsAfter({ destination, search: searchOf(path) });
   const copy = found.backups.find((one) => one.path === path);
   if (!copy) return undefined;
   const { job, time, backupId } = copy;
