@@ -2,8 +2,6 @@
 import { createRouter } from 'sv-router';
 import NotFound from './shell/NotFound.svelte';
 
-const destinations = () => import('./pages/destinations/Destinations.svelte');
-
 export const { p, navigate, route } = createRouter({
   '/': () => import('./pages/overview/Overview.svelte'),
   '/first-backup': () => import('./pages/first-backup/FirstBackup.svelte'),
@@ -14,13 +12,17 @@ export const { p, navigate, route } = createRouter({
   '/runs': () => import('./pages/runs/Runs.svelte'),
   '/runs/:id': () => import('./pages/runs/Run.svelte'),
   '/backups': () => import('./pages/backups/Backups.svelte'),
+  '/backups/view': () => import('./pages/backups/Backup.svelte'),
   '/backups/restore': () => import('./pages/backups/Restore.svelte'),
   '/sources': () => import('./pages/sources/Sources.svelte'),
   '/sources/new': () => import('./pages/sources/SourceEditor.svelte'),
-  '/sources/:id': () => import('./pages/sources/SourceEditor.svelte'),
-  '/destinations': destinations,
-  // The dialog over the list, with an address of its own; `new` is one that is not there yet.
-  '/destinations/:id': destinations,
+  '/sources/:id': () => import('./pages/sources/Source.svelte'),
+  '/sources/:id/edit': () => import('./pages/sources/SourceEditor.svelte'),
+  '/databases': () => import('./pages/databases/Database.svelte'),
+  '/destinations': () => import('./pages/destinations/Destinations.svelte'),
+  '/destinations/new': () => import('./pages/destinations/DestinationEditor.svelte'),
+  '/destinations/:id': () => import('./pages/destinations/Destination.svelte'),
+  '/destinations/:id/edit': () => import('./pages/destinations/DestinationEditor.svelte'),
   '/profiles': () => import('./pages/profiles/Profiles.svelte'),
   '/people': () => import('./pages/people/People.svelte'),
   '/settings': () => import('./pages/settings/Settings.svelte'),

@@ -72,7 +72,7 @@ test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even w
 test('a restore over data asks for its name, and then replaces it', async () => {
   const { page } = world;
   await page.getByRole('link', { name: 'Try a restore' }).click();
-  await page.getByLabel('Target', { exact: true }).selectOption({ label: 'Shop' });
+  await page.getByRole('radio', { name: /^Replace the original/ }).check();
   await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByText('holds data').waitFor();
   const replace = page.getByRole('button', { name: /^Replace/ });

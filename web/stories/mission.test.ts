@@ -34,27 +34,27 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await world.look('source');
 
   await page.goto(`${world.url}/destinations/new`);
-  const dialog = page.getByRole('dialog');
-  await dialog.getByLabel('Name').fill('Offsite');
-  expect(await dialog.getByText(`${world.url}/api/adapters/dropbox/callback`).count()).toBe(1);
-  await dialog.getByLabel('App Key').fill(APP_KEY);
-  await dialog.getByLabel('App Secret').fill(APP_SECRET);
+  const main = page.getByRole('main');
+  await main.getByLabel('Name').fill('Offsite');
+  expect(await main.getByText(`${world.url}/api/adapters/dropbox/callback`).count()).toBe(1);
+  await main.getByLabel('App Key').fill(APP_KEY);
+  await main.getByLabel('App Secret').fill(APP_SECRET);
   await world.look('destination, new');
-  await dialog.getByRole('button', { name: 'Save', exact: true }).click();
-  await dialog.getByText('Authorization required').waitFor();
+  await main.getByRole('button', { name: 'Save', exact: true }).click();
+  await main.getByText('Authorization required').waitFor();
   await world.look('destination, authorization required');
 
   const opens = world.context.waitForEvent('page');
-  await dialog.getByRole('button', { name: 'Authorize with Dropbox' }).click();
+  await main.getByRole('button', { name: 'Authorize with Dropbox' }).click();
   const popup = await opens;
   await popup.getByRole('button', { name: /allow/i }).click();
-  await dialog.getByText('Authorized', { exact: true }).waitFor();
+  await main.getByText('Authorized', { exact: true }).waitFor();
   await page.getByText('Offsite is authorized').waitFor();
   if (!popup.isClosed()) await popup.waitForEvent('close');
   await world.look('destination, authorized');
 
-  await dialog.getByRole('tab', { name: 'Configuration' }).click();
-  await dialog.getByRole('button', { name: 'Browse' }).click();
+  await main.getByRole('tab', { name: 'Configuration' }).click();
+  await main.getByRole('button', { name: 'Browse' }).click();
   const browser = page.getByRole('dialog', { name: 'Choose a folder' });
   await browser.getByText('No subfolders').waitFor();
   await browser.getByRole('button', { name: 'New folder' }).click();
@@ -67,11 +67,12 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await browser.getByRole('button', { name: 'Up' }).click();
   await browser.getByRole('option', { name: 'backups' }).click();
   await browser.getByRole('button', { name: 'Select Folder' }).click();
-  expect(await dialog.getByLabel('Folder Path').inputValue()).toBe('/backups');
-  await dialog.getByRole('button', { name: 'Save', exact: true }).click();
+  expect(await main.getByLabel('Folder Path').inputValue()).toBe('/backups');
+  await main.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByText('Offsite is saved').first().waitFor();
-  await dialog.getByRole('button', { name: 'Close', exact: true }).click();
-  await dialog.waitFor({ state: 'hidden' });
+  await page.getByRole('heading', { level: 1, name: 'Offsite', exact: true }).waitFor();
+  await page.getByRole('link', { name: 'Destinations', exact: true }).first().click();
+  await page.getByRole('heading', { level: 1, name: 'Destinations' }).waitFor();
   await world.look('destinations');
 
   await page.getByRole('link', { name: 'Encryption' }).click();
@@ -99,10 +100,9 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await world.look('run');
 
   await page.getByRole('link', { name: 'Backups', exact: true }).click();
-  await page.getByRole('button', { name: 'Restore…' }).waitFor();
+  await page.getByRole('link', { name: 'Restore…' }).waitFor();
   await world.look('backups');
-  await page.getByRole('button', { name: 'Restore…' }).click();
-  await page.getByLabel('Target', { exact: true }).selectOption({ label: 'Shop' });
+  await page.getByRole('link', { name: 'Restore…' }).click();
   await page.getByRole('textbox', { name: 'File' }).fill(join(world.folder, 'restored.db'));
   await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByRole('button', { name: /^Restore into/ }).waitFor();

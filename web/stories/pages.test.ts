@@ -23,11 +23,15 @@ beforeAll(async () => {
     runs: '/runs',
     run: `/runs/${run.id}`,
     backups: '/backups',
+    backup: `/backups/view?${backup.toString()}`,
     restore: `/backups/restore?${backup.toString()}`,
     sources: '/sources',
     source: `/sources/${source}`,
+    'source, edit': `/sources/${source}/edit`,
+    database: `/databases?source=${source}`,
     destinations: '/destinations',
     destination: `/destinations/${destination}`,
+    'destination, edit': `/destinations/${destination}/edit`,
     profiles: '/profiles',
     users: '/people?tab=users',
     tokens: '/people?tab=tokens',
@@ -56,11 +60,15 @@ test.each([
   'runs',
   'run',
   'backups',
+  'backup',
   'restore',
   'sources',
   'source',
+  'source, edit',
+  'database',
   'destinations',
   'destination',
+  'destination, edit',
   'profiles',
   'users',
   'tokens',
@@ -131,8 +139,8 @@ test('axe and the pictures of what the other stories pass by', async () => {
   await dialog.getByText('It is shown once.').waitFor();
   await world.look('token, made');
   await page.goto(`${world.url}/backups`);
-  await page.getByRole('checkbox', { name: /^Choose the backup/ }).check();
-  await page.getByRole('button', { name: /^Delete 1 backup/ }).click();
+  await page.getByRole('checkbox', { name: /^Select the backup/ }).check();
+  await page.getByRole('button', { name: 'Delete…' }).click();
   await world.look('backups, delete');
   await dialog.getByRole('button', { name: 'Show as command' }).click();
   await page.getByText(/^dbackup api DELETE /).waitFor();

@@ -31,9 +31,7 @@ test('the palette opens and does everything by its name', async () => {
   await world.look('palette');
   await page.keyboard.press('Enter');
   await page.waitForURL(/\/destinations\//);
-  await page.getByRole('dialog').waitFor();
-  await page.keyboard.press('Escape');
-  await page.getByRole('dialog').waitFor({ state: 'hidden' });
+  await page.getByRole('heading', { level: 1, name: 'Offsite' }).waitFor();
   await page.keyboard.press('Control+k');
   await field.waitFor();
   await page.keyboard.type('back up shop');

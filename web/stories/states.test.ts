@@ -118,7 +118,6 @@ test('a review shows what stands in the way, with the cure to copy, and bars not
     await route.continue();
   });
   await page.goto(`${world.url}/backups/restore?${backup.toString()}`);
-  await page.getByLabel('Target', { exact: true }).selectOption({ label: 'Shop' });
   await page.getByRole('textbox', { name: 'File' }).fill(`${world.folder}/reviewed.db`);
   await page.getByRole('button', { name: 'Review restore' }).click();
   await page.getByText('CREATE ROLE "app";').waitFor();

@@ -13,6 +13,8 @@ export type LiveEvent =
       news: Pick<Run, 'dumpedBytes' | 'storedBytes' | 'sentBytes' | 'destinations' | 'result'>;
     }
   | { type: 'log'; runId: string }
+  /** A tab has changed, or has found changed, what is known of backups: by a scan, a verification, a deletion, a lock. */
+  | { type: 'stored' }
   /** Something may have been missed: read again what is shown. */
   | { type: 'missed' };
 
@@ -52,6 +54,13 @@ class Live {
   listen(listener: (event: LiveEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells all tabs that what is known of backups has changed: the stream is about runs only. */
+  announceStored() {
+    const message: Message = { type: 'stored' };
+    this.#others.postMessage(message);
+    this.#hear(message);
   }
 
   #open() {

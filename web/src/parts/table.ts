@@ -45,6 +45,18 @@ export interface Order {
   descending: boolean;
 }
 
+/** A list that the server searches, filters and pages: `rows` are what it has let through, in their order. */
+export interface Remote {
+  /** How many rows it lets through; absent until that is known. */
+  total?: number;
+  /** How many rows each chip lets through, by the chip's id; `''` is all of them. */
+  counts: Partial<Record<string, number>>;
+  /** Something other than the search and the chips narrows the list. */
+  isNarrowed: boolean;
+  /** Shows the whole list again. */
+  onclear: () => void;
+}
+
 /** The most rows on one page. All of them are in the document, for find-in-page and screen readers. */
 export const PAGE_LENGTH = 100;
 /** Lists up to this length need neither search nor chips. */

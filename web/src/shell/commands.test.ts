@@ -3,12 +3,16 @@ import { commandsFor, found, type Things } from './commands';
 
 const things = {
   jobs: [
-    { id: 'j1', name: 'shop' },
-    { id: 'j2', name: 'workshop' },
+    { id: 'j1', name: 'shop', sourceId: 's2' },
+    { id: 'j2', name: 'workshop', sourceId: 's1', databases: ['orders', 'tools'] },
   ],
-  sources: [{ id: 's1', name: 'Shop, production' }],
-  destinations: [{ id: 'd1', name: 'Offsite' }],
+  sources: [
+    { id: 's1', name: 'Shop, production', settings: { type: 'postgres' } },
+    { id: 's2', name: 'A file', settings: { type: 'sqlite' } },
+  ],
+  destinations: [{ id: 'd1', name: 'Offsite', authorization: { status: 'authorization_required' } }],
   profiles: [{ id: 'p1', name: 'company' }],
+  files: new Set(['sqlite']),
 } as unknown as Things;
 const all = commandsFor(things, { operate: true, configure: true }, () => undefined);
 const words = (search: string, commands = all) => found(commands, search).map(({ words }) => words);
@@ -18,7 +22,7 @@ test('whole names come first, then beginnings, then any place', () => {
 });
 
 test('several words narrow it down, in any order and by kind', () => {
-  expect(words('shop back')).toEqual(['Back up shop now', 'Back up workshop now']);
+  expect(words('shop back').slice(0, 2)).toEqual(['Back up shop now', 'Back up workshop now']);
   expect(words('source shop')).toEqual(['Shop, production']);
 });
 
@@ -30,5 +34,17 @@ test('a run is found by its id', () => {
 test('nobody is offered what they may not do', () => {
   const viewer = commandsFor(things, { operate: false, configure: false }, () => undefined);
   expect(words('action', viewer)).toEqual([]);
-  expect(words('workshop', viewer)).toEqual(['workshop', 'Runs of workshop']);
+  expect(words('workshop', viewer)).toEqual(['workshop', 'Runs of workshop', 'Backups of workshop']);
+});
+
+test('a database is opened and restored by its name, a file by its source', () => {
+  const hrefs = (search: string) => found(all, search).map(({ href }) => href);
+  expect(hrefs('database orders')).toEqual(['/databases?source=s1&name=orders']);
+  expect(hrefs('restore orders')).toEqual(['/backups/restore?job=workshop&database=orders']);
+  expect(hrefs('restore shop')[0]).toBe('/backups/restore?job=shop');
+  expect(words('database shop')).toEqual([]);
+});
+
+test('what waits for an authorization can be authorized from anywhere', () => {
+  expect(found(all, 'authorize')[0]?.href).toBe('/destinations/d1');
 });

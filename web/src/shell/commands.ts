@@ -1,5 +1,8 @@
 /** Everything that can be opened or done by its name. */
 import type { Destination, Job, Profile, Source } from '../api/client';
+import { databasePage } from '../pages/databases/address';
+import { needsAuthorization } from '../pages/destinations/needs';
+import { databasesOf as resultsOf } from '../pages/runs/words';
 import { matches } from '../parts/search';
 import { PLACES } from './keys';
 
@@ -17,6 +20,8 @@ export interface Things {
   sources: Source[];
   destinations: Destination[];
   profiles: Profile[];
+  /** The kinds of sources that are one database each: these are found as sources. */
+  files: Set<string>;
 }
 
 interface Rights {
@@ -26,20 +31,39 @@ interface Rights {
 
 const go = (kind: string, words: string, href: string): Command => ({ kind, words, href });
 
+/** The databases of a job, as far as it names them or has backed them up; not the one that is its source. */
+function namesIn(job: Job, sources: Map<string, Source>, files: Set<string>): string[] {
+  const source = sources.get(job.sourceId);
+  if (!source || files.has(source.settings.type)) return [];
+  return job.databases ?? resultsOf(job.lastRun ?? undefined).map(({ database }) => database);
+}
+
+const restore = (job: string, database?: string) =>
+  `/backups/restore?${new URLSearchParams({ job, ...(database && { database }) }).toString()}`;
+
 /** Every command for these things; `run` begins a job's run. */
 export function commandsFor(things: Things, may: Rights, run: (job: Job) => unknown): Command[] {
-  const { jobs, sources, destinations, profiles } = things;
+  const { jobs, sources, destinations, profiles, files } = things;
+  const byId = new Map(sources.map((source) => [source.id, source]));
+  const databasesOf = (job: Job) => namesIn(job, byId, files);
+  const pages = new Map(
+    jobs.flatMap((job) => databasesOf(job).map((name) => [databasePage(job.sourceId, name), name] as const)),
+  );
   const adding = may.configure
     ? [
         go('Action', 'Add job', '/jobs/new'),
         go('Action', 'Add source', '/sources/new'),
         go('Action', 'Add destination', '/destinations/new'),
+        ...destinations
+          .filter(needsAuthorization)
+          .map(({ id, name }) => go('Action', `Authorize ${name}`, `/destinations/${id}`)),
       ]
     : [];
   const doing = may.operate
     ? jobs.flatMap((job): Command[] => [
         { kind: 'Action', words: `Back up ${job.name} now`, act: () => run(job) },
-        go('Action', `Restore ${job.name}…`, `/backups?job=${encodeURIComponent(job.name)}`),
+        go('Action', `Restore ${job.name}…`, restore(job.name)),
+        ...databasesOf(job).map((name) => go('Action', `Restore ${name} (${job.name})…`, restore(job.name, name))),
       ])
     : [];
   return [
@@ -47,10 +71,12 @@ export function commandsFor(things: Things, may: Rights, run: (job: Job) => unkn
     ...adding,
     ...jobs.map(({ id, name }) => go('Job', name, `/jobs/${id}`)),
     ...sources.map(({ id, name }) => go('Source', name, `/sources/${id}`)),
+    ...[...pages].map(([href, name]) => go('Database', name, href)),
     ...destinations.map(({ id, name }) => go('Destination', name, `/destinations/${id}`)),
     ...profiles.map(({ name }) => go('Encryption', name, '/profiles')),
     ...jobs.map(({ id, name }) => go('Runs', `Runs of ${name}`, `/runs?job=${id}`)),
     ...doing,
+    ...jobs.map(({ name }) => go('Backups', `Backups of ${name}`, `/backups?${new URLSearchParams({ job: name })}`)),
   ];
 }
 

@@ -1,6 +1,7 @@
-import { api, ask, type Scan, type StoredBackup } from '../../api/client';
+/** What the server knows of the backups that are stored. */
+import { api, ask, PAGE, type Scan, type StoredBackup } from '../../api/client';
 
-/** A backup with where it is. */
+/** A copy of a backup, with where it is. */
 export interface Stored extends Omit<StoredBackup, 'destination'> {
   destination: { id: string; name: string };
   /** Over all destinations. */
@@ -21,27 +22,80 @@ export interface Query {
 
 export type StatusName = 'missing' | 'encrypted' | 'unencrypted' | 'noSidecar' | 'verified' | 'altered' | 'unverified';
 
-const PAGE = 200;
-
 export interface Part {
   backups: Stored[];
   cursor?: string;
 }
 
+export const storedOf = (backup: StoredBackup): Stored => ({
+  ...backup,
+  destination: { id: backup.destinationId, name: backup.destination },
+  key: `${backup.destinationId} ${backup.path}`,
+});
+
 /** A page of backups as they were last seen: the server reads nothing from the destinations for it. */
-export async function backupsAfter(query: Query, cursor?: string): Promise<Part> {
-  const page = await ask(api.GET('/api/backups', { params: { query: { ...query, cursor, limit: PAGE } } }));
-  const backups = page.items.map((backup) => ({
-    ...backup,
-    destination: { id: backup.destinationId, name: backup.destination },
-    key: `${backup.destinationId} ${backup.path}`,
-  }));
-  return { backups, cursor: page.nextCursor ?? undefined };
+export async function backupsAfter(query: Query, cursor?: string, limit = PAGE): Promise<Part> {
+  const page = await ask(api.GET('/api/backups', { params: { query: { ...query, cursor, limit } } }));
+  return { backups: page.items.map(storedOf), cursor: page.nextCursor ?? undefined };
 }
 
 export const summaryOf = (query: Query) => ask(api.GET('/api/backups/summary', { params: { query } }));
 
 export const names = () => ask(api.GET('/api/backups/names'));
+
+/** The longest search that the server takes. */
+const MAX_SEARCH = 200;
+
+/** A search that finds a path: only words with a slash are compared with it, in the file's own spelling. */
+export const searchOf = (path: string): string =>
+  path
+    .split(/\s+/)
+    .filter((word) => word.includes('/'))
+    .join(' ')
+    .slice(0, MAX_SEARCH);
+
+/** A copy by its address, and all copies of the same backup, itself included. `undefined` if it is not known. */
+export async function backupAt(destination: string, path: string): Promise<Stored[] | undefined> {
+  const found = await backupsAfter({ destination, search: searchOf(path) });
+  const copy = found.backups.find((one) => one.path === path);
+  if (!copy) return undefined;
+  const { job, time, backupId } = copy;
+  const end = new Date(Date.parse(time) + 1000).toISOString();
+  const { backups } = await backupsAfter({ job, from: time, to: end });
+  const copies = backups.filter((one) => one.backupId === backupId);
+  return copies.some(({ key }) => key === copy.key) ? copies : [copy, ...copies];
+}
+
+type Place = Pick<StoredBackup, 'destinationId' | 'path'>;
+
+const addressOf = (page: string, { destinationId, path }: Place): string =>
+  `/backups/${page}?${new URLSearchParams({ destination: destinationId, path }).toString()}`;
+
+/** The address of a copy's page. */
+export const pageOf = (copy: Place): string => addressOf('view', copy);
+
+/** The address of its restore. */
+export const restoreOf = (copy: Place): string => addressOf('restore', copy);
+
+/** A copy that a backup can be restored from; those that were seen lately come first. */
+export const restorable = (copies: Stored[]): Stored | undefined =>
+  copies.find(({ state, verified }) => state === 'present' && verified?.result !== 'altered') ??
+  copies.find(({ state }) => state === 'present') ??
+  copies.find(({ state }) => state === 'unconfirmed');
+
+/** A backup with its copies. */
+export interface Backup {
+  id: string;
+  time: string;
+  copies: Stored[];
+}
+
+/** Copies by the backup that they are of, in the order in which they come. */
+export function grouped(copies: Stored[]): Backup[] {
+  const byId = new Map<string, Stored[]>();
+  for (const copy of copies) byId.set(copy.backupId, [...(byId.get(copy.backupId) ?? []), copy]);
+  return [...byId].map(([id, all]) => ({ id, time: all[0]?.time ?? '', copies: all }));
+}
 
 export async function scans(): Promise<Scan[]> {
   return (await ask(api.GET('/api/scans'))).items;

@@ -79,6 +79,4 @@ export function celebrate({ name, authorization }: Destination, notice?: string 
   else toast.success(`${name} is authorized`);
 }
 
-/** Whether nothing can be stored there before somebody authorizes it. */
-export const needsAuthorization = ({ authorization: { status } }: Destination): boolean =>
-  status === 'authorization_required' || status === 'reauthorization_required' || status === 'app_not_recognized';
+export { needsAuthorization } from './needs';

@@ -1,0 +1,63 @@
+/** How a copy of a backup stands, as one mark and word. */
+import type { BackupDetails } from '../../api/client';
+import { absolute } from '../../format';
+import type { Mark } from '../../parts/State.svelte';
+import type { StatusName, Stored } from './stored';
+
+export interface Look {
+  mark: Mark;
+  word: string;
+  detail?: string;
+}
+
+/** What a list of copies is narrowed to by its chips. */
+export const CHIPS: { id: StatusName; label: string; mark?: Mark }[] = [
+  { id: 'altered', label: 'Verification failed', mark: 'failed' },
+  { id: 'missing', label: 'Missing', mark: 'failed' },
+  { id: 'noSidecar', label: 'No metadata file', mark: 'warning' },
+  { id: 'unencrypted', label: 'Not encrypted', mark: 'warning' },
+  { id: 'unverified', label: 'Not verified', mark: 'unknown' },
+  { id: 'verified', label: 'Verified', mark: 'succeeded' },
+];
+
+/** Who verified a copy, as people say it: `user anna`, `run 0190…`. */
+export const byWhom = (by: string): string => (by.startsWith('run ') ? 'a run' : by.replace(/^user /, ''));
+
+export const HOW: Record<string, string> = {
+  ownHash: "the destination's own checksum",
+  readBack: 'reading it back',
+  sizeAndTag: 'size and tag',
+  deep: 'reading and decrypting it',
+};
+
+export function lookOf({ state, verified, sidecar, dueAt }: Stored): Look {
+  const detail = verified ? `${absolute(verified.at)}, by ${byWhom(verified.by)}` : undefined;
+  if (state === 'missing') {
+    return {
+      mark: 'failed',
+      word: 'Missing',
+      detail: 'The last scan did not find it. It may have been deleted or moved.',
+    };
+  }
+  if (state === 'deleting') return { mark: 'running', word: 'Deleting' };
+  if (verified?.result === 'altered') return { mark: 'failed', word: 'Verification failed', detail };
+  if (state === 'unconfirmed') {
+    const why = 'Not seen since the destination was changed. The next scan looks for it.';
+    return { mark: 'warning', word: 'Not confirmed', detail: why };
+  }
+  if (sidecar === 'absent') return { mark: 'warning', word: 'No metadata file' };
+  if (sidecar === 'unreadable') return { mark: 'warning', word: 'Metadata unreadable' };
+  if (dueAt) {
+    const why = `Its retention policy may delete it from ${absolute(dueAt)}. Locking it keeps it.`;
+    return { mark: 'queued', word: 'To be deleted', detail: why };
+  }
+  if (verified?.result === 'whole') return { mark: 'succeeded', word: 'Verified', detail };
+  return { mark: 'unknown', word: 'Not verified' };
+}
+
+export const SIGNATURES: Record<NonNullable<BackupDetails['signature']>, string> = {
+  thisServer: 'Signed by this server',
+  unsigned: 'Not signed',
+  wrong: 'Wrong: its metadata was changed',
+  otherInstallation: 'Signed by another installation',
+};

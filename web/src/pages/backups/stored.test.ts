@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { grouped, restorable, searchOf, type Stored } from './stored';
+
+const copy = (destination: string, state = 'present', result?: string, backupId = 'b') =>
+  ({
+    key: `${destination} ${backupId}`,
+    destination: { id: destination, name: destination },
+    state,
+    backupId,
+    verified: result && { result },
+  }) as unknown as Stored;
+
+test('a path is looked for by its words that have a slash: the others would be compared with names', () => {
+  expect(searchOf('Shop%3A nightly/backup_2026_my db.dump.zst')).toBe('nightly/backup_2026_my');
+  expect(searchOf(`${'x'.repeat(300)}/backup`).length).toBe(200);
+});
+
+test('a backup is restored from a copy that is there and not damaged, if there is one', () => {
+  const damaged = copy('A', 'present', 'altered');
+  expect(restorable([copy('C', 'missing'), damaged, copy('B', 'present', 'whole')])?.destination.id).toBe('B');
+  expect(restorable([copy('C', 'missing'), damaged])).toBe(damaged);
+  expect(restorable([copy('C', 'missing'), copy('D', 'unconfirmed')])?.destination.id).toBe('D');
+  expect(restorable([copy('C', 'missing'), copy('E', 'deleting')])).toBeUndefined();
+});
+
+test('copies are one backup at several destinations', () => {
+  const all = grouped([
+    copy('A', 'present', '', 'new'),
+    copy('A', 'present', '', 'old'),
+    copy('B', 'present', '', 'new'),
+  ]);
+  expect(all.map(({ id, copies }) => [id, copies.length])).toEqual([
+    ['new', 2],
+    ['old', 1],
+  ]);
+});
