@@ -21,8 +21,15 @@ export const { p, navigate, route } = createRouter({
   '/destinations': destinations,
   // The dialog over the list, with an address of its own; `new` is one that is not there yet.
   '/destinations/:id': destinations,
+  '/retention': () => import('./pages/retention/Retention.svelte'),
+  '/retention/new': () => import('./pages/retention/PolicyEditor.svelte'),
+  '/retention/plan': () => import('./pages/retention/PlanPage.svelte'),
+  '/retention/:id': () => import('./pages/retention/PolicyEditor.svelte'),
   '/profiles': () => import('./pages/profiles/Profiles.svelte'),
   '/people': () => import('./pages/people/People.svelte'),
+  '/timeline': () => import('./pages/timeline/Timeline.svelte'),
+  '/wall': () => import('./pages/wall/Wall.svelte'),
+  '/help/:page': () => import('./pages/help/Help.svelte'),
   '/settings': () => import('./pages/settings/Settings.svelte'),
   '*': NotFound,
 });
