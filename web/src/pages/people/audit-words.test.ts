@@ -30,6 +30,11 @@ test('what is gone keeps a short id, and has no link; what was removed keeps its
   expect(told('DELETE', `/api/jobs/${ID}`)).toEqual({ words: 'Removed job', thing: 'Shop nightly', href: undefined });
 });
 
+test('what a thing was called at that time comes before what it is called now', () => {
+  const entry = { action: 'DELETE', object: `/api/jobs/${ID}`, objectName: 'Shop' };
+  expect(toldOf(entry, new Map()).thing).toBe('Shop');
+});
+
 test('a run is linked though it has no name', () => {
   expect(told('POST', `/api/runs/${ID.replace('01', '02')}/cancel`).href).toBe(`/runs/${ID.replace('01', '02')}`);
 });

@@ -95,8 +95,11 @@ const PATTERNS: Pattern[] = [
   on('GET', 'adapters/{id}/callback', 'Completed an authorization'),
 ];
 
+/** `objectName`: what the thing was called at that time, from servers that keep it. */
+type Entry = Pick<AuditEntry, 'action' | 'object'> & { objectName?: string };
+
 /** What an entry says; what no pattern knows stays as the server has it. */
-export function toldOf({ action, object }: Pick<AuditEntry, 'action' | 'object'>, names: Names): Told {
+export function toldOf({ action, object, objectName }: Entry, names: Names): Told {
   for (const { method, path, words, href } of PATTERNS) {
     const match = method === action ? path.exec(object) : null;
     if (!match) continue;
@@ -104,7 +107,7 @@ export function toldOf({ action, object }: Pick<AuditEntry, 'action' | 'object'>
     if (!id || !href) return { words };
     const name = names.get(id);
     // What has been removed has no page any more; runs have no names.
-    return { words, thing: name ?? id.slice(0, 8), href: name || href === run ? href(id) : undefined };
+    return { words, thing: objectName || name || id.slice(0, 8), href: name || href === run ? href(id) : undefined };
   }
   return { words: action, thing: object };
 }
