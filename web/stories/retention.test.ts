@@ -65,8 +65,8 @@ test('without a policy, the page says what one is for; a new one shows what it k
     .first()
     .waitFor();
   await page.getByRole('radio', { name: /^Only the newest/ }).check();
-  expect(await page.getByLabel(/^Keep the .* newest backups/).inputValue()).toBe('10');
-  await page.getByLabel(/^Keep the .* newest backups/).fill('5');
+  expect(await page.getByLabel(/^Keep the\b.*newest backups/).inputValue()).toBe('10');
+  await page.getByLabel(/^Keep the\b.*newest backups/).fill('5');
   await page.getByText('5 backups stay').waitFor();
   await page.getByText('7 are deleted').waitFor();
   await page.locator('button.day.going').first().click();
@@ -154,7 +154,7 @@ test('the plan of a job says of each backup why it stays or goes, and keeps one 
     .waitFor();
   await world.look('retention, plan');
   await page.keyboard.press('ArrowRight');
-  await page.keyboard.press('Home');
+  expect(await page.evaluate(() => document.activeElement?.getAttribute('aria-pressed'))).toBe('true');
   await page
     .getByRole('button', { name: /^Keep shop/i })
     .first()
@@ -166,7 +166,7 @@ test('a narrower policy names what it deletes before it is saved; a hold is show
   const { page } = world;
   const [policy] = (await saved('/api/retention-policies')).items;
   await page.goto(`${world.url}/retention/${policy?.id}`);
-  await page.getByLabel(/^Keep the .* newest backups/).fill('2');
+  await page.getByLabel(/^Keep the\b.*newest backups/).fill('2');
   await page
     .getByText('2 backups stay')
     .or(page.getByText(/backups stay/))
@@ -181,7 +181,7 @@ test('a narrower policy names what it deletes before it is saved; a hold is show
   await page.evaluate(() => localStorage.clear());
   page.once('dialog', (dialog) => void dialog.accept());
   await page.goto(`${world.url}/jobs/${job}`);
-  await page.getByText('On hold: this needs your confirmation.').waitFor();
+  await page.getByText('Retention is on hold until you confirm it.').waitFor();
   await world.look('job, retention on hold');
   await page.getByRole('link', { name: 'Review retention at NAS' }).click();
   await page.getByRole('button', { name: /^Delete \d+ backups?…/ }).click();
@@ -202,8 +202,8 @@ test('a backup is locked with a note from its job', async () => {
   await page.getByRole('button', { name: 'More for the backup' }).first().click();
   await page.getByRole('menuitem', { name: /^Lock and note/ }).click();
   const dialog = page.getByRole('dialog', { name: 'Lock and note' });
-  await dialog.getByLabel(/^Locked/).check();
-  await dialog.getByLabel(/^Note/).fill('before the migration');
+  await dialog.getByRole('checkbox', { name: /^Locked/ }).check();
+  await dialog.getByRole('textbox', { name: /^Note/ }).fill('before the migration');
   await world.look('job, lock and note');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await page.getByText('before the migration').waitFor();
