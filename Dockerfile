@@ -6,6 +6,8 @@ WORKDIR /src/web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci --no-audit --no-fund
 COPY web ./
+# Its help pages.
+COPY docs/guide ../docs/guide
 RUN npm run build
 
 FROM rust:1.95-bookworm AS build

@@ -27,6 +27,10 @@ export default defineConfig({
   plugins: [svelte(), brotli()],
   // The Content-Security-Policy takes no data: addresses but pictures', and nothing inline.
   build: { outDir: OUT, emptyOutDir: true, assetsInlineLimit: 0, target: 'es2023', modulePreload: { polyfill: false } },
-  server: { proxy: { '/api': { target: process.env.DBACKUP_URL ?? 'http://127.0.0.1:3000', changeOrigin: true } } },
+  // Help pages come from the guide, beside this folder.
+  server: {
+    fs: { allow: ['..'] },
+    proxy: { '/api': { target: process.env.DBACKUP_URL ?? 'http://127.0.0.1:3000', changeOrigin: true } },
+  },
   test: { include: ['src/**/*.test.ts'] },
 });

@@ -28,7 +28,7 @@ test('a newcomer clicks the demo through, to a database restored from Dropbox', 
   await page.getByRole('link', { name: 'shop', exact: true }).click();
   await page.getByRole('link', { name: 'Edit', exact: true }).first().click();
   await page.getByRole('checkbox', { name: /^\s*Dropbox/ }).check();
-  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Save job' }).click();
   await page.getByRole('link', { name: 'Jobs', exact: true }).click();
   await page.getByRole('button', { name: 'Back up now' }).click();
   await page.goto(`${world.url}/runs`);

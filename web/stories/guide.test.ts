@@ -21,8 +21,8 @@ afterAll(async () => {
 test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even where pop-ups are blocked', async () => {
   const { page } = world;
   await world.setUp();
-  await page.getByRole('link', { name: 'Add a source' }).click();
-  await page.getByRole('heading', { name: 'Your first backup' }).waitFor();
+  await page.getByRole('link', { name: 'Add source' }).click();
+  await page.getByRole('heading', { name: 'Set up your first backup' }).waitFor();
   await page.getByLabel('Name').fill('Shop');
   await page.getByLabel('Engine').selectOption('sqlite');
   await page.getByRole('textbox', { name: 'File' }).fill(database);
@@ -30,7 +30,7 @@ test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even w
   await page.getByRole('button', { name: 'Test connection' }).click();
   await page.getByText('1 table, SQLite').waitFor();
   await world.look('first backup, source');
-  await page.getByRole('button', { name: 'Go on: say where backups go' }).click();
+  await page.getByRole('button', { name: 'Next: add a destination' }).click();
 
   await page.getByLabel('Name').fill('Offsite');
   await page.getByLabel('App Key').fill(APP_KEY);
@@ -38,33 +38,33 @@ test('M-01 M-03 M-04 M-14: a first backup, step by step and all in place, even w
   await world.look('first backup, destination');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByText('Authorization required').waitFor();
-  expect(await page.getByRole('button', { name: 'Go on: put both together in a job' }).isDisabled()).toBe(true);
+  expect(await page.getByRole('button', { name: 'Next: create a job' }).isDisabled()).toBe(true);
   await page.evaluate(() => {
     window.open = () => null;
   });
   await page.getByRole('button', { name: 'Authorize with Dropbox' }).click();
   await page.getByRole('button', { name: /allow/i }).click();
   await page.getByText('Offsite is authorized').waitFor();
-  await page.getByRole('heading', { name: 'Your first backup' }).waitFor();
+  await page.getByRole('heading', { name: 'Set up your first backup' }).waitFor();
   expect(new URL(page.url()).pathname).toBe('/first-backup');
 
   await page.getByLabel('Name').fill('shop');
-  await page.getByRole('button', { name: 'New encryption profile…' }).click();
+  await page.getByRole('button', { name: 'Add encryption profile…' }).click();
   await page.getByRole('dialog').getByLabel('Name').fill('Company');
-  await page.getByRole('button', { name: 'Make the profile' }).click();
-  await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
+  await page.getByRole('button', { name: 'Create profile' }).click();
+  await page.getByRole('button', { name: 'Show recovery sheet' }).click();
   await page.getByLabel('I have stored it safely').check();
   await page.getByRole('button', { name: 'Done', exact: true }).click();
   expect(await page.getByLabel('Encryption profile', { exact: true }).locator('option:checked').textContent()).toBe(
     'Company',
   );
   await world.look('first backup, job');
-  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Save job' }).click();
 
   await page.getByRole('button', { name: 'Back up now' }).waitFor();
   await world.look('first backup, run');
   await page.getByRole('button', { name: 'Back up now' }).click();
-  await page.getByText('Your first backup is whole, and proved so.').waitFor({ timeout: 30_000 });
+  await page.getByText('Your first backup is complete and verified.').waitFor({ timeout: 30_000 });
   await page.getByText('Verified', { exact: true }).waitFor();
   await world.look('first backup, done');
 });
@@ -93,7 +93,7 @@ test('what a job needs is made where it is needed; nothing that was typed before
   mkdirSync(join(world.folder, 'disk'));
   await page.goto(`${world.url}/jobs/new`);
   await page.getByLabel('Name').fill('archive');
-  await page.getByRole('button', { name: 'New source…' }).click();
+  await page.getByRole('button', { name: 'Add source…' }).click();
   let dialog = page.getByRole('dialog', { name: 'New source' });
   await dialog.getByLabel('Name').fill('Archive');
   await dialog.getByLabel('Engine').selectOption('sqlite');
@@ -105,7 +105,7 @@ test('what a job needs is made where it is needed; nothing that was typed before
   await world.look('job, new source');
   await dialog.getByRole('button', { name: 'Use Archive' }).click();
 
-  await page.getByRole('button', { name: 'New destination…' }).click();
+  await page.getByRole('button', { name: 'Add destination…' }).click();
   dialog = page.getByRole('dialog', { name: 'New destination' });
   await dialog.getByLabel('Name').fill('Disk');
   await dialog.getByLabel('Kind').selectOption('folder');
@@ -125,7 +125,7 @@ test('what a job needs is made where it is needed; nothing that was typed before
   await page.getByRole('dialog').getByText('dbackup jobs create --file job.json').waitFor();
   await world.look('job, as command');
   await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
-  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Save job' }).click();
   await page.getByRole('heading', { name: 'archive', exact: true }).waitFor();
   expect(world.complaints).toEqual([]);
 });

@@ -126,7 +126,7 @@ test('it is paused, edited at its own address, restored from and removed', async
   await page.getByRole('link', { name: 'Edit', exact: true }).first().click();
   await page.waitForURL(/\/edit$/);
   await page.getByLabel('Name').fill('Shop every night');
-  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Save job' }).click();
   await page.getByRole('heading', { level: 1, name: 'Shop every night' }).waitFor();
   expect(new URL(page.url()).pathname).toBe(`/jobs/${job}`);
   await world.ask('PATCH', `/api/jobs/${job}`, { name: 'Shop nightly' });
@@ -136,7 +136,7 @@ test('it is paused, edited at its own address, restored from and removed', async
   await page.goBack();
   await page.getByRole('button', { name: 'More for Shop nightly' }).click();
   await page.getByRole('menuitem', { name: 'Remove…' }).click();
-  await page.getByRole('button', { name: 'Remove the job' }).click();
+  await page.getByRole('button', { name: 'Remove job' }).click();
   await page.waitForURL(/\/jobs$/);
   await until(async () => (await world.ask<{ items: object[] }>('GET', '/api/jobs')).items.length === 0);
 });

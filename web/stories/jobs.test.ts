@@ -136,7 +136,7 @@ test('the chosen ones are paused, resumed, changed and run; each outcome is told
   await dialog.getByRole('checkbox', { name: 'Destinations' }).check();
   await dialog.getByRole('checkbox', { name: 'Offsite' }).check();
   await dialog.getByRole('checkbox', { name: 'Schedule' }).check();
-  await dialog.getByLabel('When').selectOption({ label: 'Every hour' });
+  await dialog.getByLabel('Runs').selectOption({ label: 'Every few minutes or hours' });
   await world.look('jobs, change');
   await dialog.getByRole('button', { name: 'Change 4 jobs' }).click();
   await dialog.getByText('1 of 4 jobs failed.').waitFor();

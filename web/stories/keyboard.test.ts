@@ -63,7 +63,7 @@ test('the first page: little script, nothing that jumps, nothing from another ho
   });
   await page.goto(world.url);
   await page.getByRole('heading', { name: 'Overview' }).waitFor();
-  await page.getByText('Your first backup').waitFor();
+  await page.getByText('Set up your first backup').waitFor();
   await page.waitForLoadState('networkidle');
   const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
   expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.01);

@@ -24,7 +24,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
 
   const database = join(world.folder, 'shop.db');
   makeDatabase(database);
-  await page.getByRole('link', { name: 'Add a source' }).click();
+  await page.getByRole('link', { name: 'Add source' }).click();
   await page.getByLabel('Name').fill('Shop');
   await page.getByLabel('Engine').selectOption('sqlite');
   await page.getByRole('textbox', { name: 'File' }).fill(database);
@@ -76,10 +76,10 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await world.look('destinations');
 
   await page.getByRole('link', { name: 'Encryption' }).click();
-  await page.getByRole('button', { name: 'Add a profile' }).click();
+  await page.getByRole('button', { name: 'Add profile' }).first().click();
   await page.getByRole('dialog').getByLabel('Name').fill('Company');
-  await page.getByRole('button', { name: 'Make the profile' }).click();
-  await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
+  await page.getByRole('button', { name: 'Create profile' }).click();
+  await page.getByRole('button', { name: 'Show recovery sheet' }).click();
   await page.getByText('AGE-SECRET-KEY').first().waitFor();
   await world.look('recovery sheet');
   await page.getByLabel('I have stored it safely').check();
@@ -89,9 +89,9 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.getByRole('link', { name: 'Jobs', exact: true }).click();
   await page.getByRole('link', { name: 'Add a job' }).click();
   await page.getByLabel('Name').fill('shop');
-  await page.getByText('Every day at 03:00, in').waitFor();
+  await page.getByText('Daily at 03:00').waitFor();
   await world.look('job');
-  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Save job' }).click();
   await page.getByRole('button', { name: 'Back up now' }).click();
   await page.getByText('Succeeded').first().waitFor();
   await world.look('jobs');

@@ -8,7 +8,17 @@ beforeAll(async () => {
   world = await World.start();
   const { source, destination } = await world.ready();
   await world.authorize(destination);
-  const job = await world.ask('POST', '/api/jobs', { name: 'shop', sourceId: source, destinationIds: [destination] });
+  const policy = await world.ask('POST', '/api/retention-policies', {
+    name: 'Standard',
+    rules: { keepLast: 3, keepDaily: 7 },
+  });
+  const job = await world.ask('POST', '/api/jobs', {
+    name: 'shop',
+    sourceId: source,
+    destinationIds: [destination],
+    retention: { [destination]: policy.id },
+    schedule: { cron: '30 1,13 * * *', timeZone: 'Europe/Zurich' },
+  });
   const run = await world.ask('POST', `/api/jobs/${job.id}/run`);
   await world.page.goto(`${world.url}/runs/${run.id}`);
   const path = await world.page.getByText(/^shop\/backup_.*\.zst$/).textContent();
@@ -32,6 +42,12 @@ beforeAll(async () => {
     destinations: '/destinations',
     destination: `/destinations/${destination}`,
     'destination, edit': `/destinations/${destination}/edit`,
+    retention: '/retention',
+    'retention, deleted': '/retention?tab=deleted',
+    'retention, new': '/retention/new',
+    'retention, policy': `/retention/${policy.id}`,
+    'retention, plan': `/retention/plan?${new URLSearchParams({ job: job.id, destination }).toString()}`,
+    timeline: '/timeline',
     profiles: '/profiles',
     users: '/people?tab=users',
     tokens: '/people?tab=tokens',
@@ -69,6 +85,12 @@ test.each([
   'destinations',
   'destination',
   'destination, edit',
+  'retention',
+  'retention, deleted',
+  'retention, new',
+  'retention, policy',
+  'retention, plan',
+  'timeline',
   'profiles',
   'users',
   'tokens',
@@ -132,10 +154,10 @@ test('axe and the pictures of what the other stories pass by', async () => {
   await page.getByRole('heading', { level: 1 }).waitFor();
   await world.look('not found');
   await open('/profiles', 'Add profile', 'profile, new');
-  await open('/people?tab=users', 'Add a user', 'user, new');
-  await open('/people?tab=tokens', 'Make a token', 'token, new');
+  await open('/people?tab=users', 'Add user', 'user, new');
+  await open('/people?tab=tokens', 'Create token', 'token, new');
   await dialog.getByLabel('Name').fill('nightly script');
-  await dialog.getByRole('button', { name: 'Make the token' }).click();
+  await dialog.getByRole('button', { name: 'Create token' }).click();
   await dialog.getByText('It is shown once.').waitFor();
   await world.look('token, made');
   await page.goto(`${world.url}/backups`);

@@ -45,7 +45,7 @@ test('M-11 M-12 M-13: a PostgreSQL server is tested step by step, backed up, ver
   await page.getByLabel('Name').fill('production');
   await page.getByLabel('Source').selectOption({ label: 'Production' });
   await page.getByRole('checkbox', { name: /Offsite/ }).check();
-  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Save job' }).click();
   await page.getByRole('button', { name: 'Back up now' }).click();
   await page.getByRole('link', { name: 'Runs', exact: true }).click();
   await page.getByRole('cell').getByText('Succeeded').first().waitFor({ timeout: 30_000 });

@@ -120,11 +120,11 @@ test('a recovery sheet is printed alone', async () => {
   await page.getByRole('button', { name: 'Add profile' }).first().click();
   await page.getByRole('dialog').getByLabel('Name').fill('company');
   await page.getByRole('dialog').getByLabel('Name').press('Enter');
-  await page.getByRole('button', { name: 'Show the recovery sheet' }).click();
+  await page.getByRole('button', { name: 'Show recovery sheet' }).click();
   await page.getByRole('button', { name: 'Print', exact: true }).waitFor();
   await page.emulateMedia({ media: 'print' });
   await page.getByText(/AGE-SECRET-KEY-1/).waitFor();
-  for (const hidden of ['Print', 'Save as a file', 'Done']) {
+  for (const hidden of ['Print', 'Save as file', 'Done']) {
     expect(await page.getByRole('button', { name: hidden, exact: true }).isVisible(), hidden).toBe(false);
   }
   expect(await page.getByRole('navigation').isVisible()).toBe(false);
@@ -139,9 +139,9 @@ test('who can read the backups of a new job is chosen, not guessed', async () =>
   const profile = page.getByLabel('Encryption profile', { exact: true });
   expect(await profile.locator('option:checked').textContent()).toBe('Select…');
   await page.getByLabel('Name').fill('second');
-  await page.getByRole('button', { name: 'Save the job' }).click();
+  await page.getByRole('button', { name: 'Save job' }).click();
   await page.getByRole('alert').getByText('Choose an encryption profile').first().waitFor();
   await profile.selectOption('company');
-  await page.getByRole('button', { name: 'Save the job' }).click();
-  await page.getByText('second is saved').waitFor();
+  await page.getByRole('button', { name: 'Save job' }).click();
+  await page.getByText('Job saved').waitFor();
 });

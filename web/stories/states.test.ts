@@ -88,8 +88,8 @@ test('a warning is acknowledged at the run, and taken back at the job', async ()
   await page.getByText('the WAL of SQLite grows').waitFor();
   await world.look('job, with an acknowledged warning');
   await page.getByRole('button', { name: 'Remove invalid-database:broken' }).click();
-  await page.getByRole('button', { name: 'Save the job' }).click();
-  await page.getByText('is saved').waitFor();
+  await page.getByRole('button', { name: 'Save job' }).click();
+  await page.getByText('Job saved').waitFor();
   expect((await kept()).acknowledgedWarnings).toEqual([]);
 });
 

@@ -162,7 +162,7 @@ export class World {
     await this.page.getByLabel('Setup token').fill(this.setupToken);
     await this.page.getByLabel('Name').fill('anna');
     await this.page.getByLabel('Password').fill(PASSWORD);
-    await this.page.getByRole('button', { name: 'Make the administrator' }).click();
+    await this.page.getByRole('button', { name: 'Create account' }).click();
     await this.page.getByRole('heading', { name: 'Overview' }).waitFor();
   }
 

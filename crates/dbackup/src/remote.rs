@@ -76,7 +76,7 @@ impl Server {
         let url = variable("DBACKUP_URL")?.unwrap_or_else(|| STANDARD_URL.to_owned());
         let url: Url = url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))?;
         let token = variable("DBACKUP_TOKEN")?.ok_or_else(|| {
-            Failure::usage("DBACKUP_TOKEN is not set: make an API token on the server (People and access, API tokens)")
+            Failure::usage("DBACKUP_TOKEN is not set: make an API token on the server (Users & access, API tokens)")
         })?;
         let mut builder = Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
         if let Some(file) = variable("DBACKUP_CA_FILE")? {

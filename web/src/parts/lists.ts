@@ -7,13 +7,9 @@ const MOST_JOBS = 10_000;
 const JOBS_PER_PAGE = 100;
 
 export const allJobs = () =>
-<<<<<<< HEAD
   everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: JOBS_PER_PAGE } } })), MOST_JOBS);
-=======
-  everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: PAGE } } })), MOST_JOBS);
 /** The jobs that back up a source, or one of its databases. */
 export const jobsOfSource = async (id: string) => (await allJobs()).filter(({ sourceId }) => sourceId === id);
->>>>>>> web-things
 export const allSources = () =>
   everything((cursor) => ask(api.GET('/api/sources', { params: { query: { cursor, limit: PAGE } } })));
 export const allDestinations = () =>

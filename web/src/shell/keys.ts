@@ -2,13 +2,16 @@
 export const PLACES = [
   { key: 'o', href: '/', words: 'Overview' },
   { key: 'j', href: '/jobs', words: 'Jobs' },
+  { key: 'l', href: '/timeline', words: 'Timeline' },
   { key: 'r', href: '/runs', words: 'Runs' },
   { key: 'b', href: '/backups', words: 'Backups' },
   { key: 's', href: '/sources', words: 'Sources' },
   { key: 'd', href: '/destinations', words: 'Destinations' },
+  { key: 't', href: '/retention', words: 'Retention' },
   { key: 'e', href: '/profiles', words: 'Encryption' },
   { key: 'u', href: '/people', words: 'Users & access' },
   { key: ',', href: '/settings', words: 'Settings' },
+  { key: 'w', href: '/wall', words: 'Wall mode' },
 ] as const;
 
 export const KEYS = [

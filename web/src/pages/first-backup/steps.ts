@@ -23,17 +23,17 @@ export interface Made {
 export function firstSteps({ sources, destinations, jobs }: Made): FirstStep[] {
   const waiting = destinations.every(needsAuthorization) ? destinations[0] : undefined;
   return [
-    { name: 'source', words: 'Say where your databases are', act: 'Add a source', done: sources.length > 0 },
+    { name: 'source', words: 'Add a source', act: 'Add source', done: sources.length > 0 },
     {
       name: 'destination',
-      words: 'Say where backups go',
-      act: waiting ? `Authorize ${waiting.name}` : 'Add a destination',
+      words: 'Add a destination',
+      act: waiting ? `Authorize ${waiting.name}` : 'Add destination',
       done: destinations.length > 0 && !waiting,
     },
-    { name: 'job', words: 'Put both together in a job', act: 'Add a job', done: jobs.length > 0 },
+    { name: 'job', words: 'Create a job', act: 'Add job', done: jobs.length > 0 },
     {
       name: 'run',
-      words: 'Run it, and see it proved whole',
+      words: 'Run it and verify the result',
       act: 'Back up now',
       done: jobs.some(({ lastRun }) => isSuccess(lastRun?.state)),
     },

@@ -3,6 +3,7 @@ import { toast } from 'svelte-sonner';
 import { api, ask, type Run } from '../../api/client';
 import { live } from '../../api/live.svelte';
 import { navigate, route } from '../../routes';
+import { show as notify } from './notify.svelte';
 import { isOver, told } from './words';
 
 /** A failure stays until it is closed. */
@@ -30,6 +31,8 @@ export function tell(begun: Run) {
     ended = true;
     stop();
     show(run);
+    // Whoever has gone to another window sees no toast.
+    if (document.hidden) notify(run);
   };
   const look = () => ask(api.GET('/api/runs/{id}', { params: { path: { id: begun.id } } })).then(hear, () => undefined);
   const stop = live.listen((event) => {

@@ -144,7 +144,7 @@ fn invite(public_url: &Url, folder: &Path) {
     say(&format!("Sign in as {USER} with the password: {PASSWORD}\n"));
     say("A sample database is backed up to this disk. Now let it go to Dropbox; an emulator stands in for it here:");
     say("  1. Destinations, Dropbox, Authorize with Dropbox; allow it. Under Configuration, Browse to a folder; Save.");
-    say("  2. Jobs, shop, Edit: also choose the destination Dropbox; Save the job; Back up now.");
+    say("  2. Jobs, shop, Edit: also choose the destination Dropbox; Save job; Back up now.");
     say("  3. Backups, Restore…: into a new file, which then holds the same rows.\n");
     say(&format!("Everything lies in {}: remove it when you have seen enough. Ctrl-C stops it.", folder.display()));
 }
