@@ -32,6 +32,11 @@ pub struct Config {
     pub allowed_paths: Vec<PathBuf>,
     /// Where the master key comes from.
     pub keys: KeySource,
+    /// The files that other secrets were read from: a warning tells if others can read them.
+    pub secret_files: Vec<PathBuf>,
+    /// A configuration that is applied before anything else happens, as `POST /api/configuration` takes it. If it is wrong, the server does not
+    /// start.
+    pub configuration: Option<serde_json::Value>,
     /// Certificate chain and private key, as PEM files.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The kinds of sources and destinations.

@@ -43,4 +43,4 @@ pub use http::names::refuse as refuse_name;
 pub use passwords::{hash_password, refuse_password};
 pub use redaction::RedactedStderr;
 pub use runs::executor::LEASE;
-pub use serve::{Error, STOPPING, Server};
+pub use serve::{Error, STOPPING, Server, WrongField};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::caller::Caller;
-use super::super::edit::{Editable, MergePatch, Replacement};
+use super::super::edit::{Edit, Editable};
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
@@ -102,6 +102,14 @@ impl HasRevision for JobInfo {
     fn revision(&self) -> i64 {
         self.revision
     }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// A job that is added or changed.
@@ -146,6 +154,10 @@ pub(crate) struct JobInput {
 impl Editable for JobInput {
     const READ_ONLY: &'static [&'static str] =
         &["id", "scheduleError", "nextRunAt", "lastRun", "revision", "createdAt", "updatedAt"];
+
+    fn complete(&mut self) {
+        self.acknowledged_warnings.get_or_insert_default();
+    }
 }
 
 /// The fields of a job that change; those that are absent stay, those that are `null` are removed.
@@ -373,10 +385,15 @@ pub(crate) async fn update(
     State(app): State<App>,
     Id(id): Id,
     if_match: IfMatch,
-    Replacement(input): Replacement<JobInput>,
+    edit: Edit<JobInput>,
 ) -> Result<Revised<JobInfo>, Problem> {
     let before = app.catalog.job(&id).await?.ok_or_else(gone)?;
-    save(&app, &before, &if_match, input).await
+    if_match.check(before.revision)?;
+    let revision = before.revision;
+    let new = check(&app, edit.of(&show_job(JobWithRun { job: before, last_run: None }))?).await?;
+    let saved = app.catalog.update_job(&id, revision, &new, app.now()).await;
+    saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
+    Ok(Revised(show_job(app.catalog.job_with_run(&id).await?.ok_or_else(gone)?)))
 }
 
 /// Changes some fields of one, by a merge patch (RFC 7396): `{"enabled": false}` pauses it. A run that is going on is not concerned.
@@ -386,21 +403,9 @@ pub(crate) async fn change(
     State(app): State<App>,
     Id(id): Id,
     if_match: IfMatch,
-    patch: MergePatch,
+    edit: Edit<JobInput>,
 ) -> Result<Revised<JobInfo>, Problem> {
-    let before = app.catalog.job(&id).await?.ok_or_else(gone)?;
-    let mut input: JobInput = patch.apply(&show_job(JobWithRun { job: before.clone(), last_run: None }))?;
-    // Absent means "as they are" only where nothing was merged.
-    input.acknowledged_warnings.get_or_insert_default();
-    save(&app, &before, &if_match, input).await
-}
-
-async fn save(app: &App, before: &Job, if_match: &IfMatch, input: JobInput) -> Result<Revised<JobInfo>, Problem> {
-    if_match.check(before.revision)?;
-    let new = check(app, input).await?;
-    let saved = app.catalog.update_job(&before.id, before.revision, &new, app.now()).await;
-    saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
-    Ok(Revised(show_job(app.catalog.job_with_run(&before.id).await?.ok_or_else(gone)?)))
+    update(State(app), Id(id), if_match, edit).await
 }
 
 /// Removes one. Its runs and its backups stay.
