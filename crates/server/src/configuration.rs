@@ -53,6 +53,15 @@ impl Wanted {
     }
 }
 
+/// What is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongField {
+    /// Where it is: `jobs[0].schedule.cron`. Empty if no field is to blame.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
 /// What is done with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,7 +1,7 @@
 //! The first administrator of a server that nobody sets up in a browser: the name from the environment, the password and perhaps an
 //! API token from files. Used once, on a server without users.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use catalog::{NewAuditEntry, NewUser, Token};
 use domain::access::Role;
@@ -9,6 +9,7 @@ use pipeline::secret_file;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::App;
+use crate::config::FirstAdministrator;
 use crate::http::{API_TOKEN_PREFIX, names};
 use crate::passwords::refuse_password;
 use crate::serve::Error;
@@ -19,17 +20,6 @@ const MAX_FILE: u64 = 4096;
 const MIN_TOKEN_LEN: usize = 32;
 /// The name of the token.
 const TOKEN_NAME: &str = "bootstrap";
-
-/// Where the first administrator comes from.
-#[derive(Debug, Clone)]
-pub struct FirstAdministrator {
-    /// The name to sign in with.
-    pub name: String,
-    /// A file whose first line is the password.
-    pub password_file: PathBuf,
-    /// A file whose first line becomes an API token with every scope.
-    pub token_file: Option<PathBuf>,
-}
 
 impl FirstAdministrator {
     /// Creates the administrator and the token. Called on a server without users.

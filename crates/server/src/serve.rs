@@ -16,7 +16,7 @@ use crate::app::{App, Parts};
 use crate::authorizations::Clients;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::configuration;
+use crate::configuration::{self, WrongField};
 use crate::connections::{Connections, raise_open_files};
 use crate::credentials::Credentials;
 use crate::data_folder::DataFolder;
@@ -56,15 +56,6 @@ pub enum Error {
     /// Anything else.
     #[error("{0}")]
     Start(String),
-}
-
-/// What is wrong with a configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrongField {
-    /// Where it is: `jobs[0].schedule.cron`. Empty if no field is to blame.
-    pub field: String,
-    /// What is wrong, and what would be right.
-    pub message: String,
 }
 
 fn in_words(wrong: &[WrongField]) -> String {

@@ -4,13 +4,12 @@ use catalog::{ConfigurationEdit, ConfigurationWrite, Destination, GrantChange, N
 use secrecy::SecretString;
 use serde_json::Value;
 
-use super::{Action, Change, Plan, Wanted, plan};
+use super::{Action, Change, Plan, Wanted, WrongField, plan};
 use crate::app::App;
 use crate::http::api::configuration::ConfigurationInput;
 use crate::http::caller::Caller;
 use crate::http::extract::read_as;
 use crate::http::problem::{FieldError, Problem};
-use crate::serve::WrongField;
 
 /// Maximum number of attempts while other requests change the configuration.
 const MAX_ATTEMPTS: usize = 3;
