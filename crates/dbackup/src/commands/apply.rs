@@ -1,6 +1,7 @@
 //! `dbackup apply`
 
 mod files;
+mod mistakes;
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -10,9 +11,11 @@ use crate::cli::ApplyArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::remote::{Adapters, Kind, REFRESH_TOKEN, Server, resolve_one};
-use files::{Entry, Place};
+use files::Entry;
+use mistakes::Place;
 
-pub(super) use files::{Files, Mistake, in_lines};
+pub(super) use files::Files;
+pub(super) use mistakes::{Mistake, in_lines};
 
 /// What stands in the place of a secret that could not be read, so that everything else is checked all the same.
 const UNREAD: &str = "unread";
