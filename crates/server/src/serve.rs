@@ -122,7 +122,7 @@ impl Server {
             app.catalog.end_abandoned_scans(app.now()).await?;
         }
         if let Some(wanted) = &app.config.configuration {
-            configuration::apply_at_start(&app, wanted.clone()).await.map_err(Error::Configuration)?;
+            Box::pin(configuration::apply_at_start(&app, wanted.clone())).await.map_err(Error::Configuration)?;
         }
         let handle = Handle::new();
         let router =

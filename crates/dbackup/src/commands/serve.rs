@@ -69,7 +69,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
     let public_url = config.public_url.clone();
     let mut server = tokio::select! {
         started = Server::start(config, data, Clock::new(super::now)) => {
-            started.map_err(|error| not_started(error, configuration.as_ref().map(|(files, _)| files)))?
+            started.map_err(|error| not_started(&error, configuration.as_ref().map(|(files, _)| files)))?
         }
         // A metadata database that does not answer keeps nobody from stopping the server.
         () = stop.cancelled() => return Ok(Outcome::Succeeded),
@@ -121,8 +121,8 @@ fn secret_fields(kind: Kind) -> Vec<String> {
 }
 
 /// Says why the server did not start; of a configuration that is wrong, with the lines that are.
-fn not_started(error: server::Error, files: Option<&Files>) -> Failure {
-    let (server::Error::Configuration(errors), Some(files)) = (&error, files) else {
+fn not_started(error: &server::Error, files: Option<&Files>) -> Failure {
+    let (server::Error::Configuration(errors), Some(files)) = (error, files) else {
         return Failure::failed(error.to_string());
     };
     let mut wrong = Vec::new();

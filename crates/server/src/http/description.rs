@@ -189,20 +189,10 @@ struct Described<'a> {
     class: Class,
 }
 
-impl Described<'_> {
-    fn takes_body(&self) -> bool {
-        self.operation.request_body.is_some()
-    }
-
-    fn is_change(&self) -> bool {
-        self.method != "get"
-    }
-
-    /// Whether it asks a source or a destination.
-    fn is_elsewhere(&self) -> bool {
-        use Class::{Download, Preview, Source, Storage, Test, Verify};
-        matches!(self.class, Source | Storage | Test | Preview | Verify | Download)
-    }
+/// Returns whether requests of a class ask a source or a destination.
+fn is_elsewhere(class: Class) -> bool {
+    use Class::{Download, Preview, Source, Storage, Test, Verify};
+    matches!(class, Source | Storage | Test | Preview | Verify | Download)
 }
 
 /// A way in which operations are refused.
@@ -220,7 +210,7 @@ static REFUSALS: [Refusal; 11] = [
         status: "400",
         name: "BadRequest",
         words: "The request is malformed.",
-        is_possible: |it| it.takes_body(),
+        is_possible: |it| it.operation.request_body.is_some(),
     },
     Refusal {
         status: "401",
@@ -232,19 +222,19 @@ static REFUSALS: [Refusal; 11] = [
         status: "403",
         name: "Forbidden",
         words: "The caller lacks the permission, or the request comes from a foreign page.",
-        is_possible: |it| it.access != Access::Public || it.is_change(),
+        is_possible: |it| it.access != Access::Public || it.method != "get",
     },
     Refusal {
         status: "404",
         name: "NotFound",
         words: "It does not exist.",
-        is_possible: |it| it.path.contains('{') || it.takes_body(),
+        is_possible: |it| it.path.contains('{') || it.operation.request_body.is_some(),
     },
     Refusal {
         status: "409",
         name: "Conflict",
         words: "It conflicts with the present state: a name that is taken, a run that is going on.",
-        is_possible: |it| it.is_change(),
+        is_possible: |it| it.method != "get",
     },
     Refusal {
         status: "412",
@@ -262,7 +252,7 @@ static REFUSALS: [Refusal; 11] = [
         status: "424",
         name: "FailedDependency",
         words: "The database or the storage did not do what was asked.",
-        is_possible: |it| it.is_elsewhere(),
+        is_possible: |it| is_elsewhere(it.class),
     },
     Refusal {
         status: "429",
