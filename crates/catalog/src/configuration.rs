@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
 use crate::audit::NewAuditEntry;
-use crate::destinations::{AuthorizationState, Destination, NewDestination};
+use crate::destinations::{Destination, NewDestination};
 use crate::error::Error;
 use crate::jobs::{Job, NewJob};
 use crate::profiles::{NewProfile, Profile};
@@ -65,8 +65,6 @@ pub enum ConfigurationEdit {
     Source(String, NewSource),
     /// Adds a destination with this id, or changes it.
     Destination(String, NewDestination),
-    /// Keeps the grant of a destination: the refresh token, and what is known of the account.
-    Grant(String, SecretString, Box<AuthorizationState>),
     /// Adds a profile with this id.
     Profile(String, NewProfile),
     /// Renames a profile, and gives it the private key of its recipients if it has none.
@@ -198,9 +196,6 @@ impl Catalog {
                     Some(before) => self.change_destination(transaction, id, before.revision, new, now).await?,
                     None => self.insert_destination(transaction, id, new, now).await.map(|()| true)?,
                 }
-            }
-            ConfigurationEdit::Grant(id, refresh_token, state) => {
-                self.change_grant(transaction, id, refresh_token, state).await?
             }
             ConfigurationEdit::Profile(id, new) => {
                 self.insert_profile(transaction, id, new, now).await.map(|()| true)?

@@ -108,6 +108,32 @@ pub struct NewDestination {
     pub approved_path: Option<String>,
     /// Secrets by name: set, or removed where none; those that are not named stay.
     pub secrets: BTreeMap<String, Option<SecretString>>,
+    /// The access that a person has granted.
+    pub grant: GrantChange,
+}
+
+/// What a change does with the access that a person has granted.
+#[derive(Debug, Clone, Default)]
+pub enum GrantChange {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is replaced: by the refresh token, and what is known of the account.
+    Set(SecretString, Box<AuthorizationState>),
+    /// It is removed.
+    Remove,
+}
+
+impl GrantChange {
+    /// Returns whether the copies of a destination may be in another account afterwards.
+    fn is_elsewhere(&self, before: &Destination) -> bool {
+        before.authorization.as_ref().is_some_and(|before| match self {
+            Self::Keep => false,
+            Self::Set(_, state) => before.is_other_place(state),
+            // The next access may be that of another account.
+            Self::Remove => true,
+        })
+    }
 }
 
 record!(
@@ -156,7 +182,8 @@ impl Catalog {
         let name = new.name.trim();
         let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, &new.approved_path);
         let values = values![id, name, names::key(name), settings, sealed, now, approved];
-        sql::run(transaction, text, values).await.map(drop)
+        sql::run(&mut *transaction, text, values).await?;
+        self.write_grant(transaction, id, &new.grant).await
     }
 
     /// Changes a destination of this revision. Returns `None` if it does not exist. If more than its name is changed, or its team's space is
@@ -204,7 +231,10 @@ impl Catalog {
         let name = new.name.trim();
         let (settings, sealed, approved) = (json(&new.settings)?, json(&sealed)?, &new.approved_path);
         let values = values![id, name, names::key(name), settings, sealed, now, approved, revision];
-        if sql::run(transaction, text, values).await? == 0 { Err(Error::Outdated) } else { Ok(true) }
+        if sql::run(&mut *transaction, text, values).await? == 0 {
+            return Err(Error::Outdated);
+        }
+        self.write_grant(transaction, id, &new.grant).await.map(|()| true)
     }
 
     /// Returns whether a change can make another place of a destination.
@@ -216,7 +246,8 @@ impl Catalog {
         Ok(before.settings != new.settings
             || before.approved_path != new.approved_path
             || before.authorization.as_ref().is_some_and(|state| state.team_root.is_some())
-            || new.secrets.iter().any(is_other_secret))
+            || new.secrets.iter().any(is_other_secret)
+            || new.grant.is_elsewhere(before))
     }
 
     /// Keeps a grant: the refresh token, sealed, and what is known of the account. If it is for another account, app or team than before,
@@ -231,27 +262,27 @@ impl Catalog {
         state: &AuthorizationState,
     ) -> Result<(), Error> {
         let mut transaction = self.begin_sealing().await?;
-        self.change_grant(&mut transaction, id, refresh_token, state).await?;
+        let found: Option<Destination> =
+            sql::one(&mut transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
+        let Some(before) = found else { return Ok(()) };
+        let change = GrantChange::Set(refresh_token.clone(), Box::new(state.clone()));
+        if change.is_elsewhere(&before) {
+            scans::invalidate(&mut transaction, id, state.authorized_at).await?;
+        }
+        self.write_grant(&mut transaction, id, &change).await?;
         transaction.commit().await
     }
 
-    /// Returns `false` if there is no such destination.
-    pub(crate) async fn change_grant(
-        &self,
-        transaction: &mut Transaction,
-        id: &str,
-        refresh_token: &SecretString,
-        state: &AuthorizationState,
-    ) -> Result<bool, Error> {
-        let sealed = self.vault.seal(grant_place(id), refresh_token)?;
-        let found: Option<Destination> =
-            sql::one(&mut *transaction, &sql::select::<Destination>("WHERE id = $1"), values![id]).await?;
-        let Some(before) = found else { return Ok(false) };
-        if before.authorization.is_some_and(|before| before.is_other_place(state)) {
-            scans::invalidate(transaction, id, state.authorized_at).await?;
-        }
+    async fn write_grant(&self, transaction: &mut Transaction, id: &str, change: &GrantChange) -> Result<(), Error> {
+        let (sealed, state) = match change {
+            GrantChange::Keep => return Ok(()),
+            GrantChange::Set(refresh_token, state) => {
+                (Some(self.vault.seal(grant_place(id), refresh_token)?), Some(json(&**state)?))
+            }
+            GrantChange::Remove => (None, None),
+        };
         let text = "UPDATE destinations SET secret_grant = $2, authorization_state = $3 WHERE id = $1";
-        Ok(sql::run(transaction, text, values![id, sealed, json(state)?]).await? > 0)
+        sql::run(transaction, text, values![id, sealed, state]).await.map(drop)
     }
 
     /// Keeps what was learnt of an authorization, unless the grant has been replaced since it was read.

@@ -66,7 +66,7 @@ mod vault;
 mod verifications;
 
 pub use api_tokens::{ApiToken, MAX_TOKENS_PER_USER, NewApiToken};
-pub use audit::{AuditEntry, NewAuditEntry};
+pub use audit::{AuditEntry, AuditFilter, NewAuditEntry};
 pub use authorizations::{Authorization, NewAuthorization};
 pub use backup_list::{BackupFilter, BackupNames, BackupSummary, StoredBackup};
 pub use backups::{Hashes, NewBackup};
@@ -75,7 +75,7 @@ pub use connection::{Location, ServerPlace};
 pub use copies::{BeforeDeletion, NewCopy};
 pub use databases::{DatabaseFilter, NewestCopy, StoredDatabase};
 pub use deletions::{Deletion, MarkedBy, NewDeletion};
-pub use destinations::{AuthorizationState, Destination, DestinationSecrets, NewDestination};
+pub use destinations::{AuthorizationState, Destination, DestinationSecrets, GrantChange, NewDestination};
 pub use download_links::{DownloadLink, NewDownloadLink};
 pub use error::Error;
 pub use housekeeping::{Aging, HOUSEKEEPING_BATCH};

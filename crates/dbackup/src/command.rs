@@ -12,10 +12,13 @@ use crate::remote::Kind;
 /// Commands as `dbackup --help` lists them.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Back up and restore", &["backup", "list", "get", "restore", "copy", "delete", "keygen"]),
-    ("Run a server", &["serve", "health", "key", "admin", "demo"]),
+    ("Run a server", &["serve", "doctor", "health", "key", "admin", "demo"]),
     (
         "Use a server (DBACKUP_URL, DBACKUP_TOKEN)",
         &[
+            "login",
+            "logout",
+            "open",
             "status",
             "jobs",
             "runs",
@@ -24,6 +27,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "sources",
             "destinations",
             "profiles",
+            "audit",
             "apply",
             "export",
             "api",
@@ -44,9 +48,9 @@ Exit codes: 0 succeeded, 1 failed, 2 wrong usage, 3 partial.";
 /// Commands whose argument `name` names something on the server.
 const NAMED: [(&str, Kind, &[&str]); 4] = [
     ("sources", Kind::Source, &["show", "delete"]),
-    ("destinations", Kind::Destination, &["show", "delete", "scan"]),
+    ("destinations", Kind::Destination, &["show", "delete", "scan", "authorize"]),
     ("profiles", Kind::Profile, &["show", "delete"]),
-    ("jobs", Kind::Job, &["show", "delete", "run", "pause", "resume"]),
+    ("jobs", Kind::Job, &["show", "delete", "run", "pause", "resume", "edit"]),
 ];
 
 /// Parses the arguments of this process. Ends the process after a mistake, after help, and once it has completed a line for a shell.
@@ -139,7 +143,7 @@ mod tests {
         assert_eq!(listed.len(), all.len());
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), all);
         let help = command().render_help().to_string();
-        assert!(help.contains("Back up and restore:\n  backup        Back up a database"), "{help}");
+        assert!(help.contains("Back up and restore:\n  backup        Back up databases"), "{help}");
         assert!(help.contains("Examples:\n"), "{help}");
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod api;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod authorization;
 pub(crate) mod backup;
 pub(crate) mod backups;
@@ -10,6 +11,9 @@ pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod delete;
 pub(crate) mod demo;
+pub(crate) mod destinations;
+pub(crate) mod doctor;
+mod edit;
 pub(crate) mod export;
 mod fields;
 pub(crate) mod get;
@@ -18,6 +22,7 @@ pub(crate) mod key;
 pub(crate) mod keygen;
 mod latest;
 pub(crate) mod list;
+pub(crate) mod login;
 pub(crate) mod man;
 pub(crate) mod resources;
 pub(crate) mod restore;
@@ -26,6 +31,7 @@ pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod status;
 mod store;
+mod watch;
 
 use jiff::Timestamp;
 

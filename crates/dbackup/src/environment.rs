@@ -1,9 +1,8 @@
 //! What comes from the environment and from files: apps, grants, passwords, keys. None of it is ever printed.
 
 use std::fmt::Display;
-use std::fs;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -114,10 +113,13 @@ fn read_first_line(file: &Path) -> Result<SecretString, Failure> {
     Ok(text.expose_secret().lines().next().unwrap_or_default().into())
 }
 
+/// Reads the text of a file that holds a secret.
 pub(crate) fn read_secret(file: &Path) -> Result<SecretString, Failure> {
-    use std::io::Read;
-    let mut text = String::new();
-    let read = fs::File::open(file).and_then(|file| file.take(MAX_SECRET_FILE).read_to_string(&mut text));
-    read.map_err(|error| Failure::usage(format!("could not read {}: {error}", file.display())))?;
-    Ok(text.into())
+    pipeline::secret_file::read(file, MAX_SECRET_FILE).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// Returns the files that variables such as `ENCRYPTION_KEY_FILE` name.
+pub(crate) fn secret_files(names: &[&str]) -> Result<Vec<PathBuf>, Failure> {
+    let files = names.iter().map(|name| variable(name)).collect::<Result<Vec<_>, _>>()?;
+    Ok(files.into_iter().flatten().map(PathBuf::from).collect())
 }

@@ -4,9 +4,11 @@
 mod cli;
 mod command;
 mod commands;
+mod credentials;
 mod environment;
 mod failure;
 mod output;
+mod prompt;
 mod remote;
 mod signals;
 
@@ -46,16 +48,21 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Keygen(arguments) => commands::keygen::run(arguments),
         Command::Serve(arguments) => commands::serve::run(*arguments).await,
         Command::Health(arguments) => commands::health::run(arguments).await,
+        Command::Login => commands::login::log_in().await,
+        Command::Logout => commands::login::log_out(),
+        Command::Open => commands::login::open().await,
+        Command::Doctor(arguments) => commands::doctor::run(arguments).await,
         Command::Status { json } => commands::status::run(json).await,
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Man { folder } => commands::man::run(&folder),
         Command::Sources { command } => commands::resources::run(Kind::Source, command).await,
-        Command::Destinations { command } => commands::backups::run_destinations(command).await,
+        Command::Destinations { command } => commands::destinations::run(command).await,
         Command::Backups { command } => commands::backups::run(command).await,
         Command::Retention { command } => commands::retention::run(command).await,
         Command::Profiles { command } => commands::resources::run(Kind::Profile, command).await,
         Command::Jobs { command } => commands::resources::run_jobs(command).await,
         Command::Runs { command } => commands::runs::run(command).await,
+        Command::Audit { command } => commands::audit::run(command).await,
         Command::Apply(arguments) => commands::apply::run(arguments).await,
         Command::Api(arguments) => commands::api::run(arguments).await,
         Command::Export => commands::export::run().await,

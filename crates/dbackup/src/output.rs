@@ -22,7 +22,33 @@ static FAILURE: Mutex<Option<std::io::Error>> = Mutex::new(None);
 
 /// A line of the result. Nothing in it acts on a terminal.
 pub(crate) fn line(text: &str) {
-    let written = writeln!(std::io::stdout().lock(), "{}", lines(text));
+    write(format!("{}\n", lines(text)).as_bytes());
+}
+
+/// A part of a result that is a file. On a terminal, nothing in it acts.
+pub(crate) fn raw(piece: &[u8]) {
+    if std::io::stdout().is_terminal() {
+        write(lines(&String::from_utf8_lossy(piece)).as_bytes());
+    } else {
+        write(piece);
+    }
+}
+
+/// Clears the terminal for the next round of a list; elsewhere, begins a new paragraph. Returns whether anybody still reads.
+pub(crate) fn clear() -> bool {
+    let mut stdout = std::io::stdout().lock();
+    let text = if stdout.is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "\n" };
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
+}
+
+/// Whether states have colours on standard output (<https://no-color.org>).
+fn is_coloured() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+fn write(text: &[u8]) {
+    let written = std::io::stdout().lock().write_all(text);
     // A reader that closed the pipe has read what it wanted; the exit code still tells the rest.
     if let Err(error) = written
         && error.kind() != ErrorKind::BrokenPipe

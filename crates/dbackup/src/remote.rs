@@ -15,8 +15,10 @@ pub(crate) use adapters::{Adapters, REFRESH_TOKEN};
 pub(crate) use configuration::{Configuration, entry_of, for_server};
 pub(crate) use secrets::{resolve, resolve_one};
 
+use crate::credentials;
 use crate::environment::variable;
 use crate::failure::Failure;
+use crate::output;
 
 const STANDARD_URL: &str = "http://localhost:3000";
 const CONNECT: Duration = Duration::from_secs(15);
@@ -63,6 +65,23 @@ impl Kind {
     }
 }
 
+/// Returns the address of the server that the environment names.
+pub(crate) fn server_url() -> Result<Url, Failure> {
+    let url = variable("DBACKUP_URL")?.unwrap_or_else(|| STANDARD_URL.to_owned());
+    url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))
+}
+
+/// Returns a client that trusts the authority which the environment names, besides those of the system.
+pub(crate) fn client() -> Result<Client, Failure> {
+    let mut builder = Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
+    if let Some(file) = variable("DBACKUP_CA_FILE")? {
+        let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("DBACKUP_CA_FILE {file}: {error}"));
+        let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
+        builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?);
+    }
+    builder.build().map_err(|error| Failure::failed(error.to_string()))
+}
+
 /// A server, with whoever's token.
 pub(crate) struct Server {
     url: Url,
@@ -73,19 +92,24 @@ pub(crate) struct Server {
 impl Server {
     /// The server that the environment names.
     pub(crate) fn of_environment() -> Result<Self, Failure> {
-        let url = variable("DBACKUP_URL")?.unwrap_or_else(|| STANDARD_URL.to_owned());
-        let url: Url = url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))?;
-        let token = variable("DBACKUP_TOKEN")?.ok_or_else(|| {
-            Failure::usage("DBACKUP_TOKEN is not set: make an API token on the server (Users & access, API tokens)")
-        })?;
-        let mut builder = Client::builder().connect_timeout(CONNECT).redirect(reqwest::redirect::Policy::none());
-        if let Some(file) = variable("DBACKUP_CA_FILE")? {
-            let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("DBACKUP_CA_FILE {file}: {error}"));
-            let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
-            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?);
-        }
-        let http = builder.build().map_err(|error| Failure::failed(error.to_string()))?;
-        Ok(Self { url, token: token.into(), http })
+        let url = server_url()?;
+        let token = match variable("DBACKUP_TOKEN")? {
+            Some(token) => Some(token.into()),
+            None => credentials::find(&url)?,
+        };
+        let missing = || {
+            Failure::usage(format!(
+                "there is no API token for {url}. Run dbackup login, or set DBACKUP_TOKEN. The web UI creates tokens under People and access"
+            ))
+        };
+        let token = token.ok_or_else(missing)?;
+        Self::with_token(url, token)
+    }
+
+    /// The server at this address, whose certificate may come from the authority that the environment names.
+    pub(crate) fn with_token(url: Url, token: SecretString) -> Result<Self, Failure> {
+        let http = client()?;
+        Ok(Self { url, token, http })
     }
 
     /// The server at this address.
@@ -143,16 +167,34 @@ impl Server {
             .map_err(|error| self.not_understood(&error))
     }
 
+    /// Changes what has this revision by a merge patch. If it was changed since, the refusal is the error.
+    pub(crate) async fn patch(&self, path: &str, revision: &Value, patch: &Value) -> Result<Value, Failure> {
+        let tag = format!("\"{revision}\"");
+        let answer = tokio::time::timeout(ANSWER, async {
+            read(self.send(Method::PATCH, path, Some(patch), Some(("if-match", &tag))).await?).await
+        });
+        let text = answer.await.map_err(|_| self.too_late())??;
+        serde_json::from_slice(&text).map_err(|error| self.not_understood(&error))
+    }
+
     /// Deletes what has this revision. If it was changed since, the refusal is the error.
     pub(crate) async fn delete(&self, path: &str, revision: &Value) -> Result<(), Failure> {
         let tag = format!("\"{revision}\"");
         let sent = self.send(Method::DELETE, path, None, Some(("if-match", &tag)));
-        let answer = tokio::time::timeout(ANSWER, sent).await;
-        answer.map_err(|_| Failure::failed(format!("{} did not answer in time", self.url)))?.map(drop)
+        tokio::time::timeout(ANSWER, sent).await.map_err(|_| self.too_late())?.map(drop)
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(Method::GET, path, None).await
+    }
+
+    /// Prints an answer as it comes.
+    pub(crate) async fn print(&self, path: &str) -> Result<(), Failure> {
+        let mut response = self.send(Method::GET, path, None, None).await?;
+        while let Some(piece) = response.chunk().await.map_err(broken)? {
+            output::raw(&piece);
+        }
+        Ok(())
     }
 
     /// Every item of a list, page by page.
@@ -198,7 +240,7 @@ impl Server {
         let problem: Value = serde_json::from_slice(&read(response).await?).unwrap_or_default();
         let detail = problem["detail"].as_str().map_or_else(|| format!("HTTP {status}"), str::to_owned);
         let cure = match status {
-            StatusCode::UNAUTHORIZED => ". Is DBACKUP_TOKEN a token of this server?",
+            StatusCode::UNAUTHORIZED => ". Is DBACKUP_TOKEN a token of this server? Or run dbackup login",
             _ => "",
         };
         Err(Failure::failed(format!("the server refused: {detail}{cure}")))
@@ -234,8 +276,11 @@ fn unreachable(url: &Url, error: &reqwest::Error) -> Failure {
     ))
 }
 
+fn broken(error: reqwest::Error) -> Failure {
+    Failure::failed(format!("the server's answer broke off: {error}"))
+}
+
 async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let broken = |error: reqwest::Error| Failure::failed(format!("the server's answer broke off: {error}"));
     let mut body = Vec::new();
     while let Some(piece) = response.chunk().await.map_err(broken)? {
         body.extend_from_slice(&piece);

@@ -164,6 +164,7 @@ mod tests {
         schedule.upcoming(after.parse().unwrap(), count).iter().map(ToString::to_string).collect()
     }
 
+    // S-03
     #[test]
     fn slots_follow_the_local_clock() {
         let after = "2026-07-01T00:00:00Z";
@@ -179,6 +180,7 @@ mod tests {
         assert_eq!(slots("0 0 * * *", "UTC", "2026-07-01T00:00:00Z", 1), ["2026-07-02T00:00:00Z"]);
     }
 
+    // S-03
     #[test]
     fn a_slot_in_the_gap_fires_after_it_and_one_in_the_overlap_once() {
         // Berlin: 2026-03-29 02:00 becomes 03:00; 2026-10-25 03:00 becomes 02:00.

@@ -19,6 +19,7 @@ pub mod keys;
 pub mod private_file;
 pub mod process;
 pub mod progress;
+pub mod secret_file;
 pub mod stream;
 
 pub use decode::{DecodeError, Decoded, Keys, decode};

@@ -406,6 +406,7 @@ async fn a_review_refuses_what_a_restore_would_refuse() {
     assert!(matches!(altered, Err(OpenError::Altered { .. } | OpenError::Destination(_))), "{altered:?}");
 }
 
+// S-05
 #[tokio::test]
 async fn an_object_that_fails_stops_a_restore_or_is_listed() {
     let object = FailedObject { object: "VIEW public.v".into(), error: "no function f()".into(), cure: None };

@@ -12,7 +12,7 @@ use crate::authorizations::Clients;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credentials::Credentials;
-use crate::host_paths::HostPaths;
+use crate::host_paths::{HostPaths, Refusal};
 use crate::http::Gates;
 use crate::limiter::Limiters;
 use crate::listings::Listings;
@@ -61,6 +61,18 @@ impl App {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Asks about paths on a thread that may wait for a disk.
+    pub(crate) async fn host_paths<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&HostPaths) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let paths = self.host_paths.clone();
+        let asked = pipeline::held::blocking(move || ask(&paths)).await;
+        asked.unwrap_or_else(|error| {
+            Err(Refusal::Unusable { path: "the path".to_owned(), cause: format!("could not be resolved: {error}") })
+        })
     }
 }
 

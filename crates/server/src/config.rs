@@ -13,8 +13,6 @@ use jiff::SignedDuration;
 use sources::SourceAdapter;
 use url::Url;
 
-use crate::first_administrator::FirstAdministrator;
-
 /// A server's settings.
 #[derive(Debug)]
 pub struct Config {
@@ -32,6 +30,11 @@ pub struct Config {
     pub allowed_paths: Vec<PathBuf>,
     /// Where the master key comes from.
     pub keys: KeySource,
+    /// The files that other secrets were read from: a warning tells if others can read them.
+    pub secret_files: Vec<PathBuf>,
+    /// A configuration that is applied before anything else happens, as `POST /api/configuration` takes it. If it is wrong, the server does not
+    /// start.
+    pub configuration: Option<serde_json::Value>,
     /// Certificate chain and private key, as PEM files.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The kinds of sources and destinations.
@@ -58,6 +61,17 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Who becomes the first administrator of a server without users. Without one, a setup token is printed.
     pub first_administrator: Option<FirstAdministrator>,
+}
+
+/// Where the first administrator comes from.
+#[derive(Debug, Clone)]
+pub struct FirstAdministrator {
+    /// The name to sign in with.
+    pub name: String,
+    /// A file whose first line is the password.
+    pub password_file: PathBuf,
+    /// A file whose first line becomes an API token with every scope.
+    pub token_file: Option<PathBuf>,
 }
 
 /// How long things are kept that grow with every run or request.

@@ -26,7 +26,7 @@ use diff::Diff;
 use entry::Entry;
 use targets::{Target, Targets};
 
-pub(crate) use apply::apply;
+pub(crate) use apply::{apply, apply_at_start};
 pub(crate) use diff::FieldChange;
 
 /// What is wanted.
@@ -53,6 +53,15 @@ impl Wanted {
     }
 }
 
+/// What is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongField {
+    /// Where it is: `jobs[0].schedule.cron`. Empty if no field is to blame.
+    pub field: String,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
 /// What is done with an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -72,6 +81,8 @@ pub(crate) enum Action {
 pub(crate) struct Change {
     /// `sources`, `destinations`, `profiles` or `jobs`.
     pub(crate) kind: &'static str,
+    #[serde(skip)]
+    pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) action: Action,
     /// Field by field, without secrets.
@@ -94,7 +105,6 @@ enum Stage {
     RemoveJob,
     Update,
     Insert,
-    Grant,
     UpdateJob,
     InsertJob,
     Remove,
@@ -253,11 +263,11 @@ impl<'a> Planner<'a> {
             self.edits.push((Stage::Own, ConfigurationEdit::Owner(target.id.clone(), self.owner.clone())));
         }
         self.names.insert(target.id.clone(), name.trim().to_owned());
-        self.change(kind, name.trim().to_owned(), action, fields);
+        self.change(kind, &target.id, name.trim().to_owned(), action, fields);
     }
 
-    fn change(&mut self, kind: Kind, name: String, action: Action, fields: Vec<FieldChange>) {
-        self.changes.push(Change { kind: kind.plural(), name, action, fields });
+    fn change(&mut self, kind: Kind, id: &str, name: String, action: Action, fields: Vec<FieldChange>) {
+        self.changes.push(Change { kind: kind.plural(), id: id.to_owned(), name, action, fields });
     }
 
     /// Returns the name of what a job refers to.

@@ -1,15 +1,15 @@
 //! The first administrator of a server that nobody sets up in a browser: the name from the environment, the password and perhaps an
 //! API token from files. Used once, on a server without users.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use catalog::{NewAuditEntry, NewUser, Token};
 use domain::access::Role;
+use pipeline::secret_file;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::app::App;
+use crate::config::FirstAdministrator;
 use crate::http::{API_TOKEN_PREFIX, names};
 use crate::passwords::refuse_password;
 use crate::serve::Error;
@@ -20,17 +20,6 @@ const MAX_FILE: u64 = 4096;
 const MIN_TOKEN_LEN: usize = 32;
 /// The name of the token.
 const TOKEN_NAME: &str = "bootstrap";
-
-/// Where the first administrator comes from.
-#[derive(Debug, Clone)]
-pub struct FirstAdministrator {
-    /// The name to sign in with.
-    pub name: String,
-    /// A file whose first line is the password.
-    pub password_file: PathBuf,
-    /// A file whose first line becomes an API token with every scope.
-    pub token_file: Option<PathBuf>,
-}
 
 impl FirstAdministrator {
     /// Creates the administrator and the token. Called on a server without users.
@@ -55,11 +44,14 @@ impl FirstAdministrator {
         let object = format!("user {}", user.name);
         let entry = NewAuditEntry {
             actor: "command line",
-            address: "",
+            event: "user.create",
             action: "first-administrator",
+            object_kind: "user",
+            object_id: &user.id,
+            object_name: &user.name,
             object: &object,
-            refused: false,
             detail: if self.token_file.is_some() { "with the API token 'bootstrap'" } else { "" },
+            ..NewAuditEntry::default()
         };
         app.catalog.add_audit_entry(&entry, app.now()).await?;
         crate::setup_token::remove(&app.config.data);
@@ -69,10 +61,8 @@ impl FirstAdministrator {
 }
 
 fn first_line(file: &Path) -> Result<SecretString, String> {
-    let mut text = String::new();
-    let read = File::open(file).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text));
-    read.map_err(|error| format!("could not read {}: {error}", file.display()))?;
-    Ok(text.lines().next().unwrap_or_default().into())
+    let text = secret_file::read(file, MAX_FILE).map_err(|error| error.to_string())?;
+    Ok(text.expose_secret().lines().next().unwrap_or_default().into())
 }
 
 /// Reads a token that somebody else has drawn, and refuses one that could be guessed.

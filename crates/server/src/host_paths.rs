@@ -12,9 +12,7 @@ use std::path::{Component, Path, PathBuf};
 
 use catalog::Location;
 
-use crate::app::App;
-
-/// What SQLite adds to the metadata database's name for files of its own. One that is put there becomes part of the database.
+/// What SQLite adds to a database's name for files of its own. One that is put there becomes part of the database.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// What a path is used for.
@@ -218,20 +216,6 @@ fn resolve(path: &Path) -> io::Result<PathBuf> {
     match (path.parent(), path.components().next_back()) {
         (Some(above), Some(Component::Normal(name))) => Ok(resolve(above)?.join(name)),
         _ => Err(io::ErrorKind::NotFound.into()),
-    }
-}
-
-impl App {
-    /// Asks about paths on a thread that may wait for a disk.
-    pub(crate) async fn host_paths<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&HostPaths) -> Result<T, Refusal> + Send + 'static,
-    ) -> Result<T, Refusal> {
-        let paths = self.host_paths.clone();
-        let asked = pipeline::held::blocking(move || ask(&paths)).await;
-        asked.unwrap_or_else(|error| {
-            Err(Refusal::Unusable { path: "the path".to_owned(), cause: format!("could not be resolved: {error}") })
-        })
     }
 }
 

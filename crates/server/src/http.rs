@@ -3,6 +3,7 @@
 mod access;
 #[expect(unused_qualifications, reason = "utoipa's macros write them")]
 pub(crate) mod api;
+mod audit_words;
 mod bounds;
 pub(crate) mod caller;
 mod class;
@@ -10,7 +11,8 @@ mod client_address;
 mod description;
 mod documentation;
 mod edit;
-mod extract;
+mod export;
+pub(crate) mod extract;
 mod headers;
 mod idempotency;
 mod lists;
@@ -19,6 +21,7 @@ mod own_address;
 pub(crate) mod pages;
 pub(crate) mod problem;
 mod query;
+mod refusal;
 mod request_log;
 mod revision;
 mod routes;

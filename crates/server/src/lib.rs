@@ -37,9 +37,9 @@ mod stored_copies;
 mod tls;
 
 pub use clock::Clock;
-pub use config::{Adapters, Config, Housekeeping};
+pub use config::{Adapters, Config, FirstAdministrator, Housekeeping};
+pub use configuration::WrongField;
 pub use data_folder::DataFolder;
-pub use first_administrator::FirstAdministrator;
 pub use http::API_TOKEN_PREFIX;
 pub use http::names::refuse as refuse_name;
 pub use passwords::{hash_password, refuse_password};

@@ -3,6 +3,7 @@
 mod exposition;
 mod jobs;
 mod known;
+mod process;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -161,6 +162,7 @@ impl Metrics {
     pub(crate) fn text(&self, known: Option<&Known>, format: Format) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &process::registry())?;
         let mut catalog = Registry::with_prefix(PREFIX);
         let up = Gauge::<i64>::default();
         up.set(known.is_some().into());

@@ -17,13 +17,14 @@ use domain::stored::ScanState;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::SignedDuration;
 use runner::scan::{File, Found, Scan, SidecarReader};
-use runner::{Limited, SidecarState, SignatureState};
+use runner::{Limited, SidecarState};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
 use crate::deletions::Retain;
 use crate::failure::Failure;
 use crate::patience::Patience;
+use crate::stored_copies::signer_of;
 
 /// Scans of this process at once.
 const MAX_SCANS: usize = 16;
@@ -332,14 +333,5 @@ fn found_sidecar(state: SidecarState) -> FoundSidecar {
         SidecarState::Read(sidecar, signature) => FoundSidecar::Read(sidecar, signer_of(&signature)),
         SidecarState::Unreadable(_) => FoundSidecar::Unreadable,
         SidecarState::Missing => FoundSidecar::Absent,
-    }
-}
-
-/// Returns who has signed a sidecar, as the catalog keeps it.
-pub(crate) fn signer_of(signature: &SignatureState) -> String {
-    match signature {
-        SignatureState::Unsigned => "unsigned".to_owned(),
-        SignatureState::Wrong => "wrong".to_owned(),
-        SignatureState::SignedBy(key) => key.clone(),
     }
 }

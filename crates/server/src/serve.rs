@@ -16,6 +16,7 @@ use crate::app::{App, Parts};
 use crate::authorizations::Clients;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::configuration::{self, WrongField};
 use crate::connections::{Connections, raise_open_files};
 use crate::credentials::Credentials;
 use crate::data_folder::DataFolder;
@@ -50,9 +51,17 @@ pub enum Error {
     /// The metadata database or the key.
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
+    /// The configuration that was to be applied.
+    #[error("the configuration was not applied: {}", in_words(.0))]
+    Configuration(Vec<WrongField>),
     /// Anything else.
     #[error("{0}")]
     Start(String),
+}
+
+fn in_words(wrong: &[WrongField]) -> String {
+    let words = wrong.iter().map(|WrongField { field, message }| format!("{field}: {message}"));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 /// A server that answers.
@@ -113,6 +122,9 @@ impl Server {
         if app.catalog.is_private() {
             app.settle_abandoned().await?;
             app.catalog.end_abandoned_scans(app.now()).await?;
+        }
+        if let Some(wanted) = &app.config.configuration {
+            Box::pin(configuration::apply_at_start(&app, wanted.clone())).await.map_err(Error::Configuration)?;
         }
         let handle = Handle::new();
         let router =

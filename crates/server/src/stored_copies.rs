@@ -4,11 +4,11 @@
 use adapter::destination::How;
 use catalog::{NewCopy, NewVerification};
 use domain::stored::{VerificationMethod, VerificationResult};
+use runner::SignatureState;
 use runner::backup::Stored;
 use runner::restore::Examined;
 
 use crate::app::App;
-use crate::scans::signer_of;
 
 /// A destination's id, and its [`catalog::Catalog::epoch`] from before it was opened.
 pub(crate) type Opened<'a> = (&'a str, i64);
@@ -104,5 +104,14 @@ pub(crate) fn method(how: How) -> VerificationMethod {
 fn noted(result: Result<(), catalog::Error>, destination_id: &str, path: &str) {
     if let Err(error) = result {
         tracing::warn!(%error, destination_id, path, "what is known of a copy could not be stored");
+    }
+}
+
+/// Returns who has signed a sidecar, as the catalog keeps it.
+pub(crate) fn signer_of(signature: &SignatureState) -> String {
+    match signature {
+        SignatureState::Unsigned => "unsigned".to_owned(),
+        SignatureState::Wrong => "wrong".to_owned(),
+        SignatureState::SignedBy(key) => key.clone(),
     }
 }

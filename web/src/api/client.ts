@@ -66,7 +66,8 @@ export function failureOf(error: unknown): Failure {
 /** Set by the session, which then shows the sign-in. */
 export const onSignedOut: { call: () => void } = { call: () => undefined };
 
-export const api = createClient<paths>({
+// Some lists also come as CSV or JSON lines, which are downloaded and not read here.
+export const api = createClient<paths, 'application/json'>({
   baseUrl: '/',
   querySerializer: { array: { style: 'form', explode: false } },
 });

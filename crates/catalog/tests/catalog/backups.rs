@@ -1,8 +1,10 @@
 //! Backups and their copies: as runs record them, as scans find them, as lists show them.
 
+use std::collections::BTreeMap;
+
 use catalog::{
-    AuthorizationState, BackupFilter, Catalog, FoundCopy, FoundFile, FoundSidecar, NewCopy, NewVerification,
-    PageRequest, ScanEnd, StoredBackup, SweepScope, UnreadCopy,
+    AuthorizationState, BackupFilter, Catalog, FoundCopy, FoundFile, FoundSidecar, GrantChange, NewCopy,
+    NewDestination, NewVerification, PageRequest, ScanEnd, StoredBackup, SweepScope, UnreadCopy,
 };
 use domain::BackupName;
 use domain::Hashes;
@@ -451,6 +453,11 @@ async fn a_grant_for_another_account_leaves_the_copies_unconfirmed(store: Store)
     assert_eq!(state().await, CopyState::Present);
     grant("b", false).await;
     assert_eq!(state().await, CopyState::Unconfirmed, "another account");
+    scan(&catalog, &one, &[found(&path, 0)], &[], at(2)).await;
+    let revision = catalog.destination(&one).await.unwrap().unwrap().revision;
+    let removed = NewDestination { grant: GrantChange::Remove, secrets: BTreeMap::new(), ..destination("one") };
+    catalog.update_destination(&one, revision, &removed, at(3)).await.unwrap().unwrap();
+    assert_eq!(state().await, CopyState::Unconfirmed, "the next access may be another account's");
 }
 
 async fn a_weaker_verification_never_takes_the_place_of_a_better_one(store: Store) {

@@ -1,6 +1,8 @@
 //! What grows is removed once it is old, in small batches.
 
-use catalog::{Aging, Catalog, HOUSEKEEPING_BATCH, NewAuditEntry, NewLogLine, NewRun, PageRequest, RunEnd, RunFilter};
+use catalog::{
+    Aging, AuditFilter, Catalog, HOUSEKEEPING_BATCH, NewAuditEntry, NewLogLine, NewRun, PageRequest, RunEnd, RunFilter,
+};
 use domain::outcome::RunStatus;
 use domain::run::{BackupSpec, Cause, CopySpec, RunEvent, RunProgress, RunSpec};
 use jiff::{SignedDuration, Timestamp};
@@ -72,16 +74,16 @@ async fn old_runs_go_but_never_the_last_good_one_of_a_job(store: Store) {
 
 async fn old_lines_and_entries_go_a_batch_at_a_time(store: Store) {
     let catalog = store.open().await;
-    let entry = NewAuditEntry { actor: "a", address: "", action: "x", object: "", refused: false, detail: "" };
+    let entry = NewAuditEntry { actor: "a", action: "x", ..NewAuditEntry::default() };
     for _ in 0..=HOUSEKEEPING_BATCH {
         catalog.add_audit_entry(&entry, at(0)).await.unwrap();
     }
     catalog.add_audit_entry(&entry, at(2 * DAY)).await.unwrap();
     let age = SignedDuration::from_secs(DAY);
     assert!(catalog.remove_older(Aging::Audit, age, at(2 * DAY)).await.unwrap());
-    assert_eq!(catalog.audit_entries(&ALL).await.unwrap().items.len(), 2);
+    assert_eq!(catalog.audit_entries(&AuditFilter::default(), &ALL).await.unwrap().items.len(), 2);
     assert!(!catalog.remove_older(Aging::Audit, age, at(2 * DAY)).await.unwrap());
-    assert_eq!(catalog.audit_entries(&ALL).await.unwrap().items.len(), 1);
+    assert_eq!(catalog.audit_entries(&AuditFilter::default(), &ALL).await.unwrap().items.len(), 1);
 
     let new = NewRun {
         spec: RunSpec::Copy(CopySpec {

@@ -1,7 +1,8 @@
 //! Users, sessions, API tokens, the audit log.
 
 use catalog::{
-    Error, Keep, MAX_SESSIONS_PER_USER, MAX_TOKENS_PER_USER, NewApiToken, NewAuditEntry, NewSession, NewUser, Token,
+    AuditFilter, Error, Keep, MAX_SESSIONS_PER_USER, MAX_TOKENS_PER_USER, NewApiToken, NewAuditEntry, NewSession,
+    NewUser, PageRequest, Token,
 };
 use domain::access::{Permission, Role};
 use jiff::SignedDuration;
@@ -14,6 +15,7 @@ on_both!(
     names_are_unique_and_one_administrator_stays,
     sessions_end_and_tokens_are_found_by_their_hash,
     credentials_of_a_user_are_bounded_and_end_with_the_password,
+    the_audit_log_is_filtered_by_who_what_on_what_when_and_its_outcome,
 );
 
 fn user(name: &str, role: Role) -> NewUser {
@@ -114,15 +116,49 @@ async fn sessions_end_and_tokens_are_found_by_their_hash(store: Store) {
 
     for number in 0..5 {
         let detail = number.to_string();
-        let entry =
-            NewAuditEntry { actor: "a", address: "", action: "x", object: "y", refused: number == 3, detail: &detail };
+        let entry = NewAuditEntry { actor: "a", refused: number == 3, detail: &detail, ..NewAuditEntry::default() };
         catalog.add_audit_entry(&entry, at(number)).await.unwrap();
     }
-    let pages = all_pages(async |page| catalog.audit_entries(&page).await, |entry| entry.id.clone()).await;
+    let pages =
+        all_pages(async |page| catalog.audit_entries(&AuditFilter::default(), &page).await, |entry| entry.id.clone())
+            .await;
     let mut sorted = pages.clone();
     sorted.sort_unstable_by(|one, other| other.cmp(one));
     assert_eq!((pages.len(), &pages), (5, &sorted));
     assert_eq!(store.sql("SELECT detail FROM audit WHERE outcome = 'refused'"), "3");
+}
+
+async fn the_audit_log_is_filtered_by_who_what_on_what_when_and_its_outcome(store: Store) {
+    let catalog = store.open().await;
+    let anna = NewAuditEntry { user: "anna", event: "job.run", object_id: "1", ..NewAuditEntry::default() };
+    let entries = [
+        anna,
+        NewAuditEntry { token: "ci", event: "job.update", object_name: "shop", ..anna },
+        NewAuditEntry { user: "otto", event: "jobs.run", refused: true, object_id: "2", ..anna },
+    ];
+    for (number, entry) in (0..).zip(entries) {
+        catalog.add_audit_entry(&NewAuditEntry { detail: &number.to_string(), ..entry }, at(number)).await.unwrap();
+    }
+    let text = |text: &str| Some(text.to_owned());
+    let all = AuditFilter::default;
+    for (filter, expected) in [
+        (all(), "210"),
+        (AuditFilter { user: text("anna"), ..all() }, "10"),
+        (AuditFilter { token: text("ci"), ..all() }, "1"),
+        (AuditFilter { event: text("job"), ..all() }, "10"),
+        (AuditFilter { event: text("job.run"), ..all() }, "0"),
+        (AuditFilter { event: text("job.%"), ..all() }, ""),
+        (AuditFilter { object: text("shop"), ..all() }, "1"),
+        (AuditFilter { object: text("2"), ..all() }, "2"),
+        (AuditFilter { since: Some(at(1)), until: Some(at(2)), ..all() }, "1"),
+        (AuditFilter { refused: Some(true), ..all() }, "2"),
+        (AuditFilter { refused: Some(false), user: text("otto"), ..all() }, ""),
+    ] {
+        let page = PageRequest { after: None, limit: 10 };
+        let found = catalog.audit_entries(&filter, &page).await.unwrap().items;
+        let found: String = found.into_iter().map(|entry| entry.detail).collect();
+        assert_eq!(found, expected, "{filter:?}");
+    }
 }
 
 async fn credentials_of_a_user_are_bounded_and_end_with_the_password(store: Store) {

@@ -1,8 +1,8 @@
 //! Retention: policies, locks, and marks for deletion.
 
 use catalog::{
-    Catalog, Error, FoundCopy, FoundSidecar, MarkedBy, NewAuditEntry, NewDeletion, NewRetentionPolicy, NewRun,
-    PageRequest, Published, ScanEnd,
+    AuditFilter, Catalog, Error, FoundCopy, FoundSidecar, MarkedBy, NewAuditEntry, NewDeletion, NewRetentionPolicy,
+    NewRun, PageRequest, Published, ScanEnd,
 };
 use domain::retention::{Reason, Rules};
 use domain::run::{Cause, CopySpec, RestoreSpec, RunSpec};
@@ -373,19 +373,16 @@ async fn a_deletion_that_was_interrupted_is_completed_unless_the_file_has_come_b
     assert_eq!(left.iter().map(|left| &left.path).collect::<Vec<_>>(), [&paths[0]]);
     assert!(catalog.may_resume_deletion((one, number), &left[0]).await.unwrap());
     assert!(!catalog.may_resume_deletion((one, number - 1), &left[0]).await.unwrap());
-    let entry = NewAuditEntry {
-        actor: "retention",
-        address: "",
-        action: "delete",
-        object: &paths[0],
-        refused: false,
-        detail: "",
-    };
+    let entry = NewAuditEntry { actor: "retention", action: "delete", object: &paths[0], ..NewAuditEntry::default() };
     for _ in 0..2 {
         catalog.deletion_done(&left[0].copy_id, &entry, at(110)).await.unwrap();
     }
     assert!(catalog.interrupted_deletions(one, at(110), 10).await.unwrap().is_empty());
-    assert_eq!(catalog.audit_entries(&ALL).await.unwrap().items.len(), 1, "it was deleted once");
+    assert_eq!(
+        catalog.audit_entries(&AuditFilter::default(), &ALL).await.unwrap().items.len(),
+        1,
+        "it was deleted once"
+    );
 
     // What somebody has put back is not deleted on the strength of the mark from before.
     let second = catalog.due_deletions((one, &scene.job), at(110), 10).await.unwrap().remove(0);

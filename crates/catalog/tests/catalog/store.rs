@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use catalog::{Catalog, Error, KeyFile, KeySource, Location, NewDestination, NewJob, NewSource, Page, PageRequest};
+use catalog::{
+    Catalog, Error, GrantChange, KeyFile, KeySource, Location, NewDestination, NewJob, NewSource, Page, PageRequest,
+};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::json;
@@ -72,7 +74,13 @@ pub(crate) fn source(name: &str, password: Option<&str>) -> NewSource {
 
 pub(crate) fn destination(name: &str) -> NewDestination {
     let secrets = secrets(&[("appKey", Some("key-of-an-app")), ("appSecret", Some("secret-of-an-app"))]);
-    NewDestination { name: name.to_owned(), settings: json!({"type": "dropbox"}), approved_path: None, secrets }
+    NewDestination {
+        name: name.to_owned(),
+        settings: json!({"type": "dropbox"}),
+        approved_path: None,
+        secrets,
+        grant: GrantChange::Keep,
+    }
 }
 
 pub(crate) fn job(name: &str, source_id: &str, destination_ids: &[&str]) -> NewJob {

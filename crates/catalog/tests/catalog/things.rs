@@ -1,6 +1,6 @@
 //! Sources, destinations, profiles: their names, their secrets, who uses them.
 
-use catalog::{AuthorizationState, Error, NewProfile};
+use catalog::{AuthorizationState, Error, GrantChange, NewDestination, NewProfile};
 use secrecy::ExposeSecret;
 
 use crate::on_both;
@@ -59,7 +59,23 @@ async fn secrets_are_set_kept_removed_and_stay_in_their_place(store: Store) {
     let broken = AuthorizationState { broken: Some("revoked".to_owned()), ..state.clone() };
     catalog.set_authorization_state(&stale, &broken).await.unwrap();
     let now = catalog.destination(&made.id).await.unwrap().unwrap();
-    assert_eq!(now.authorization, Some(state));
+    assert_eq!(now.authorization, Some(state.clone()));
+    let granted = GrantChange::Set("a-third-refresh-token".into(), Box::new(broken));
+    let late = NewDestination { grant: granted, ..destination("Offsite") };
+    let refused = catalog.update_destination(&made.id, now.revision + 1, &late, at(2)).await;
+    assert!(matches!(refused, Err(Error::Outdated)), "{refused:?}");
+    assert_eq!(catalog.destination(&made.id).await.unwrap().unwrap().authorization, now.authorization);
+    let taken = NewDestination { name: "offsite".to_owned(), ..late };
+    assert!(matches!(catalog.create_destination(&taken, at(2)).await, Err(Error::NameTaken)));
+    let elsewhere = NewDestination { name: "Elsewhere".to_owned(), ..taken };
+    let elsewhere = catalog.create_destination(&elsewhere, at(2)).await.unwrap();
+    assert!(elsewhere.authorization.is_some() && elsewhere.revision == 1, "{elsewhere:?}");
+    let without = NewDestination { grant: GrantChange::Remove, ..destination("Offsite") };
+    let without = catalog.update_destination(&made.id, now.revision, &without, at(2)).await.unwrap().unwrap();
+    assert_eq!(
+        (without.authorization.clone(), catalog.destination_secrets(&without).unwrap().grant.is_none()),
+        (None, true)
+    );
 
     let new = NewProfile {
         name: "company".to_owned(),

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use catalog::{Catalog, Error, NewApiToken, NewUser, PageRequest, Run, RunFilter, Token};
+use catalog::{AuditFilter, Catalog, Error, NewApiToken, NewUser, PageRequest, Run, RunFilter, Token};
 use domain::access::{Permission, Role};
 use domain::outcome::{RunState, RunStatus};
 use domain::run::{CopyResult, RunResult};
@@ -65,7 +65,7 @@ async fn people_are_all_there(catalog: &Catalog) {
     let token = catalog.api_token_by_token(&token).await.unwrap().unwrap();
     assert_eq!((&token.user_id, token.scopes.len()), (&users[0].id, 4));
     assert_eq!(catalog.api_tokens(None).await.unwrap().len(), 1);
-    catalog.audit_entries(&ALL).await.unwrap();
+    catalog.audit_entries(&AuditFilter::default(), &ALL).await.unwrap();
 }
 
 async fn secrets_are_all_there(catalog: &Catalog) {

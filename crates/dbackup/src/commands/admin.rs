@@ -1,21 +1,18 @@
 //! `dbackup admin reset-password | create-user | create-token`: on the server's machine, without signing in.
 
-use std::io::{BufRead, IsTerminal};
-
 use catalog::{Catalog, Keep, MAX_TOKENS_PER_USER, NewApiToken, NewAuditEntry, NewUser, Token, User};
 use jiff::SignedDuration;
-use secrecy::SecretString;
 
 use super::store::Store;
 use crate::cli::{CreateTokenArguments, CreateUserArguments, ResetPasswordArguments};
 use crate::failure::{Failure, Outcome};
-use crate::output;
+use crate::{output, prompt};
 
 pub(crate) async fn reset_password(arguments: ResetPasswordArguments) -> Result<Outcome, Failure> {
     let store = Store::find(arguments.store)?;
     let catalog = store.open().await?;
     let user = find(&catalog, &arguments.name).await?;
-    let hash = read_password(&user.name)?;
+    let hash = read_password(&user.name).await?;
     catalog.set_password(&user.id, &hash, Keep::default()).await?;
     audit(&catalog, "reset-password", &user.name, "").await?;
     catalog.close().await?;
@@ -29,7 +26,7 @@ pub(crate) async fn create_user(arguments: CreateUserArguments) -> Result<Outcom
     }
     let store = Store::find(arguments.store)?;
     let catalog = store.open().await?;
-    let password_hash = read_password(&arguments.name)?;
+    let password_hash = read_password(&arguments.name).await?;
     let new = NewUser { name: arguments.name, role: arguments.role, password_hash };
     let user = catalog.create_user(&new, super::now()).await?;
     audit(&catalog, "create-user", &user.name, user.role.as_str()).await?;
@@ -75,14 +72,9 @@ async fn find(catalog: &Catalog, name: &str) -> Result<User, Failure> {
     user.ok_or_else(|| Failure::failed(format!("there is no user '{}'", output::printable(name))))
 }
 
-/// Reads a password from standard input, and returns its hash.
-fn read_password(user: &str) -> Result<String, Failure> {
-    if std::io::stdin().is_terminal() {
-        output::note(&format!("A new password for {}, then Enter:", output::printable(user)));
-    }
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line)?;
-    let password = SecretString::from(line.trim_end_matches(['\r', '\n']));
+/// Reads a password, and returns its hash.
+async fn read_password(user: &str) -> Result<String, Failure> {
+    let password = prompt::secret(&format!("New password for {}:", output::printable(user))).await?;
     if let Some(refusal) = server::refuse_password(&password) {
         return Err(Failure::usage(format!("the password {refusal}")));
     }
@@ -91,6 +83,20 @@ fn read_password(user: &str) -> Result<String, Failure> {
 
 async fn audit(catalog: &Catalog, action: &str, user: &str, detail: &str) -> Result<(), Failure> {
     let object = format!("user {user}");
-    let entry = NewAuditEntry { actor: "command line", address: "", action, object: &object, refused: false, detail };
+    let event = match action {
+        "reset-password" => "password.change",
+        "create-token" => "token.create",
+        _ => "user.create",
+    };
+    let entry = NewAuditEntry {
+        actor: "command line",
+        event,
+        action,
+        object_kind: "user",
+        object_name: user,
+        object: &object,
+        detail,
+        ..NewAuditEntry::default()
+    };
     Ok(catalog.add_audit_entry(&entry, super::now()).await?)
 }

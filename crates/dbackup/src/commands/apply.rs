@@ -1,6 +1,7 @@
 //! `dbackup apply`
 
 mod files;
+mod mistakes;
 
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -10,7 +11,11 @@ use crate::cli::ApplyArguments;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::remote::{Adapters, Kind, REFRESH_TOKEN, Server, resolve_one};
-use files::{Entry, Files};
+use files::Entry;
+use mistakes::Place;
+
+pub(super) use files::Files;
+pub(super) use mistakes::{Mistake, in_lines};
 
 /// What stands in the place of a secret that could not be read, so that everything else is checked all the same.
 const UNREAD: &str = "unread";
@@ -22,10 +27,14 @@ pub(crate) async fn run(arguments: ApplyArguments) -> Result<Outcome, Failure> {
 }
 
 async fn apply(arguments: ApplyArguments) -> Result<Outcome, Failure> {
-    let mut files = Files::read(&arguments.files).map_err(|wrong| Failure::failed(wrong.join("\n")))?;
+    let mut files = Files::read(&arguments.files).map_err(|wrong| Failure::failed(in_lines(wrong)))?;
     let server = Server::of_environment()?;
-    let mut wrong = read_secrets(&mut files, &Adapters::of(&server).await?);
-    let body = request(&files, &arguments);
+    let adapters = Adapters::of(&server).await?;
+    let mut wrong = read_secrets(&mut files, |kind| adapters.secrets(kind));
+    let mut body = body(&files);
+    body.insert("prune".to_owned(), arguments.prune.into());
+    body.insert("managedBy".to_owned(), json!(arguments.managed_by));
+    let body = Value::Object(body);
     // With a secret missing nothing is applied, but all the rest is checked.
     let is_dry = arguments.dry_run || !wrong.is_empty();
     let path = if is_dry { "/api/configuration/plan" } else { "/api/configuration" };
@@ -39,7 +48,7 @@ async fn apply(arguments: ApplyArguments) -> Result<Outcome, Failure> {
         // What a server that fails has changed is not known here.
         Err(problem) if problem["status"].as_u64().is_none_or(|status| status >= 500) => {
             add_problem(&files, &problem, &mut wrong);
-            Err(Failure::failed(lines(wrong)))
+            Err(Failure::failed(in_lines(wrong)))
         }
         Err(problem) => {
             add_problem(&files, &problem, &mut wrong);
@@ -48,28 +57,21 @@ async fn apply(arguments: ApplyArguments) -> Result<Outcome, Failure> {
     }
 }
 
-/// Where something is wrong, and what.
-type Wrong = Vec<(String, String)>;
-
-fn sentences(wrong: Wrong) -> String {
-    format!("nothing was changed:\n{}", lines(wrong))
-}
-
-fn lines(wrong: Wrong) -> String {
-    wrong.into_iter().map(|(place, message)| format!("{place}: {message}")).collect::<Vec<_>>().join("\n")
+fn sentences(wrong: Vec<Mistake>) -> String {
+    format!("nothing was changed:\n{}", in_lines(wrong))
 }
 
 /// Puts secrets in the place of references to them.
-fn read_secrets(files: &mut Files, adapters: &Adapters) -> Wrong {
+pub(super) fn read_secrets(files: &mut Files, secrets: impl Fn(Kind) -> Vec<String>) -> Vec<Mistake> {
     let mut wrong = Vec::new();
     for (kind, entry) in files.all_mut() {
         let before = wrong.len();
-        for field in adapters.secrets(kind) {
+        for field in secrets(kind) {
             let Some(value) = entry.fields.get(&field) else { continue };
             match resolve_one(value) {
                 Ok(secret) => drop(entry.fields.insert(field, secret.into())),
                 Err(message) => {
-                    wrong.push((entry.place(&field), message));
+                    wrong.push(Mistake { place: entry.place(&field), message });
                     entry.fields.insert(field, UNREAD.into());
                 }
             }
@@ -82,29 +84,33 @@ fn read_secrets(files: &mut Files, adapters: &Adapters) -> Wrong {
     wrong
 }
 
-fn request(files: &Files, arguments: &ApplyArguments) -> Value {
+/// Returns the entries as the server takes them.
+pub(super) fn body(files: &Files) -> Map<String, Value> {
     let mut body = Map::new();
     for kind in Kind::ALL {
         let entries = files.of(kind).map(|entry| Value::Object(entry.fields.clone()));
         body.insert(kind.plural().to_owned(), entries.collect());
     }
-    body.insert("prune".to_owned(), arguments.prune.into());
-    body.insert("managedBy".to_owned(), json!(arguments.managed_by));
-    body.into()
+    body
 }
 
 /// Adds what the server says, with the lines that it is about. What is known to be wrong already is not said twice.
-fn add_problem(files: &Files, problem: &Value, wrong: &mut Wrong) {
+fn add_problem(files: &Files, problem: &Value, wrong: &mut Vec<Mistake>) {
     let errors = problem["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     for error in errors {
-        let (field, message) = (text(&error["field"]), text(&error["message"]));
-        let place = find(files, &field).map_or_else(|| field.clone(), |(entry, rest)| entry.place(rest));
-        if !wrong.iter().any(|(known, _)| *known == place) {
-            wrong.push((place, in_words(files, &message)));
-        }
+        add_mistake(files, &text(&error["field"]), &text(&error["message"]), wrong);
     }
     if errors.is_empty() {
-        wrong.push(("the server refused".to_owned(), text(&problem["detail"])));
+        add_mistake(files, "", &text(&problem["detail"]), wrong);
+    }
+}
+
+/// Adds what is wrong with a field; without one, why all was refused.
+pub(super) fn add_mistake(files: &Files, field: &str, message: &str, wrong: &mut Vec<Mistake>) {
+    let outside = || Place::outside(if field.is_empty() { "the server refused" } else { field });
+    let place = find(files, field).map_or_else(outside, |(entry, rest)| entry.place(rest));
+    if !wrong.iter().any(|known| known.place == place) {
+        wrong.push(Mistake { place, message: in_words(files, message) });
     }
 }
 
@@ -121,7 +127,7 @@ fn in_words(files: &Files, message: &str) -> String {
     const SAME: &str = "is the same as that of ";
     let other = message.strip_prefix(SAME).and_then(|rest| rest.split_once(": "));
     match other.and_then(|(place, rest)| Some((find(files, place)?.0.place(""), rest))) {
-        Some((place, rest)) => format!("{SAME}{place}: {rest}"),
+        Some((place, rest)) => format!("{SAME}{}: {rest}", place.words),
         None => message.to_owned(),
     }
 }

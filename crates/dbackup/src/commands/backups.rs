@@ -1,25 +1,29 @@
-//! `dbackup backups list | lock | unlock | keep`, `dbackup destinations scan`
-
-use std::time::Duration;
+//! `dbackup backups list | lock | unlock | keep`
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::resources::{self, pretty, text};
-use crate::cli::{BackupPlace, BackupsCommand, BackupsListArguments, DestinationCommand};
+use super::resources::text;
+use super::watch::{export, repeat, with_query};
+use crate::cli::{BackupPlace, BackupsCommand, BackupsListArguments};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Table};
 use crate::remote::{Kind, Server};
 
+const PATH: &str = "/api/backups";
 /// Maximum number of backups in one answer.
 const PAGE: usize = 200;
-/// How often the server is asked how far a scan is.
-const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(command: BackupsCommand) -> Result<Outcome, Failure> {
     let server = Server::of_environment()?;
     match command {
-        BackupsCommand::List(arguments) => list(&server, &arguments).await?,
+        BackupsCommand::List(arguments) => {
+            let filters = filters(&server, &arguments).await?;
+            match arguments.csv {
+                true => export(&server, PATH, &filters).await?,
+                false => repeat(arguments.options, async || list(&server, &arguments, &filters).await).await?,
+            }
+        }
         BackupsCommand::Lock(place) | BackupsCommand::Keep(place) => set_lock(&server, &place, "lock").await?,
         BackupsCommand::Unlock(place) => set_lock(&server, &place, "unlock").await?,
     }
@@ -34,75 +38,33 @@ async fn set_lock(server: &Server, place: &BackupPlace, word: &str) -> Result<()
     Ok(())
 }
 
-pub(crate) async fn run_destinations(command: DestinationCommand) -> Result<Outcome, Failure> {
-    let (name, no_wait, json) = match command {
-        DestinationCommand::Resource(command) => return resources::run(Kind::Destination, command).await,
-        DestinationCommand::Scan { name, no_wait, json } => (name, no_wait, json),
-    };
-    let server = Server::of_environment()?;
-    let id = text(&server.find(Kind::Destination, &name).await?["id"]);
-    let path = format!("/api/destinations/{id}/scan");
-    let mut scan = server.ask(Method::POST, &path, Some(&json!({}))).await?;
-    while scan["state"] == "running" && !no_wait {
-        tokio::time::sleep(ASK_INTERVAL).await;
-        scan = server.get(&path).await?;
-    }
-    if json {
-        output::line(&pretty(&scan));
-    } else {
-        output::line(&in_words(&scan));
-        for folder in scan["unreadable"].as_array().into_iter().flatten() {
-            let (path, error) = (text(&folder["path"]), text(&folder["error"]));
-            output::note(&format!(
-                "Warning: could not read {}: {}",
-                output::printable(&path),
-                output::printable(&error)
-            ));
-        }
-    }
-    Ok(match scan["state"].as_str() {
-        Some("running" | "complete") => Outcome::Succeeded,
-        Some("partial") => Outcome::Partial,
-        _ => Outcome::Failed,
-    })
-}
-
-fn in_words(scan: &Value) -> String {
-    let counts = format!("{} found, {} new, {} missing", scan["found"], scan["adopted"], scan["missing"]);
-    match scan["error"].as_str() {
-        Some(error) => format!("{}: {}", text(&scan["state"]), output::printable(error)),
-        None => format!("{}: {counts}", text(&scan["state"])),
-    }
-}
-
-async fn list(server: &Server, arguments: &BackupsListArguments) -> Result<(), Failure> {
+/// Returns what backups are filtered by.
+async fn filters(server: &Server, arguments: &BackupsListArguments) -> Result<Vec<(&'static str, String)>, Failure> {
     let destination = match &arguments.destination {
         Some(name) => Some(text(&server.find(Kind::Destination, name).await?["id"])),
         None => None,
     };
-    let status = arguments.missing.then(|| "missing".to_owned());
     let filters = [
-        ("destination", &destination),
-        ("job", &arguments.job),
-        ("database", &arguments.database),
-        ("search", &arguments.search),
-        ("status", &status),
+        ("destination", destination),
+        ("job", arguments.job.clone()),
+        ("database", arguments.database.clone()),
+        ("search", arguments.search.clone()),
+        ("status", arguments.missing.then(|| "missing".to_owned())),
     ];
-    let filters: Vec<(&str, &str)> =
-        filters.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?))).collect();
+    Ok(filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+}
+
+async fn list(server: &Server, arguments: &BackupsListArguments, filters: &[(&str, String)]) -> Result<(), Failure> {
     let mut left = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     let mut cursor: Option<String> = None;
-    let mut table = Table::new(["TIME (UTC)", "DESTINATION", ">SIZE", "STATE", "PATH"]);
+    let mut table = Table::new(["TIME (UTC)", "DESTINATION", ">SIZE", "*STATE", "PATH"]);
     loop {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(&filters).append_pair("limit", &left.min(PAGE).to_string());
-        if let Some(cursor) = &cursor {
-            query.append_pair("cursor", cursor);
-        }
-        let page = server.get(&format!("/api/backups?{}", query.finish())).await?;
+        let place = [("limit", Some(left.min(PAGE).to_string())), ("cursor", cursor)];
+        let place = place.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let page = server.get(&with_query(PATH, filters.iter().cloned().chain(place))).await?;
         let items = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
         for item in items {
-            if arguments.json { output::json(item) } else { table.add(row(item)) }
+            if arguments.options.json { output::json(item) } else { table.add(row(item)) }
         }
         left = left.saturating_sub(items.len());
         cursor = page["nextCursor"].as_str().map(str::to_owned);
@@ -122,16 +84,4 @@ fn row(backup: &Value) -> [String; 5] {
         (state, false) => format!("{state}, deleted after {due}"),
     };
     [output::moment(&backup["time"]), text(&backup["destination"]), size, state, text(&backup["path"])]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_scan_that_failed_says_why_and_another_what_it_found() {
-        let scan = json!({"state": "complete", "found": 3, "adopted": 1, "missing": 2});
-        assert_eq!(in_words(&scan), "complete: 3 found, 1 new, 2 missing");
-        assert_eq!(in_words(&json!({"state": "failed", "error": "no route"})), "failed: no route");
-    }
 }

@@ -60,7 +60,7 @@ fn remark(kind: Kind, item: &Value) -> &'static str {
 }
 
 /// Returns `name = value` lines.
-fn fields(entry: &Value) -> String {
+pub(super) fn fields(entry: &Value) -> String {
     ordered(entry)
         .into_iter()
         .map(|(name, value)| format!("{} = {}", key(name), inline(value)))

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::delete::confirmed;
 use super::runs::{follow, outcome};
+use super::watch::repeat;
 use crate::cli::{JobCommand, ResourceCommand};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Table};
@@ -19,7 +20,7 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 pub(crate) async fn run(kind: Kind, command: ResourceCommand) -> Result<Outcome, Failure> {
     let server = Server::of_environment()?;
     match command {
-        ResourceCommand::List { json } => list(&server, kind, json).await?,
+        ResourceCommand::List(options) => repeat(options, async || list(&server, kind, options.json).await).await?,
         ResourceCommand::Show { name } => output::line(&pretty(&server.find(kind, &name).await?)),
         ResourceCommand::Create { file: Some(file), .. } => create(&server, kind, &file).await?,
         ResourceCommand::Create { file: None, fields } => create_of_fields(&server, kind, &fields).await?,
@@ -33,6 +34,7 @@ pub(crate) async fn run_jobs(command: JobCommand) -> Result<Outcome, Failure> {
         JobCommand::Resource(command) => return run(Kind::Job, command).await,
         JobCommand::Pause { name } => return enable(&name, false).await,
         JobCommand::Resume { name } => return enable(&name, true).await,
+        JobCommand::Edit { name } => return super::edit::job(&name).await,
         JobCommand::Run { name, follow } => (name, follow),
     };
     let server = Server::of_environment()?;
@@ -73,7 +75,7 @@ fn print_list(kind: Kind, items: &[Value]) {
         Kind::Source => print(["NAME", "TYPE", "ADDRESS", "ID"], items, |source| {
             [text(&source["name"]), text(&source["settings"]["type"]), text(&source["address"]), text(&source["id"])]
         }),
-        Kind::Destination => print(["NAME", "TYPE", "ADDRESS", "AUTHORIZATION", "ID"], items, |destination| {
+        Kind::Destination => print(["NAME", "TYPE", "ADDRESS", "*AUTHORIZATION", "ID"], items, |destination| {
             let authorization = text(&destination["authorization"]["status"]).replace('_', " ");
             let kind = text(&destination["settings"]["type"]);
             [text(&destination["name"]), kind, text(&destination["address"]), authorization, text(&destination["id"])]
@@ -82,7 +84,7 @@ fn print_list(kind: Kind, items: &[Value]) {
             let recipients = profile["recipients"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
             [text(&profile["name"]), recipients.join(", "), text(&profile["id"])]
         }),
-        Kind::Job => print(["NAME", "LAST RUN", "STATE", "NEXT RUN (UTC)", "ID"], items, |job| {
+        Kind::Job => print(["NAME", "LAST RUN", "*STATE", "NEXT RUN (UTC)", "ID"], items, |job| {
             let last = &job["lastRun"];
             let next = match job["enabled"].as_bool() {
                 Some(false) => "paused".to_owned(),

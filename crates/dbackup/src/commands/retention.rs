@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::resources::{pretty, text};
+use super::watch::repeat;
 use crate::cli::RetentionCommand;
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -22,10 +23,14 @@ pub(crate) async fn run(command: RetentionCommand) -> Result<Outcome, Failure> {
             let waits = plan["hold"].is_object() || plan["suspended"].is_array();
             Ok(if waits { Outcome::Partial } else { Outcome::Succeeded })
         }
-        RetentionCommand::Marked { json } => {
-            for item in server.list("/api/deletions").await? {
-                if json { output::json(&item) } else { output::line(&marked(&item)) }
-            }
+        RetentionCommand::Marked(options) => {
+            let print = async || {
+                for item in server.list("/api/deletions").await? {
+                    if options.json { output::json(&item) } else { output::line(&marked(&item)) }
+                }
+                Ok(())
+            };
+            repeat(options, print).await?;
             Ok(Outcome::Succeeded)
         }
     }

@@ -6,15 +6,24 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::resources::{pretty, text};
+use super::watch::{export, repeat, with_query};
 use crate::cli::{RunCommand, RunList};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Direction, RemoteProgress, Table};
 use crate::remote::{Kind, Server};
 
+const PATH: &str = "/api/runs";
+
 pub(crate) async fn run(command: RunCommand) -> Result<Outcome, Failure> {
     let server = Server::of_environment()?;
     match command {
-        RunCommand::List(filter) => list(&server, &filter).await?,
+        RunCommand::List(filter) => {
+            let query = query(&server, &filter).await?;
+            match filter.csv {
+                true => export(&server, PATH, &query).await?,
+                false => repeat(filter.options, async || list(&server, &filter, &query).await).await?,
+            }
+        }
         RunCommand::Show { id } => output::line(&pretty(&server.get(&format!("/api/runs/{id}")).await?)),
         RunCommand::Follow { id } => return Ok(outcome(&follow(&server, &id).await?)),
         RunCommand::Cancel { id } => {
@@ -25,29 +34,30 @@ pub(crate) async fn run(command: RunCommand) -> Result<Outcome, Failure> {
     Ok(Outcome::Succeeded)
 }
 
-async fn list(server: &Server, filter: &RunList) -> Result<(), Failure> {
-    let mut query = format!("limit={}", filter.limit);
+/// Returns what runs are filtered by.
+async fn query(server: &Server, filter: &RunList) -> Result<Vec<(&'static str, String)>, Failure> {
+    let mut query = Vec::new();
     if let Some(name) = &filter.job {
-        query.push_str(&format!("&jobId={}", text(&server.find(Kind::Job, name).await?["id"])));
+        query.push(("jobId", text(&server.find(Kind::Job, name).await?["id"])));
     }
     if let Some(name) = &filter.destination {
-        query.push_str(&format!("&destinationId={}", text(&server.find(Kind::Destination, name).await?["id"])));
+        query.push(("destinationId", text(&server.find(Kind::Destination, name).await?["id"])));
     }
-    for state in &filter.state {
-        query.push_str(&format!("&state={}", state.as_str()));
-    }
-    for (name, time) in [("since", filter.since), ("until", filter.until)] {
-        if let Some(time) = time {
-            query.push_str(&format!("&{name}={time}"));
-        }
-    }
-    let page = server.get(&format!("/api/runs?{query}")).await?;
+    query.extend(filter.state.iter().map(|state| ("state", state.as_str().to_owned())));
+    let times = [("since", filter.since), ("until", filter.until)];
+    query.extend(times.into_iter().filter_map(|(name, time)| Some((name, time?.to_string()))));
+    Ok(query)
+}
+
+async fn list(server: &Server, filter: &RunList, query: &[(&str, String)]) -> Result<(), Failure> {
+    let limit = [("limit", filter.limit.to_string())];
+    let page = server.get(&with_query(PATH, query.iter().cloned().chain(limit))).await?;
     let runs = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
-    if filter.json {
+    if filter.options.json {
         runs.iter().for_each(output::json);
         return Ok(());
     }
-    let mut table = Table::new(["CREATED (UTC)", "KIND", "STATE", "ID", "TITLE"]);
+    let mut table = Table::new(["CREATED (UTC)", "KIND", "*STATE", "ID", "TITLE"]);
     for run in runs {
         let error = run["error"].as_str().map(|error| format!(": {error}")).unwrap_or_default();
         let title = format!("{}{error}", text(&run["title"]));

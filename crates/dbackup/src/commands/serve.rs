@@ -1,16 +1,20 @@
 //! `dbackup serve`
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use server::{Clock, Config, FirstAdministrator, RedactedStderr, Server};
+use serde_json::Value;
+use server::{Clock, Config, FirstAdministrator, RedactedStderr, Server, WrongField};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use super::apply::{Files, add_mistake, body, in_lines, read_secrets};
 use super::store::Store;
 use crate::cli::{LogFormat, ServeArguments};
 use crate::failure::{Failure, Outcome};
+use crate::remote::{Kind, REFRESH_TOKEN};
 use crate::{environment, output, signals};
 
 /// Time for the headers of a request, and again for its body.
@@ -34,6 +38,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         Some(url) => check_public_url(url)?,
         None => default_public_url(listen.tls_cert.is_some(), listen.listen.port())?,
     };
+    let configuration = start_configuration(&arguments.config)?;
     let Store { data, database, keys } = Store::find(arguments.store)?;
     sources::set_data_folder(data.path().to_owned());
     let config = Config {
@@ -44,6 +49,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         database,
         allowed_paths: arguments.allowed_paths,
         keys,
+        secret_files: environment::secret_files(&["ENCRYPTION_KEY_FILE", "DATABASE_URL_FILE"])?,
+        configuration: configuration.as_ref().map(|(_, wanted)| wanted.clone()),
         tls: listen.tls_cert.zip(listen.tls_key),
         adapters: server::Adapters::default(),
         environment: environment::of_process(),
@@ -62,7 +69,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
     let public_url = config.public_url.clone();
     let mut server = tokio::select! {
         started = Server::start(config, data, Clock::new(super::now)) => {
-            started.map_err(|error| Failure::failed(error.to_string()))?
+            started.map_err(|error| not_started(&error, configuration.as_ref().map(|(files, _)| files)))?
         }
         // A metadata database that does not answer keeps nobody from stopping the server.
         () = stop.cancelled() => return Ok(Outcome::Succeeded),
@@ -82,6 +89,47 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
     }
     server.stop().await;
     Ok(Outcome::Succeeded)
+}
+
+/// Reads the files of the configuration that is applied at the start, with their secrets.
+fn start_configuration(paths: &[PathBuf]) -> Result<Option<(Files, Value)>, Failure> {
+    if paths.is_empty() {
+        return Ok(None);
+    }
+    let mut files = Files::read(paths).map_err(|wrong| Failure::failed(in_lines(wrong)))?;
+    let wrong = read_secrets(&mut files, secret_fields);
+    if !wrong.is_empty() {
+        return Err(Failure::failed(in_lines(wrong)));
+    }
+    let wanted = Value::Object(body(&files));
+    Ok(Some((files, wanted)))
+}
+
+/// Returns the fields of an entry that hold secrets in any adapter.
+fn secret_fields(kind: Kind) -> Vec<String> {
+    let adapters = server::Adapters::default();
+    let names = |manifest: &'static adapter::Manifest| manifest.secrets().map(|field| field.name.to_owned());
+    match kind {
+        Kind::Source => adapters.sources.manifests().flat_map(names).collect(),
+        Kind::Destination => {
+            let own = adapters.destinations.manifests().flat_map(names);
+            own.chain([REFRESH_TOKEN.to_owned()]).collect()
+        }
+        Kind::Profile => vec!["identity".to_owned()],
+        Kind::Job => Vec::new(),
+    }
+}
+
+/// Says why the server did not start; of a configuration that is wrong, with the lines that are.
+fn not_started(error: &server::Error, files: Option<&Files>) -> Failure {
+    let (server::Error::Configuration(errors), Some(files)) = (error, files) else {
+        return Failure::failed(error.to_string());
+    };
+    let mut wrong = Vec::new();
+    for WrongField { field, message } in errors {
+        add_mistake(files, field, message, &mut wrong);
+    }
+    Failure::failed(format!("the configuration was not applied, and the server not started:\n{}", in_lines(wrong)))
 }
 
 /// Reads who becomes the first administrator, and from which files their secrets come.

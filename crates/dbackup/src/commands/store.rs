@@ -10,7 +10,7 @@ use crate::environment::{secret_variable, variable};
 use crate::failure::Failure;
 
 /// The metadata database, unless `DATABASE_URL` or `DATABASE_URL_FILE` names another.
-const DATABASE: &str = "dbackup.db";
+pub(super) const DATABASE: &str = "dbackup.db";
 
 /// Everything needed to open the catalog.
 pub(super) struct Store {
@@ -22,7 +22,7 @@ pub(super) struct Store {
 impl Store {
     /// Locks the data folder: nobody else may be at work there.
     pub(super) fn find(arguments: StoreArguments) -> Result<Self, Failure> {
-        let folder = arguments.data.map_or_else(default_folder, Ok)?;
+        let folder = folder_of(arguments)?;
         let data = DataFolder::open(&folder).map_err(Failure::Failed)?;
         let database = match secret_variable("DATABASE_URL")? {
             Some(url) => Location::parse(&url)?,
@@ -44,6 +44,11 @@ impl Store {
 pub(super) fn given_key(name: &str) -> Result<Option<MasterKey>, Failure> {
     let key = secret_variable(name)?.map(|text| MasterKey::parse(&text)).transpose();
     key.map_err(|error| Failure::usage(format!("{name}: {error}")))
+}
+
+/// Returns the data folder that is meant.
+pub(super) fn folder_of(arguments: StoreArguments) -> Result<PathBuf, Failure> {
+    arguments.data.map_or_else(default_folder, Ok)
 }
 
 fn default_folder() -> Result<PathBuf, Failure> {

@@ -51,11 +51,13 @@ fn play(layout: Layout, seed: u64, is_long: bool) {
     story.end();
 }
 
+// S-04, S-13
 #[test]
 fn two_servers_on_one_postgresql_lose_nothing_double_nothing_and_leave_nothing() {
     play(Layout::Shared, 1, false);
 }
 
+// S-04
 #[test]
 fn a_server_with_its_database_on_a_small_disk_loses_nothing_doubles_nothing_and_leaves_nothing() {
     play(Layout::Single, 2, false);

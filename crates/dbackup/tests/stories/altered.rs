@@ -131,6 +131,7 @@ fn a_backup_of_one_engine_does_not_go_into_another() {
     backup.world.run(&restore).failed_saying(&["SQLite dump", "cannot be restored into PostgreSQL"]);
 }
 
+// S-05
 #[test]
 fn a_local_backup_that_was_altered_is_refused_and_the_target_stays_as_it_was() {
     for (compression, words) in [("none", "is not the file that was backed up"), ("zstd:3", "damaged")] {

@@ -1,12 +1,13 @@
 //! Configuration as code: files that say what a server has.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use reqwest::Method;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::serving::Serving;
+use crate::serving::{Serving, command};
 use crate::world::{Ran, World};
 
 const PASSWORD: &str = "hunter2-hunter2";
@@ -75,6 +76,9 @@ schedule = { cron = "99 2 * * *" }
             &format!("{bad}:20: jobs[0] \"j1\".retention: unknown field"),
             &format!("{bad}:21: jobs[0] \"j1\".schedule.cron: "),
         ]);
+        let lines: Vec<u32> =
+            ran.stderr.lines().filter_map(|line| line.strip_prefix(&bad)?.split(':').nth(1)?.parse().ok()).collect();
+        assert!(lines.len() >= 8 && lines.is_sorted(), "{}", ran.stderr);
         assert!(!ran.stderr.contains("in the open") && !ran.stderr.contains(PASSWORD), "{}", ran.stderr);
         assert_eq!(server.get("/api/sources")["items"], json!([]));
         assert_eq!(server.get("/api/jobs")["items"], json!([]));
@@ -151,6 +155,7 @@ fn the_same_files_twice_change_nothing_and_a_change_by_hand_is_shown() {
     assert_eq!(server.end(Signal::TERM), Some(0));
 }
 
+// S-11
 #[test]
 fn what_is_exported_and_applied_is_exported_again() {
     let world = World::new();
@@ -185,4 +190,71 @@ fn what_is_exported_and_applied_is_exported_again() {
     assert_eq!(there, first);
     assert_eq!(other.end(Signal::TERM), Some(0));
     assert_eq!(server.end(Signal::TERM), Some(0));
+}
+
+// S-11
+#[test]
+fn a_server_applies_a_configuration_at_its_start_or_does_not_start() {
+    let world = World::new();
+    world.sqlite("shop.db", 10);
+    fs::create_dir(world.path("disk")).unwrap();
+    let file = world.path("dbackup.toml");
+    let config = file.display().to_string();
+    let good = text(&world);
+    let try_start = |text: &str| {
+        fs::write(&file, text).unwrap();
+        fs::write(world.path("server.log"), "").unwrap();
+        let mut command = command(&world, &["--config", &config]);
+        let server = Serving::try_start(command.env("SHOP_PASSWORD", PASSWORD));
+        (server, fs::read_to_string(world.path("server.log")).unwrap())
+    };
+    // Neither what the file itself shows nor what only the server knows leaves anything behind.
+    let (server, log) = try_start(&format!("{good}[[jobs]\n"));
+    assert!(server.is_none() && log.contains(&format!("{config}:23: ")), "{log}");
+    let (server, log) = try_start(&good.replace("env:SHOP_PASSWORD", "in the open"));
+    assert!(server.is_none() && log.contains(&format!("{config}:4: sources[0] \"shop\".password: ")), "{log}");
+    let (server, log) = try_start(&good.replace("30 2 * * *", "99 2 * * *").replace("port = 1", "prt = 1"));
+    assert!(server.is_none(), "{log}");
+    let place =
+        |line: u32, field: &str| log.find(&format!("{config}:{line}: {field}")).unwrap_or_else(|| panic!("{log}"));
+    assert!(place(3, "sources[0] \"shop\".settings.prt") < place(22, "jobs[0] \"nightly\".schedule.cron"), "{log}");
+
+    let (server, _) = try_start(&good);
+    let server = server.unwrap();
+    assert_eq!(server.ask(Method::GET, "/api/setup", None).1["needed"], true);
+    assert_eq!(server.end(Signal::TERM), Some(0));
+    // Once more, with a change.
+    let (server, _) = try_start(&good.replace("30 2 * * *", "45 2 * * *"));
+    assert_eq!(server.unwrap().end(Signal::TERM), Some(0));
+    let mut server = Serving::start(&world, &[]);
+    server.set_up();
+    let jobs = server.get("/api/jobs");
+    assert_eq!((&jobs["items"][0]["schedule"]["cron"], &jobs["items"][1]), (&json!("45 2 * * *"), &json!(null)));
+    let changes = server.get("/api/audit?object=nightly");
+    let words = |entry: &serde_json::Value| {
+        format!("{} {}", entry["actor"].as_str().unwrap(), entry["event"].as_str().unwrap())
+    };
+    let words: Vec<String> = changes["items"].as_array().unwrap().iter().map(words).collect();
+    assert_eq!(words, ["configuration file job.update", "configuration file job.create"]);
+}
+
+#[test]
+fn secret_files_that_others_can_change_are_refused_and_readable_ones_are_told_once() {
+    let world = World::new();
+    let key = world.path("key");
+    let set = |mode: u32| {
+        fs::write(&key, "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n").unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        fs::write(world.path("server.log"), "").unwrap();
+        let server = Serving::try_start(command(&world, &[]).env("ENCRYPTION_KEY_FILE", &key));
+        (server.map(|server| server.end(Signal::TERM)), fs::read_to_string(world.path("server.log")).unwrap())
+    };
+    let cure = format!("Run: chmod 600 {}", key.display());
+    let (ended, log) = set(0o664);
+    assert!(ended.is_none() && log.contains(&cure), "{log}");
+    let (ended, log) = set(0o644);
+    assert_eq!((ended, log.matches(&*key.display().to_string()).count()), (Some(Some(0)), 1), "{log}");
+    assert!(log.contains("chmod 600"), "{log}");
+    let (ended, log) = set(0o640);
+    assert!(ended.is_some() && !log.contains(&*key.display().to_string()), "{log}");
 }

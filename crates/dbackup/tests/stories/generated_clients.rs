@@ -22,6 +22,7 @@ fn succeed(command: &mut Command) -> Output {
     output
 }
 
+// S-11
 #[test]
 fn the_description_is_valid_openapi() {
     succeed(Command::new(tools().join("api-venv/bin/openapi-spec-validator")).arg(description()));
@@ -39,6 +40,7 @@ fn the_linter_finds_no_error_in_the_description() {
     succeed(&mut linter);
 }
 
+// S-11
 #[test]
 fn a_generated_client_lives_a_whole_life() {
     let world = World::new();

@@ -6,6 +6,7 @@
 mod altered;
 #[path = "../common/browser.rs"]
 mod browser;
+mod command_line;
 mod configuration;
 mod copies;
 mod demo;

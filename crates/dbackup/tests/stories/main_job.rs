@@ -13,6 +13,7 @@ const PEOPLE: &str = "CREATE TABLE people (id int PRIMARY KEY, name text, raw by
     SELECT lo_from_bytea(0, repeat('large', 100000)::bytea);";
 const PEOPLE_DIGEST: &str = "SELECT md5(string_agg(p::text, '|' ORDER BY id)) FROM people p; SELECT md5(string_agg(md5(data), '|' ORDER BY pageno)) FROM pg_largeobject";
 
+// S-01
 #[test]
 fn a_sqlite_database_goes_to_dropbox_and_comes_back() {
     // M-11, M-12, M-13, M-14
@@ -117,6 +118,7 @@ fn postgresql_14_too() {
     postgres_story(PostgresVersion::V14);
 }
 
+// S-02
 #[test]
 fn all_databases_of_a_server_to_two_destinations() {
     let world = World::new();

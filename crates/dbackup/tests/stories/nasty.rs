@@ -191,6 +191,7 @@ fn a_nasty_database_of_postgresql_14_comes_back() {
     goes_out_and_comes_back(V14, V14);
 }
 
+// S-01
 #[test]
 fn a_nasty_database_of_debians_postgresql_comes_back() {
     goes_out_and_comes_back(Debian, Debian);
@@ -201,6 +202,7 @@ fn a_nasty_database_of_postgresql_16_comes_back() {
     goes_out_and_comes_back(V16, V16);
 }
 
+// S-01
 #[test]
 fn a_nasty_database_of_postgresql_17_comes_back() {
     goes_out_and_comes_back(V17, V17);

@@ -34,6 +34,7 @@ fn follow(world: &World, bare: &str, command: &str, server: &PostgresServer) {
     run(&mut bash);
 }
 
+// S-12
 #[test]
 fn each_line_of_the_recovery_sheet_opens_what_it_names() {
     let world = World::new();

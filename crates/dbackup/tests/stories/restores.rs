@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::world::World;
 
+// S-05
 #[test]
 fn a_dry_run_tells_what_is_there_and_loads_nothing() {
     let world = World::new();

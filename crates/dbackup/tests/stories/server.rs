@@ -34,6 +34,7 @@ settings = { type = "folder", path = "@/disk" }
 name = "company"
 "#;
 
+// S-11
 #[test]
 fn a_configuration_is_applied_run_followed_and_exported() {
     let world = World::new();

@@ -20,6 +20,7 @@ fn assert_sound(world: &World) {
     assert_eq!(broken, 0);
 }
 
+// S-04
 #[test]
 fn kill_9_in_the_middle_of_a_run_is_told_at_the_next_start() {
     let world = World::new();

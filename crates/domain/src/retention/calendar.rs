@@ -74,6 +74,7 @@ mod tests {
         assert_eq!(name(Period::Day, "2028-03-01T00:00:00Z", "UTC"), "2028-03-01");
     }
 
+    // S-07
     #[test]
     fn borders_are_those_of_the_jobs_time_zone() {
         assert_eq!(name(Period::Year, "2026-12-31T23:30:00Z", "Europe/Berlin"), "2027");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapter::authorization::{Account, Client, Granted, Patience, Use};
 use adapter::{Authorization as Fault, Kind};
-use catalog::{Authorization, AuthorizationState, Destination};
+use catalog::{Authorization, AuthorizationState, Destination, GrantChange};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,24 +82,26 @@ impl NewGrant {
         Ok(Self { refresh_token: grant, state })
     }
 
-    /// Checks a grant that a request brings: asks the provider whose it is. Returns `None` where the request brings none, or the one
-    /// that the destination works with. What is wrong with the app's own secrets is not said here.
+    /// Reads what a request does with the grant: `null` removes it. Asks the provider whose a new one is. The one that the destination
+    /// works with stays. The one that is replaced or removed may be in use elsewhere, and is not revoked. What is wrong with the app's own
+    /// secrets is not said here.
     pub(crate) async fn of_request(
         app: &App,
         kind: &str,
         secrets: &mut SecretFields,
         before: Option<&Destination>,
-    ) -> Result<Option<Self>, Problem> {
+    ) -> Result<GrantChange, Problem> {
         // For adapters without an authorization it is an unknown field.
-        let Some(authority) = app.authority(kind) else { return Ok(None) };
+        let Some(authority) = app.authority(kind) else { return Ok(GrantChange::Keep) };
         let grant = match secrets.take(REFRESH_TOKEN) {
-            None | Some(Value::Null) => return Ok(None),
+            None => return Ok(GrantChange::Keep),
+            Some(Value::Null) => return Ok(GrantChange::Remove),
             Some(Value::String(grant)) if !grant.trim().is_empty() => SecretString::from(grant.trim()),
-            Some(_) => return Err(Problem::invalid_field(REFRESH_TOKEN, "must be a text")),
+            Some(_) => return Err(Problem::invalid_field(REFRESH_TOKEN, "must be a text, or null to remove it")),
         };
         let kept = before.map(|before| app.kept_access(before)).transpose()?;
         let (mut own, kept_grant) = kept.map(|Kept { app, grant }| (app, grant)).unwrap_or_default();
-        let Some(adapter) = app.config.adapters.destinations.get(kind) else { return Ok(None) };
+        let Some(adapter) = app.config.adapters.destinations.get(kind) else { return Ok(GrantChange::Keep) };
         for field in adapter.manifest.secrets() {
             if secrets.removes(field.name) {
                 own.remove(field.name);
@@ -108,22 +110,18 @@ impl NewGrant {
             }
         }
         if !own.contains_key(authority.description.app) {
-            return Ok(None);
+            return Ok(GrantChange::Keep);
         }
         let is_broken =
             before.and_then(|before| before.authorization.as_ref()).is_none_or(|state| state.broken.is_some());
         if !is_broken && kept_grant.is_some_and(|kept| kept.expose_secret() == grant.expose_secret()) {
-            return Ok(None);
+            return Ok(GrantChange::Keep);
         }
         let granted = Granted { grant, scopes: Vec::new(), account_id: None };
-        let found = Self::of(app, &authority, &own, granted).await;
-        found.map(Some).map_err(|why| Problem::invalid_field(REFRESH_TOKEN, format!("does not work: {why}")))
-    }
-
-    /// Stores a grant that a request has brought. The one that it replaces may be in use elsewhere, and is not revoked.
-    pub(crate) async fn keep(self, app: &App, id: &str) -> Result<Destination, Failure> {
-        app.catalog.set_grant(id, &self.refresh_token, &self.state).await?;
-        app.look_at_new_grant(id).await
+        match Self::of(app, &authority, &own, granted).await {
+            Ok(Self { refresh_token, state }) => Ok(GrantChange::Set(refresh_token, Box::new(state))),
+            Err(why) => Err(Problem::invalid_field(REFRESH_TOKEN, format!("does not work: {why}"))),
+        }
     }
 
     /// Returns whether the destination has used another account so far.

@@ -161,13 +161,21 @@ impl App {
         Ok(())
     }
 
+    /// Brings what is known of a destination's authorization in line with a change that is stored; `named_app` is the secret that named its
+    /// app before. What cannot be looked at is told in the log, and not as a failure of the change.
+    pub(crate) async fn follow_change(&self, id: &str, is_granted: bool, named_app: Option<SecretString>) {
+        let followed = match is_granted {
+            true => self.look_at_new_grant(id).await,
+            false => self.settle_authorization(id, named_app).await,
+        };
+        if let Err(error) = followed {
+            tracing::warn!(%error, destination_id = id, "a destination that was changed could not be looked at");
+        }
+    }
+
     /// Brings what is known of a destination's authorization in line with settings that were changed; `app` is the secret that named its
     /// app before.
-    pub(crate) async fn settle_authorization(
-        &self,
-        id: &str,
-        app: Option<SecretString>,
-    ) -> Result<Destination, Failure> {
+    async fn settle_authorization(&self, id: &str, app: Option<SecretString>) -> Result<Destination, Failure> {
         self.forget_clients(id);
         let gone = || Failure::Gone("the destination");
         let mut changed = self.catalog.destination(id).await?.ok_or_else(gone)?;

@@ -1,12 +1,15 @@
 //! The changes of a plan, made together.
 
-use catalog::{ConfigurationEdit, ConfigurationWrite, Destination, NewAuditEntry};
+use catalog::{ConfigurationEdit, ConfigurationWrite, Destination, GrantChange, NewAuditEntry, NewDestination};
 use secrecy::SecretString;
+use serde_json::Value;
 
-use super::{Action, Change, Plan, Wanted, plan};
+use super::{Action, Change, Plan, Wanted, WrongField, plan};
 use crate::app::App;
+use crate::http::api::configuration::ConfigurationInput;
 use crate::http::caller::Caller;
-use crate::http::problem::Problem;
+use crate::http::extract::read_as;
+use crate::http::problem::{FieldError, Problem};
 
 /// Maximum number of attempts while other requests change the configuration.
 const MAX_ATTEMPTS: usize = 3;
@@ -31,39 +34,83 @@ pub(crate) async fn apply(app: &App, caller: &Caller, address: &str, wanted: &Wa
     }
 }
 
-/// Looks at what was changed. Everything is stored already: what fails here is told in the log, and not as a failure of the change.
+/// Applies the configuration that a server is started with.
+///
+/// # Errors
+/// What is wrong with it. Nothing was changed.
+pub(crate) async fn apply_at_start(app: &App, wanted: Value) -> Result<(), Vec<WrongField>> {
+    let applied = async {
+        let input: ConfigurationInput = read_as(wanted)?;
+        apply(app, &Caller::at_start(app.now()), "", &input.read()?).await
+    };
+    let wrong = |FieldError { field, message }| WrongField { field, message };
+    let plan = applied.await.map_err(|problem| problem.into_errors("").into_iter().map(wrong).collect::<Vec<_>>())?;
+    for change in plan.changes.iter().filter(|change| change.action != Action::Keep) {
+        tracing::info!(kind = kind(change), name = change.name, "configuration: {}", detail(change));
+    }
+    for warning in &plan.warnings {
+        tracing::warn!("configuration: {warning}");
+    }
+    Ok(())
+}
+
+/// Looks at what was changed.
 async fn follow_up(app: &App, named_apps: Vec<(String, Option<SecretString>)>, plan: &Plan) {
-    let mut failures = Vec::new();
     for (id, named_app) in named_apps {
-        failures.extend(app.settle_authorization(&id, named_app).await.err());
+        app.follow_change(&id, false, named_app).await;
     }
     for edit in &plan.edits {
-        if let ConfigurationEdit::Grant(id, ..) = edit {
-            failures.extend(app.look_at_new_grant(id).await.err());
+        if let ConfigurationEdit::Destination(id, NewDestination { grant: GrantChange::Set(..), .. }) = edit {
+            app.follow_change(id, true, None).await;
         }
-    }
-    for problem in failures {
-        tracing::warn!(%problem, "a destination that was applied could not be looked at");
     }
 }
 
 async fn write(app: &App, caller: &Caller, address: &str, plan: &Plan) -> Result<(), catalog::Error> {
-    let actor = caller.describe();
-    let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.action != Action::Keep).collect();
     if plan.edits.is_empty() {
         return Ok(());
     }
-    let entries: Vec<(String, String)> = changes.into_iter().map(|change| (object(change), detail(change))).collect();
-    let entry =
-        |(object, detail)| NewAuditEntry { actor: &actor, address, action: "apply", object, refused: false, detail };
-    let audit: Vec<NewAuditEntry<'_>> =
-        entries.iter().map(|(object, detail)| (object.as_str(), detail.as_str())).map(entry).collect();
+    let (actor, (user, token)) = (caller.describe(), caller.names());
+    let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.action != Action::Keep).collect();
+    let words: Vec<[String; 3]> =
+        changes.iter().map(|change| [event(change), object(change), detail(change)]).collect();
+    let mut audit = Vec::new();
+    for (change, [event, object, detail]) in changes.iter().zip(&words) {
+        audit.push(NewAuditEntry {
+            actor: &actor,
+            user,
+            token,
+            address,
+            event,
+            action: "apply",
+            object_kind: kind(change),
+            object_id: &change.id,
+            object_name: &change.name,
+            object,
+            refused: false,
+            detail,
+        });
+    }
     let write = ConfigurationWrite { edits: &plan.edits, audit: &audit };
     app.catalog.change_configuration(&plan.seen, write, app.now()).await
 }
 
+fn kind(change: &Change) -> &'static str {
+    change.kind.trim_end_matches('s')
+}
+
+fn event(change: &Change) -> String {
+    let act = match change.action {
+        Action::Create => "create",
+        Action::Update => "update",
+        Action::Keep => "keep",
+        Action::Delete => "delete",
+    };
+    format!("{}.{act}", kind(change))
+}
+
 fn object(change: &Change) -> String {
-    format!("{} {}", change.kind.trim_end_matches('s'), change.name)
+    format!("{} {}", kind(change), change.name)
 }
 
 fn detail(change: &Change) -> String {
@@ -80,12 +127,13 @@ fn detail(change: &Change) -> String {
 
 /// Returns the destinations that exist and are changed, but for those with a new grant, with the secrets that name their apps so far.
 fn named_apps(app: &App, plan: &Plan) -> Result<Vec<(String, Option<SecretString>)>, Problem> {
-    let has = |destination: &Destination, is_it: fn(&ConfigurationEdit, &str) -> bool| {
-        plan.edits.iter().any(|edit| is_it(edit, &destination.id))
-    };
     let changed = |destination: &&Destination| {
-        has(destination, |edit, of| matches!(edit, ConfigurationEdit::Destination(id, _) if id == of))
-            && !has(destination, |edit, of| matches!(edit, ConfigurationEdit::Grant(id, ..) if id == of))
+        plan.edits.iter().any(|edit| match edit {
+            ConfigurationEdit::Destination(id, new) => {
+                *id == destination.id && !matches!(new.grant, GrantChange::Set(..))
+            }
+            _ => false,
+        })
     };
     let destinations = plan.seen.destinations.iter().filter(changed);
     destinations.map(|destination| Ok((destination.id.clone(), app.app_of(destination)?))).collect()

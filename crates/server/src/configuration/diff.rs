@@ -85,8 +85,7 @@ impl Diff {
     }
 
     /// Notes a secret that changes.
-    pub(super) fn secret(&mut self, field: &str, had_one: bool) {
-        let action = if had_one { FieldAction::Changed } else { FieldAction::Set };
+    pub(super) fn secret(&mut self, field: &str, action: FieldAction) {
         self.0.push(FieldChange { field: field.to_owned(), action, before: None, after: None });
     }
 

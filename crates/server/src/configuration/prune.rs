@@ -47,8 +47,8 @@ impl Planner<'_> {
             return;
         }
         let stage = if kind == Kind::Job { Stage::RemoveJob } else { Stage::Remove };
+        self.change(kind, &id, name, Action::Delete, Vec::new());
         self.edits.push((stage, ConfigurationEdit::Removal(kind, id)));
-        self.change(kind, name, Action::Delete, Vec::new());
     }
 }
 

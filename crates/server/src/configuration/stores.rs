@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use adapter::{Adapter, Registry};
-use catalog::{AuthorizationState, ConfigurationEdit, Kind, NewProfile, Profile};
+use catalog::{AuthorizationState, ConfigurationEdit, GrantChange, Kind, NewProfile, Profile};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::diff::Diff;
+use super::diff::{Diff, FieldAction};
 use super::entry::Entry;
 use super::targets::Target;
 use super::{Planner, Stage};
-use crate::authorizations::grants::{NewGrant, REFRESH_TOKEN};
+use crate::authorizations::grants::REFRESH_TOKEN;
 use crate::http::api::destinations::DestinationInput;
 use crate::http::api::profiles::{ProfileInput, check as check_profile};
 use crate::http::api::sources::SourceInput;
@@ -84,9 +84,7 @@ impl Planner<'_> {
         let before = self.seen.destinations.iter().find(|destination| destination.id == target.id);
         let kept = before.map(|before| before.secrets_set.as_slice()).unwrap_or_default();
         let Store { place, name, settings, secrets } = self.read_store(entry, kept);
-        let mut input = DestinationInput { name, settings, secrets };
-        let grant = input.take_grant(self.app, before).await;
-        let grant = self.accept(&place, grant)?.flatten();
+        let input = DestinationInput { name, settings, secrets };
         let Some(mut new) = self.accept(&place, input.check(self.app, self.caller, before).await)? else {
             return Ok(());
         };
@@ -103,17 +101,7 @@ impl Planner<'_> {
             diff_approval(&mut diff, before.approved_path.as_ref(), new.approved_path.as_ref());
         }
         diff.secrets(&opened, &mut new.secrets);
-        if let Some(NewGrant { refresh_token, state }) = grant {
-            let account = |state: &AuthorizationState| state.email.clone();
-            diff.secret(REFRESH_TOKEN, before.is_some_and(|before| before.authorization.is_some()));
-            diff.field(
-                "account",
-                before.and_then(|before| before.authorization.as_ref()).map(account),
-                account(&state),
-            );
-            let edit = ConfigurationEdit::Grant(target.id.clone(), refresh_token, Box::new(state));
-            self.edits.push((Stage::Grant, edit));
-        }
+        diff_grant(&mut diff, before.and_then(|before| before.authorization.as_ref()), &mut new.grant);
         let name = new.name.clone();
         let stage = Stage::of(&target);
         self.settle(Kind::Destination, &name, &target, diff, stage, |id| ConfigurationEdit::Destination(id, new));
@@ -179,6 +167,24 @@ fn diff_name(diff: &mut Diff, before: Option<&str>, after: &str) {
     if let Some(before) = before {
         diff.field("name", before, after.trim());
     }
+}
+
+/// A grant that there is not cannot be removed.
+fn diff_grant(diff: &mut Diff, before: Option<&AuthorizationState>, grant: &mut GrantChange) {
+    let account = |state: &AuthorizationState| Value::from(state.email.clone());
+    let account_before = before.map_or(Value::Null, account);
+    match (&*grant, before) {
+        (GrantChange::Keep, _) => return,
+        (GrantChange::Remove, None) => {
+            *grant = GrantChange::Keep;
+            return;
+        }
+        (GrantChange::Remove, Some(_)) => diff.secret(REFRESH_TOKEN, FieldAction::Removed),
+        (GrantChange::Set(..), Some(_)) => diff.secret(REFRESH_TOKEN, FieldAction::Changed),
+        (GrantChange::Set(..), None) => diff.secret(REFRESH_TOKEN, FieldAction::Set),
+    }
+    let account_after = if let GrantChange::Set(_, state) = &*grant { account(state) } else { Value::Null };
+    diff.field("account", account_before, account_after);
 }
 
 /// Where a path of this machine leads is shown once it is approved, or leads elsewhere than when it was.

@@ -214,11 +214,13 @@ impl App {
         let detail = format!("deleted by the retention policy {}, marked at {}", due.policy, due.marked_at.0);
         let entry = NewAuditEntry {
             actor: ACTOR,
-            address: "",
+            event: "backup.delete",
             action: "delete",
+            object_kind: "backup",
+            object_name: path,
             object: &object,
-            refused: false,
             detail: &detail,
+            ..NewAuditEntry::default()
         };
         self.catalog.deletion_done(&due.copy_id, &entry, now).await
     }

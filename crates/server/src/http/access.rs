@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use catalog::NewAuditEntry;
 use domain::access::Permission;
 
+use super::audit_words::{AuditSubject, Subject, event};
 use super::caller::{Caller, Credential, Unknown, shown_token};
 use super::client_address;
 use super::own_address;
@@ -50,13 +51,17 @@ pub(crate) struct AuditDetail(pub(crate) String);
 
 /// Lets a request through, or not; writes the audit log.
 pub(crate) async fn guard(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
-    let asked = Asked::of(&app, &request);
+    let mut asked = Asked::of(&app, &request);
     let (caller, admitted) = match admit(&app, access, request.headers(), &asked).await {
         Ok((caller, admitted)) => (caller, admitted),
         Err(problem) if asked.is_known_reader(&app, request.headers(), &problem) => return next.run(request).await,
         Err(problem) => return problem.into_response(),
     };
-    let actor = caller.as_ref().map_or_else(|| "nobody".to_owned(), Caller::describe);
+    let mut actor = caller.as_ref().map_or_else(Actor::nobody, Actor::of);
+    if caller.is_some() && !is_safe(&asked.method) {
+        // What is deleted has no name afterwards.
+        asked.subject = Subject::of(&app, &asked.route, &asked.path).await;
+    }
     if let Err(problem) = admitted {
         // A page that asks whether somebody is signed in is no attempt at anything.
         let is_question = caller.is_none() && is_safe(request.method()) && !problem.is_attempt;
@@ -74,6 +79,12 @@ pub(crate) async fn guard(State((app, access)): State<(App, Access)>, mut reques
         request.extensions_mut().insert(caller);
     }
     let response = next.run(request).await;
+    if let Some(answered) = response.extensions().get::<AuditSubject>().cloned() {
+        if access == Access::Public && answered.kind == Some(USER) {
+            actor = Actor::signed_in(&answered.name);
+        }
+        asked.subject = asked.subject.and(answered);
+    }
     let detail = response.extensions().get::<AuditDetail>().cloned();
     asked.audit_answer(&app, &actor, response.status(), detail).await;
     response
@@ -152,10 +163,39 @@ fn shown(path: &str) -> String {
     if path.starts_with(LINK) { format!("{LINK}...") } else { path.chars().take(300).collect() }
 }
 
+/// The kind of thing that users are.
+pub(crate) const USER: &str = "user";
+
+/// Who asks, for the audit log.
+struct Actor {
+    words: String,
+    user: String,
+    token: String,
+}
+
+impl Actor {
+    fn nobody() -> Self {
+        Self { words: "nobody".to_owned(), user: String::new(), token: String::new() }
+    }
+
+    fn of(caller: &Caller) -> Self {
+        let (user, token) = caller.names();
+        Self { words: caller.describe(), user: user.to_owned(), token: token.to_owned() }
+    }
+
+    /// Who has just signed in.
+    fn signed_in(user: &str) -> Self {
+        Self { words: format!("user {user}"), user: user.to_owned(), token: String::new() }
+    }
+}
+
 /// What was asked, for the audit log.
 struct Asked {
     method: Method,
+    /// The path with its parameters' names.
+    route: String,
     path: String,
+    subject: Subject,
     address: String,
     address_key: String,
 }
@@ -166,7 +206,9 @@ impl Asked {
         let address = peer.map(|peer| client_address::of(peer, request.headers(), &app.config.trusted_proxies));
         Self {
             method: request.method().clone(),
+            route: request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned()).unwrap_or_default(),
             path: shown(request.uri().path()),
+            subject: Subject::default(),
             address: address.map(|address| address.to_string()).unwrap_or_default(),
             address_key: address.map(address_key).unwrap_or_default(),
         }
@@ -180,7 +222,7 @@ impl Asked {
             && shown_token(headers).is_some_and(|token| app.metrics.remembers_reader(&token, app.now()))
     }
 
-    async fn audit_answer(&self, app: &App, actor: &str, status: StatusCode, detail: Option<AuditDetail>) {
+    async fn audit_answer(&self, app: &App, actor: &Actor, status: StatusCode, detail: Option<AuditDetail>) {
         let detail = detail.as_ref().map(|AuditDetail(detail)| detail.as_str());
         if matches!(status.as_u16(), 401 | 403) {
             self.audit(app, actor, detail.unwrap_or("refused")).await;
@@ -190,17 +232,23 @@ impl Asked {
     }
 
     /// A refusal; so many a minute, so that nobody fills the disk with them.
-    async fn audit(&self, app: &App, actor: &str, refusal: &str) {
+    async fn audit(&self, app: &App, actor: &Actor, refusal: &str) {
         if app.limiters.audit.take(&self.address_key, app.now()) {
             self.write(app, actor, true, refusal).await;
         }
     }
 
-    async fn write(&self, app: &App, actor: &str, refused: bool, detail: &str) {
+    async fn write(&self, app: &App, actor: &Actor, refused: bool, detail: &str) {
         let entry = NewAuditEntry {
-            actor,
+            actor: &actor.words,
+            user: &actor.user,
+            token: &actor.token,
             address: &self.address,
+            event: &event(self.method.as_str(), &self.route),
             action: self.method.as_str(),
+            object_kind: &self.subject.kind,
+            object_id: &self.subject.id,
+            object_name: &self.subject.name,
             object: &self.path,
             refused,
             detail,

@@ -20,6 +20,7 @@ use tracing::Instrument;
 
 use super::caller::Caller;
 use super::class::Class;
+use super::export::Streamed;
 use super::extract::read_ahead;
 use super::problem::Problem;
 use crate::app::App;
@@ -186,7 +187,9 @@ pub(crate) async fn keep(State((app, class)): State<(App, Class)>, request: Requ
     let work = Work { task: tokio::spawn(work.in_current_span()), is_cancelled: class.is_cancelled() };
     let time = Duration::from_secs(limits.seconds).min(app.config.slowest_answer);
     match tokio::time::timeout(time, work).await {
-        Ok(Ok((response, permit))) if class.streams() => hold(app, class, response, permit, credential),
+        Ok(Ok((response, permit))) if class.streams() || response.extensions().get::<Streamed>().is_some() => {
+            hold(app, class, response, permit, credential)
+        }
         Ok(Ok((response, _))) => response,
         Ok(Err(error)) => Problem::internal(error).into_response(),
         Err(_) => {
@@ -247,7 +250,7 @@ fn hold(
         tokio::select! {
             biased;
             // What is cut short must not look whole.
-            () = &mut ended => (class == Class::Download)
+            () = &mut ended => matches!(class, Class::Download | Class::Catalog)
                 .then(|| (Err(axum::Error::new("the session or token has ended")), None)),
             piece = pieces.next() => Some((piece?, Some((pieces, ended, permit)))),
         }

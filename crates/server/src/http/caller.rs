@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, COOKIE};
 use axum::http::request::Parts;
 use catalog::{ApiToken, Session, Token, User};
-use domain::access::Permission;
+use domain::access::{Permission, Role};
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
@@ -38,6 +38,8 @@ pub(crate) struct Caller {
 pub(crate) enum Credential {
     Session(Session),
     Token(ApiToken),
+    /// The file of a configuration, which the operator starts the server with.
+    File,
 }
 
 /// Why nobody is recognized.
@@ -120,10 +122,23 @@ impl Caller {
         until_ended(app.credentials.subscribe(), look).await;
     }
 
+    /// The operator, who may do everything: the configuration that the server is started with.
+    pub(crate) fn at_start(now: jiff::Timestamp) -> Self {
+        let user = User {
+            id: String::new(),
+            name: "configuration file".to_owned(),
+            role: Role::Administrator,
+            password_hash: String::new(),
+            revision: 0,
+            created_at: now.into(),
+        };
+        Self { user, credential: Credential::File }
+    }
+
     /// Whether they may.
     pub(crate) fn allows(&self, permission: Permission) -> bool {
         let scoped = match &self.credential {
-            Credential::Session(_) => true,
+            Credential::Session(_) | Credential::File => true,
             Credential::Token(token) => token.scopes.contains(&permission),
         };
         scoped && self.user.role.allows(permission)
@@ -134,6 +149,16 @@ impl Caller {
         match &self.credential {
             Credential::Session(session) => &session.id,
             Credential::Token(token) => &token.id,
+            Credential::File => "",
+        }
+    }
+
+    /// Returns the names of the user and of the API token, which is empty for a session.
+    pub(crate) fn names(&self) -> (&str, &str) {
+        match &self.credential {
+            Credential::Session(_) => (&self.user.name, ""),
+            Credential::Token(token) => (&self.user.name, &token.name),
+            Credential::File => ("", ""),
         }
     }
 
@@ -150,6 +175,7 @@ impl Caller {
         match &self.credential {
             Credential::Session(_) => format!("user {}", self.user.name),
             Credential::Token(token) => format!("token {} of {}", token.name, self.user.name),
+            Credential::File => self.user.name.clone(),
         }
     }
 }

@@ -49,6 +49,9 @@ const PATCHES: [(&str, &str); 4] = [
 pub(crate) fn complete(api: &mut OpenApi) {
     let components = api.components.get_or_insert_default();
     name_list_items(components);
+    for Refusal { name, words, .. } in &REFUSALS {
+        components.responses.insert((*name).to_owned(), refusal(words).into());
+    }
     for (schema, field, words) in CLOSED {
         if let Some(Schema::Object(field)) = property(components, schema, field) {
             field.enum_values = Some(words.iter().map(|word| Value::from(*word)).collect());
@@ -167,41 +170,109 @@ pub(crate) fn describe_answers(operation: &mut Operation, method: &str, path: &s
             success(status).clone_into(&mut response.description);
         }
     }
-    let takes_body = operation.request_body.is_some();
-    let has_parameter = |name: &str| parameters(operation).any(|parameter| parameter.name == name);
-    let is_change = method != "get";
-    let is_elsewhere = matches!(
-        class,
-        Class::Source | Class::Storage | Class::Test | Class::Preview | Class::Verify | Class::Download
-    );
-    let possible = [
-        ("400", takes_body, "The request is malformed."),
-        (
-            "401",
-            access != Access::Public || class == Class::Password,
-            "The caller is not signed in, or the credentials are wrong.",
-        ),
-        (
-            "403",
-            access != Access::Public || is_change,
-            "The caller lacks the permission, or the request comes from a foreign page.",
-        ),
-        ("404", path.contains('{') || takes_body, "It does not exist."),
-        ("409", is_change, "It conflicts with the present state: a name that is taken, a run that is going on."),
-        ("412", has_parameter("If-Match"), "It was changed since the revision in `If-Match`."),
-        ("422", path.starts_with("/api/"), "A field or a query parameter is wrong, or not known; `errors` says which."),
-        ("424", is_elsewhere, "The database or the storage did not do what was asked."),
-        ("429", true, "Too many requests; `Retry-After` says when to try again."),
-        ("503", true, "The server cannot work at present; `Retry-After` says when to try again."),
-        ("default", true, "It was refused, or it failed; the answer says why and what to do."),
-    ];
-    for (status, is_possible, words) in possible {
-        if is_possible {
-            let responses = &mut operation.responses.responses;
-            responses.entry(status.to_owned()).or_insert_with(|| refusal(words).into());
-        }
+    let responses = &operation.responses.responses;
+    let missing = REFUSALS.iter().filter(|refusal| !responses.contains_key(refusal.status));
+    let possible: Vec<&Refusal> = missing
+        .filter(|refusal| (refusal.is_possible)(&Described { operation, method, path, access, class }))
+        .collect();
+    for Refusal { status, name, .. } in possible {
+        operation.responses.responses.insert((*status).to_owned(), RefOr::Ref(Ref::from_response_name(*name)));
     }
 }
+
+/// What is known of an operation.
+struct Described<'a> {
+    operation: &'a Operation,
+    method: &'a str,
+    path: &'a str,
+    access: Access,
+    class: Class,
+}
+
+/// Returns whether requests of a class ask a source or a destination.
+fn is_elsewhere(class: Class) -> bool {
+    use Class::{Download, Preview, Source, Storage, Test, Verify};
+    matches!(class, Source | Storage | Test | Preview | Verify | Download)
+}
+
+/// A way in which operations are refused.
+struct Refusal {
+    status: &'static str,
+    /// Of its component.
+    name: &'static str,
+    words: &'static str,
+    is_possible: fn(&Described<'_>) -> bool,
+}
+
+/// How operations are refused. Each is described once, as a component that operations refer to.
+static REFUSALS: [Refusal; 11] = [
+    Refusal {
+        status: "400",
+        name: "BadRequest",
+        words: "The request is malformed.",
+        is_possible: |it| it.operation.request_body.is_some(),
+    },
+    Refusal {
+        status: "401",
+        name: "Unauthorized",
+        words: "The caller is not signed in, or the credentials are wrong.",
+        is_possible: |it| it.access != Access::Public || it.class == Class::Password,
+    },
+    Refusal {
+        status: "403",
+        name: "Forbidden",
+        words: "The caller lacks the permission, or the request comes from a foreign page.",
+        is_possible: |it| it.access != Access::Public || it.method != "get",
+    },
+    Refusal {
+        status: "404",
+        name: "NotFound",
+        words: "It does not exist.",
+        is_possible: |it| it.path.contains('{') || it.operation.request_body.is_some(),
+    },
+    Refusal {
+        status: "409",
+        name: "Conflict",
+        words: "It conflicts with the present state: a name that is taken, a run that is going on.",
+        is_possible: |it| it.method != "get",
+    },
+    Refusal {
+        status: "412",
+        name: "PreconditionFailed",
+        words: "It was changed since the revision in `If-Match`.",
+        is_possible: |it| parameters(it.operation).any(|parameter| parameter.name == "If-Match"),
+    },
+    Refusal {
+        status: "422",
+        name: "Invalid",
+        words: "A field or a query parameter is wrong, or not known; `errors` says which.",
+        is_possible: |it| it.path.starts_with("/api/"),
+    },
+    Refusal {
+        status: "424",
+        name: "FailedDependency",
+        words: "The database or the storage did not do what was asked.",
+        is_possible: |it| is_elsewhere(it.class),
+    },
+    Refusal {
+        status: "429",
+        name: "TooManyRequests",
+        words: "Too many requests; `Retry-After` says when to try again.",
+        is_possible: |_| true,
+    },
+    Refusal {
+        status: "503",
+        name: "Unavailable",
+        words: "The server cannot work at present; `Retry-After` says when to try again.",
+        is_possible: |_| true,
+    },
+    Refusal {
+        status: "default",
+        name: "Failure",
+        words: "It was refused, or it failed; the answer says why and what to do.",
+        is_possible: |_| true,
+    },
+];
 
 fn success(status: &str) -> &'static str {
     match status {

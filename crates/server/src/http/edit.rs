@@ -1,6 +1,7 @@
 //! Changes of what there is: replacing it by what was read and edited, or merging a patch into it.
 
 use axum::extract::{FromRequest, Request};
+use axum::http::Method;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -13,17 +14,40 @@ use crate::app::App;
 pub(crate) trait Editable: DeserializeOwned {
     /// The fields of answers that no request sets. They are no error in a change, so that what was read can be sent back.
     const READ_ONLY: &'static [&'static str];
+
+    /// Sets what a merge patch has removed and what means "as it was" where it is absent in a replacement.
+    fn complete(&mut self) {}
 }
 
-/// The JSON body of a replacement: all that can be set. Read-only fields are ignored.
+/// The body of a change: by PUT all that can be set, in which read-only fields are ignored; by PATCH a merge patch (RFC 7396).
 #[derive(Debug)]
-pub(crate) struct Replacement<T>(pub(crate) T);
+pub(crate) enum Edit<T> {
+    Whole(T),
+    Patch(MergePatch),
+}
 
-impl<T: Editable> FromRequest<App> for Replacement<T> {
+impl<T: Editable> FromRequest<App> for Edit<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Problem> {
-        read_editable(read_json(request, &["application/json"])?).map(Self)
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        if request.method() == Method::PATCH {
+            return MergePatch::from_request(request, app).await.map(Self::Patch);
+        }
+        read_editable(read_json(request, &["application/json"])?).map(Self::Whole)
+    }
+}
+
+impl<T: Editable> Edit<T> {
+    /// Returns what is wanted in the place of what there is, as it is shown.
+    pub(crate) fn of(self, shown: &impl Serialize) -> Result<T, Problem> {
+        match self {
+            Self::Whole(input) => Ok(input),
+            Self::Patch(patch) => {
+                let mut input: T = patch.apply(shown)?;
+                input.complete();
+                Ok(input)
+            }
+        }
     }
 }
 
@@ -58,7 +82,7 @@ impl MergePatch {
     /// Merges the patch into what there is, as it is shown. A `null` for what is not shown, such as a secret, reaches the input.
     ///
     /// A patch holds what its sender wants to change, so a read-only field in it is an error.
-    pub(crate) fn apply<T: Editable>(self, shown: &impl Serialize) -> Result<T, Problem> {
+    fn apply<T: Editable>(self, shown: &impl Serialize) -> Result<T, Problem> {
         if let Some(name) = T::READ_ONLY.iter().find(|name| self.0.contains_key(**name)) {
             return Err(Problem::invalid_field(name, "is read-only: leave it out"));
         }

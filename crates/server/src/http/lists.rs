@@ -12,23 +12,6 @@ use super::problem::Problem;
 const DEFAULT_LIMIT: u16 = 50;
 const LARGEST_LIMIT: u16 = 200;
 
-/// Which page of a list.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub(crate) struct ListQuery {
-    /// `nextCursor` of the page before; without it, the first page.
-    pub(crate) cursor: Option<String>,
-    /// Items per page.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    pub(crate) limit: Option<u16>,
-}
-
-impl ListQuery {
-    pub(crate) fn page(&self) -> Result<PageRequest, Problem> {
-        page(self.cursor.as_deref(), self.limit)
-    }
-}
-
 /// Which page of a list, or which one by its name.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -200,7 +200,9 @@ impl Problem {
         Self { retry_after: Some(BUSY), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
     }
 
-    pub(crate) fn invalid(errors: Vec<FieldError>) -> Self {
+    /// The errors come in the order of their fields, as people count: `jobs[2]` before `jobs[10]`.
+    pub(crate) fn invalid(mut errors: Vec<FieldError>) -> Self {
+        errors.sort_by_cached_key(|error| in_order(&error.field));
         let detail = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
         let detail = detail.collect::<Vec<_>>().join("; ");
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail) }
@@ -302,6 +304,13 @@ impl IntoResponse for Problem {
     }
 }
 
+/// Returns what sorts the paths of fields: its texts, and its numbers by value.
+fn in_order(field: &str) -> Vec<(u64, String)> {
+    let digit = |c: char| c.is_ascii_digit();
+    let parts = field.split_inclusive(['.', '[', ']']);
+    parts.map(|part| (part.trim_end_matches(|c| !digit(c)).parse().unwrap_or_default(), part.to_owned())).collect()
+}
+
 /// Collects what is wrong with a request's fields.
 #[derive(Debug, Default)]
 pub(crate) struct Fields(Vec<FieldError>);
@@ -317,6 +326,18 @@ impl Fields {
     /// Notes what is wrong with a field.
     pub(crate) fn add(&mut self, field: &str, message: String) {
         self.0.push(FieldError { field: field.to_owned(), message });
+    }
+
+    /// Returns what was checked, or notes which fields are to blame. Any other problem is passed on.
+    pub(crate) fn accept<T>(&mut self, checked: Result<T, Problem>) -> Result<Option<T>, Problem> {
+        match checked {
+            Ok(checked) => Ok(Some(checked)),
+            Err(problem) if problem.status == StatusCode::UNPROCESSABLE_ENTITY && !problem.errors.is_empty() => {
+                self.0.extend(problem.errors);
+                Ok(None)
+            }
+            Err(problem) => Err(problem),
+        }
     }
 
     /// A name that people give.

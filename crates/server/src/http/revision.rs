@@ -1,23 +1,30 @@
 //! Revisions of what users change: `ETag` in answers, `If-Match` in changes (RFC 9110, sections 8.8.3 and 13.1.1).
 
-use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::header::{ETAG, IF_MATCH};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
+use super::audit_words::AuditSubject;
 use super::problem::Problem;
 
 /// What carries a revision.
 pub(crate) trait HasRevision {
     /// Counts the changes that users make, from 1.
     fn revision(&self) -> i64;
+
+    /// The id of the thing.
+    fn id(&self) -> &str;
+
+    /// What people call it.
+    fn name(&self) -> &str;
 }
 
 /// An answer with its revision as the ETag.
@@ -26,7 +33,8 @@ pub(crate) struct Revised<T>(pub(crate) T);
 
 impl<T: HasRevision + Serialize> IntoResponse for Revised<T> {
     fn into_response(self) -> Response {
-        ([(ETAG, tag(self.0.revision()))], Json(self.0)).into_response()
+        let subject = AuditSubject { kind: None, id: self.0.id().to_owned(), name: self.0.name().to_owned() };
+        (Extension(subject), [(ETAG, tag(self.0.revision()))], Json(self.0)).into_response()
     }
 }
 

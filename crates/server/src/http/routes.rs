@@ -7,7 +7,7 @@ use axum::middleware::from_fn_with_state;
 use domain::access::Permission;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::extensions::{Extensions, ExtensionsBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt};
@@ -90,13 +90,23 @@ fn name(method: &str, path: &str) -> String {
 }
 
 fn declare(operation: &mut Operation, access: Access, class: Class) {
-    let limits = serde_json::to_value(class.limits()).unwrap_or_default();
-    let extensions = ExtensionsBuilder::new().add(PERMISSION, access.to_string()).add(LIMITS, limits);
-    operation.extensions = Some(extensions.build());
+    operation.extensions = Some(extensions(access, class));
     operation.security = Some(match access {
         Access::Public => Vec::new(),
         _ => ["token", "session"].map(|name| SecurityRequirement::new::<_, [&str; 0], &str>(name, [])).into(),
     });
+}
+
+/// Returns what an operation needs and may take, in an order that does not change: utoipa keeps extensions in a map whose order is drawn
+/// anew for each map, so another one is drawn until its order is that of the names.
+fn extensions(access: Access, class: Class) -> Extensions {
+    let limits = serde_json::to_value(class.limits()).unwrap_or_default();
+    loop {
+        let drawn = ExtensionsBuilder::new().add(PERMISSION, access.to_string()).add(LIMITS, limits.clone()).build();
+        if drawn.keys().is_sorted() {
+            return drawn;
+        }
+    }
 }
 
 /// The routes and their documentation.

@@ -33,7 +33,7 @@ fn grants(world: &World) -> Vec<String> {
 }
 
 /// Lets the server believe that another account was authorized before.
-fn pretend_other_account(world: &World, destination: &str) {
+pub(crate) fn pretend_other_account(world: &World, destination: &str) {
     let database = rusqlite::Connection::open(world.path("data").join("dbackup.db")).unwrap();
     let sql = "UPDATE destinations SET authorization_state = json_set(authorization_state, \
                '$.accountId', 'dbid:other', '$.email', 'before@example.com') WHERE id = ?1";

@@ -12,6 +12,7 @@ fn first_path(run: &Value) -> String {
     run["result"]["databases"][0]["copies"][0]["path"].as_str().unwrap_or_else(|| panic!("{run}")).to_owned()
 }
 
+// S-03
 #[tokio::test]
 async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     // M-06, M-11, M-12, M-13, M-14
@@ -86,6 +87,7 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     assert!(world.dropbox().files().is_empty());
 }
 
+// S-06
 #[tokio::test]
 async fn a_download_link_works_once_for_whoever_asked() {
     let world = World::new().await;
@@ -159,6 +161,7 @@ async fn the_server_cannot_read_what_it_writes_to_a_key_of_ones_own() {
     anna.delete(&path).await.expect(204);
 }
 
+// S-04
 #[tokio::test]
 async fn a_running_backup_is_cancelled_within_two_seconds_and_leaves_nothing() {
     let world = World::new().await;
@@ -180,6 +183,7 @@ async fn a_running_backup_is_cancelled_within_two_seconds_and_leaves_nothing() {
     assert!(world.dropbox().files().is_empty());
 }
 
+// S-02
 #[tokio::test]
 async fn one_destination_that_fails_makes_a_run_partial_and_all_of_them_failed() {
     let world = World::new().await;
@@ -204,6 +208,7 @@ async fn one_destination_that_fails_makes_a_run_partial_and_all_of_them_failed()
     assert!(run["error"].as_str().unwrap().contains("Authorize with Dropbox"), "{run}");
 }
 
+// S-04
 #[tokio::test]
 async fn what_happens_is_told_live_and_again_from_any_line() {
     let world = World::new().await;
@@ -273,6 +278,7 @@ async fn one_stream_tells_of_all_runs() {
     }
 }
 
+// S-05
 #[tokio::test]
 async fn postgres_is_tested_dumped_and_restored_into_a_new_database() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
@@ -321,6 +327,7 @@ async fn postgres_is_tested_dumped_and_restored_into_a_new_database() {
     assert_eq!(server.sql("copy", sum), server.sql("shop", sum));
 }
 
+// S-06
 #[tokio::test]
 async fn a_backup_is_copied_to_another_destination_and_proved_there() {
     let world = World::new().await;

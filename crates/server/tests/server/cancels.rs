@@ -11,6 +11,7 @@ const SPACE: &str = "users/get_space_usage";
 /// The call that publishes a backup with its sidecar.
 const PUBLISH: &str = "files/upload_session/finish_batch_v2";
 
+// S-04
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_that_is_cancelled_between_two_attempts_to_publish_it_is_never_published() {
     let world = World::new().await;

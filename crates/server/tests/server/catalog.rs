@@ -60,6 +60,7 @@ async fn with_backups() -> (World, Browser, PathBuf, String) {
     (world, anna, folder, disk)
 }
 
+// S-06
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_published_is_listed_as_verified_and_what_is_deleted_is_not() {
     let world = World::new().await;
@@ -119,6 +120,7 @@ async fn what_is_published_is_listed_as_verified_and_what_is_deleted_is_not() {
     assert_eq!(listed(&anna, &format!("?destination={dropbox}")).await[0]["state"], "present");
 }
 
+// S-12
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_server_pointed_at_a_bare_folder_has_everything_back() {
     let (mut world, anna, folder, disk) = with_backups().await;
@@ -160,6 +162,7 @@ async fn a_fresh_server_pointed_at_a_bare_folder_has_everything_back() {
     }
 }
 
+// S-06
 #[tokio::test(flavor = "multi_thread")]
 async fn what_came_and_went_while_the_server_was_down_is_found_at_its_start() {
     let (mut world, anna, folder, disk) = with_backups().await;

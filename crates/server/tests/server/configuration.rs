@@ -344,3 +344,53 @@ async fn a_dropbox_is_authorized_by_a_refresh_token_that_works() {
         &["destinations[0].refreshToken", "unknown field"],
     );
 }
+
+#[tokio::test]
+async fn an_access_is_stored_with_its_destination_and_removed_by_null() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let standard = dropbox_emulator::Config::default();
+    let mut entry = json!({"name": "Offsite", "settings": {"type": "dropbox", "folder": "/backups"},
+        "appKey": standard.app_key, "appSecret": standard.app_secret, "refreshToken": standard.refresh_token});
+    let made = anna.post("/api/destinations", &entry).await.expect(201);
+    assert_eq!((&made["revision"], &made["authorization"]["status"]), (&json!(1), &json!("authorized")));
+    let path = format!("/api/destinations/{}", made["id"].as_str().unwrap());
+    let status = |of: &Value| of["authorization"]["status"].as_str().unwrap().to_owned();
+
+    let removed = anna.patch(&path, &json!({"refreshToken": null})).await.expect(200);
+    assert_eq!((&removed["revision"], status(&removed)), (&json!(2), "authorization_required".to_owned()));
+    let set = anna.patch(&path, &json!({"refreshToken": standard.refresh_token})).await.expect(200);
+    assert_eq!((&set["revision"], status(&set)), (&json!(3), "authorized".to_owned()));
+
+    // What is refused for another reason leaves the access as it was, and everything that is wrong is told at once.
+    entry["refreshToken"] = json!("wrong");
+    entry["name"] = json!("");
+    let refused = anna.put(&path, &entry).await.problem(422, "invalid", &["name", "refreshToken", "does not work"]);
+    let fields: Vec<&Value> = refused["errors"].as_array().unwrap().iter().map(|error| &error["field"]).collect();
+    assert_eq!(fields, ["name", "refreshToken"]);
+    assert_eq!(status(&anna.get(&path).await.expect(200)), "authorized");
+
+    entry["refreshToken"] = Value::Null;
+    entry["name"] = json!("Offsite");
+    let all = json!({"destinations": [entry]});
+    let plan = anna.post("/api/configuration/plan", &all).await.expect(200);
+    let change = json!({"field": "refreshToken", "action": "removed"});
+    assert!(plan["changes"][0]["fields"].as_array().unwrap().contains(&change), "{plan}");
+    assert_eq!(actions(&anna, "/api/configuration", &all).await, ["update Offsite refreshToken account"]);
+    assert_eq!(status(&anna.get(&path).await.expect(200)), "authorization_required");
+    assert_eq!(actions(&anna, "/api/configuration", &all).await, ["keep Offsite"]);
+}
+
+#[tokio::test]
+async fn mistakes_come_in_the_order_of_their_fields() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let jobs: Vec<Value> =
+        (0..11).map(|number| json!({"name": format!("job {number}"), "zebra": 1, "ape": 1})).collect();
+    let refused = anna.post("/api/configuration/plan", &json!({"jobs": jobs})).await.problem(422, "invalid", &[]);
+    let fields: Vec<&str> =
+        refused["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    let place = |field: &str| fields.iter().position(|other| *other == field).unwrap_or_else(|| panic!("{fields:?}"));
+    let expected = ["jobs[2].ape", "jobs[2].zebra", "jobs[3].ape", "jobs[10].ape", "jobs[10].zebra"].map(place);
+    assert!(expected.is_sorted(), "{fields:?}");
+}

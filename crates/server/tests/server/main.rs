@@ -3,6 +3,7 @@
 
 mod adapter_names;
 mod adapters;
+mod audit;
 mod authorization;
 mod backups;
 mod borders;
@@ -11,6 +12,7 @@ mod catalog;
 mod configuration;
 mod copies;
 mod credentials;
+mod description;
 mod dropbox;
 mod edits;
 mod idempotency;

@@ -105,6 +105,19 @@ async fn the_queue_the_scheduler_and_each_destination_have_numbers() {
     assert_eq!(ran, Some(1.0), "{metrics}");
 }
 
+#[tokio::test]
+async fn the_process_has_its_standard_numbers_in_both_formats() {
+    let world = World::new().await;
+    let program = world.administrator().await.token(&["view"]).await;
+    for accept in ["*/*", "application/openmetrics-text"] {
+        let (_, metrics) = scrape(&program, accept).await;
+        let number = |name: &str| value(&metrics, name).unwrap_or_else(|| panic!("{name} is missing in {metrics}"));
+        assert!(number("process_resident_memory_bytes") > 1e6 && number("process_virtual_memory_bytes") > 1e6);
+        assert!(number("process_open_fds") > 3.0 && number("process_open_fds") < number("process_max_fds"));
+        assert!(number("process_cpu_seconds_total") >= 0.0 && number("process_start_time_seconds") > 1.7e9);
+    }
+}
+
 /// The rules of `promtool check metrics` and of both formats, as far as they concern what is here.
 #[tokio::test]
 async fn metrics_are_in_the_format_that_was_asked_for() {

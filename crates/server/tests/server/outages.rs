@@ -155,6 +155,7 @@ async fn a_schedule_that_cannot_be_read_is_told_and_keeps_no_other_job_from_runn
     assert!(anna.get(&format!("/api/jobs/{sound}")).await.expect(200)["scheduleError"].is_null());
 }
 
+// S-13
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_clock_is_wrong_takes_no_run_from_another_one() {
     let server = postgres().await;
@@ -176,6 +177,7 @@ async fn a_server_whose_clock_is_wrong_takes_no_run_from_another_one() {
     other.stop().await;
 }
 
+// S-13
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_server_left_is_settled_by_another_one() {
     let server = postgres().await;

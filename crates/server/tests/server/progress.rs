@@ -25,6 +25,7 @@ fn destination<'a>(run: &'a Value, name: &str) -> &'a Value {
     all.iter().find(|destination| destination["name"] == name).unwrap_or(&Value::Null)
 }
 
+// S-02
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stuck_destination_stands_while_the_other_goes_on_and_the_run_is_as_far_as_the_slowest() {
     let world = World::new().await;

@@ -107,6 +107,7 @@ impl Scene {
     }
 }
 
+// S-07
 #[tokio::test(flavor = "multi_thread")]
 async fn what_no_rule_keeps_is_marked_and_deleted_with_its_sidecar_once_the_grace_period_is_over() {
     let scene = scene(json!({"keepLast": 3}), 7).await;
@@ -137,6 +138,7 @@ async fn what_no_rule_keeps_is_marked_and_deleted_with_its_sidecar_once_the_grac
     assert_eq!((scene.files().len(), scene.marked().await.len()), (3, 0));
 }
 
+// S-07
 #[tokio::test(flavor = "multi_thread")]
 async fn the_newest_two_stay_when_backups_stop() {
     let scene = scene(json!({"keepWithinDays": 1}), 0).await;
@@ -157,6 +159,7 @@ async fn the_newest_two_stay_when_backups_stop() {
     assert_eq!(plan["items"][1]["reasons"][0]["reason"], json!({"kind": "floor"}));
 }
 
+// S-06
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_takes_a_mark_back_and_nobody_deletes_a_locked_backup() {
     let scene = scene(json!({"keepLast": 2}), 7).await;
@@ -262,6 +265,7 @@ async fn a_storage_with_another_time_than_the_server_deletes_nothing() {
     assert_eq!(plan["suspended"][0]["reason"]["kind"], "clockDisagrees", "{plan}");
 }
 
+// S-07
 #[tokio::test(flavor = "multi_thread")]
 async fn too_much_at_once_is_held_until_somebody_confirms_what_they_saw() {
     let scene = scene(json!({"keepLast": 100}), 0).await;

@@ -19,6 +19,7 @@ fn operations(api: &Value) -> Vec<(Method, String, String)> {
     operations.collect()
 }
 
+// S-10
 #[tokio::test]
 async fn every_route_declares_a_permission_and_keeps_to_it() {
     let world = World::new().await;

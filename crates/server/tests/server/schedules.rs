@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::world::World;
 
+// S-03
 #[tokio::test]
 async fn a_slot_fires_once_and_a_missed_one_fires_at_the_start() {
     let mut world = World::new().await;
@@ -34,6 +35,7 @@ async fn a_slot_fires_once_and_a_missed_one_fires_at_the_start() {
     assert_eq!(anna.get("/api/runs").await.expect(200)["items"].as_array().unwrap().len(), 2);
 }
 
+// S-03
 #[tokio::test]
 async fn schedules_are_checked_previewed_and_paused() {
     let world = World::new().await;

@@ -109,6 +109,7 @@ async fn a_damaged_database_is_backed_up_and_restored_only_where_that_is_allowed
     assert_eq!(std::fs::read(&target).unwrap(), bytes);
 }
 
+// S-05
 #[tokio::test]
 async fn an_object_that_fails_leaves_the_target_and_names_the_way_on() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
@@ -145,6 +146,7 @@ async fn an_object_that_fails_leaves_the_target_and_names_the_way_on() {
     anna.finished(&id(&begun)).await;
 }
 
+// S-05
 #[tokio::test]
 async fn putting_a_kept_database_in_place_is_a_restore_that_can_fail() {
     let world = World::new().await;

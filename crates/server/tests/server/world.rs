@@ -137,6 +137,8 @@ impl World {
             database,
             allowed_paths: self.allowed_paths.clone(),
             keys: KeySource::File(KeyFile::new(data.path())),
+            secret_files: Vec::new(),
+            configuration: None,
             tls: None,
             adapters: server::Adapters::default(),
             environment: Environment::of(self.emulator.variables()),

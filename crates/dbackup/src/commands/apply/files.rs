@@ -10,20 +10,33 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::failure::Failure;
+use super::mistakes::{Mistake, Place};
 use crate::remote::Kind;
 
 /// No configuration is larger.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// What is wrong with a configuration, with its place in front.
-pub(super) type Wrong = Vec<String>;
+/// A file that is being read.
+#[derive(Debug, Clone)]
+struct File {
+    /// Its number among all of them.
+    number: usize,
+    /// As the user named it.
+    name: String,
+}
+
+impl File {
+    fn mistake(&self, line: usize, message: String) -> Mistake {
+        let Self { number, name } = self;
+        let words = if line == 0 { name.clone() } else { format!("{name}:{line}") };
+        Mistake { place: Place { file: *number, line, words }, message }
+    }
+}
 
 /// An entry, and where it stands.
 #[derive(Debug)]
-pub(super) struct Entry {
-    /// The file as the user named it.
-    file: String,
+pub(crate) struct Entry {
+    file: File,
     /// Its number among the entries of its kind in the file.
     index: usize,
     kind: Kind,
@@ -33,24 +46,27 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Returns where a field stands: `dbackup.toml:12: jobs[0] "shop".schedule.cron`.
-    pub(super) fn place(&self, field: &str) -> String {
+    /// Returns where a field stands.
+    pub(crate) fn place(&self, field: &str) -> Place {
         let name = self.fields.get("name").and_then(Value::as_str);
         let name = name.map(|name| format!(" {name:?}")).unwrap_or_default();
         let dot = if field.is_empty() { "" } else { "." };
         let Self { file, index, kind, .. } = self;
-        format!("{file}{}: {}[{index}]{name}{dot}{field}", self.line(field), kind.plural())
+        let line = self.line(field);
+        let at = if line == 0 { String::new() } else { format!(":{line}") };
+        let words = format!("{}{at}: {}[{index}]{name}{dot}{field}", file.name, kind.plural());
+        Place { file: file.number, line, words }
     }
 
-    /// Returns the line of a field, or of the nearest thing around it.
-    fn line(&self, field: &str) -> String {
+    /// Returns the line of a field, or of the nearest thing around it; 0 if it is not known.
+    fn line(&self, field: &str) -> usize {
         let mut path = field;
         loop {
             if let Some(line) = self.lines.get(path) {
-                return format!(":{line}");
+                return *line;
             }
             if path.is_empty() {
-                return String::new();
+                return 0;
             }
             path = path.rfind(['.', '[']).map_or("", |end| &path[..end]);
         }
@@ -59,40 +75,44 @@ impl Entry {
 
 /// All entries of some files, by kind.
 #[derive(Debug, Default)]
-pub(super) struct Files(Vec<Entry>);
+pub(crate) struct Files(Vec<Entry>);
 
 impl Files {
     /// Reads files, folders of them, or standard input for `-`.
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Self, Wrong> {
-        let (mut files, mut wrong) = (Self::default(), Vec::new());
+    pub(crate) fn read(paths: &[PathBuf]) -> Result<Self, Vec<Mistake>> {
+        let (mut files, mut wrong, mut number) = (Self::default(), Vec::new(), 0);
         for path in paths {
+            let mut file = |path: &Path| {
+                number += 1;
+                let name = if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
+                File { number, name }
+            };
             match expand(path) {
-                Ok(found) => found.iter().for_each(|path| files.add(path, &mut wrong)),
-                Err(failure) => wrong.push(failure.to_string()),
+                Ok(found) => found.iter().for_each(|path| files.add(&file(path), path, &mut wrong)),
+                Err(message) => wrong.push(file(path).mistake(0, message)),
             }
         }
         if wrong.is_empty() { Ok(files) } else { Err(wrong) }
     }
 
     /// Returns the entries of a kind in the order of the files.
-    pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
         self.0.iter().filter(move |entry| entry.kind == kind)
     }
 
-    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (Kind, &mut Entry)> {
+    pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = (Kind, &mut Entry)> {
         self.0.iter_mut().map(|entry| (entry.kind, entry))
     }
 
-    fn add(&mut self, path: &Path, wrong: &mut Wrong) {
-        let file = if path == Path::new("-") { "stdin".to_owned() } else { path.display().to_string() };
+    fn add(&mut self, file: &File, path: &Path, wrong: &mut Vec<Mistake>) {
         match read_text(path) {
-            Ok(text) if text.trim_start().starts_with('{') => self.add_json(&file, &text, wrong),
-            Ok(text) => self.add_toml(&file, &text, wrong),
-            Err(error) => wrong.push(format!("{file}: {error}")),
+            Ok(text) if text.trim_start().starts_with('{') => self.add_json(file, &text, wrong),
+            Ok(text) => self.add_toml(file, &text, wrong),
+            Err(error) => wrong.push(file.mistake(0, error.to_string())),
         }
     }
 
-    fn add_json(&mut self, file: &str, text: &str, wrong: &mut Wrong) {
+    fn add_json(&mut self, file: &File, text: &str, wrong: &mut Vec<Mistake>) {
         match serde_json::from_str::<Map<String, Value>>(text) {
             Ok(tables) => {
                 for (name, value) in tables {
@@ -101,26 +121,23 @@ impl Files {
                         other => vec![other],
                     };
                     let entries = entries.into_iter().map(|entry| (entry, BTreeMap::new()));
-                    self.add_table(file, "", &name, entries, wrong);
+                    self.add_table(file, 0, &name, entries, wrong);
                 }
             }
-            Err(error) => wrong.push(format!("{file}:{}: {error}", error.line())),
+            Err(error) => wrong.push(file.mistake(error.line(), error.to_string())),
         }
     }
 
-    fn add_toml(&mut self, file: &str, text: &str, wrong: &mut Wrong) {
+    fn add_toml(&mut self, file: &File, text: &str, wrong: &mut Vec<Mistake>) {
         let line = |span: Range<usize>| text[..span.start.min(text.len())].matches('\n').count() + 1;
-        let (document, mut errors) = DeTable::parse_recoverable(text);
-        errors.sort_by_key(|error| error.span().map(|span| span.start));
+        let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
-            let place = error.span().map(|span| format!(":{}", line(span))).unwrap_or_default();
-            wrong.push(format!("{file}{place}: {}", error.message()));
+            wrong.push(file.mistake(error.span().map_or(0, line), error.message().to_owned()));
         }
         if !errors.is_empty() {
             return;
         }
         for (name, value) in document.into_inner() {
-            let start = format!(":{}", line(name.span()));
             let entries = match value.get_ref() {
                 DeValue::Array(entries) => entries.iter().collect(),
                 _ => vec![&value],
@@ -129,39 +146,38 @@ impl Files {
                 let mut lines = BTreeMap::from([(String::new(), line(entry.span()))]);
                 (convert(entry, "", &mut lines, &line), lines)
             });
-            self.add_table(file, &start, name.get_ref(), entries, wrong);
+            self.add_table(file, line(name.span()), name.get_ref(), entries, wrong);
         }
     }
 
     fn add_table(
         &mut self,
-        file: &str,
-        line: &str,
+        file: &File,
+        line: usize,
         name: &str,
         entries: impl Iterator<Item = (Value, BTreeMap<String, usize>)>,
-        wrong: &mut Wrong,
+        wrong: &mut Vec<Mistake>,
     ) {
         let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.plural() == name) else {
-            wrong.push(format!(
-                "{file}{line}: {name}: unknown table; there are [[sources]], [[destinations]], [[profiles]] and [[jobs]]"
-            ));
+            let tables = "there are [[sources]], [[destinations]], [[profiles]] and [[jobs]]";
+            wrong.push(file.mistake(line, format!("{name}: unknown table; {tables}")));
             return;
         };
         for (index, (value, lines)) in entries.enumerate() {
             match value {
-                Value::Object(fields) => self.0.push(Entry { file: file.to_owned(), index, kind, fields, lines }),
-                _ => wrong.push(format!("{file}{line}: {name}: must be tables: [[{name}]]")),
+                Value::Object(fields) => self.0.push(Entry { file: file.clone(), index, kind, fields, lines }),
+                _ => wrong.push(file.mistake(line, format!("{name}: must be tables: [[{name}]]"))),
             }
         }
     }
 }
 
 /// Returns the files that a path names: of a folder, those that end in `.toml`, by name.
-fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+fn expand(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let wrong = |error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+    let wrong = |error: std::io::Error| error.to_string();
     let mut files = Vec::new();
     for entry in fs::read_dir(path).map_err(wrong)? {
         let file = entry.map_err(wrong)?.path();
@@ -170,7 +186,7 @@ fn expand(path: &Path) -> Result<Vec<PathBuf>, Failure> {
         }
     }
     if files.is_empty() {
-        return Err(Failure::failed(format!("{}: the folder holds no file that ends in .toml", path.display())));
+        return Err("the folder holds no file that ends in .toml".to_owned());
     }
     files.sort();
     Ok(files)
@@ -230,12 +246,13 @@ fn convert(
 
 #[cfg(test)]
 mod tests {
+    use super::super::mistakes::in_lines;
     use super::*;
 
-    fn read(text: &str) -> (Files, Wrong) {
+    fn read(text: &str) -> (Files, Vec<String>) {
         let (mut files, mut wrong) = (Files::default(), Vec::new());
-        files.add_toml("x.toml", text, &mut wrong);
-        (files, wrong)
+        files.add_toml(&File { number: 0, name: "x.toml".to_owned() }, text, &mut wrong);
+        (files, in_lines(wrong).lines().map(str::to_owned).collect())
     }
 
     #[test]
@@ -254,8 +271,14 @@ mod tests {
             ("source", "x.toml:5: jobs[1] \"b\".source"),
             ("schedule.timeZone", "x.toml:7: jobs[1] \"b\".schedule.timeZone"),
         ] {
-            assert_eq!(entry.place(field), place);
+            assert_eq!(entry.place(field).words, place);
         }
+    }
+
+    #[test]
+    fn tables_are_named_in_the_order_of_their_lines() {
+        let (_, wrong) = read("[[zebras]]\nname = \"a\"\n\n[[apes]]\nname = \"b\"\n");
+        assert!(wrong[0].starts_with("x.toml:1: zebras") && wrong[1].starts_with("x.toml:4: apes"), "{wrong:?}");
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         database: location(&data),
         allowed_paths: vec![folder.to_owned()],
         keys: keys(&data),
+        secret_files: Vec::new(),
+        configuration: None,
         tls: None,
         adapters: server::Adapters::default(),
         environment: Environment::of(emulator.variables()),

@@ -18,6 +18,7 @@ use super::super::caller::Caller;
 use super::super::client_address::ClientAddress;
 use super::super::extract::{Body, Id, Query};
 use super::super::problem::Problem;
+use super::super::revision::Revised;
 use super::super::time::Time;
 use super::destinations::{DestinationInfo, info};
 use crate::app::App;
@@ -162,16 +163,28 @@ pub(crate) async fn callback(
         Some(flow) => Some(flow.destination_id),
         None => app.catalog.authorization(&Token::shown(&state)).await?.map(|known| known.destination_id),
     };
+    let destination = match &id {
+        Some(id) => app.catalog.destination(id).await?,
+        None => None,
+    };
+    let name = destination.map(|destination| destination.name).unwrap_or_default();
     let provider = description.provider;
     let detail = match &ended {
         Ok(Ended::Authorized { .. }) => format!("{provider} authorized"),
         Ok(Ended::OtherAccount) => format!("{provider} authorized by another account, to be confirmed"),
         Err(reason) => reason.clone(),
     };
+    let (user, token) = caller.as_ref().map(Caller::names).unwrap_or_default();
     let entry = NewAuditEntry {
         actor: &caller.as_ref().map_or_else(|| "nobody".to_owned(), Caller::describe),
+        user,
+        token,
         address: &address.to_string(),
+        event: "destination.authorize",
         action: "authorize",
+        object_kind: "destination",
+        object_id: id.as_deref().unwrap_or_default(),
+        object_name: &name,
         object: &format!("/api/destinations/{}", id.as_deref().unwrap_or_default()),
         refused: ended.is_err(),
         detail: &detail,
@@ -279,14 +292,10 @@ pub(crate) async fn code(
     caller: Caller,
     Id(id): Id,
     Body(input): Body<CodeInput>,
-) -> Result<(axum::Extension<AuditDetail>, Json<DestinationInfo>), Problem> {
+) -> Result<Answer, Problem> {
     let flow = flows::take(&app, caller.credential_id(), &input.state, Mode::Code, Some(&id)).await?;
     match flows::complete(&app, &flow, &input.state, &input.code, Mode::Code).await {
-        Ok((Ended::Authorized { notice }, destination)) => {
-            let notice = notice.map(|notice| format!("; {notice}")).unwrap_or_default();
-            let detail = format!("{} authorized for {}{notice}", provider(&app, &destination), destination.name);
-            Ok((axum::Extension(AuditDetail(detail)), Json(info(&app, destination)?)))
-        }
+        Ok((Ended::Authorized { notice }, destination)) => authorized(&app, destination, "", notice),
         Ok((Ended::OtherAccount, destination)) => {
             let provider = provider(&app, &destination);
             let before = destination.authorization.map(|state| state.email).unwrap_or_default();
@@ -342,7 +351,7 @@ pub(crate) async fn confirm(
     caller: Caller,
     Id(id): Id,
     Body(input): Body<ConfirmationInput>,
-) -> Result<(axum::Extension<AuditDetail>, Json<DestinationInfo>), Problem> {
+) -> Result<Answer, Problem> {
     let flow = flows::take_unconfirmed(&app, caller.credential_id(), &input.state, &id).await?;
     let destination = app.catalog.destination(&flow.destination_id).await?.ok_or_else(gone)?;
     if !input.accept {
@@ -353,15 +362,26 @@ pub(crate) async fn confirm(
                 format!("the account was not changed, but the new access could not be revoked: {why}. {by_hand}");
             return Err(Problem::failed_dependency("notRevoked", words));
         }
-        let detail = AuditDetail(format!("{} keeps its account", destination.name));
-        return Ok((axum::Extension(detail), Json(info(&app, destination)?)));
+        let detail = format!("{} keeps its account", destination.name);
+        return answer(&app, destination, detail);
     }
     let (destination, email, notice) = flows::accept(&app, &flow, &destination).await?;
     settle(&app, &flow, &input.state, "done", notice.clone().unwrap_or_default()).await?;
+    authorized(&app, destination, &format!(" by another account, {email}"), notice)
+}
+
+/// The destination, and what the audit log keeps.
+type Answer = (axum::Extension<AuditDetail>, Revised<DestinationInfo>);
+
+fn answer(app: &App, destination: Destination, detail: String) -> Result<Answer, Problem> {
+    Ok((axum::Extension(AuditDetail(detail)), Revised(info(app, destination)?)))
+}
+
+/// Answers an authorization that is complete; `by` says by whom, if that is worth knowing.
+fn authorized(app: &App, destination: Destination, by: &str, notice: Option<String>) -> Result<Answer, Problem> {
     let notice = notice.map(|notice| format!("; {notice}")).unwrap_or_default();
-    let provider = provider(&app, &destination);
-    let detail = format!("{provider} authorized for {} by another account, {email}{notice}", destination.name);
-    Ok((axum::Extension(AuditDetail(detail)), Json(info(&app, destination)?)))
+    let detail = format!("{} authorized for {}{by}{notice}", provider(app, &destination), destination.name);
+    answer(app, destination, detail)
 }
 
 fn provider(app: &App, destination: &Destination) -> &'static str {

@@ -66,7 +66,7 @@ impl From<Plan> for ConfigurationPlan {
 }
 
 impl ConfigurationInput {
-    fn read(self) -> Result<Wanted, Problem> {
+    pub(crate) fn read(self) -> Result<Wanted, Problem> {
         let mut fields = Fields::default();
         let refusal = super::super::names::refuse(&self.managed_by);
         fields.check("managedBy", refusal.is_none(), || refusal.unwrap_or_default());

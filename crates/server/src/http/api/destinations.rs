@@ -8,14 +8,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use catalog::{Destination, NewDestination, Page};
+use catalog::{Destination, GrantChange, NewDestination, Page};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::access::AuditDetail;
 use super::super::caller::Caller;
-use super::super::edit::{Editable, MergePatch, Replacement};
+use super::super::edit::{Edit, Editable};
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{Existing, List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
@@ -55,6 +55,14 @@ pub(crate) struct DestinationInfo {
 impl HasRevision for DestinationInfo {
     fn revision(&self) -> i64 {
         self.revision
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -138,24 +146,17 @@ pub(crate) struct Removal {
 }
 
 impl DestinationInput {
-    /// Takes the grant that a request brings, and asks whose account it is for.
-    pub(crate) async fn take_grant(
-        &mut self,
-        app: &App,
-        before: Option<&Destination>,
-    ) -> Result<Option<NewGrant>, Problem> {
-        let kind = self.settings.get("type").and_then(Value::as_str).unwrap_or_default();
-        NewGrant::of_request(app, kind, &mut self.secrets, before).await
-    }
-
-    /// Checks what is to be saved in the place of `before`.
+    /// Checks what is to be saved in the place of `before`. Asks the provider whose a new grant is.
     pub(crate) async fn check(
-        self,
+        mut self,
         app: &App,
         caller: &Caller,
         before: Option<&Destination>,
     ) -> Result<NewDestination, Problem> {
         let mut fields = Fields::default();
+        let kind = self.settings.get("type").and_then(Value::as_str).unwrap_or_default();
+        let grant = NewGrant::of_request(app, kind, &mut self.secrets, before).await;
+        let grant = fields.accept(grant)?.unwrap_or_default();
         fields.check_name(&self.name);
         let configured_before = before.map(|before| app.destination_settings(before)).transpose()?;
         let before_it = before.zip(configured_before.clone());
@@ -176,7 +177,7 @@ impl DestinationInput {
         let approved = before.filter(|_| is_unchanged).and_then(|before| before.approved_path.clone());
         let approved_path = saved_path::approve(app, caller, path, approved).await?;
         let settings = serde_json::to_value(&configured.settings).map_err(Problem::internal)?;
-        Ok(NewDestination { name: self.name, settings, approved_path, secrets: checked.secrets })
+        Ok(NewDestination { name: self.name, settings, approved_path, secrets: checked.secrets, grant })
     }
 }
 
@@ -240,14 +241,15 @@ pub(crate) async fn list(
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
-    Body(mut input): Body<DestinationInput>,
+    Body(input): Body<DestinationInput>,
 ) -> Result<(StatusCode, Revised<DestinationInfo>), Problem> {
-    let grant = input.take_grant(&app, None).await?;
-    let mut destination = app.catalog.create_destination(&input.check(&app, &caller, None).await?, app.now()).await?;
-    if let Some(grant) = grant {
-        destination = grant.keep(&app, &destination.id).await?;
+    let new = input.check(&app, &caller, None).await?;
+    let mut created = app.catalog.create_destination(&new, app.now()).await?;
+    if let GrantChange::Set(..) = new.grant {
+        app.follow_change(&created.id, true, None).await;
+        created = app.catalog.destination(&created.id).await?.unwrap_or(created);
     }
-    Ok((StatusCode::CREATED, Revised(info(&app, destination)?)))
+    Ok((StatusCode::CREATED, Revised(info(&app, created)?)))
 }
 
 /// Checks a destination as saving it would, and saves nothing: a new one, or the one with the `id`.
@@ -257,13 +259,12 @@ pub(crate) async fn validate(
     State(app): State<App>,
     caller: Caller,
     Query(existing): Query<Existing>,
-    Body(mut input): Body<DestinationInput>,
+    Body(input): Body<DestinationInput>,
 ) -> Result<Json<CheckedDestination>, Problem> {
     let before = match &existing.id {
         Some(id) => Some(app.catalog.destination(id).await?.ok_or_else(gone)?),
         None => None,
     };
-    input.take_grant(&app, before.as_ref()).await?;
     let NewDestination { name, settings, .. } = input.check(&app, &caller, before.as_ref()).await?;
     let settings = serde_json::from_value(settings).map_err(Problem::internal)?;
     Ok(Json(CheckedDestination { name, settings }))
@@ -286,10 +287,17 @@ pub(crate) async fn update(
     caller: Caller,
     Id(id): Id,
     if_match: IfMatch,
-    Replacement(input): Replacement<DestinationInput>,
+    edit: Edit<DestinationInput>,
 ) -> Result<Revised<DestinationInfo>, Problem> {
     let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
-    save(&app, &caller, &before, &if_match, input).await
+    if_match.check(before.revision)?;
+    let named_app = app.app_of(&before)?;
+    let input = edit.of(&info(&app, before.clone())?)?;
+    let new = input.check(&app, &caller, Some(&before)).await?;
+    let changed = app.catalog.update_destination(&id, before.revision, &new, app.now()).await;
+    let changed = changed.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
+    app.follow_change(&id, matches!(new.grant, GrantChange::Set(..)), named_app).await;
+    Ok(Revised(info(&app, app.catalog.destination(&id).await?.unwrap_or(changed))?))
 }
 
 /// Changes some fields of one, by a merge patch (RFC 7396). As for a replacement, a stored secret may have to be entered again.
@@ -301,32 +309,9 @@ pub(crate) async fn change(
     caller: Caller,
     Id(id): Id,
     if_match: IfMatch,
-    patch: MergePatch,
+    edit: Edit<DestinationInput>,
 ) -> Result<Revised<DestinationInfo>, Problem> {
-    let before = app.catalog.destination(&id).await?.ok_or_else(gone)?;
-    let input = patch.apply(&info(&app, before.clone())?)?;
-    save(&app, &caller, &before, &if_match, input).await
-}
-
-async fn save(
-    app: &App,
-    caller: &Caller,
-    before: &Destination,
-    if_match: &IfMatch,
-    mut input: DestinationInput,
-) -> Result<Revised<DestinationInfo>, Problem> {
-    if_match.check(before.revision)?;
-    let id = &before.id;
-    let named_app = app.app_of(before)?;
-    let grant = input.take_grant(app, Some(before)).await?;
-    let new = input.check(app, caller, Some(before)).await?;
-    let changed = app.catalog.update_destination(id, before.revision, &new, app.now()).await;
-    changed.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
-    let changed = match grant {
-        Some(grant) => grant.keep(app, id).await?,
-        None => app.settle_authorization(id, named_app).await?,
-    };
-    Ok(Revised(info(app, changed)?))
+    update(State(app), caller, Id(id), if_match, edit).await
 }
 
 /// Removes one that no job uses. The backups there stay.
@@ -374,12 +359,12 @@ pub(crate) async fn delete(
 /// Looks at account and space again, and answers with what was found (M-08, M-16).
 #[utoipa::path(post, path = "/api/destinations/{id}/check", tag = "destinations", params(("id" = String, Path)),
     responses((status = 200, body = DestinationInfo)))]
-pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<DestinationInfo>, Problem> {
+pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Revised<DestinationInfo>, Problem> {
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     if app.destination_settings(&destination)?.manifest().authorization.is_some() {
         app.check_authorization(&destination).await?;
     }
-    Ok(Json(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
+    Ok(Revised(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
 }
 
 /// Tests it, step by step.

@@ -72,6 +72,14 @@ impl HasRevision for JobInfo {
     fn revision(&self) -> i64 {
         self.revision
     }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// How a job stands.

@@ -97,6 +97,10 @@ impl Editable for JobInput {
         "createdAt",
         "updatedAt",
     ];
+
+    fn complete(&mut self) {
+        self.acknowledged_warnings.get_or_insert_default();
+    }
 }
 
 /// The fields of a job that change; those that are absent stay, those that are `null` are removed.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::caller::Caller;
-use super::super::edit::{MergePatch, Replacement};
+use super::super::edit::Edit;
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{List, list as answer};
 use super::super::problem::{Fields, Problem};
@@ -120,10 +120,15 @@ pub(crate) async fn update(
     State(app): State<App>,
     Id(id): Id,
     if_match: IfMatch,
-    Replacement(input): Replacement<JobInput>,
+    edit: Edit<JobInput>,
 ) -> Result<Revised<JobInfo>, Problem> {
-    let before = app.catalog.job(&id).await?.ok_or_else(gone)?;
-    save(&app, &before, &if_match, input).await
+    let before = read(&app, &id).await?;
+    let revision = before.job.revision;
+    if_match.check(revision)?;
+    let new = check(&app, edit.of(&show_job(before))?).await?;
+    let saved = app.catalog.update_job(&id, revision, &new, app.now()).await;
+    saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
+    Ok(Revised(show_job(read(&app, &id).await?)))
 }
 
 /// Changes some fields of one, by a merge patch (RFC 7396): `{"enabled": false}` pauses it. A run that is going on is not concerned.
@@ -133,22 +138,9 @@ pub(crate) async fn change(
     State(app): State<App>,
     Id(id): Id,
     if_match: IfMatch,
-    patch: MergePatch,
+    edit: Edit<JobInput>,
 ) -> Result<Revised<JobInfo>, Problem> {
-    let entry = read(&app, &id).await?;
-    let before = entry.job.clone();
-    let mut input: JobInput = patch.apply(&show_job(entry))?;
-    // Absent means "as they are" only where nothing was merged.
-    input.acknowledged_warnings.get_or_insert_default();
-    save(&app, &before, &if_match, input).await
-}
-
-async fn save(app: &App, before: &Job, if_match: &IfMatch, input: JobInput) -> Result<Revised<JobInfo>, Problem> {
-    if_match.check(before.revision)?;
-    let new = check(app, input).await?;
-    let saved = app.catalog.update_job(&before.id, before.revision, &new, app.now()).await;
-    saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
-    Ok(Revised(show_job(read(app, &before.id).await?)))
+    update(State(app), Id(id), if_match, edit).await
 }
 
 /// Removes one. Its runs and its backups stay.

@@ -45,6 +45,14 @@ impl HasRevision for ProfileInfo {
     fn revision(&self) -> i64 {
         self.revision
     }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// A profile that is made. Without keys of one's own the server makes a pair.

@@ -1,13 +1,14 @@
 //! Queues what people ask for, within bounds: a program that asks again and again fills neither the queue nor the disk.
 
-use axum::Json;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderName, StatusCode};
+use axum::{Extension, Json};
 use catalog::{NewRun, PageRequest, Run, RunFilter};
 use domain::outcome::RunStatus;
 use domain::run::{Cause, RunKind, RunSpec};
 
 use super::super::access::AuditDetail;
+use super::super::audit_words::AuditSubject;
 use super::super::caller::{Caller, Credential};
 use super::super::problem::Problem;
 use super::runs::RunInfo;
@@ -23,7 +24,7 @@ const MAX_QUEUED: usize = 100;
 pub(super) type Accepted = (StatusCode, [(HeaderName, String); 1], Json<RunInfo>);
 
 /// What the handlers of restores and copies answer with.
-pub(super) type Queued = (axum::Extension<AuditDetail>, Accepted);
+pub(super) type Queued = (Extension<AuditDetail>, Extension<AuditSubject>, Accepted);
 
 /// Returns the answer with a run that was queued.
 pub(super) fn accepted(run: Run) -> Accepted {
@@ -49,7 +50,8 @@ pub(super) async fn queue(app: &App, caller: &Caller, title: String, spec: RunSp
     drop(one_at_a_time);
     app.runs.tell(LiveEvent::State(Box::new(run.clone())));
     app.runs.changed.notify_one();
-    Ok((axum::Extension(AuditDetail(title)), accepted(run)))
+    let subject = AuditSubject { kind: Some("run"), id: run.id.clone(), name: title.clone() };
+    Ok((Extension(AuditDetail(title)), Extension(subject), accepted(run)))
 }
 
 /// Returns what causes a run that a caller asks for.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::access::AuditDetail;
-use super::super::edit::{Editable, MergePatch, Replacement};
+use super::super::edit::{Edit, Editable};
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
@@ -44,6 +44,14 @@ pub(crate) struct PolicyInfo {
 impl HasRevision for PolicyInfo {
     fn revision(&self) -> i64 {
         self.revision
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -260,10 +268,15 @@ pub(crate) async fn update(
     State(app): State<App>,
     Id(id): Id,
     if_match: IfMatch,
-    Replacement(input): Replacement<PolicyInput>,
+    edit: Edit<PolicyInput>,
 ) -> Result<(Extension<AuditDetail>, Revised<PolicyInfo>), Problem> {
     let before = app.catalog.retention_policy(&id).await?.ok_or_else(gone)?;
-    save(&app, before, &if_match, input).await
+    if_match.check(before.revision)?;
+    let new = check(edit.of(&PolicyInfo::from(before.clone()))?)?;
+    let saved = app.catalog.update_retention_policy(&id, before.revision, &new, app.now()).await;
+    let saved = saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
+    let detail = format!("{} -> {}", in_words(&before)?, in_words(&saved)?);
+    Ok((Extension(AuditDetail(detail)), Revised(saved.into())))
 }
 
 /// Changes some fields of a retention policy by a merge patch (RFC 7396): `{"rules": {"keepLast": 10}}`.
@@ -273,25 +286,9 @@ pub(crate) async fn change(
     State(app): State<App>,
     Id(id): Id,
     if_match: IfMatch,
-    patch: MergePatch,
+    edit: Edit<PolicyInput>,
 ) -> Result<(Extension<AuditDetail>, Revised<PolicyInfo>), Problem> {
-    let before = app.catalog.retention_policy(&id).await?.ok_or_else(gone)?;
-    let input = patch.apply(&PolicyInfo::from(before.clone()))?;
-    save(&app, before, &if_match, input).await
-}
-
-async fn save(
-    app: &App,
-    before: RetentionPolicy,
-    if_match: &IfMatch,
-    input: PolicyInput,
-) -> Result<(Extension<AuditDetail>, Revised<PolicyInfo>), Problem> {
-    if_match.check(before.revision)?;
-    let new = check(input)?;
-    let saved = app.catalog.update_retention_policy(&before.id, before.revision, &new, app.now()).await;
-    let saved = saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
-    let detail = format!("{} -> {}", in_words(&before)?, in_words(&saved)?);
-    Ok((Extension(AuditDetail(detail)), Revised(saved.into())))
+    update(State(app), Id(id), if_match, edit).await
 }
 
 /// Returns a policy as the audit log has it: its name, its rules as JSON, and its grace period.

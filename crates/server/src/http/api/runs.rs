@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use catalog::{LogLine, Run, RunFilter, RunOrder};
+use catalog::{LogLine, PageRequest, Run, RunFilter, RunOrder};
 use domain::outcome::RunStatus;
 use domain::run::{Cause, DestinationProgress, FailureCode, RunEvent, RunKind, RunResult, RunSpec};
 use futures_util::stream;
@@ -20,8 +20,9 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::export::{ExportQuery, Exported};
 use super::super::extract::{Id, Query};
-use super::super::lists::{List, list as answer, page};
+use super::super::lists::{List, page};
 use super::super::problem::{Problem, ProblemBody};
 use super::super::time::Time;
 use crate::app::App;
@@ -199,12 +200,33 @@ fn states(text: &str) -> Result<Vec<RunStatus>, Problem> {
     states.map_err(|message| Problem::invalid_field("state", message))
 }
 
+/// The columns of an export.
+const COLUMNS: [&str; 15] = [
+    "createdAt",
+    "startedAt",
+    "finishedAt",
+    "kind",
+    "state",
+    "title",
+    "cause",
+    "attempt",
+    "dumpedBytes",
+    "storedBytes",
+    "sentBytes",
+    "code",
+    "error",
+    "jobId",
+    "id",
+];
+
 /// The newest first, unless it is asked otherwise.
-#[utoipa::path(get, path = "/api/runs", tag = "runs", params(RunQuery), responses((status = 200, body = List<RunInfo>)))]
+#[utoipa::path(get, path = "/api/runs", tag = "runs", params(RunQuery, ExportQuery), responses((status = 200, content(
+    (List<RunInfo> = "application/json"), (String = "text/csv"), (String = "application/x-ndjson")))))]
 pub(crate) async fn list(
     State(app): State<App>,
     Query(query): Query<RunQuery>,
-) -> Result<Json<List<RunInfo>>, Problem> {
+    Query(export): Query<ExportQuery>,
+) -> Result<Response, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
     let states = query.state.as_deref().map(states).transpose()?.unwrap_or_default();
     let RunQuery { job_id, kind, since, until, destination_id, restored_job, sort, .. } = query;
@@ -216,7 +238,12 @@ pub(crate) async fn list(
         RunSort::Oldest => RunOrder::Oldest,
     };
     let filter = RunFilter { job_id, states, kind, since, until, destination_id, restored_job, order };
-    Ok(answer(app.catalog.runs(&filter, &request).await?, |run| run.id.clone(), RunInfo::from))
+    let read = move |request: PageRequest| {
+        let (app, filter) = (app.clone(), filter.clone());
+        async move { app.catalog.runs(&filter, &request).await }
+    };
+    let runs = Exported { name: "runs", columns: &COLUMNS, read, key: |run: &Run| run.id.clone(), show: RunInfo::from };
+    runs.answer(&export, request).await
 }
 
 /// Which runs are counted.

@@ -14,7 +14,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::super::access::AuditDetail;
+use super::super::access::{AuditDetail, USER};
+use super::super::audit_words::AuditSubject;
 use super::super::caller::{Caller, Credential, LONGEST, cookie, cookie_name, device_cookie_name};
 use super::super::client_address::ClientAddress;
 use super::super::extract::{Body, Id};
@@ -185,7 +186,13 @@ pub(crate) async fn begin_session(
     let mark = app.catalog.device_mark(&user.id)?;
     let device = set_cookie(device_cookie_name(secure), &mark, DEVICE_SECONDS, secure)?;
     let detail = axum::Extension(AuditDetail(format!("signed in: {}", user.name)));
-    Ok((detail, AppendHeaders([(SET_COOKIE, session), (SET_COOKIE, device)]), Json(describe(&caller))))
+    let subject = AuditSubject { kind: Some(USER), id: user.id.clone(), name: user.name.clone() };
+    Ok((
+        detail,
+        axum::Extension(subject),
+        AppendHeaders([(SET_COOKIE, session), (SET_COOKIE, device)]),
+        Json(describe(&caller)),
+    ))
 }
 
 fn set_cookie(name: &str, value: &str, seconds: i64, secure: bool) -> Result<HeaderValue, Problem> {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::super::caller::Caller;
-use super::super::edit::{Editable, MergePatch, Replacement};
+use super::super::edit::{Edit, Editable};
 use super::super::extract::{Body, Id, Query};
 use super::super::lists::{Existing, List, NamedListQuery, list as answer};
 use super::super::problem::{Fields, Problem};
@@ -55,6 +55,14 @@ impl HasRevision for SourceInfo {
     fn revision(&self) -> i64 {
         self.revision
     }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// A source that is added or changed.
@@ -76,6 +84,10 @@ pub(crate) struct SourceInput {
 
 impl Editable for SourceInput {
     const READ_ONLY: &'static [&'static str] = &["id", "address", "revision", "createdAt", "updatedAt"];
+
+    fn complete(&mut self) {
+        self.restore_target.get_or_insert_default();
+    }
 }
 
 /// The fields of a source that change; those that are absent stay, those that are `null` are removed.
@@ -220,10 +232,15 @@ pub(crate) async fn update(
     caller: Caller,
     Id(id): Id,
     if_match: IfMatch,
-    Replacement(input): Replacement<SourceInput>,
+    edit: Edit<SourceInput>,
 ) -> Result<Revised<SourceInfo>, Problem> {
     let before = app.catalog.source(&id).await?.ok_or_else(gone)?;
-    save(&app, &caller, &before, &if_match, input).await
+    if_match.check(before.revision)?;
+    let input = edit.of(&info(&app, before.clone())?)?;
+    let new = input.check(&app, &caller, Some(&before)).await?;
+    let changed = app.catalog.update_source(&id, before.revision, &new, app.now()).await;
+    let changed = changed.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
+    Ok(Revised(info(&app, changed)?))
 }
 
 /// Changes some fields of one, by a merge patch (RFC 7396). As for a replacement, a stored secret may have to be entered again.
@@ -234,27 +251,9 @@ pub(crate) async fn change(
     caller: Caller,
     Id(id): Id,
     if_match: IfMatch,
-    patch: MergePatch,
+    edit: Edit<SourceInput>,
 ) -> Result<Revised<SourceInfo>, Problem> {
-    let before = app.catalog.source(&id).await?.ok_or_else(gone)?;
-    let mut input: SourceInput = patch.apply(&info(&app, before.clone())?)?;
-    // Absent means "as it was" only where nothing was merged.
-    input.restore_target.get_or_insert_default();
-    save(&app, &caller, &before, &if_match, input).await
-}
-
-async fn save(
-    app: &App,
-    caller: &Caller,
-    before: &Source,
-    if_match: &IfMatch,
-    input: SourceInput,
-) -> Result<Revised<SourceInfo>, Problem> {
-    if_match.check(before.revision)?;
-    let new = input.check(app, caller, Some(before)).await?;
-    let changed = app.catalog.update_source(&before.id, before.revision, &new, app.now()).await;
-    let changed = changed.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
-    Ok(Revised(info(app, changed)?))
+    update(State(app), caller, Id(id), if_match, edit).await
 }
 
 /// Removes one that no job uses.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use catalog::{BackupFilter, StoredBackup, StoredVerification};
+use axum::response::Response;
+use catalog::{BackupFilter, PageRequest, StoredBackup, StoredVerification};
 use domain::stored::{BackupStatus, CopyState, SidecarKnown, VerificationMethod, VerificationResult};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::super::export::{ExportQuery, Exported};
 use super::super::extract::{Id, Query};
-use super::super::lists::{List, list as list_of, page};
+use super::super::lists::{List, page};
 use super::super::problem::Problem;
 use super::super::time::Time;
 use super::backups::{PathQuery, SignatureName};
@@ -182,16 +184,51 @@ impl StoredBackupQuery {
 /// Maximum bytes of a text that a list is filtered by.
 const MAX_TEXT: usize = 2000;
 
+/// The columns of an export.
+const COLUMNS: [&str; 23] = [
+    "time",
+    "job",
+    "engine",
+    "database",
+    "source",
+    "destination",
+    "path",
+    "size",
+    "dumpedSize",
+    "compression",
+    "encrypted",
+    "state",
+    "sidecar",
+    "signature",
+    "verified.at",
+    "verified.how",
+    "verified.result",
+    "locked",
+    "note",
+    "dueAt",
+    "backupId",
+    "runId",
+    "destinationId",
+];
+
 /// The backups at all destinations, the newest first, as they were last seen. Nothing is read from the destinations: see the scans.
-#[utoipa::path(get, path = "/api/backups", tag = "backups", params(StoredBackupQuery),
-    responses((status = 200, body = List<StoredBackupInfo>)))]
+#[utoipa::path(get, path = "/api/backups", tag = "backups", params(StoredBackupQuery, ExportQuery), responses((status = 200, content(
+    (List<StoredBackupInfo> = "application/json"), (String = "text/csv"), (String = "application/x-ndjson")))))]
 pub(crate) async fn list(
     State(app): State<App>,
     Query(query): Query<StoredBackupQuery>,
-) -> Result<Json<List<StoredBackupInfo>>, Problem> {
+    Query(export): Query<ExportQuery>,
+) -> Result<Response, Problem> {
     let request = page(query.cursor.as_deref(), query.limit)?;
-    let found = app.catalog.backups(&query.filter()?, &request).await?;
-    Ok(list_of(found, StoredBackup::place, |backup| StoredBackupInfo::of(&app, backup)))
+    let filter = query.filter()?;
+    let (reader, shower) = (app.clone(), app.clone());
+    let read = move |request: PageRequest| {
+        let (app, filter) = (reader.clone(), filter.clone());
+        async move { app.catalog.backups(&filter, &request).await }
+    };
+    let show = move |backup| StoredBackupInfo::of(&shower, backup);
+    let backups = Exported { name: "backups", columns: &COLUMNS, read, key: StoredBackup::place, show };
+    backups.answer(&export, request).await
 }
 
 /// Returns how many backups a filter lets through. Takes longer than a page, the more there are.

@@ -8,6 +8,7 @@ use domain::access::Permission;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::super::audit_words::AuditSubject;
 use super::super::caller::{Caller, Credential, TOKEN_PREFIX};
 use super::super::extract::{Body, Id};
 use super::super::lists::List;
@@ -82,7 +83,7 @@ pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
     Body(input): Body<TokenInput>,
-) -> Result<(StatusCode, Json<NewToken>), Problem> {
+) -> Result<(StatusCode, axum::Extension<AuditSubject>, Json<NewToken>), Problem> {
     if let Credential::Token(_) = caller.credential {
         return Err(Problem::forbidden("an API token cannot make another one: sign in"));
     }
@@ -109,7 +110,9 @@ pub(crate) async fn create(
         );
         Problem::conflict("tooManyTokens", words)
     })?;
-    Ok((StatusCode::CREATED, Json(NewToken { token: token.expose().to_owned(), info: made.into() })))
+    let subject = AuditSubject { kind: None, id: made.id.clone(), name: made.name.clone() };
+    let made = NewToken { token: token.expose().to_owned(), info: made.into() };
+    Ok((StatusCode::CREATED, axum::Extension(subject), Json(made)))
 }
 
 /// Ends one of one's own; an administrator ends anybody's.

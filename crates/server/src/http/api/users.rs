@@ -35,6 +35,14 @@ impl HasRevision for UserInfo {
     fn revision(&self) -> i64 {
         self.revision
     }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// Somebody new.
