@@ -1690,6 +1690,11 @@ export interface components {
             databases: components["schemas"]["DatabaseResult"][];
             /** @description What concerns no database in particular: databases that were left out. */
             warnings?: components["schemas"]["ListedWarning"][];
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "backup";
         };
         /** @description How many backups there are. */
         BackupSummary: {
@@ -1781,6 +1786,11 @@ export interface components {
             path: string;
             /** @description Where it is now. */
             destinationId: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "copy";
         };
         /** @description Which backup goes where. */
         CopyInput: {
@@ -2906,6 +2916,11 @@ export interface components {
             /** @description The passing name of a restored database that could not be put in its place. */
             kept?: string | null;
             wayOn?: components["schemas"]["RetryOption"] | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            kind: "restore";
         };
         /**
          * @description What operators may restore into a source. Administrators restore into every source, and replace any database there.
@@ -3342,17 +3357,8 @@ export interface components {
          * @enum {string}
          */
         RunKind: "backup" | "restore" | "copy";
-        /** @description What a run came to. In JSON it carries its `kind`; one that is not known is an error. */
-        RunResult: (components["schemas"]["BackupResult"] & {
-            /** @enum {string} */
-            kind: "backup";
-        }) | (components["schemas"]["CopiedTo"] & {
-            /** @enum {string} */
-            kind: "copy";
-        }) | (components["schemas"]["RestoreResult"] & {
-            /** @enum {string} */
-            kind: "restore";
-        });
+        /** @description What a run came to. `kind` says which of these it is. */
+        RunResult: components["schemas"]["BackupResult"] | components["schemas"]["CopiedTo"] | components["schemas"]["RestoreResult"];
         /**
          * @description How far a run of a server is.
          * @enum {string}

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{Discriminator, ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{
     ArrayBuilder, Components, Content, Object, OpenApi, Ref, RefOr, Response, ResponseBuilder, Schema,
 };
@@ -37,6 +37,9 @@ const READ_ONLY: [(&str, &[&str]); 7] = [
     ("ApiToken", &["id", "userId", "createdAt", "lastUsedAt"]),
 ];
 
+/// The schemas of what runs came to, and the kinds that they carry.
+const RESULTS: [(&str, &str); 3] = [("BackupResult", "backup"), ("CopiedTo", "copy"), ("RestoreResult", "restore")];
+
 /// Changes, each of which may have any of the fields of an input.
 const PATCHES: [(&str, &str); 4] = [
     ("JobInput", "JobPatch"),
@@ -49,6 +52,7 @@ const PATCHES: [(&str, &str); 4] = [
 pub(crate) fn complete(api: &mut OpenApi) {
     let components = api.components.get_or_insert_default();
     name_list_items(components);
+    name_results(components);
     for Refusal { name, words, .. } in &REFUSALS {
         components.responses.insert((*name).to_owned(), refusal(words).into());
     }
@@ -102,6 +106,24 @@ fn name_list_items(components: &mut Components) {
             list.properties.insert("items".to_owned(), items.into());
         }
     }
+}
+
+/// Lets each result of a run have its kind among its own properties: generators of clients do not understand a reference with a property
+/// beside it.
+fn name_results(components: &mut Components) {
+    let words = "What a run came to. `kind` says which of these it is.";
+    let (mut one_of, mut mapping) = (OneOfBuilder::new().description(Some(words)), Vec::new());
+    for (schema, kind) in RESULTS {
+        if let Some(result) = object(components, schema) {
+            let property = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind]));
+            result.properties.insert("kind".to_owned(), property.into());
+            result.required.push("kind".to_owned());
+        }
+        one_of = one_of.item(Ref::from_schema_name(schema));
+        mapping.push((kind, format!("#/components/schemas/{schema}")));
+    }
+    let one_of = one_of.discriminator(Some(Discriminator::with_mapping("kind", mapping))).build();
+    components.schemas.insert("RunResult".to_owned(), Schema::OneOf(one_of).into());
 }
 
 /// Marks a property as read-only. A reference cannot be marked; that of a time is replaced by what it refers to.

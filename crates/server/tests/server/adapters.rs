@@ -108,6 +108,7 @@ fn as_of_another_engine(job: &std::path::Path) -> String {
     let mut content: Value = serde_json::from_slice(&std::fs::read(&sidecar).unwrap()).unwrap();
     content["sourceType"] = json!("mysql");
     content["originalFileName"] = json!(other);
+    content["runId"] = json!("a run of another server");
     std::fs::remove_file(&sidecar).unwrap();
     std::fs::write(job.join(format!("{other}.meta.json")), content.to_string()).unwrap();
     other
