@@ -35,6 +35,8 @@ pub async fn serve(
     let data = DataFolder::open(data)?;
     let public_url = format!("http://localhost:{}", listen.port());
     let config = Config {
+        configuration: None,
+        secret_files: Vec::new(),
         listen,
         public_url: public_url.parse().map_err(|error| format!("{public_url}: {error}"))?,
         trusted_proxies: Vec::new(),

@@ -165,7 +165,7 @@ impl Caller {
     /// Returns the name of the user or the API token, as runs show it.
     pub(crate) fn name(&self) -> String {
         match &self.credential {
-            Credential::Session(_) => self.user.name.clone(),
+            Credential::Session(_) | Credential::File => self.user.name.clone(),
             Credential::Token(token) => token.name.clone(),
         }
     }
