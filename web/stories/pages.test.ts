@@ -191,7 +191,7 @@ test('times and numbers are the reader’s own; the date can come first', async 
   const hour = new Intl.DateTimeFormat('de-DE', { hour: '2-digit', timeZone: 'America/New_York' }).format(at);
   expect(await time.getAttribute('title')).toContain(` ${hour.replace(' Uhr', '')}:`);
   await page.goto(`${world.url}/settings`);
-  await page.getByLabel('Times').selectOption('absolute');
+  await page.getByLabel('Dates').selectOption('absolute');
   await page.goto(`${world.url}/backups`);
   await page.getByRole('row').nth(1).getByText(String(at.getFullYear())).first().waitFor();
   await world.look('backups, by date');
