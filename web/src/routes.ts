@@ -35,3 +35,9 @@ export const { p, navigate, route } = createRouter({
   '/settings': () => import('./pages/settings/Settings.svelte'),
   '*': NotFound,
 });
+
+/** Goes to an address that may have a query, which `navigate` does not take for one. */
+export function goTo(href: string, options: { replace?: boolean } = {}) {
+  const { pathname, searchParams } = new URL(href, location.origin);
+  return navigate(pathname as '/', { ...options, search: Object.fromEntries(searchParams) });
+}

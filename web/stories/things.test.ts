@@ -56,7 +56,7 @@ test('the list of backups is live, counted by state, and keeps its filters in th
   expect(page.url()).toContain('state=missing');
   await page.getByRole('button', { name: 'Show all' }).click();
   await until(async () => (await rows().count()) === 8);
-  await page.getByLabel('Destination').selectOption({ label: 'NAS' });
+  await page.getByLabel('Destination', { exact: true }).selectOption({ label: 'NAS' });
   await until(async () => (await rows().count()) === 4);
   await page.reload();
   await until(async () => (await rows().count()) === 4);
@@ -122,7 +122,7 @@ test('a destination in trouble is one amber line with its cure', async () => {
   expect(await trouble.getByRole('link', { name: 'Authorize' }).getAttribute('href')).toBe(`/destinations/${offsite}`);
   expect(await rows().count()).toBeGreaterThan(0);
   await page.setViewportSize({ width: 1280, height: 860 });
-  await page.getByLabel('Destination').selectOption({ label: 'NAS' });
+  await page.getByLabel('Destination', { exact: true }).selectOption({ label: 'NAS' });
   await trouble.getByText('needs authorization').waitFor({ state: 'detached' });
   renameSync(join(world.folder, 'away'), join(world.folder, 'disk'));
   await page.getByRole('button', { name: 'Scan now' }).click();
