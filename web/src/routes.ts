@@ -1,10 +1,10 @@
-/** Every address. Pages come when they are opened. */
+/** Every address. Pages come when they are opened, or the browser has nothing else to do. */
 import { createRouter } from 'sv-router';
 import NotFound from './shell/NotFound.svelte';
 
 const destinations = () => import('./pages/destinations/Destinations.svelte');
 
-export const { p, navigate, route } = createRouter({
+const pages = {
   '/': () => import('./pages/overview/Overview.svelte'),
   '/first-backup': () => import('./pages/first-backup/FirstBackup.svelte'),
   '/jobs': () => import('./pages/jobs/Jobs.svelte'),
@@ -25,4 +25,9 @@ export const { p, navigate, route } = createRouter({
   '/people': () => import('./pages/people/People.svelte'),
   '/settings': () => import('./pages/settings/Settings.svelte'),
   '*': NotFound,
-});
+};
+
+export const { p, navigate, route } = createRouter(pages);
+
+/** The page's parts that are not here yet, each as a function that fetches it. */
+export const partsOfPages = Object.values(pages).filter((page) => page !== NotFound) as (() => Promise<unknown>)[];
