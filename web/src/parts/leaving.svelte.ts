@@ -1,7 +1,7 @@
 import { blockNavigation } from 'sv-router';
 import type { Form } from './form.svelte';
 
-const QUESTION = 'What you have typed here is not saved. Leave anyway?';
+const QUESTION = 'You have unsaved changes. Leave anyway?';
 
 /** Whether a form may be left; asks if something was typed. */
 export function mayLeave(form: Form): boolean {
