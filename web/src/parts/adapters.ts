@@ -33,10 +33,7 @@ export function isShown(field: AdapterField, values: Values): boolean {
 
 /** Whether a field can be left empty. A choice or a toggle always has a value. */
 export const optionalOf = (field: AdapterField): boolean =>
-  !field.required &&
-  !field.requiredUnless &&
-  field.input !== 'toggle' &&
-  field.input !== 'choice';
+  !field.required && !field.requiredUnless && field.input !== 'toggle' && field.input !== 'choice';
 
 /** The settings as the server takes them: what is empty or not shown is left out. */
 export function settingsOf(adapter: Adapter, values: Values): Record<string, unknown> {
