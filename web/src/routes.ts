@@ -1,8 +1,8 @@
-/** Every address. Pages come when they are opened. */
+/** Every address. Pages come when they are opened, or the browser has nothing else to do. */
 import { createRouter } from 'sv-router';
 import NotFound from './shell/NotFound.svelte';
 
-export const { p, navigate, route } = createRouter({
+const pages = {
   '/': () => import('./pages/overview/Overview.svelte'),
   '/first-backup': () => import('./pages/first-backup/FirstBackup.svelte'),
   '/jobs': () => import('./pages/jobs/Jobs.svelte'),
@@ -34,7 +34,12 @@ export const { p, navigate, route } = createRouter({
   '/help/:page': () => import('./pages/help/Help.svelte'),
   '/settings': () => import('./pages/settings/Settings.svelte'),
   '*': NotFound,
-});
+};
+
+export const { p, navigate, route } = createRouter(pages);
+
+/** The page's parts that are not here yet, each as a function that fetches it. */
+export const partsOfPages = Object.values(pages).filter((page) => page !== NotFound) as (() => Promise<unknown>)[];
 
 /** Goes to an address that may have a query, which `navigate` does not take for one. */
 export function goTo(href: string, options: { replace?: boolean } = {}) {

@@ -25,6 +25,8 @@ class Session {
   begin(current: CurrentSession) {
     this.current = current;
     this.ended = false;
+    // The address of the setup leads nowhere once there is an administrator.
+    if (location.pathname === '/setup') history.replaceState(null, '', '/');
     this.state = 'signedIn';
   }
 

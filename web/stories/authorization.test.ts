@@ -81,7 +81,7 @@ test('M-04: a server that Dropbox cannot redirect to takes the code that Dropbox
   await world.emulator('POST', 'grant/revoke');
   await world.ask('POST', `/api/destinations/${destination}/check`);
   await open();
-  await main().getByRole('button', { name: 'Use a code instead' }).click();
+  await main().getByRole('button', { name: 'Authorize with a code' }).click();
   await main().getByLabel('Code from Dropbox').fill('not a code');
   await main().getByRole('button', { name: 'Authorize with this code' }).click();
   await main().getByRole('alert').first().waitFor();

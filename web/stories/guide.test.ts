@@ -108,7 +108,7 @@ test('what a job needs is made where it is needed; nothing that was typed before
   await page.getByRole('button', { name: 'Add destination…' }).click();
   dialog = page.getByRole('dialog', { name: 'New destination' });
   await dialog.getByLabel('Name').fill('Disk');
-  await dialog.getByLabel('Kind').selectOption('folder');
+  await dialog.getByLabel('Type', { exact: true }).selectOption('folder');
   // What is missing is on the other tab, which comes by itself.
   await dialog.getByRole('button', { name: 'Save', exact: true }).click();
   await dialog.getByLabel('Folder').fill(join(world.folder, 'disk'));

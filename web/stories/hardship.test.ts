@@ -69,7 +69,7 @@ test('nothing typed is lost when saving fails, or the session ends in the middle
   await dialog.waitFor({ state: 'hidden' });
   expect(await page.getByLabel('Name').inputValue()).toBe('Second');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
-  await page.getByText('Second is saved').waitFor();
+  await page.getByText('Source saved').waitFor();
 });
 
 test('a half-filled form asks before it is left', async () => {

@@ -26,7 +26,6 @@ test('M-09 M-10: the folder browser by keyboard alone; the focus goes back to wh
   await page.keyboard.press('Enter');
   const browser = page.getByRole('dialog', { name: 'Choose a folder' });
   await browser.getByRole('option', { name: 'backups' }).waitFor();
-  await browser.getByRole('listbox').focus();
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('ArrowUp');
   await browser.getByRole('option', { name: 'backups', selected: true }).waitFor();
@@ -40,7 +39,13 @@ test('M-09 M-10: the folder browser by keyboard alone; the focus goes back to wh
   await browser.getByRole('option', { name: 'inner' }).waitFor();
   await browser.getByRole('button', { name: 'New folder' }).click();
   await page.keyboard.type('typed at once');
-  expect(await browser.getByLabel('Name of the new folder').inputValue()).toBe('typed at once');
+  expect(await browser.getByLabel('Folder name').inputValue()).toBe('typed at once');
+  // A folder that was created has the focus: Enter opens it.
+  await page.keyboard.press('Enter');
+  await browser.getByRole('option', { name: 'typed at once', selected: true }).waitFor();
+  await page.keyboard.press('Enter');
+  await browser.getByText('typed at once', { exact: true }).waitFor();
+  await browser.getByText('No subfolders').waitFor();
   await page.keyboard.press('Escape');
   await browser.waitFor({ state: 'hidden' });
   expect(await browse.evaluate((button) => button === document.activeElement)).toBe(true);
@@ -50,11 +55,7 @@ test('M-09 M-10: the folder browser by keyboard alone; the focus goes back to wh
 test('the first page: little script, nothing that jumps, nothing from another host', async () => {
   const page = await world.context.newPage();
   const hosts = new Set<string>();
-  const sizes: Promise<number>[] = [];
   page.on('request', (request) => hosts.add(new URL(request.url()).host));
-  page.on('response', (response) => {
-    if (response.url().endsWith('.js')) sizes.push(response.allHeaders().then((all) => Number(all['content-length'])));
-  });
   await page.addInitScript(() => {
     const shifts = ((window as unknown as { shifts: number[] }).shifts = []) as number[];
     new PerformanceObserver((list) => {
@@ -68,7 +69,13 @@ test('the first page: little script, nothing that jumps, nothing from another ho
   const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
   expect(shifts.reduce((sum, shift) => sum + shift, 0)).toBeLessThan(0.01);
   expect([...hosts]).toEqual([new URL(world.url).host]);
-  const script = (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+  // What comes when the browser is idle belongs to the other pages.
+  const script = await page.evaluate(() => {
+    const idle = performance.getEntriesByName('preload-start')[0]?.startTime ?? Infinity;
+    const all = performance.getEntriesByType('resource') as PerformanceResourceTiming[];
+    const first = all.filter(({ name, startTime }) => name.endsWith('.js') && startTime < idle);
+    return first.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0);
+  });
   expect(script).toBeGreaterThan(10_000);
   expect(script, 'bytes of JavaScript, compressed').toBeLessThan(120 * 1024);
   await page.close();

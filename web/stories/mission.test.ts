@@ -58,18 +58,22 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   const browser = page.getByRole('dialog', { name: 'Choose a folder' });
   await browser.getByText('No subfolders').waitFor();
   await browser.getByRole('button', { name: 'New folder' }).click();
-  await browser.getByLabel('Name of the new folder').fill('backups');
-  await browser.getByRole('button', { name: 'Make folder' }).click();
+  await browser.getByLabel('Folder name').fill('backups');
+  await browser.getByRole('button', { name: 'Create', exact: true }).click();
   await browser.getByRole('option', { name: 'backups', selected: true }).waitFor();
   await world.look('folder browser');
   await browser.getByRole('option', { name: 'backups' }).dblclick();
   await browser.getByText('No subfolders').waitFor();
   await browser.getByRole('button', { name: 'Up' }).click();
   await browser.getByRole('option', { name: 'backups' }).click();
+  // A second click that is no double click opens nothing.
+  await browser.getByRole('option', { name: 'backups' }).click();
+  await browser.getByRole('option', { name: 'backups', selected: true }).waitFor();
   await browser.getByRole('button', { name: 'Select Folder' }).click();
+  await main.getByText('Save to apply.').waitFor();
   expect(await main.getByLabel('Folder Path').inputValue()).toBe('/backups');
   await main.getByRole('button', { name: 'Save', exact: true }).click();
-  await page.getByText('Offsite is saved').first().waitFor();
+  await page.getByText('Destination saved').first().waitFor();
   await page.getByRole('heading', { level: 1, name: 'Offsite', exact: true }).waitFor();
   await page.getByRole('link', { name: 'Destinations', exact: true }).first().click();
   await page.getByRole('heading', { level: 1, name: 'Destinations' }).waitFor();

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Adapter } from '../api/client';
-import { secretsOf, settingsOf, setupText } from './adapters';
+import type { Adapter, AdapterField } from '../api/client';
+import { optionalOf, secretsOf, settingsOf, setupText } from './adapters';
 
 const field = (name: string, input: string, more = {}) => ({
   name,
@@ -33,6 +33,14 @@ test('what is empty or not shown is left out, and secrets stand beside the setti
   expect(settingsOf(adapter, values)).toEqual({ type: 'made-up', host: 'db', port: 5433, mode: 'never', team: false });
   expect(settingsOf(adapter, { ...values, mode: 'verify' })['certificate']).toBe('/ca.crt');
   expect(secretsOf(adapter, values)).toEqual({ password: ' p ' });
+});
+
+test('a secret that can be left out is optional like any other field', () => {
+  const optional = (field: object) => optionalOf(field as AdapterField);
+  expect(optional(field('password', 'password', { secret: true }))).toBe(true);
+  expect(optional(field('key', 'identifier', { secret: true, required: true }))).toBe(false);
+  expect(optional(field('host', 'host', { requiredUnless: 'service' }))).toBe(false);
+  expect(optional(field('team', 'toggle'))).toBe(false);
 });
 
 test('names are quoted for SQL, and an example stands in for an empty one', () => {

@@ -29,6 +29,9 @@ export class Form {
     }
   }
 
+  /** Brings a field into sight that is folded away; whoever folds it away sets this. */
+  reveal: (field: string) => void = () => undefined;
+
   get touched(): boolean {
     return this.#touched;
   }
