@@ -378,6 +378,8 @@ pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Json<Des
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     if app.destination_settings(&destination)?.manifest().authorization.is_some() {
         app.check_authorization(&destination).await?;
+    } else {
+        app.check_space(&destination).await?;
     }
     Ok(Json(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
 }
