@@ -15,7 +15,9 @@ pub struct Field {
     pub input: Input,
     /// Whether it can be left out.
     pub required: Required,
-    /// Where its value is found, as the end of "is needed: ...". Empty: nothing.
+    /// When it can be left out, after "optional": "with PKCE". Empty: always, unless it is required.
+    pub optional_when: &'static str,
+    /// Where its value is found, in parentheses after "Enter the ...". Empty: nothing.
     pub hint: &'static str,
     /// Its value when it is left out.
     pub default: Default,
@@ -42,6 +44,7 @@ impl Field {
         guide: "",
         input: Input::Text,
         required: Required::Never,
+        optional_when: "",
         hint: "",
         default: Default::None,
         advanced: false,

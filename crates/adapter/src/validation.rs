@@ -11,7 +11,7 @@ use crate::settings::Settings;
 pub struct FieldError {
     /// Its name: `host`.
     pub field: String,
-    /// What is wrong, and what would be right, as the end of a sentence that begins with the field.
+    /// What is wrong, and what would be right, as the end of a sentence that begins with the field; or what to do, as an imperative.
     pub message: String,
 }
 
@@ -76,12 +76,19 @@ impl Manifest {
     }
 }
 
+/// Returns what to do about a required field that is empty.
 fn missing(field: &Field) -> String {
+    let label = in_sentence(field.label);
     match (field.hint, field.example) {
-        ("", "") => "is needed".to_owned(),
-        ("", example) => format!("is needed, such as {example}"),
-        (hint, _) => format!("is needed: {hint}"),
+        ("", "") => format!("Enter the {label}"),
+        ("", example) => format!("Enter the {label}, such as {example}"),
+        (hint, _) => format!("Enter the {label} ({hint})"),
     }
+}
+
+/// Returns a label as it stands within a sentence: `host` for `Host`. Names such as `App Key` and `CA certificate` stay as they are.
+fn in_sentence(label: &str) -> String {
+    if label.chars().skip(1).any(char::is_uppercase) { label.to_owned() } else { label.to_lowercase() }
 }
 
 fn is_needed(field: &Field, given: &Map<String, Value>) -> bool {
@@ -137,8 +144,12 @@ fn check_text(field: &Field, text: &str) -> Result<(), String> {
     if field.input == Input::Browse {
         return Ok(());
     }
-    if text.trim().is_empty() || text.chars().any(char::is_control) {
-        return Err("must not be empty or hold control characters".to_owned());
+    if text.trim().is_empty() {
+        let optional = field.required == Required::Never;
+        return Err(if optional { "must not be empty: leave it out instead".to_owned() } else { missing(field) });
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must not hold control characters".to_owned());
     }
     match field.input {
         Input::HostPath { used, except } if !except.contains(&text) => check_path(field, used, except, text),
@@ -188,9 +199,11 @@ mod tests {
             Field { name: "password", label: "Password", input: Input::Secret { shown: false }, ..Field::TEXT },
             Field {
                 name: "key",
+                label: "App Key",
                 input: Input::Secret { shown: true },
                 required: Required::Always,
                 hint: "ask for it",
+                example: "k1",
                 ..Field::TEXT
             },
             Field {
@@ -250,9 +263,9 @@ mod tests {
     #[test]
     fn every_field_that_is_wrong_is_named_with_what_is_wrong() {
         for (given, field, words) in [
-            (json!({}), "host", "is needed"),
-            (json!({"host": ""}), "host", "is needed"),
-            (json!({"host": " "}), "host", "empty"),
+            (json!({}), "host", "Enter the host"),
+            (json!({"host": ""}), "host", "Enter the host"),
+            (json!({"host": " "}), "host", "Enter the host"),
             (json!({"host": "a\tb"}), "host", "control"),
             (json!({"host": "elevenchars"}), "host", "longer than 10 characters"),
             (json!({"host": 5}), "host", "must be a text"),
@@ -288,7 +301,7 @@ mod tests {
     #[test]
     fn a_secret_that_is_needed_is_missed() {
         let errors = MANIFEST.check_secrets(|name| name == "password");
-        assert_eq!(errors, [FieldError::new("key", "is needed: ask for it")]);
+        assert_eq!(errors, [FieldError::new("key", "Enter the App Key (ask for it)")]);
         assert!(MANIFEST.check_secrets(|_| true).is_empty());
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum Failure {
     #[error("{0}. A newer version of dbackup may have queued it")]
     Spec(String),
     /// Something was deleted meanwhile.
-    #[error("{0} does not exist (any more)")]
+    #[error("{0} no longer exists")]
     Gone(&'static str),
     /// Something was changed since the run that needs it started.
     #[error("{0} was changed after this run started. Run it again")]

@@ -26,11 +26,11 @@ impl FirstAdministrator {
     pub(crate) async fn create(&self, app: &App) -> Result<(), Error> {
         let start = |words: String| Error::Start(format!("the first administrator was not created: {words}"));
         if let Some(refusal) = names::refuse(&self.name) {
-            return Err(start(format!("the name (DBACKUP_ADMIN_NAME) {refusal}")));
+            return Err(start(format!("DBACKUP_ADMIN_NAME: {refusal}")));
         }
         let password = first_line(&self.password_file).map_err(start)?;
         if let Some(refusal) = refuse_password(&password) {
-            return Err(start(format!("the password in {} {refusal}", self.password_file.display())));
+            return Err(start(format!("{}: {refusal}", self.password_file.display())));
         }
         let token = self.token_file.as_deref().map(read_token).transpose().map_err(start)?;
         let password_hash = app.passwords.hash(password).await.map_err(|error| start(error.to_string()))?;

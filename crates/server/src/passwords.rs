@@ -150,9 +150,9 @@ pub fn hash_password(password: &SecretString) -> Result<String, String> {
 pub fn refuse_password(password: &SecretString) -> Option<String> {
     let length = password.expose_secret().chars().count();
     if length < SHORTEST {
-        return Some(format!("has {length} characters: use {SHORTEST} or more; a few words make a good one"));
+        return Some(format!("Use at least {SHORTEST} characters. A short phrase works well"));
     }
-    (length > LONGEST).then(|| format!("is longer than {LONGEST} characters"))
+    (length > LONGEST).then(|| format!("Use at most {LONGEST} characters"))
 }
 
 #[cfg(test)]

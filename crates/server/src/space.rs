@@ -1,8 +1,25 @@
 //! How much room destinations have (M-16).
 
+use catalog::Destination;
+
 use crate::app::App;
+use crate::failure::Failure;
+use crate::patience::Patience;
 
 impl App {
+    /// Measures how full a destination without an authorization is, and notes it. One with an authorization is asked for its account
+    /// together with its space.
+    ///
+    /// # Errors
+    /// If the destination cannot be reached, or does not answer in time.
+    pub(crate) async fn check_space(&self, destination: &Destination) -> Result<(), Failure> {
+        let storage = self.open_destination(&destination.id, Patience::Short).await?;
+        if let Some(usage) = storage.usage().await.map_err(Failure::Destination)? {
+            self.note_space(&destination.id, usage.used, usage.allowed).await?;
+        }
+        Ok(())
+    }
+
     /// Notes how full a destination is: what it shows, and its history.
     pub(crate) async fn note_space(
         &self,

@@ -1462,6 +1462,8 @@ export interface components {
             required: boolean;
             /** @description It is needed unless this other field is set. */
             requiredUnless?: string | null;
+            /** @description When an optional field can be left out, such as `with PKCE`. Absent: always. */
+            optionalWhen?: string | null;
             default?: unknown;
             /** @description What happens if it is left out. */
             defaultText?: string | null;
@@ -2134,7 +2136,7 @@ export interface components {
             items: components["schemas"]["Folder"][];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
-            /** @description Why there may be none. */
+            /** @description What to say where there are none: at the root, also why that may be. */
             emptyReason?: string | null;
         };
         /** @description How everything stands, in one sentence and its numbers. */

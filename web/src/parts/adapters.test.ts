@@ -35,9 +35,10 @@ test('what is empty or not shown is left out, and secrets stand beside the setti
   expect(secretsOf(adapter, values)).toEqual({ password: ' p ' });
 });
 
-test('a secret that can be left out is optional like any other field', () => {
+test('a secret that can be left out is optional like any other field, and a field can say when', () => {
   const optional = (field: object) => optionalOf(field as AdapterField);
   expect(optional(field('password', 'password', { secret: true }))).toBe(true);
+  expect(optional(field('appSecret', 'password', { secret: true, optionalWhen: 'with PKCE' }))).toBe('with PKCE');
   expect(optional(field('key', 'identifier', { secret: true, required: true }))).toBe(false);
   expect(optional(field('host', 'host', { requiredUnless: 'service' }))).toBe(false);
   expect(optional(field('team', 'toggle'))).toBe(false);

@@ -31,9 +31,13 @@ export function isShown(field: AdapterField, values: Values): boolean {
   return !field.shownWhen || field.shownWhen.anyOf.includes(String(values[field.shownWhen.field] ?? ''));
 }
 
-/** Whether a field can be left empty. A choice or a toggle always has a value. */
-export const optionalOf = (field: AdapterField): boolean =>
-  !field.required && !field.requiredUnless && field.input !== 'toggle' && field.input !== 'choice';
+/** Whether a field can be left empty; a text says when. A choice or a toggle always has a value. */
+export const optionalOf = (field: AdapterField): boolean | string =>
+  !field.required &&
+  !field.requiredUnless &&
+  field.input !== 'toggle' &&
+  field.input !== 'choice' &&
+  (field.optionalWhen ?? true);
 
 /** The settings as the server takes them: what is empty or not shown is left out. */
 export function settingsOf(adapter: Adapter, values: Values): Record<string, unknown> {

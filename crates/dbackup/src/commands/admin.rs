@@ -22,7 +22,7 @@ pub(crate) async fn reset_password(arguments: ResetPasswordArguments) -> Result<
 
 pub(crate) async fn create_user(arguments: CreateUserArguments) -> Result<Outcome, Failure> {
     if let Some(refusal) = server::refuse_name(&arguments.name) {
-        return Err(Failure::usage(format!("the name {refusal}")));
+        return Err(Failure::usage(format!("the name: {refusal}")));
     }
     let store = Store::find(arguments.store)?;
     let catalog = store.open().await?;
@@ -37,7 +37,7 @@ pub(crate) async fn create_user(arguments: CreateUserArguments) -> Result<Outcom
 
 pub(crate) async fn create_token(arguments: CreateTokenArguments) -> Result<Outcome, Failure> {
     if let Some(refusal) = server::refuse_name(&arguments.name) {
-        return Err(Failure::usage(format!("the name of the token {refusal}")));
+        return Err(Failure::usage(format!("the name of the token: {refusal}")));
     }
     let store = Store::find(arguments.store)?;
     let catalog = store.open().await?;
@@ -76,7 +76,7 @@ async fn find(catalog: &Catalog, name: &str) -> Result<User, Failure> {
 async fn read_password(user: &str) -> Result<String, Failure> {
     let password = prompt::secret(&format!("New password for {}:", output::printable(user))).await?;
     if let Some(refusal) = server::refuse_password(&password) {
-        return Err(Failure::usage(format!("the password {refusal}")));
+        return Err(Failure::usage(format!("the password: {refusal}")));
     }
     server::hash_password(&password).map_err(Failure::Failed)
 }

@@ -75,10 +75,13 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         () = stop.cancelled() => return Ok(Outcome::Succeeded),
     };
     output::line(&format!("dbackup listens on {scheme}://{}", server.address()));
-    output::note(&format!("Open {public_url} in a browser"));
-    if let Some((token, file)) = server.setup() {
-        output::line(&format!("Setup token for the first administrator: {token}"));
-        output::note(&format!("(also in {})", file.display()));
+    match server.setup() {
+        // The page takes the token from the address; a fragment is sent to no server and stands in no log of a proxy.
+        Some((token, _)) => output::line(&format!(
+            "Create the first administrator: {}/setup#token={token}",
+            public_url.as_str().trim_end_matches('/')
+        )),
+        None => output::note(&format!("Open {public_url} in a browser")),
     }
     tokio::select! {
         () = stop.cancelled() => {}

@@ -18,7 +18,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 /// A server that runs until it is dropped.
 pub(crate) struct Serving {
     process: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    pub(crate) lines: Lines<BufReader<ChildStdout>>,
     pub(crate) url: String,
     /// Printed as long as there is no administrator.
     pub(crate) setup_token: Option<String>,
@@ -55,7 +55,8 @@ impl Serving {
         let mut serving = Self::try_start(command).expect("the server ended, see its log");
         if serving.ask(Method::GET, "/api/setup", None).1["needed"] == true {
             let line = serving.lines.next().unwrap().unwrap();
-            serving.setup_token = Some(line.rsplit(' ').next().unwrap().to_owned());
+            let (_, token) = line.split_once("/setup#token=").unwrap_or_else(|| panic!("{line}"));
+            serving.setup_token = Some(token.to_owned());
         }
         serving
     }

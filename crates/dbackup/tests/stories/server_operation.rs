@@ -62,6 +62,18 @@ fn health_finds_the_server_by_the_variables_that_it_was_started_with() {
 }
 
 #[test]
+fn one_line_has_the_address_to_open_for_setup() {
+    let world = World::new();
+    let mut command = serving::command(&world, &["--public-url", "https://backup.example/"]);
+    let mut server = Serving::try_start(&mut command).unwrap();
+    let token = fs::read_to_string(world.path("data/setup-token")).unwrap();
+    let line = format!("Create the first administrator: https://backup.example/setup#token={}", token.trim());
+    assert_eq!(server.lines.next().unwrap().unwrap(), line);
+    assert_eq!(server.end(Signal::TERM), Some(0));
+    assert!(!fs::read_to_string(world.path("server.log")).unwrap().contains(token.trim()));
+}
+
+#[test]
 fn a_hangup_stops_the_server_with_grace_and_probes_stay_out_of_the_log() {
     let world = World::new();
     let server = Serving::start(&world, &[]);

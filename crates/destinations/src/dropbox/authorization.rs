@@ -61,16 +61,16 @@ pub(super) static DESCRIPTION: Description = Description {
             shows: None,
         },
         Step {
-            text: "Choose **Scoped access**, then **App folder** (dbackup sees only its own folder; recommended) or **Full Dropbox**, \
-                   and give the app a name.",
+            text: "Choose **Scoped access**, then **App folder** (recommended; dbackup sees only its own folder) or **Full Dropbox** \
+                   (required to choose a custom folder), and give the app a name.",
             shows: None,
         },
         Step {
-            text: "On the tab **Permissions**, tick these and press **Submit**:", //
+            text: "On the **Permissions** tab, enable these and click **Submit** (changed permissions need a new authorization):",
             shows: Some(Shows::Scopes),
         },
         Step {
-            text: "On the tab **Settings**, under **OAuth 2**, add this redirect URI exactly as it is here:",
+            text: "On the **Settings** tab, under **OAuth 2**, add exactly this redirect URI:",
             shows: Some(Shows::RedirectUri),
         },
         Step { text: "Copy **App key** and **App secret** from there into the fields here.", shows: None },

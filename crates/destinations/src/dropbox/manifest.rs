@@ -42,7 +42,7 @@ static MANIFEST: Manifest = Manifest {
             help: "On the Settings tab of your app in the Dropbox App Console.",
             input: Input::Secret { shown: true },
             required: Required::Always,
-            hint: "it is on the Settings tab of your app in the Dropbox App Console",
+            hint: "on the Settings tab of your app in the Dropbox App Console",
             max_len: 4096,
             directs: Directs::Secrets,
             ..Field::TEXT
@@ -51,8 +51,9 @@ static MANIFEST: Manifest = Manifest {
             name: APP_SECRET,
             label: "App Secret",
             help: "Next to the App Key. Stored encrypted. Never shown again.",
-            guide: "Next to the App Key.",
+            guide: "Next to the App Key. Optional with PKCE.",
             input: Input::Secret { shown: false },
+            optional_when: "with PKCE",
             max_len: 4096,
             ..Field::TEXT
         },

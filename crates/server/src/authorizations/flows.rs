@@ -145,9 +145,7 @@ fn is_theirs(app: &App, flow: &Authorization, credential: &str) -> bool {
 }
 
 fn lost() -> Problem {
-    Problem::forbidden(
-        "this authorization was not begun here, has been completed already, or took longer than ten minutes: start again from the destination",
-    )
+    Problem::forbidden("This authorization link has expired or was already used. Start again from the destination.")
 }
 
 /// Keeps under a flow's state what became of it, for a while yet.

@@ -7,8 +7,10 @@ const MAX_LEN: usize = 100;
 
 /// Returns what is wrong with a name.
 pub fn refuse(name: &str) -> Option<String> {
-    if !(1..=MAX_LEN).contains(&name.trim().chars().count()) {
-        return Some(format!("needs 1 to {MAX_LEN} characters"));
+    match name.trim().chars().count() {
+        0 => return Some("Enter a name".to_owned()),
+        1..=MAX_LEN => {}
+        _ => return Some(format!("Enter a name of at most {MAX_LEN} characters")),
     }
     if name.chars().any(char::is_control) {
         return Some("must not hold control characters".to_owned());
@@ -31,8 +33,8 @@ mod tests {
             assert_eq!(refuse(good), None, "{good}");
         }
         for (bad, word) in [
-            ("", "1 to 100"),
-            (" ", "1 to 100"),
+            ("", "Enter a name"),
+            (" ", "Enter a name"),
             ("a\tb", "control"),
             ("\u{feff}", "U+FEFF"),
             ("An\u{200b}na", "U+200B"),
@@ -44,6 +46,6 @@ mod tests {
         ] {
             assert!(refuse(bad).is_some_and(|words| words.contains(word)), "{bad:?}");
         }
-        assert!(refuse(&"x".repeat(101)).is_some());
+        assert_eq!(refuse(&"x".repeat(101)).unwrap(), "Enter a name of at most 100 characters");
     }
 }

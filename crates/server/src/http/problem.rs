@@ -144,7 +144,7 @@ impl Problem {
     }
 
     pub(crate) fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "notFound", format!("{what} does not exist (any more)"))
+        Self::new(StatusCode::NOT_FOUND, "notFound", format!("{what} does not exist"))
     }
 
     pub(crate) fn conflict(code: &'static str, detail: impl Into<String>) -> Self {

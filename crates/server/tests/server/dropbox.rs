@@ -61,7 +61,7 @@ async fn a_state_works_once_in_time_for_whoever_began() {
     let mut other = world.stranger();
     other.sign_in_with("/api/session", &json!({"name": "Anna", "password": crate::world::PASSWORD})).await;
     let foreign = back().await;
-    other.get(&foreign).await.problem(403, "forbidden", &["not begun here"]);
+    other.get(&foreign).await.problem(403, "forbidden", &["expired or was already used"]);
     // Used up by the attempt.
     anna.get(&foreign).await.problem(403, "forbidden", &[]);
     world.stranger().get(&back().await).await.problem(401, "unauthorized", &[]);
@@ -187,6 +187,9 @@ async fn folders_are_browsed_and_made() {
         let made = anna.post(&path, &json!({"path": name})).await.expect(201);
         assert_eq!(made["path"], *name);
     }
+    // The causes are for a root that is empty; of a folder within, that is nothing to look into.
+    let inner = anna.get(&format!("{path}?path=/b/inner")).await.expect(200);
+    assert_eq!(inner["emptyReason"], "No subfolders");
     world.dropbox().write("/file.txt", b"x");
     anna.post(&path, &json!({"path": "/a"})).await.problem(409, "taken", &["exists already"]);
     anna.post(&path, &json!({"path": "relative"})).await.problem(422, "invalid", &["absolute"]);

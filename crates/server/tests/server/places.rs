@@ -146,3 +146,21 @@ async fn a_large_folder_is_listed_once_for_all_of_its_pages() {
     let all = anna.get(&format!("{base}?limit=200")).await.expect(200);
     assert_eq!(all["items"].as_array().unwrap().len(), 26);
 }
+
+#[tokio::test]
+async fn check_now_measures_a_folder_and_stores_that() {
+    // M-16
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let (folder, destination) = world.folder_destination(&anna, "Disk").await;
+    let days = async || anna.get("/api/overview?days=7").await.expect(200)["destinations"].clone();
+    assert_eq!(days().await, json!([]));
+    let check = format!("/api/destinations/{destination}/check");
+    anna.post(&check, &json!({})).await.expect(200);
+    let measured = days().await;
+    assert_eq!(measured[0]["destinationId"], json!(destination));
+    assert!(measured[0]["days"][0]["allowed"].as_u64().unwrap() > 0, "{measured}");
+    // One that cannot be reached is not said to be checked.
+    std::fs::remove_dir(&folder).unwrap();
+    anna.post(&check, &json!({})).await.problem(424, "destinationFailed", &["Disk"]);
+}

@@ -79,7 +79,7 @@ async fn signing_in_is_limited_and_a_forged_address_does_not_help() {
     let wrong = json!({"name": "Anna", "password": "wrong"});
     for number in 0..10 {
         let forged = world.stranger().header("x-forwarded-for", &format!("203.0.113.{number}"));
-        forged.post("/api/session", &wrong).await.problem(401, "unauthorized", &["name or the password"]);
+        forged.post("/api/session", &wrong).await.problem(401, "unauthorized", &["username or password"]);
     }
     let forged = world.stranger().header("x-forwarded-for", "198.51.100.1");
     let limited = forged.post("/api/session", &json!({"name": "Anna", "password": PASSWORD})).await;

@@ -138,6 +138,9 @@ pub(crate) struct FieldInfo {
     /// It is needed unless this other field is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     required_unless: Option<&'static str>,
+    /// When an optional field can be left out, such as `with PKCE`. Absent: always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    optional_when: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     default: Option<Value>,
     /// What happens if it is left out.
@@ -280,6 +283,7 @@ impl FieldInfo {
                 Required::Unless(other) => Some(other),
                 _ => None,
             },
+            optional_when: Some(field.optional_when).filter(|words| !words.is_empty()),
             default: match field.default {
                 Default::Text(text) => Some(text.into()),
                 Default::Flag(on) => Some(on.into()),

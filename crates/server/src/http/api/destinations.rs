@@ -363,6 +363,8 @@ pub(crate) async fn check(State(app): State<App>, Id(id): Id) -> Result<Revised<
     let destination = app.catalog.destination(&id).await?.ok_or_else(gone)?;
     if app.destination_settings(&destination)?.manifest().authorization.is_some() {
         app.check_authorization(&destination).await?;
+    } else {
+        app.check_space(&destination).await?;
     }
     Ok(Revised(info(&app, app.catalog.destination(&id).await?.ok_or_else(gone)?)?))
 }

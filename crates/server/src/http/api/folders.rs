@@ -59,7 +59,7 @@ pub(crate) struct Folders {
     /// For the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
-    /// Why there may be none.
+    /// What to say where there are none: at the root, also why that may be.
     #[serde(skip_serializing_if = "Option::is_none")]
     empty_reason: Option<&'static str>,
 }
@@ -84,7 +84,8 @@ pub(crate) async fn list(
         View::Folder(path) => listing(&app, &id, &path, request.after.is_some()).await?,
         View::Allowed(folders) => Arc::new(folders),
     };
-    let empty_reason = if folders.is_empty() { Some(reason(&app, &id).await?) } else { None };
+    let is_root = query.path.trim_matches('/').is_empty();
+    let empty_reason = if folders.is_empty() { Some(reason(&app, &id, is_root).await?) } else { None };
     let start = request.after.and_then(|after| after.parse::<usize>().ok()).unwrap_or(0);
     let more = folders.len() > start.saturating_add(request.limit);
     let next_cursor = more.then(|| super::super::lists::cursor(&(start + request.limit).to_string()));
@@ -146,7 +147,11 @@ async fn listing(app: &App, id: &str, path: &str, goes_on: bool) -> Result<Arc<V
     Ok(folders)
 }
 
-async fn reason(app: &App, id: &str) -> Result<&'static str, Problem> {
+/// Returns what to say of a folder without subfolders. Only of the root is that unexpected, with causes to look into.
+async fn reason(app: &App, id: &str, is_root: bool) -> Result<&'static str, Problem> {
+    if !is_root {
+        return Ok("No subfolders");
+    }
     let destination = app.catalog.destination(id).await?.ok_or_else(|| Problem::not_found("the destination"))?;
     Ok(app.destination_settings(&destination)?.adapter.no_subfolders)
 }

@@ -154,8 +154,9 @@ pub(crate) fn check_with(app: &App, input: JobInput, references: &References) ->
     let mut fields = Fields::default();
     fields.check_name(&input.name);
     let count = input.destination_ids.len();
-    fields.check("destinationIds", (1..=MOST_DESTINATIONS).contains(&count), || {
-        format!("needs 1 to {MOST_DESTINATIONS}")
+    fields.check("destinationIds", count > 0, || "Choose at least one destination".to_owned());
+    fields.check("destinationIds", count <= MOST_DESTINATIONS, || {
+        format!("Choose at most {MOST_DESTINATIONS} destinations")
     });
     let unique: HashSet<&String> = input.destination_ids.iter().collect();
     fields.check("destinationIds", unique.len() == count, || "names one twice".to_owned());
@@ -211,13 +212,19 @@ pub(super) fn check_acknowledged(fields: &mut Fields, field: &str, entries: &[St
 }
 
 fn check_references(input: &JobInput, references: &References, fields: &mut Fields) {
-    let missing = || "does not exist (any more)".to_owned();
-    fields.check("sourceId", references.source.is_some(), missing);
+    let missing = || "does not exist: choose another one".to_owned();
+    fields.check("sourceId", references.source.is_some(), || match input.source_id.is_empty() {
+        true => "Choose a source".to_owned(),
+        false => missing(),
+    });
     if let (Some(source), Some(databases)) = (references.source, &input.databases) {
         let several = source.can(Capability::Databases);
         fields.check("databases", several, || "cannot be chosen: this source is one database".to_owned());
-        fields.check("databases", (1..=MOST_DATABASES).contains(&databases.len()), || {
-            format!("needs 1 to {MOST_DATABASES}, or leave it out for all")
+        fields.check("databases", !databases.is_empty(), || {
+            "Choose at least one database, or leave it out for all".to_owned()
+        });
+        fields.check("databases", databases.len() <= MOST_DATABASES, || {
+            format!("Choose at most {MOST_DATABASES} databases, or leave it out for all")
         });
         let sound =
             databases.iter().all(|name| !name.is_empty() && name.len() <= 200 && !name.chars().any(char::is_control));

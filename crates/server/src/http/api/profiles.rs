@@ -194,7 +194,7 @@ pub(crate) async fn delete(State(app): State<App>, Id(id): Id, if_match: IfMatch
     if profile.has_identity() && profile.exported_at.is_none() {
         return Err(Problem::conflict(
             "notExported",
-            "nobody has this profile's private key but this server: export it first, or its backups can never be opened again",
+            "This server holds the only copy of the private key. Export it first, or these backups can never be decrypted.",
         ));
     }
     let deleted = app.catalog.delete_profile(&id, profile.revision).await.map_err(|error| if_match.refusal(error))?;

@@ -164,7 +164,7 @@ impl<'a> Attempt<'a> {
 
 fn refused_response(name: &str) -> Response {
     let name: String = name.chars().filter(|c| !c.is_control()).take(100).collect();
-    let mut response = Problem::unauthorized("the name or the password is wrong").into_response();
+    let mut response = Problem::unauthorized("Wrong username or password.").into_response();
     response.extensions_mut().insert(AuditDetail(format!("wrong name or password for '{name}'")));
     response
 }

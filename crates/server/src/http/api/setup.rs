@@ -71,7 +71,7 @@ pub(crate) async fn set_up(
     let password_hash = app.passwords.hash(input.password).await?;
     let new = NewUser { name: input.name, role: Role::Administrator, password_hash };
     let Some(user) = app.catalog.create_first_administrator(&token, &new, None, now).await? else {
-        return Err(Problem::forbidden("somebody else has just been made the first administrator: sign in instead"));
+        return Err(Problem::forbidden("An administrator already exists. Sign in instead."));
     };
     crate::setup_token::remove(&app.config.data);
     Ok((StatusCode::CREATED, begin_session(&app, &user, address, &agent).await?).into_response())

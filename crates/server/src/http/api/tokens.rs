@@ -89,7 +89,7 @@ pub(crate) async fn create(
     }
     let mut fields = Fields::default();
     fields.check_name(&input.name);
-    fields.check("scopes", !input.scopes.is_empty(), || "needs at least one".to_owned());
+    fields.check("scopes", !input.scopes.is_empty(), || "Choose at least one permission".to_owned());
     let beyond = input.scopes.iter().find(|&&scope| !caller.allows(scope));
     fields.check("scopes", beyond.is_none(), || {
         format!("'{}' is beyond your role", beyond.map(ToString::to_string).unwrap_or_default())
