@@ -191,7 +191,7 @@ impl Server {
     /// Prints an answer as it comes.
     pub(crate) async fn print(&self, path: &str) -> Result<(), Failure> {
         let mut response = self.send(Method::GET, path, None, None).await?;
-        while let Some(piece) = response.chunk().await.map_err(broken)? {
+        while let Some(piece) = response.chunk().await.map_err(|error| broken(&error))? {
             output::raw(&piece);
         }
         Ok(())
@@ -276,13 +276,13 @@ fn unreachable(url: &Url, error: &reqwest::Error) -> Failure {
     ))
 }
 
-fn broken(error: reqwest::Error) -> Failure {
+fn broken(error: &reqwest::Error) -> Failure {
     Failure::failed(format!("the server's answer broke off: {error}"))
 }
 
 async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(broken)? {
+    while let Some(piece) = response.chunk().await.map_err(|error| broken(&error))? {
         body.extend_from_slice(&piece);
         if body.len() > LARGEST_ANSWER {
             return Err(Failure::failed("the server's answer is too large to be one"));
