@@ -138,7 +138,7 @@ async fn details_and_a_deletion_read_the_sidecar_only() {
     fill(&destination).await;
     assert!(examine(&destination, PATH).await.unwrap().proved.is_none());
     assert_eq!(destination.noted(), [beside(PATH)]);
-    delete(&destination, PATH).await.unwrap();
+    delete(&sources::registry(), &destination, PATH).await.unwrap();
     assert_eq!(destination.noted(), [beside(PATH)]);
     assert!(destination.list("").await.unwrap().is_empty());
 }
@@ -165,7 +165,7 @@ async fn a_backup_that_was_changed_since_it_was_looked_at_is_not_deleted() {
     fill(&destination).await;
     let file = destination.temporary.path().join(PATH);
     destination.swapped = Some(file.clone());
-    let refused = delete(&destination, PATH).await.unwrap_err();
+    let refused = delete(&sources::registry(), &destination, PATH).await.unwrap_err();
     assert!(matches!(&refused, DeleteError::Destination(error) if *error.kind() == Kind::Changed), "{refused}");
     assert_eq!(std::fs::read(file).unwrap(), b"another backup");
     assert_eq!(destination.list("").await.unwrap().len(), 2, "its sidecar stays, too");

@@ -32,9 +32,10 @@ impl App {
         before: &BeforeDeletion,
     ) -> Result<Result<(), DeleteError>, catalog::Error> {
         self.listings.forget(opened.0);
+        let sources = &self.config.adapters.sources;
         let deleted = match listed {
-            Some(listed) => runner::delete_listed(destination, path, listed).await,
-            None => runner::delete(destination, path).await,
+            Some(listed) => runner::delete_listed(sources, destination, path, listed).await,
+            None => runner::delete(sources, destination, path).await,
         };
         let is_gone = |error: &adapter::Error| *error.kind() == Kind::NotFound;
         match &deleted {

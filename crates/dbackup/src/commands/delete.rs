@@ -17,7 +17,7 @@ pub(crate) async fn run(arguments: DeleteArguments) -> Result<Outcome, Failure> 
     if !arguments.yes && !confirmed(&format!("Delete {path} at {} for good?", destination.name()))? {
         return Err(Failure::failed("nothing was deleted"));
     }
-    runner::delete(&*destination, &arguments.path).await?;
+    runner::delete(&sources::registry(), &*destination, &arguments.path).await?;
     output::line(&format!("Deleted {path}"));
     Ok(Outcome::Succeeded)
 }

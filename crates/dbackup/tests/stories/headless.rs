@@ -30,7 +30,7 @@ fn the_first_administrator_and_a_token_come_from_files_once() {
     assert!(Serving::try_start(&mut start("short", TOKEN)).is_none());
     assert!(Serving::try_start(&mut start(PASSWORD, "dbk_weak")).is_none());
     let log = fs::read_to_string(world.path("server.log")).unwrap();
-    assert!(log.contains("use 10 or more") && log.contains("openssl rand -hex 32"), "{log}");
+    assert!(log.contains("Use at least 10 characters") && log.contains("openssl rand -hex 32"), "{log}");
     assert!(!log.contains("dbk_weak"), "{log}");
 
     let mut server = Serving::try_start(&mut start(PASSWORD, TOKEN)).unwrap();

@@ -1,10 +1,11 @@
 //! Deleting backups, and nothing else.
 
-use adapter::Error;
 use adapter::destination::{Destination, Entry};
+use adapter::{Error, Registry};
 use jiff::Timestamp;
+use sources::SourceAdapter;
 
-use super::{SidecarState, parse_path};
+use super::{SidecarState, is_backup, parse_path};
 use crate::sidecars::{read_content, sidecar_path};
 
 /// Why a backup was not deleted.
@@ -52,8 +53,13 @@ impl Listed {
 ///
 /// # Errors
 /// As [`delete`]; [`adapter::Kind::Changed`] if it is another file.
-pub async fn delete_listed(destination: &dyn Destination, path: &str, listed: &Listed) -> Result<(), DeleteError> {
-    delete_if(destination, path, |entry| listed.is(entry)).await
+pub async fn delete_listed(
+    sources: &Registry<SourceAdapter>,
+    destination: &dyn Destination,
+    path: &str,
+    listed: &Listed,
+) -> Result<(), DeleteError> {
+    delete_if(sources, destination, path, |entry| listed.is(entry)).await
 }
 
 /// Deletes a backup, then its sidecar. A backup that cannot be deleted keeps its sidecar; one that is gone loses the sidecar that an
@@ -61,31 +67,41 @@ pub async fn delete_listed(destination: &dyn Destination, path: &str, listed: &L
 ///
 /// # Errors
 /// See [`DeleteError`]; [`adapter::Kind::Changed`] if one of them is another file than was looked at; [`adapter::Kind::NotFound`] if there is neither a backup nor a sidecar.
-pub async fn delete(destination: &dyn Destination, path: &str) -> Result<(), DeleteError> {
-    delete_if(destination, path, |_| true).await
+pub async fn delete(
+    sources: &Registry<SourceAdapter>,
+    destination: &dyn Destination,
+    path: &str,
+) -> Result<(), DeleteError> {
+    delete_if(sources, destination, path, |_| true).await
 }
 
 /// Deletes the sidecar that an interrupted deletion has left, if its backup is still gone.
 ///
 /// # Errors
 /// As [`delete`]; [`adapter::Kind::Changed`] if there is a backup.
-pub async fn delete_left(destination: &dyn Destination, path: &str) -> Result<(), DeleteError> {
-    delete_if(destination, path, |_| false).await
+pub async fn delete_left(
+    sources: &Registry<SourceAdapter>,
+    destination: &dyn Destination,
+    path: &str,
+) -> Result<(), DeleteError> {
+    delete_if(sources, destination, path, |_| false).await
 }
 
 async fn delete_if(
+    sources: &Registry<SourceAdapter>,
     destination: &dyn Destination,
     path: &str,
     is_expected: impl Fn(&Entry) -> bool,
 ) -> Result<(), DeleteError> {
-    if parse_path(path).is_none() {
-        return Err(DeleteError::NotABackup(path.to_owned()));
-    }
+    let Some((_, name)) = parse_path(path) else { return Err(DeleteError::NotABackup(path.to_owned())) };
     let beside = sidecar_path(path);
     let failed = DeleteError::Destination;
     // Both are deleted only as they were looked at: what somebody has changed or locked since is kept.
     let backup = destination.stat(path).await.map_err(failed)?;
     let sidecar = destination.stat(&beside).await.map_err(failed)?;
+    if backup.is_some() && !is_backup(&name, sidecar.is_some(), sources) {
+        return Err(DeleteError::NotABackup(path.to_owned()));
+    }
     if backup.is_none() && sidecar.is_none() {
         return Err(failed(Error::missing(&format!("{path} at {}", destination.name()))));
     }

@@ -148,7 +148,7 @@ impl App {
                 continue;
             }
             self.listings.forget(at.0);
-            let deleted = match runner::delete_left(destination, &marked.path).await {
+            let deleted = match runner::delete_left(&self.config.adapters.sources, destination, &marked.path).await {
                 Err(DeleteError::Destination(error)) if *error.kind() == Kind::NotFound => Ok(()),
                 deleted => deleted,
             };
