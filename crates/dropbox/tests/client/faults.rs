@@ -182,7 +182,12 @@ async fn what_lasts_too_long_is_given_up_with_its_cause() {
         } else {
             upload(&client, "/never", &sample(LARGE)).await.unwrap_err()
         };
-        assert!(matches!(&error, Error::Stalled { .. }), "{route}: {error:?}");
+        // An answer of 500 leaves open whether the commit takes place.
+        let cause = match &error {
+            Error::Unsettled { path, cause } if route == FINISH && path == "/never" => cause,
+            error => error,
+        };
+        assert!(matches!(cause, Error::Stalled { .. }), "{route}: {error:?}");
         assert!(error.to_string().contains("given up: "), "{error}");
         emulator.control().clear_faults();
         emulator.control().remove("/there");

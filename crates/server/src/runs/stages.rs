@@ -199,7 +199,7 @@ mod tests {
         let dumping =
             json!({"database": "shop", "stage": "dumping", "copies": [], "heldSince": time, "startedAt": time});
         let waiting = json!({"database": "blog", "stage": "waiting", "copies": []});
-        let expected = json!({"databases": [dumping, waiting], "warnings": [{"code": "x", "message": "left out"}]});
+        let expected = json!({"kind": "backup", "databases": [dumping, waiting], "warnings": [{"code": "x", "message": "left out"}]});
         assert_eq!(told(&stages), expected, "how long a database has been held is told");
         assert_eq!(stages.news(), None, "nothing is told twice");
 

@@ -153,7 +153,7 @@ async fn the_server_cannot_read_what_it_writes_to_a_key_of_ones_own() {
 
     let generated = anna.post("/api/profiles", &json!({"name": "generated"})).await.expect(201);
     let path = format!("/api/profiles/{}", id(&generated));
-    anna.delete(&path).await.problem(409, "notExported", &["export it first"]);
+    anna.delete(&path).await.problem(409, "notExported", &["Export it first"]);
     let exported = anna.post(&format!("{path}/export"), &json!({})).await.expect(200);
     assert!(exported["identity"].as_str().unwrap().contains("AGE-SECRET-KEY-1"));
     assert!(exported["recoverySheet"].as_str().unwrap().contains(generated["recipients"][0].as_str().unwrap()));

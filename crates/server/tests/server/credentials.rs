@@ -246,7 +246,8 @@ async fn names_that_deceive_are_refused_everywhere_and_accents_are_accents() {
             let mut input = json!({"name": name});
             input.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
             let problem = anna.post(path, &input).await.problem(422, "invalid", &["invisible character"]);
-            assert_eq!(problem["errors"][0]["field"], "name", "{path}");
+            let errors = problem["errors"].as_array().unwrap();
+            assert!(errors.iter().any(|error| error["field"] == "name"), "{path}: {problem}");
         }
     }
     let user = |name: &str| json!({"name": name, "role": "viewer", "password": PASSWORD});

@@ -67,7 +67,7 @@ async fn a_state_works_once_in_time_for_whoever_began() {
     world.stranger().get(&back().await).await.problem(401, "unauthorized", &[]);
     let late = back().await;
     world.advance(SignedDuration::from_mins(10));
-    anna.get(&late).await.problem(403, "forbidden", &["ten minutes"]);
+    anna.get(&late).await.problem(403, "forbidden", &["expired or was already used"]);
     let without = back().await.split("&state=").next().unwrap().to_owned();
     anna.get(&without).await.problem(403, "forbidden", &["lacks its state"]);
     anna.get("/api/adapters/dropbox/callback?code=x&state=made-up").await.problem(403, "forbidden", &[]);

@@ -270,7 +270,7 @@ async fn unknown_query_parameters_are_refused_everywhere() {
         }
     }
     assert!(asked > 60, "{asked}");
-    anna.get("/api/jobs?sort=name").await.problem(422, "invalid", &["name, cursor, limit"]);
+    anna.get("/api/sources?sort=name").await.problem(422, "invalid", &["name, cursor, limit"]);
     world.stranger().get("/api/jobs?nmae=x").await.problem(401, "unauthorized", &[]);
 }
 

@@ -110,7 +110,7 @@ async fn names_are_unique_and_what_is_used_stays() {
     let problem = anna.post("/api/jobs", &job).await.problem(422, "invalid", &[]);
     let fields: Vec<&str> =
         problem["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
-    assert_eq!(fields, ["compression", "timeoutSeconds", "sourceId", "destinationIds[1]", "profileId"]);
+    assert_eq!(fields, ["compression", "destinationIds[1]", "profileId", "sourceId", "timeoutSeconds"]);
     anna.job("j", &source, &[&destination], json!({})).await;
     anna.delete(&format!("/api/sources/{source}")).await.problem(409, "inUse", &[]);
     anna.delete(&format!("/api/destinations/{destination}")).await.problem(409, "inUse", &[]);

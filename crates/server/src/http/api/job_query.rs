@@ -66,7 +66,7 @@ pub(crate) enum JobSort {
 }
 
 /// Which days.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct DaysQuery {
     /// With its days, so many, today included.

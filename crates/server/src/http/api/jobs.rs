@@ -83,7 +83,8 @@ pub(crate) async fn create(
     Body(input): Body<JobInput>,
 ) -> Result<(StatusCode, Revised<JobInfo>), Problem> {
     let job = app.catalog.create_job(&check(&app, input).await?, app.now()).await?;
-    Ok((StatusCode::CREATED, Revised(show_job(read(&app, &job.id).await?))))
+    let shown = show(State(app), Id(job.id), Query(DaysQuery::default())).await?;
+    Ok((StatusCode::CREATED, shown))
 }
 
 /// One of them, with its days if asked for, and when one of its backups was last restored and verified.
@@ -128,7 +129,7 @@ pub(crate) async fn update(
     let new = check(&app, edit.of(&show_job(before))?).await?;
     let saved = app.catalog.update_job(&id, revision, &new, app.now()).await;
     saved.map_err(|error| if_match.refusal(error))?.ok_or_else(gone)?;
-    Ok(Revised(show_job(read(&app, &id).await?)))
+    show(State(app), Id(id), Query(DaysQuery::default())).await
 }
 
 /// Changes some fields of one, by a merge patch (RFC 7396): `{"enabled": false}` pauses it. A run that is going on is not concerned.
