@@ -87,7 +87,7 @@ test('M-04: a server that Dropbox cannot redirect to takes the code that Dropbox
   await main().getByRole('alert').first().waitFor();
   await world.look('code refused');
   const opens = world.context.waitForEvent('page');
-  await main().getByRole('link', { name: "open Dropbox's consent page" }).click();
+  await main().getByRole('link', { name: 'open the consent page' }).click();
   const consent = await opens;
   await consent.getByRole('button', { name: /allow/i }).click();
   const code = (await consent.locator('output').textContent()) ?? '';

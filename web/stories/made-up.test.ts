@@ -45,6 +45,7 @@ test('a destination of such an adapter takes its backups, and a run tells of bot
   await page.goto(`${world.url}/destinations/new`);
   await page.getByLabel('Name').fill('Shelf');
   await page.getByLabel(/^(Kind|Type)$/).selectOption({ label: 'Made-up destination' });
+  await page.getByRole('tab', { name: 'Configuration' }).click();
   await page.getByLabel('Shelf', { exact: true }).fill(join(world.folder, 'shelf'));
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await until(async () => (await world.ask<{ items: unknown[] }>('GET', '/api/destinations')).items.length === 1);

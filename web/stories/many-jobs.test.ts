@@ -107,6 +107,8 @@ test('the days and the chart are read by keyboard', async () => {
   await page.goto(world.url);
   const chart = page.getByRole('slider', { name: 'Bytes stored per day by successful runs' });
   await chart.focus();
+  // Days are those of the jobs: this browser's may have begun already.
+  if ((await chart.getAttribute('aria-valuetext'))?.endsWith(': 0 B')) await page.keyboard.press('ArrowLeft');
   expect(await chart.getAttribute('aria-valuetext')).toMatch(/[KM]iB$/);
   await page.screenshot({ path: 'artifacts/overview, chart read.png' });
 });

@@ -36,6 +36,7 @@ test('M-01 M-02 M-03 M-04 M-09 M-10 M-16: from setup to a restored database', as
   await page.goto(`${world.url}/destinations/new`);
   const main = page.getByRole('main');
   await main.getByLabel('Name').fill('Offsite');
+  await main.getByText('/api/adapters/dropbox/callback').first().waitFor({ state: 'attached' });
   expect(await main.getByText(`${world.url}/api/adapters/dropbox/callback`).count()).toBe(1);
   await main.getByLabel('App Key').fill(APP_KEY);
   await main.getByLabel('App Secret').fill(APP_SECRET);

@@ -109,9 +109,9 @@ test.each([
   });
   await watchShifts(page);
   await page.goto(url);
-  await page.getByText('Loading').first().waitFor({ state: 'attached' });
+  await page.getByText('Loading', { exact: true }).first().waitFor({ state: 'attached' });
   release();
-  await page.getByText('Loading').first().waitFor({ state: 'detached' });
+  await page.getByText('Loading', { exact: true }).first().waitFor({ state: 'detached' });
   await page.waitForLoadState('networkidle');
   expect(await shifts(page), 'layout shift').toBeLessThan(0.02);
   await page.unroute(isRead);
@@ -125,7 +125,7 @@ test.each([
     await again.evaluate((button) => (button as HTMLElement).click());
     await again.waitForElementState('hidden');
   }
-  await page.getByText('Loading').first().waitFor({ state: 'detached' });
+  await page.getByText('Loading', { exact: true }).first().waitFor({ state: 'detached' });
   expect(await page.getByText('The disk of the server is full.').count()).toBe(0);
   await page.close();
 });

@@ -34,6 +34,7 @@ test('M-11 M-12 M-13: a PostgreSQL server is tested step by step, backed up, ver
   await page.getByRole('button', { name: 'Test connection' }).click();
   await page.getByText('password authentication failed').first().waitFor();
   await world.look('source, wrong password');
+  await page.getByRole('link', { name: 'Edit', exact: true }).click();
   await page.getByLabel('Password').fill('secret');
   await page.getByRole('button', { name: 'Save', exact: true }).click();
   await page.getByRole('button', { name: /^Test (connection|again)/ }).click();

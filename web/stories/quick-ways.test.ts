@@ -140,7 +140,7 @@ test('who can read the backups of a new job is chosen, not guessed', async () =>
   expect(await profile.locator('option:checked').textContent()).toBe('Select…');
   await page.getByLabel('Name').fill('second');
   await page.getByRole('button', { name: 'Save job' }).click();
-  await page.getByRole('alert').getByText('Choose an encryption profile').first().waitFor();
+  await page.getByText('Choose an encryption profile').first().waitFor();
   await profile.selectOption('company');
   await page.getByRole('button', { name: 'Save job' }).click();
   await page.getByText('Job saved').waitFor();

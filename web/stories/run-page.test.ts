@@ -63,7 +63,7 @@ test('a backup that lacks a copy says why once, and leads to the cure', async ()
   expect(told.match(/not authorized yet/g)?.length).toBe(1);
   await world.look('run, one copy missing');
   await outcome.getByRole('link', { name: 'Authorize' }).click();
-  await page.getByRole('dialog').getByText('Authorization required').waitFor();
+  await page.locator('main').getByText('Authorization required').first().waitFor();
   await world.authorize(offsite);
 });
 
@@ -81,7 +81,7 @@ test('a run is run again from its page, and compared with the one before', async
   await page.waitForURL((url) => !url.pathname.endsWith(second.id));
   await world.look('run, succeeded');
   await page.getByRole('link', { name: 'Restore…' }).click();
-  await page.getByRole('heading', { name: 'Restore a backup' }).waitFor();
+  await page.getByRole('heading', { name: 'Restore shop' }).waitFor();
 });
 
 test('the log by level, and as a file', async () => {

@@ -49,7 +49,6 @@ static MANIFEST: Manifest = Manifest {
 /// What lies on the shelves, by their names.
 static SHELVES: Mutex<BTreeMap<PathBuf, Meager>> = Mutex::new(BTreeMap::new());
 
-#[expect(clippy::needless_pass_by_value, reason = "the registry gives the signature")]
 fn open(settings: &Settings, _: Secrets, _: &Context) -> Result<Arc<dyn Destination>, Error> {
     let shelf = settings.path("shelf").unwrap_or_default();
     let mut shelves = SHELVES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -259,7 +259,10 @@ impl App {
             }
         };
         self.note_working(id, Act::List).await;
-        self.catalog.note_place(id, number, &runner::backup::place_of(&destination).await).await?;
+        // One that cannot be found out now stays as it was known.
+        if let Some(place) = runner::backup::place_of(&destination).await {
+            self.catalog.note_place(id, number, &place).await?;
+        }
         loop {
             let page: Vec<FoundCopy> = scan.page(PAGE).await?.into_iter().map(found_copy).collect();
             if page.is_empty() {
