@@ -123,13 +123,9 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
     ['/backups', 'backups, many'],
   ]) {
     await page.goto(world.url + path);
-    // The overview shows its jobs a part at a time.
-    if (name === 'overview, many') await page.getByRole('button', { name: 'Show more' }).click();
-    await page
-      .getByRole('cell')
-      .getByText(NAMES[1] ?? '')
-      .first()
-      .waitFor();
+    const cells = page.getByRole('cell');
+    // The overview shows its jobs a part at a time, the most urgent first.
+    await (name === 'overview, many' ? cells : cells.getByText(NAMES[1] ?? '')).first().waitFor();
     await world.look(name ?? '');
   }
 }, 240_000);

@@ -11,22 +11,22 @@ use std::path::Path;
 use rustix::fs::{FsWord, StatVfsMountFlags, fstatfs, fstatvfs};
 use secrecy::SecretString;
 
-/// The bits of a mode that let the group and others write.
-const WRITABLE_BY_OTHERS: u32 = 0o022;
+/// The bit of a mode that lets every user write. A group may: Kubernetes sets that for `fsGroup` at each mount.
+const WRITABLE_BY_OTHERS: u32 = 0o002;
 /// The type of a tmpfs (statfs(2)).
 const TMPFS: FsWord = 0x0102_1994;
 
 /// Reads the beginning of a file, at most `limit` bytes.
 ///
 /// # Errors
-/// If it cannot be read, or others than its owner can change it. The words name the file and the cure.
+/// If it cannot be read, or every user can change it. The words name the file and the cure.
 pub fn read(path: &Path, limit: u64) -> io::Result<SecretString> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("could not read {}: {error}", path.display()));
     let file = File::open(path).map_err(named)?;
     let found = file.metadata().map_err(named)?;
     let mode = found.permissions().mode() & 0o7777;
     // Pipes and terminals have modes of their own.
-    if found.is_file() && mode & WRITABLE_BY_OTHERS != 0 {
+    if found.is_file() && mode & WRITABLE_BY_OTHERS != 0 && !is_read_only(&file) {
         let path = path.display();
         let words = format!(
             "other users of this machine can change {path} (mode {mode:04o}), so it is not used. Run: chmod 600 {path}"
@@ -49,9 +49,11 @@ pub fn exposed(path: &Path, whose: u32) -> Option<u32> {
 }
 
 fn is_container_mount(file: &File) -> bool {
-    let is_tmpfs = fstatfs(file).is_ok_and(|found| found.f_type == TMPFS);
-    let is_read_only = fstatvfs(file).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY));
-    is_tmpfs || is_read_only
+    fstatfs(file).is_ok_and(|found| found.f_type == TMPFS) || is_read_only(file)
+}
+
+fn is_read_only(file: &File) -> bool {
+    fstatvfs(file).is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 #[cfg(test)]
@@ -74,10 +76,10 @@ mod tests {
     #[test]
     fn a_file_that_others_can_change_is_refused_with_the_cure() {
         let folder = tempfile::tempdir().unwrap();
-        for mode in [0o600, 0o400, 0o640, 0o444] {
+        for mode in [0o600, 0o400, 0o640, 0o664, 0o444] {
             assert_eq!(read(&with_mode(folder.path(), mode), 100).unwrap().expose_secret(), "hunter2\n", "{mode:o}");
         }
-        for mode in [0o620, 0o602, 0o666] {
+        for mode in [0o602, 0o666] {
             let refusal = read(&with_mode(folder.path(), mode), 100).unwrap_err().to_string();
             assert!(refusal.contains(&format!("mode 0{mode:o}")), "{refusal}");
             assert!(refusal.contains("Run: chmod 600 /") && !refusal.contains("hunter2"), "{refusal}");

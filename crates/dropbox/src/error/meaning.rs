@@ -34,9 +34,12 @@ impl Error {
         matches!(self.cause(), Self::OAuth(error) if error.is_invalid_client())
     }
 
-    /// The error behind a transfer that was given up.
+    /// The error behind a transfer that was given up, or that ended without an answer.
     fn cause(&self) -> &Self {
-        if let Self::Stalled { cause, .. } = self { cause.cause() } else { self }
+        match self {
+            Self::Stalled { cause, .. } | Self::Unsettled { cause, .. } => cause.cause(),
+            error => error,
+        }
     }
 
     /// How long Dropbox wants to be left alone.
@@ -129,7 +132,12 @@ impl Error {
 
     /// Whether it ended attempts without deciding anything about what they were to do.
     pub(crate) fn decides_nothing(&self) -> bool {
-        matches!(self, Self::Stopped(_) | Self::Stalled { .. }) || self.is_transient() || self.is_ambiguous()
+        let is_about_access = matches!(
+            self,
+            Self::NotAuthorized | Self::OAuth(_) | Self::Auth(_) | Self::Access { .. } | Self::PathRoot(_)
+        );
+        let is_given_up = matches!(self, Self::Stopped(_) | Self::Stalled { .. });
+        is_about_access || is_given_up || self.is_transient() || self.is_ambiguous()
     }
 
     /// Whether trying the same again may pass.
