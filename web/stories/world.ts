@@ -87,7 +87,7 @@ export class World {
   /** Another person's browser. */
   async visitor({ locale = 'en-GB', timezoneId = 'Europe/Zurich' } = {}): Promise<BrowserContext> {
     const context = await this.#browser.newContext({ viewport: SIZES.desktop, locale, timezoneId });
-    context.setDefaultTimeout(10_000);
+    context.setDefaultTimeout(20_000);
     context.on('page', (page) => this.#watch(page));
     return context;
   }
