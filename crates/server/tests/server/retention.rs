@@ -255,6 +255,26 @@ async fn a_folder_that_another_destination_uses_too_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_deleted_where_another_destination_may_have_the_same_files() {
+    let scene = scene(json!({"keepLast": 2}), 7).await;
+    scene.back_up_times(4).await;
+    // The one is within the other.
+    let body = json!({"name": "Whole disk", "settings": {"type": "folder", "path": scene.folder.parent().unwrap()}});
+    let around = id(&scene.anna.post("/api/destinations", &body).await.expect(201));
+    let scan = format!("/api/destinations/{around}/scan");
+    scene.anna.post(&scan, &json!({})).await.expect(202);
+    scene.anna.until(&scan, |scan| scan["state"] != "running").await;
+    let plan = scene.preview(json!({"keepLast": 2})).await;
+    let shared = json!({"kind": "sharedPlace", "destination": "Whole disk"});
+    assert_eq!(plan["suspended"][0]["reason"], shared, "{plan}");
+    // It has backups, and nobody knows any longer where they are.
+    scene.database().execute("UPDATE scans SET place = NULL WHERE destination_id = ?1", [&around]).unwrap();
+    let plan = scene.preview(json!({"keepLast": 2})).await;
+    let unknown = json!({"kind": "placeUnknown", "destination": "Whole disk"});
+    assert_eq!(plan["suspended"][0]["reason"], unknown, "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_storage_with_another_time_than_the_server_deletes_nothing() {
     let scene = scene(json!({"keepLast": 2}), 0).await;
     // The server's clock is wrong when it backs up.

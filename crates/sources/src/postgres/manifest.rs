@@ -6,6 +6,7 @@ use adapter::{
 };
 
 use super::Postgres;
+use super::tools::{FOLDER_VARIABLE, PACKAGE_FOLDERS};
 use crate::error::Error;
 use crate::registry::SourceAdapter;
 use crate::{ByHand, DumpFormat, Origin, Source};
@@ -44,9 +45,9 @@ static MANIFEST: Manifest = Manifest {
     authorization: None,
     capabilities: &[Capability::Databases, Capability::Owners, Capability::RestoreInPlace],
     tools: &[
-        Tool { name: "pg_dump", from: "the package postgresql-client of the server's major version" },
-        Tool { name: "pg_restore", from: "the same package" },
-        Tool { name: "psql", from: "the same package" },
+        tool("pg_dump", "the package postgresql-client of the server's major version"),
+        tool("pg_restore", "the same package"),
+        tool("psql", "the same package"),
     ],
     setup: Some(Setup {
         title: "A role for complete backups",
@@ -268,4 +269,8 @@ mod tests {
         let errors = MANIFEST.validate(stored.as_object().unwrap()).unwrap_err();
         assert!(errors.iter().all(|error| error.message.contains("unknown field")) && errors.len() >= 2, "{errors:?}");
     }
+}
+
+const fn tool(name: &'static str, from: &'static str) -> Tool {
+    Tool { name, from, folders: PACKAGE_FOLDERS, folder_variable: Some(FOLDER_VARIABLE) }
 }
