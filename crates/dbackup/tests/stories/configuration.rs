@@ -255,7 +255,7 @@ fn secret_files_that_others_can_change_are_refused_and_readable_ones_are_told_on
         (server.map(|server| server.end(Signal::TERM)), fs::read_to_string(world.path("server.log")).unwrap())
     };
     let cure = format!("Run: chmod 600 {}", key.display());
-    let (ended, log) = set(0o664);
+    let (ended, log) = set(0o666);
     assert!(ended.is_none() && log.contains(&cure), "{log}");
     let (ended, log) = set(0o644);
     assert_eq!((ended, log.matches(&*key.display().to_string()).count()), (Some(Some(0)), 1), "{log}");

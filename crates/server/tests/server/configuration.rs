@@ -160,7 +160,7 @@ async fn everything_that_is_wrong_is_named_at_once() {
             {"name": "cafe\u{301}", "settings": {"type": "dropbox", "folder": ""}}],
         "profiles": [{"name": "p", "recipients": ["age1nonsense"]}],
         "jobs": [{"name": "j", "source": "nowhere", "destinations": "disk", "profile": 5, "compression": "zip",
-            "schedule": {"cron": "99 2 * * *", "zone": "UTC"}, "timeoutSeconds": 5, "enabled": "no", "retention": {}},
+            "schedule": {"cron": "99 2 * * *", "zone": "UTC"}, "timeoutSeconds": 5, "enabled": "no", "retention": 5},
             {"name": "k", "source": "shop", "destinations": ["caf\u{e9}", "elsewhere"]}],
     });
     for path in ["/api/configuration/plan", "/api/configuration"] {
