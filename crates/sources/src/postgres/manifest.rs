@@ -186,6 +186,10 @@ fn address(settings: &Settings) -> String {
     Postgres::from_settings(settings, None).map(|source| source.address()).unwrap_or_default()
 }
 
+const fn tool(name: &'static str, from: &'static str) -> Tool {
+    Tool { name, from, folders: PACKAGE_FOLDERS, folder_variable: Some(FOLDER_VARIABLE) }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -269,8 +273,4 @@ mod tests {
         let errors = MANIFEST.validate(stored.as_object().unwrap()).unwrap_err();
         assert!(errors.iter().all(|error| error.message.contains("unknown field")) && errors.len() >= 2, "{errors:?}");
     }
-}
-
-const fn tool(name: &'static str, from: &'static str) -> Tool {
-    Tool { name, from, folders: PACKAGE_FOLDERS, folder_variable: Some(FOLDER_VARIABLE) }
 }
