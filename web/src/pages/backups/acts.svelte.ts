@@ -4,24 +4,21 @@ import { api, ask, failureOf } from '../../api/client';
 import { live } from '../../api/live.svelte';
 import { counted } from '../../format';
 import { attempt } from '../../parts/attempt';
-import type { Look } from './state';
+import { knownOf, type Look, lookNow, type OwnLook, RESULTS } from './state';
 import type { Stored } from './stored';
 
 type Named = Pick<Stored, 'destination' | 'path'>;
-const LOOKS = {
-  whole: { mark: 'succeeded', word: 'Verified' },
-  unknown: { mark: 'unknown', word: 'Cannot be verified' },
-  altered: { mark: 'failed', word: 'Verification failed' },
-} as const;
 
 export class Acts {
-  /** What this page is finding out, or could not find out, by the copies' keys; it comes before what the server knows. */
-  looks = $state.raw<Record<string, Look>>({});
+  /** What this page is finding out, or could not find out, by the copies' keys. */
+  #looks = $state.raw<Record<string, OwnLook>>({});
   busy = $state(false);
 
-  #look(key: string, look: Look | undefined) {
-    const { [key]: _, ...others } = this.looks;
-    this.looks = look ? { ...others, [key]: look } : others;
+  /** How a copy stands. */
+  lookOf = (copy: Stored): Look => lookNow(copy, this.#looks[copy.key]);
+
+  #set(copy: Stored, look: Look) {
+    this.#looks = { ...this.#looks, [copy.key]: { ...look, known: knownOf(copy) } };
   }
 
   /** Verifies copies one after another, and tells how that ended. */
@@ -29,19 +26,20 @@ export class Acts {
     this.busy = true;
     const count = { whole: 0, unknown: 0, altered: 0, failed: 0 };
     let last = '';
-    for (const { key } of copies) this.#look(key, { mark: 'queued', word: 'Waiting' });
-    for (const { key, destination, path } of copies) {
-      this.#look(key, { mark: 'running', word: 'Verifying' });
+    for (const copy of copies) this.#set(copy, { mark: 'queued', word: 'Waiting' });
+    for (const copy of copies) {
+      const { destination, path } = copy;
+      this.#set(copy, { mark: 'running', word: 'Verifying' });
       try {
         const params = { path: { id: destination.id } };
         const found = await ask(api.POST('/api/destinations/{id}/backups/verify', { params, body: { path } }));
         count[found.result] += 1;
         last = found.detail;
-        this.#look(key, { ...LOOKS[found.result], detail: found.detail });
+        this.#set(copy, { ...RESULTS[found.result], detail: found.detail });
       } catch (error) {
         count.failed += 1;
         last = failureOf(error).message;
-        this.#look(key, { mark: 'failed', word: 'Not verified', detail: last });
+        this.#set(copy, { mark: 'failed', word: 'Not verified', detail: last });
       }
     }
     this.busy = false;
