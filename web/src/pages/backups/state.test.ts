@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { knownOf, lookNow, type OwnLook } from './state';
+import { knownOf, lookNow, markAt, type OwnLook } from './state';
 import type { Stored } from './stored';
 
 const copy = (at?: string, more: object = {}) =>
@@ -12,6 +12,15 @@ test('what a page has found out holds until the server knows something newer', (
   expect(lookNow(copy('2026-11-02T00:00:00Z'), own(before)).word).toBe('Verified');
   expect(lookNow(copy('2026-11-01T00:00:00Z', { state: 'missing' }), own(before)).word).toBe('Missing');
   expect(lookNow(before, undefined).word).toBe('Verified');
+});
+
+test('a copy among others is named by its destination, with what is the matter', () => {
+  const at = (more: object) => markAt(copy(undefined, { destination: { id: '1', name: 'NAS' }, ...more }));
+  expect(at({})).toMatchObject({ mark: 'good', word: 'NAS' });
+  expect(at({ verified: { at: '2026-11-01T00:00:00Z', by: 'user anna', result: 'altered' } })).toMatchObject({
+    mark: 'failed',
+    word: 'NAS: verification failed',
+  });
 });
 
 test('a copy that could not be verified is not taken for one that nobody has verified', () => {

@@ -74,6 +74,14 @@ export const knownOf = ({ state, verified }: Stored): string => `${state} ${veri
 export const lookNow = (copy: Stored, own: OwnLook | undefined): Look =>
   own && own.known === knownOf(copy) ? own : lookOf(copy);
 
+/** A copy among others: by its destination, and what is the matter with it. */
+export function markAt(copy: Stored): Look {
+  const { mark, word, detail } = lookOf(copy);
+  const isFine = mark === 'succeeded' || mark === 'unknown';
+  const { name } = copy.destination;
+  return { mark: mark === 'unknown' ? 'good' : mark, word: isFine ? name : `${name}: ${word.toLowerCase()}`, detail };
+}
+
 export const SIGNATURES: Record<NonNullable<BackupDetails['signature']>, string> = {
   thisServer: 'Signed by this server',
   unsigned: 'Not signed',

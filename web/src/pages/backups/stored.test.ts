@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { grouped, restorable, searchOf, type Stored } from './stored';
+import { grouped, newestRestorable, restorable, searchOf, type Stored } from './stored';
 
 const copy = (destination: string, state = 'present', result?: string, backupId = 'b') =>
   ({
@@ -21,6 +21,13 @@ test('a backup is restored from a copy that is there and not damaged, if there i
   expect(restorable([copy('C', 'missing'), damaged])).toBe(damaged);
   expect(restorable([copy('C', 'missing'), copy('D', 'unconfirmed')])?.destination.id).toBe('D');
   expect(restorable([copy('C', 'missing'), copy('E', 'deleting')])).toBeUndefined();
+});
+
+test('of several backups, the newest that is not damaged is restored', () => {
+  const [newest, older] = [copy('A', 'present', 'altered', 'new'), copy('B', 'present', '', 'old')];
+  expect(newestRestorable(grouped([newest, copy('B', 'missing', '', 'new'), older]))).toBe(older);
+  expect(newestRestorable(grouped([newest]))).toBe(newest);
+  expect(newestRestorable(grouped([copy('A', 'deleting')]))).toBeUndefined();
 });
 
 test('copies are one backup at several destinations', () => {

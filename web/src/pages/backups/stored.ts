@@ -97,6 +97,12 @@ export function grouped(copies: Stored[]): Backup[] {
   return [...byId].map(([id, all]) => ({ id, time: all[0]?.time ?? '', copies: all }));
 }
 
+/** The copy to restore from: of the newest backup. One that failed its verification only if there is no other. */
+export function newestRestorable(backups: Backup[]): Stored | undefined {
+  const copies = backups.flatMap(({ copies }) => restorable(copies) ?? []);
+  return copies.find(({ verified }) => verified?.result !== 'altered') ?? copies[0];
+}
+
 export async function scans(): Promise<Scan[]> {
   return (await ask(api.GET('/api/scans'))).items;
 }
