@@ -2,10 +2,9 @@
 import { toast } from 'svelte-sonner';
 import { api, ask, failureOf } from '../../api/client';
 import { live } from '../../api/live.svelte';
-import { counted } from '../../format';
 import { attempt } from '../../parts/attempt';
 import { knownOf, type Look, lookNow, type OwnLook, RESULTS } from './state';
-import type { Stored } from './stored';
+import { countedCopies, type Stored } from './stored';
 
 type Named = Pick<Stored, 'destination' | 'path'>;
 
@@ -43,22 +42,22 @@ export class Acts {
       }
     }
     this.busy = false;
-    this.#tell(copies.length, count, last);
+    this.#tell(copies, count, last);
     live.announceStored();
   }
 
-  #tell(all: number, count: { whole: number; unknown: number; altered: number; failed: number }, last: string) {
-    const description = all === 1 ? last : undefined;
+  #tell(copies: Stored[], count: { whole: number; unknown: number; altered: number; failed: number }, last: string) {
+    const description = copies.length === 1 ? last : undefined;
     const words = [
       count.altered > 0 && `${count.altered} failed verification`,
       count.failed > 0 && `${count.failed} could not be read`,
       count.unknown > 0 && `${count.unknown} cannot be verified`,
       count.whole > 0 && `${count.whole} verified`,
     ].filter(Boolean);
-    const title = `${counted(all, 'backup')}: ${words.join(', ')}`;
+    const title = `${countedCopies(copies)}: ${words.join(', ')}`;
     if (count.altered + count.failed > 0) toast.error(title, { description });
     else if (count.unknown > 0) toast.warning(title, { description });
-    else toast.success(`${counted(all, 'backup')} verified`);
+    else toast.success(`${countedCopies(copies)} verified`);
   }
 
   /** Locks a copy against deletion, or unlocks it. */
@@ -81,18 +80,18 @@ export async function download({ destination, path }: Named, raw: boolean) {
   });
 }
 
-/** Deletes copies one after another, until one fails; `ondelete` hears of each that is gone. */
-export async function remove(copies: Stored[], ondelete: (copy: Stored) => unknown) {
-  let done = 0;
+/** Deletes copies one after another, until one fails; `ondelete` hears of each that is gone. `others` of the same backups stay. */
+export async function remove(copies: Stored[], others: number, ondelete: (copy: Stored) => unknown) {
+  const done: Stored[] = [];
   try {
     for (const copy of copies) {
       const params = { path: { id: copy.destination.id }, query: { path: copy.path } };
       await ask(api.DELETE('/api/destinations/{id}/backups', { params }));
       ondelete(copy);
-      done += 1;
+      done.push(copy);
     }
   } finally {
-    if (done > 0) toast.success(`${counted(done, 'backup')} deleted`);
+    if (done.length > 0) toast.success(`${countedCopies(done, others)} deleted`);
     live.announceStored();
   }
 }

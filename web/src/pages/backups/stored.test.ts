@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { grouped, newestRestorable, restorable, searchOf, type Stored } from './stored';
+import { countedCopies, grouped, newestRestorable, restorable, searchOf, type Stored } from './stored';
 
 const copy = (destination: string, state = 'present', result?: string, backupId = 'b') =>
   ({
@@ -9,6 +9,13 @@ const copy = (destination: string, state = 'present', result?: string, backupId 
     backupId,
     verified: result && { result },
   }) as unknown as Stored;
+
+test('copies of one backup are not counted as backups', () => {
+  expect(countedCopies([copy('A', 'present', '', 'new'), copy('A', 'present', '', 'old')])).toBe('2 backups');
+  expect(countedCopies([copy('A'), copy('B')])).toBe('2 copies');
+  expect(countedCopies([copy('A')])).toBe('1 backup');
+  expect(countedCopies([copy('A')], 1)).toBe('1 copy');
+});
 
 test('a path is looked for by its words that have a slash: the others would be compared with names', () => {
   expect(searchOf('Shop%3A nightly/backup_2026_my db.dump.zst')).toBe('nightly/backup_2026_my');
