@@ -42,8 +42,15 @@ test('the wall has the sentence and the jobs, those in trouble first, and nothin
   await page.getByRole('heading', { level: 2, name: /needs? attention/ }).waitFor();
   expect(await page.getByRole('navigation', { name: 'Main' }).isVisible()).toBe(false);
   const tiles = page.getByRole('list', { name: 'Jobs' }).getByRole('listitem');
-  expect(await tiles.first().textContent()).toContain('Keycloak');
+  expect(await tiles.first().textContent()).toMatch(/Keycloak\s*Failed/);
+  await tiles.filter({ hasText: 'Archive' }).getByText('Paused').waitFor();
   await world.look('wall');
+  await page.route('**/api/jobs?*', (route) => route.fulfill({ status: 503, json: {} }));
+  await page.reload();
+  await page.getByText('The server answered with status 503.').waitFor();
+  await page.unroute('**/api/jobs?*');
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await tiles.first().waitFor();
   await page.keyboard.press('Escape');
   await page.getByRole('navigation', { name: 'Main' }).waitFor();
 });

@@ -2,9 +2,9 @@ import { type Freshness, keepFresh } from '../../api/fresh';
 import { isOver } from '../runs/words';
 
 /**
- * Calls `act` after what is stored may have changed: a run has ended, or a scan, a verification, a deletion. `concerns` says
- * which runs do. To be called while a component is made.
+ * Calls `act` after what is stored may have changed: a run has ended, or a scan, a verification, a deletion. To be called while
+ * a component is made.
  */
-export function whenChanged(act: () => unknown, concerns: Freshness['concerns'] = isOver) {
-  $effect(() => keepFresh(act, { concerns }));
+export function whenChanged(act: () => unknown, freshness: Freshness = {}) {
+  $effect(() => keepFresh(act, { concerns: isOver, ...freshness }));
 }
