@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { countedCopies, grouped, newestRestorable, restorable, searchOf, type Stored } from './stored';
+import { countedCopies, grouped, isThere, newestRestorable, restorable, searchOf, type Stored } from './stored';
 
 const copy = (destination: string, state = 'present', result?: string, backupId = 'b') =>
   ({
@@ -28,6 +28,10 @@ test('a backup is restored from a copy that is there and not damaged, if there i
   expect(restorable([copy('C', 'missing'), damaged])).toBe(damaged);
   expect(restorable([copy('C', 'missing'), copy('D', 'unconfirmed')])?.destination.id).toBe('D');
   expect(restorable([copy('C', 'missing'), copy('E', 'deleting')])).toBeUndefined();
+  expect(['present', 'unconfirmed', 'missing', 'deleting'].filter((state) => isThere(copy('A', state)))).toEqual([
+    'present',
+    'unconfirmed',
+  ]);
 });
 
 test('of several backups, the newest that is not damaged is restored', () => {

@@ -85,6 +85,9 @@ export const pageOf = (copy: Place): string => addressOf('view', copy);
 /** The address of its restore. */
 export const restoreOf = (copy: Place): string => addressOf('restore', copy);
 
+/** Whether it was there when it was last looked for: what is missing or being deleted cannot be restored. */
+export const isThere = ({ state }: Stored): boolean => state === 'present' || state === 'unconfirmed';
+
 /** A copy that a backup can be restored from; those that were seen lately come first. */
 export const restorable = (copies: Stored[]): Stored | undefined =>
   copies.find(({ state, verified }) => state === 'present' && verified?.result !== 'altered') ??

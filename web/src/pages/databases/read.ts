@@ -68,10 +68,9 @@ async function countedAt(place: Place, jobs: Job[], database: string | undefined
     const [all, missing] = await Promise.all([summaryOf(query), summaryOf({ ...query, status: 'missing' })]);
     return { copies: all.copies - missing.copies, size: all.size - missing.size };
   });
-  const [copies, size] = (await Promise.all(counts)).reduce(
-    (sum, one) => [sum[0] + one.copies, sum[1] + one.size] as const,
-    [0, 0] as const,
-  );
+  const found = await Promise.all(counts);
+  const copies = found.reduce((sum, one) => sum + one.copies, 0);
+  const size = found.reduce((sum, one) => sum + one.size, 0);
   // Those of jobs that were removed are only among the newest.
   return copies > place.copies ? { ...place, copies, size } : place;
 }
