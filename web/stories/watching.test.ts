@@ -103,7 +103,7 @@ test('a run that is watched tells its end in the browser’s own notification', 
   });
   await page.goto(`${world.url}/runs/${id}`);
   await page.getByRole('button', { name: 'Notify me' }).click();
-  await page.getByRole('button', { name: 'Notifying you' }).waitFor();
+  await page.getByRole('button', { name: 'Stop notifying' }).waitFor();
   release();
   await until(() => page.evaluate(() => (window as unknown as { told: string[] }).told.length > 0));
   expect(await page.evaluate(() => (window as unknown as { told: string[] }).told)).toEqual(['Shop nightly backed up']);
@@ -121,6 +121,15 @@ test('every page leads into the guide of this version; it is read without a netw
   await page.getByRole('heading', { level: 1, name: 'Dropbox' }).waitFor();
   await page.goto(`${world.url}/help/no-such-page`);
   await page.getByText('The guide has no such page.', { exact: false }).waitFor();
+  await page.goto(`${world.url}/help/retention`);
+  const last = page.locator('article :is(h2, h3)').last();
+  await last.waitFor();
+  const anchor = await last.getAttribute('id');
+  expect(await page.evaluate(() => scrollY)).toBe(0);
+  await page.goto(`${world.url}/help/security`);
+  await page.getByRole('heading', { level: 1, name: 'Security' }).waitFor();
+  await page.goto(`${world.url}/help/retention#${anchor}`);
+  await until(async () => (await page.evaluate(() => scrollY)) > 0);
 });
 
 test('on paper: the page without what is clicked', async () => {
@@ -175,7 +184,19 @@ test('on a phone, everything that is tapped is 44 pixels high', async () => {
   const { page } = world;
   await page.setViewportSize({ width: 375, height: 812 });
   const small: string[] = [];
+  const { items } = await world.ask<{ items: { destinationId: string; path: string }[] }>('GET', '/api/backups');
+  const { destinationId = '', path: file = '' } = items[0] ?? {};
+  const backup = new URLSearchParams({ destination: destinationId, path: file });
+  const { sourceId } = await world.ask<{ sourceId: string }>('GET', `/api/jobs/${good}`);
   for (const path of [
+    '/',
+    '/backups',
+    `/backups/view?${backup.toString()}`,
+    `/sources/${sourceId}`,
+    `/destinations/${destinationId}`,
+    `/databases?source=${sourceId}`,
+    `/retention/plan?${new URLSearchParams({ job: good, destination: destinationId }).toString()}`,
+    '/wall',
     '/jobs',
     `/jobs/${good}`,
     `/jobs/${good}/edit`,
@@ -197,7 +218,9 @@ test('on a phone, everything that is tapped is 44 pixels high', async () => {
       ...(await page.evaluate((path) => {
         const isShown = (element: Element) => element.checkVisibility() && element.getBoundingClientRect().width > 1;
         const all = [
-          ...document.querySelectorAll('main :is(button, select, input, .row-link, a.button, label.choice)'),
+          ...document.querySelectorAll(
+            'main :is(button, select, input, .row-link, .plain-link, a.button, label.choice)',
+          ),
         ];
         return all.filter(isShown).flatMap((element) => {
           const target = element.closest('label') ?? element;
