@@ -325,6 +325,17 @@ impl Catalog {
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
     }
 
+    /// Returns the ids of the other destinations with the same adapter.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn destinations_like(&self, destination: &Destination) -> Result<Vec<String>, Error> {
+        let all: Vec<Destination> = sql::all(&self.db, &sql::select::<Destination>(""), []).await?;
+        let is_like =
+            |other: &Destination| other.id != destination.id && other.settings["type"] == destination.settings["type"];
+        Ok(all.into_iter().filter(is_like).map(|other| other.id).collect())
+    }
+
     /// Removes a destination of this revision and what is known of the copies there, which stay. Returns `false` if there is none. If this
     /// fails half-way, what is left has to be confirmed by a scan.
     ///

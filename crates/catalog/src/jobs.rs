@@ -240,7 +240,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, id: &str, new: &NewJob
 
 /// Removes a job, and its runs from the sums. Returns 0 if it does not exist.
 pub(crate) async fn remove(transaction: &mut Transaction, id: &str) -> Result<u64, Error> {
-    // In the order of all who write sums.
+    // In the order of all who write sums: runs, then the standing, then the days.
+    sql::run(&mut *transaction, "UPDATE runs SET job_id = NULL WHERE job_id = $1", values![id]).await?;
     job_standings::lock(transaction, id).await?;
     job_days::forget(transaction, id).await?;
     sql::run(transaction, "DELETE FROM jobs WHERE id = $1", values![id]).await

@@ -211,6 +211,27 @@ impl Catalog {
         sql::all(&self.db, text, values![before, JobStatus::Running.rank(), limit]).await
     }
 
+    /// Returns how many databases these jobs back up, those left out that back up to one of some destinations.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn overdue_databases(&self, before: Timestamp, but_at: &[&str]) -> Result<i64, Error> {
+        let left_out = match but_at {
+            [] => String::new(),
+            ids => format!(
+                "AND NOT EXISTS (SELECT 1 FROM job_destinations d WHERE d.job_id = j.id AND d.destination_id IN ({}))",
+                sql::placeholders(3, ids.len())
+            ),
+        };
+        let text = format!(
+            "SELECT CAST(COALESCE(SUM(COALESCE(s.databases, 1)), 0) AS BIGINT) AS databases FROM jobs j \
+             JOIN job_standings s ON s.job_id = j.id WHERE j.next_run_at < $1 AND j.enabled AND NOT s.troubled AND s.status <> $2 {left_out}"
+        );
+        let values =
+            values![before, JobStatus::Running.rank()].into_iter().chain(but_at.iter().map(|id| Value::from(*id)));
+        Ok(sql::value(&self.db, &text, values).await?.unwrap_or_default())
+    }
+
     /// Returns the enabled job whose last good backup is the oldest, with its time. Jobs without one are left out.
     ///
     /// # Errors

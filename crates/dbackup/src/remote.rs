@@ -78,7 +78,11 @@ impl Kind {
 /// Returns the address of the server that the environment names.
 pub(crate) fn server_url() -> Result<Url, Failure> {
     let url = variable("DBACKUP_URL")?.unwrap_or_else(|| STANDARD_URL.to_owned());
-    url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))
+    let parsed: Url = url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(Failure::usage("DBACKUP_URL must hold no user and no password: dbackup login stores a token"));
+    }
+    Ok(parsed)
 }
 
 /// Returns a client that trusts the authority which the environment names, besides those of the system.

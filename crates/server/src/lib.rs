@@ -22,6 +22,7 @@ mod metrics;
 mod overview;
 mod passwords;
 mod patience;
+mod places;
 mod private_files;
 mod readiness;
 mod recovery_sheet;

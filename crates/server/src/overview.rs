@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) destinations: Vec<KnownDestination>,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) has_restored: bool,
+    /// Databases of jobs that are overdue, and in no other trouble.
+    pub(crate) overdue: i64,
     pub(crate) now: Timestamp,
 }
 
@@ -62,9 +64,12 @@ impl Facts {
         let space = app.catalog.space_since(since.into()).await?;
         let destinations = app.catalog.destinations(&all).await?.items;
         let now = app.now();
+        let destinations: Vec<_> = destinations.into_iter().map(|one| known(app, one, &space)).collect();
+        let waiting: Vec<&str> = destinations.iter().filter(|one| one.is_waiting()).map(|one| &*one.id).collect();
         Ok(Self {
             kinds: app.catalog.job_kinds().await?,
-            destinations: destinations.into_iter().map(|one| known(app, one, &space)).collect(),
+            overdue: app.catalog.overdue_databases(now - SLOT_TOLERANCE, &waiting).await?,
+            destinations,
             profiles: app.catalog.profiles(&all).await?.items,
             has_restored: app.catalog.has_restored().await?,
             now,

@@ -230,11 +230,13 @@ impl App {
     async fn finish_scan(&self, id: &str, number: i64, end: ScanEnd) {
         let finished = async {
             let now = self.catalog.shared_now(self.now()).await?;
-            self.catalog.finish_scan(id, number, &end, now).await?;
-            self.catalog.count_usage(id).await
+            self.catalog.finish_scan(id, number, &end, now).await
         };
         if let Err(error) = finished.await {
             tracing::error!(%error, destination = id, "the end of a scan could not be stored");
+        }
+        if let Err(error) = self.catalog.count_usage(id).await {
+            tracing::error!(%error, destination = id, "what backups take could not be counted; the next scan does it");
         }
     }
 

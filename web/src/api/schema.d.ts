@@ -681,6 +681,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/planned-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When the enabled jobs run by their schedules, until a time: at most 1000 jobs, those that run first. */
+        get: operations["get_planned-runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/problems": {
         parameters: {
             query?: never;
@@ -2474,6 +2491,13 @@ export interface components {
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
+        List_PlannedRuns: {
+            /** @description In order. */
+            items: components["schemas"]["PlannedRuns"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
         List_Profile: {
             /** @description In order. */
             items: components["schemas"]["Profile"][];
@@ -2714,6 +2738,14 @@ export interface components {
             /** @description All reasons why it stays, or the one why it goes. */
             reasons: components["schemas"]["ReasonInfo"][];
             dueAt?: components["schemas"]["Time"] | null;
+        };
+        /** @description The runs that a job's schedule plans. */
+        PlannedRuns: {
+            jobId: string;
+            /** @description In their order, at most 288. */
+            at: components["schemas"]["Time"][];
+            /** @description Whether there are more of them before `until`. */
+            hasMore: boolean;
         };
         /** @description Why a request was not carried out (RFC 9457, `application/problem+json`). */
         Problem: {
@@ -5740,6 +5772,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    "get_planned-runs": {
+        parameters: {
+            query?: {
+                /** @description A time, at most seven days ahead. Absent: 24 hours ahead. */
+                until?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_PlannedRuns"];
                 };
             };
             401: components["responses"]["Unauthorized"];

@@ -19,6 +19,7 @@ pub(crate) mod job_input;
 mod job_query;
 pub(crate) mod jobs;
 pub(crate) mod overview;
+pub(crate) mod planned_runs;
 pub(crate) mod profiles;
 mod queue;
 pub(crate) mod restores;

@@ -17,8 +17,8 @@ use super::access::{Access, guard};
 use super::api::authorizations::CALLBACK;
 use super::api::{
     adapters, audit, authorizations, backups, configuration, copies, databases, deletions, destination_usage,
-    destinations, downloads, events, folders, jobs, overview, profiles, restores, retention, runs, scans, sessions,
-    setup, sources, stored_backups, system, tokens, users,
+    destinations, downloads, events, folders, jobs, overview, planned_runs, profiles, restores, retention, runs, scans,
+    sessions, setup, sources, stored_backups, system, tokens, users,
 };
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
@@ -195,6 +195,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Catalog, routes!(jobs::run))
         .add(Needs(Configure), Catalog, routes!(jobs::acknowledge))
         .add(Needs(View), Catalog, routes!(jobs::preview_schedule))
+        .add(Needs(View), Catalog, routes!(planned_runs::list))
         .add(Needs(View), Catalog, routes!(runs::list))
         .add(Needs(View), Catalog, routes!(runs::counts))
         .add(Needs(View), Catalog, routes!(runs::show))

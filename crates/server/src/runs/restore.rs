@@ -83,7 +83,8 @@ impl App {
         let opening = open_destination(&plan.destination, &adapters.destinations, self);
         let destination = self.prepared(active, opening).await?;
         let allow_unencrypted = spec.allow_unencrypted;
-        let expected = Expected { encrypted: plan.job_encrypts, allow_unencrypted, ..Expected::default() };
+        let sources = Some(&self.config.adapters.sources);
+        let expected = Expected { encrypted: plan.job_encrypts, allow_unencrypted, sources, ..Expected::default() };
         self.prepared(active, check_encryption(&*destination, &spec.path, expected)).await?;
         let identities = Resources::identities(self, &plan.identities).await?;
         self.log(&run.id, RunEvent::Restoring { path: spec.path.clone(), target: target.name() }).await;
