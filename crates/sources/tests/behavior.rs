@@ -49,7 +49,9 @@ impl Subject for Files {
 
     async fn add(&self, database: &str, rows: &[String]) -> bool {
         let connection = Connection::open(self.path(database)).unwrap();
-        rows.iter().for_each(|row| drop(connection.execute("INSERT INTO it VALUES (?1)", [row]).unwrap()));
+        for row in rows {
+            connection.execute("INSERT INTO it VALUES (?1)", [row]).unwrap();
+        }
         true
     }
 
@@ -93,7 +95,9 @@ impl Subject for Server {
     }
 
     async fn add(&self, database: &str, rows: &[String]) -> bool {
-        rows.iter().for_each(|row| drop(self.0.sql(database, &format!("INSERT INTO it (row) VALUES ('{row}')"))));
+        for row in rows {
+            self.0.sql(database, &format!("INSERT INTO it (row) VALUES ('{row}')"));
+        }
         true
     }
 

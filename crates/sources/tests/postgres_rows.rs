@@ -45,7 +45,7 @@ async fn dumped(server: &PostgresServer, database: &str) -> (Vec<u8>, Option<Row
     (all, rows)
 }
 
-/// Counts in a database that is loaded and has not its place yet. `meanwhile` is given the server.
+/// Counts in a database that is loaded and has not its place yet.
 async fn counted(server: &PostgresServer, dump: &[u8], limit: Duration) -> Counting {
     let target = source(&server.address("restored"));
     let mut restore = target.restore(RestoreOptions::default()).await.unwrap();
