@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use domain::probe::Step;
 use domain::rows::Rows;
+use domain::run::FailureCode;
 use domain::{Compression, RunState, Warning};
 use pipeline::Progress;
 use runner::restore::state_of;
