@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use domain::rows::RowTotals;
 use domain::run::{BackupResult, CopyResult, DatabaseResult, FailureCode, MissingCopy, RunResult, Stage, StoredCopy};
 use domain::sidecar::{Checksum, Size};
 use domain::stored::VerificationMethod;
@@ -28,6 +29,8 @@ struct Item {
     started_at: Option<Moment>,
     finished_at: Option<Moment>,
     dumped_bytes: Option<i64>,
+    row_count: Option<i64>,
+    table_count: Option<i64>,
     error: Option<String>,
     code: Option<FailureCode>,
     warnings: Vec<ListedWarning>,
@@ -42,6 +45,8 @@ record!(Item, "run_items", {
     started_at,
     finished_at,
     dumped_bytes,
+    row_count,
+    table_count,
     error,
     code,
     warnings
@@ -78,8 +83,8 @@ record!(Copy, "run_copies", {
 });
 
 /// The columns that rows are written to, and how many there are.
-const ITEM_COLUMNS: &str =
-    "run_id, position, database, stage, held_since, started_at, finished_at, dumped_bytes, error, code, warnings";
+const ITEM_COLUMNS: &str = "run_id, position, database, stage, held_since, started_at, finished_at, dumped_bytes, row_count, table_count, error, code, \
+     warnings";
 const COPY_COLUMNS: &str = "run_id, item, position, job_id, database, destination_id, destination, state, path, plain_size, \
                             stored_size, checksum, verified_by, stored_at, error, code";
 
@@ -92,12 +97,18 @@ impl From<Item> for DatabaseResult {
             started_at: item.started_at.map(|moment| moment.0),
             finished_at: item.finished_at.map(|moment| moment.0),
             dumped_bytes: item.dumped_bytes.map(unsigned),
+            rows: totals(item.row_count, item.table_count),
             error: item.error,
             code: item.code,
             copies: Vec::new(),
             warnings: item.warnings,
         }
     }
+}
+
+/// Returns the totals of two columns, which are known together.
+fn totals(rows: Option<i64>, tables: Option<i64>) -> Option<RowTotals> {
+    Some(RowTotals { rows: unsigned(rows?), tables: unsigned(tables?) })
 }
 
 impl From<Copy> for CopyResult {
@@ -190,7 +201,7 @@ async fn insert_rows<const N: usize>(
     Ok(())
 }
 
-fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Value; 11], Error> {
+fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Value; 13], Error> {
     Ok(values![
         run_id,
         signed(position),
@@ -200,6 +211,8 @@ fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Val
         item.started_at,
         item.finished_at,
         item.dumped_bytes.map(signed_bytes),
+        item.rows.map(|totals| signed_bytes(totals.rows)),
+        item.rows.map(|totals| signed_bytes(totals.tables)),
         &item.error,
         item.code.map(FailureCode::as_str),
         json(&item.warnings)?

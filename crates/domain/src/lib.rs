@@ -10,6 +10,7 @@ pub mod naming;
 pub mod outcome;
 pub mod probe;
 pub mod retention;
+pub mod rows;
 pub mod run;
 pub mod schedule;
 pub mod segment;

@@ -1872,6 +1872,7 @@ export interface components {
              * @description Bytes of the dump, once it is complete.
              */
             dumpedBytes?: number | null;
+            rows?: components["schemas"]["RowTotals"] | null;
             /** @description Why there is no dump, and so no copy. */
             error?: string | null;
             code?: components["schemas"]["FailureCode"] | null;
@@ -2090,7 +2091,7 @@ export interface components {
          * @description Why something in a run failed. Errors of sources and destinations keep the code that their adapter gave them.
          * @enum {string}
          */
-        FailureCode: "invalid" | "unsupported" | "notFound" | "taken" | "changed" | "permissionDenied" | "authorizationRequired" | "appNotRecognized" | "reauthorizationRequired" | "full" | "tooLarge" | "damaged" | "unavailable" | "notResumable" | "stopped" | "targetHoldsData" | "objectFailed" | "kept" | "outcomeUnknown" | "stalled" | "timedOut" | "cancelled" | "interrupted" | "sidecarFailed" | "unencrypted" | "altered" | "cannotDecrypt" | "noDatabases" | "unknownSpec" | "internal" | "failed";
+        FailureCode: "invalid" | "unsupported" | "notFound" | "taken" | "changed" | "permissionDenied" | "authorizationRequired" | "appNotRecognized" | "reauthorizationRequired" | "full" | "tooLarge" | "damaged" | "unavailable" | "notResumable" | "stopped" | "targetHoldsData" | "objectFailed" | "kept" | "outcomeUnknown" | "stalled" | "timedOut" | "cancelled" | "interrupted" | "sidecarFailed" | "unencrypted" | "altered" | "rowsDiffer" | "cannotDecrypt" | "noDatabases" | "unknownSpec" | "internal" | "failed";
         /**
          * @description How a field changes.
          * @enum {string}
@@ -2956,6 +2957,7 @@ export interface components {
              * @description Bytes of the dump.
              */
             size?: number | null;
+            rows?: components["schemas"]["RowComparison"] | null;
             /** @description What could not be carried over. */
             warnings?: components["schemas"]["ListedWarning"][];
             /** @description What could not be restored; the first 500. */
@@ -3065,6 +3067,36 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "operator" | "administrator";
+        /** @description What counting the rows of a restored database came to. */
+        RowComparison: {
+            /**
+             * Format: int64
+             * @description Rows that the backup recorded.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Number of tables that were counted and compared.
+             */
+            tables: number;
+            /** @description Whether the restored database has the same rows; absent if they were not compared. */
+            equal?: boolean | null;
+            /** @description Which tables differ, or why the rows were not compared. */
+            note?: string | null;
+        };
+        /** @description How many rows a backup has, in how many tables. */
+        RowTotals: {
+            /**
+             * Format: int64
+             * @description Rows of all tables together.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Number of tables.
+             */
+            tables: number;
+        };
         /** @description Which backups of each database are kept. Zero turns a rule off. Counts are of succeeded backups, with or without warnings. */
         Rules: {
             /**
@@ -3307,6 +3339,7 @@ export interface components {
             checks: string;
             /** @description Whether every check could be made. */
             fullyChecked: boolean;
+            rows?: components["schemas"]["RowComparison"] | null;
             /** @enum {string} */
             event: "restored";
         } | {
@@ -3715,6 +3748,16 @@ export interface components {
              * @description Bytes of the dump, as its sidecar says.
              */
             dumpedSize?: number | null;
+            /**
+             * Format: int64
+             * @description Rows at the moment of the dump, as its sidecar says; absent if they were not counted.
+             */
+            rows?: number | null;
+            /**
+             * Format: int64
+             * @description Tables at the moment of the dump, as its sidecar says; absent if they were not counted.
+             */
+            tables?: number | null;
             /** @description Of the file, by algorithm, as its sidecar says. */
             hashes?: {
                 [key: string]: string;

@@ -54,7 +54,7 @@ fn half(name: &str, path: &str) -> DatabaseResult {
         "storedAt": "2026-01-15T12:00:03Z"});
     let missing = json!({"destinationId": "e", "destination": "Offsite", "error": "no space is left", "code": "full"});
     database(json!({"database": name, "startedAt": "2026-01-15T12:00:01Z", "finishedAt": "2026-01-15T12:00:04Z",
-        "dumpedBytes": 30, "copies": [stored, missing],
+        "dumpedBytes": 30, "rows": {"rows": 7, "tables": 2}, "copies": [stored, missing],
         "warnings": [{"code": "unlogged-tables", "message": "m", "acknowledged": true}]}))
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FailedObject, FailureCode};
 use crate::outcome::RunStatus;
+use crate::rows::RowComparison;
 use crate::sidecar::{Checksum, Size};
 use crate::warning::ListedWarning;
 
@@ -149,6 +150,9 @@ pub enum RunEvent {
         checks: String,
         /// Whether every check could be made.
         fully_checked: bool,
+        /// Whether it has the rows that the backup recorded; absent if the backup recorded none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<RowComparison>,
     },
     /// An object of the backup could not be restored.
     NotRestored {
@@ -320,7 +324,11 @@ impl RunEvent {
                 object.cure.iter_mut().for_each(each);
             }
             Self::Ended { error, .. } => error.iter_mut().for_each(each),
-            Self::Restoring { target, .. } | Self::Restored { target, .. } => each(target),
+            Self::Restored { target, rows, .. } => {
+                each(target);
+                rows.iter_mut().filter_map(|rows| rows.note.as_mut()).for_each(each);
+            }
+            Self::Restoring { target, .. } => each(target),
             Self::PuttingInPlace { target, .. } | Self::InPlace { target } => each(target),
             _ => {}
         }

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{FailureCode, RunKind};
 use crate::outcome::RunState;
+use crate::rows::{RowComparison, RowTotals};
 use crate::sidecar::{Checksum, Size};
 use crate::stored::{VerificationMethod, named};
 use crate::warning::ListedWarning;
@@ -90,6 +91,9 @@ pub struct DatabaseResult {
     /// Bytes of the dump, once it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dumped_bytes: Option<u64>,
+    /// Rows that were dumped, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowTotals>,
     /// Why there is no dump, and so no copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -192,6 +196,9 @@ pub struct RestoreResult {
     /// Bytes of the dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    /// Whether the restored database has the rows that the backup recorded; absent if the backup recorded none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowComparison>,
     /// What could not be carried over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
@@ -259,6 +266,7 @@ impl RunResult {
                 }
             }
             Self::Restore(result) => {
+                result.rows.iter_mut().filter_map(|rows| rows.note.as_mut()).for_each(each);
                 of_warnings(&mut result.warnings);
                 for object in &mut result.failed_objects {
                     each(&mut object.error);
@@ -309,6 +317,7 @@ impl DatabaseResult {
             started_at: None,
             finished_at: None,
             dumped_bytes: None,
+            rows: None,
             error: None,
             code: None,
             copies,

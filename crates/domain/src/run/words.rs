@@ -52,8 +52,9 @@ impl fmt::Display for RunEvent {
             Self::TooLateToCancel => f.write_str(
                 "Too late to cancel: the target is committing. Waiting to learn whether the restore is complete",
             ),
-            Self::Restored { target, size, checks, .. } => {
-                write!(f, "Restored {} into {target}. {checks}", human(*size))
+            Self::Restored { target, size, checks, rows, .. } => {
+                write!(f, "Restored {} into {target}. {checks}", human(*size))?;
+                rows.iter().try_for_each(|rows| write!(f, ". {rows}"))
             }
             Self::NotRestored { object: FailedObject { object, error, cure } } => {
                 write!(f, "{object} was not restored: {error}")?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use adapter::destination::{How, Usage};
 use domain::Warning;
 use domain::outcome::RunState;
+use domain::rows::RowTotals;
 use domain::run::{FailureCode, RunEvent};
 use domain::sidecar::Sidecar;
 use domain::size::human;
@@ -156,6 +157,8 @@ pub struct DatabaseReport {
     pub database: String,
     /// Why there is no dump at all; the copies are empty then.
     pub failure: Option<Failure>,
+    /// Rows that were dumped, if they are known.
+    pub rows: Option<RowTotals>,
     /// What the dump lacks, and what could not be checked.
     pub warnings: Vec<Warning>,
     /// Per destination.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use adapter::destination::{Destination, Download};
 use domain::naming::BackupName;
+use domain::rows::Rows;
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode, held};
@@ -32,6 +33,8 @@ pub struct OpenedBackup {
     pub pieces: Receiver,
     /// Whether its database was already damaged when it was backed up, and that was allowed.
     pub damaged: bool,
+    /// The rows of its tables, as its sidecar says.
+    pub(super) rows: Option<Rows>,
     /// Bytes of the dump, as its sidecar says.
     pub(super) promised: Option<u64>,
     reading: Reading,
@@ -75,13 +78,14 @@ pub(super) async fn open_within(
     let reading = Reading(tokio::spawn(held::holding(place.clone(), downloading)));
     let owned_path = path.to_owned();
     let keys = Keys { identities, must_be_encrypted };
+    let rows = sidecar.sidecar().and_then(|sidecar| sidecar.rows.clone());
     let damaged =
         sidecar.sidecar().is_some_and(|sidecar| sidecar.warnings.iter().any(|warning| warning.code == "damaged"));
     let decoding = decode(keys, decoder_input, decoder_output, move |decoded| {
         let _held = place;
         compare(&owned_path, &sidecar, decoded)
     });
-    Ok(OpenedBackup { pieces, damaged, promised, reading, decoding, path: path.to_owned(), checks })
+    Ok(OpenedBackup { pieces, damaged, rows, promised, reading, decoding, path: path.to_owned(), checks })
 }
 
 impl OpenedBackup {

@@ -104,11 +104,13 @@ impl App {
                     size,
                     checks: report.checks.to_string(),
                     fully_checked: report.checks.missing.is_none(),
+                    rows: report.rows.clone(),
                 };
                 self.log(&run.id, event).await;
                 let mut outcome = self.outcome_of_restore(run, &report.restored).await;
                 if let Some(RunResult::Restore(result)) = &mut outcome.result {
                     result.size = Some(size);
+                    result.rows = report.rows;
                 }
                 Ok(outcome)
             }

@@ -98,6 +98,8 @@ export type FailedObject = Schemas['FailedObject'];
 export interface Restored {
   /** The address of what was restored. */
   target?: string | null;
+  /** Whether it has the backup's rows; absent if the backup recorded none. */
+  rows?: Schemas['RowComparison'] | null;
   failedObjects: FailedObject[];
   failedObjectCount: number;
   /** The name of a restored database that is not in its place. */
@@ -108,8 +110,8 @@ export interface Restored {
 /** What a restore came to. */
 export function restoredOf(run: Run): Restored {
   const result = (run.kind === 'restore' && run.result ? run.result : {}) as Schemas['RestoreResult'];
-  const { target, failedObjects = [], failedObjectCount, kept, wayOn } = result;
-  return { target, failedObjects, failedObjectCount: failedObjectCount ?? failedObjects.length, kept, wayOn };
+  const { target, rows, failedObjects = [], failedObjectCount, kept, wayOn } = result;
+  return { target, rows, failedObjects, failedObjectCount: failedObjectCount ?? failedObjects.length, kept, wayOn };
 }
 
 export interface RestoreRequest {

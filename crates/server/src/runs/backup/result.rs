@@ -109,6 +109,7 @@ pub(super) fn result_of(report: &RunReport, missing: &[Missing], acknowledged: &
             error: database.failure.as_ref().map(ToString::to_string),
             code: database.failure.as_ref().map(CopyFailure::code),
             copies: made.chain(unreached).collect(),
+            rows: database.rows,
             warnings: listed(&database.warnings, acknowledged),
             ..DatabaseResult::waiting(&database.database, Vec::new())
         }
@@ -133,6 +134,7 @@ mod tests {
             databases: vec![DatabaseReport {
                 database: "shop".to_owned(),
                 failure: None,
+                rows: None,
                 warnings: vec![Warning::new("unlogged-tables", "a table is unlogged")],
                 copies: Vec::new(),
             }],
