@@ -112,6 +112,25 @@ test('editing anything else of a job keeps its policy', async () => {
   expect(read.timeoutSeconds).toBe(7200);
 });
 
+test('a destination that is added has no policy yet, and the form does not say that it has', async () => {
+  const { page } = world;
+  await page.goto(`${world.url}/jobs/${job}/edit`);
+  await page.getByLabel('Keep', { exact: true }).waitFor();
+  await page.getByRole('checkbox', { name: 'Offsite' }).check();
+  const policyAt = (name: string) => page.getByLabel(`Keep at ${name}`).locator('option:checked').textContent();
+  expect(await policyAt('NAS')).toBe('Five days');
+  expect(await policyAt('Offsite')).toBe('Every backup');
+  const same = page.getByRole('checkbox', { name: 'The same at every destination' });
+  expect(await same.isChecked()).toBe(false);
+  await same.check();
+  await page.getByLabel('Keep', { exact: true }).waitFor();
+  await same.uncheck();
+  expect(await policyAt('Offsite')).toBe('Five days');
+  await page.evaluate(() => localStorage.clear());
+  page.once('dialog', (dialog) => void dialog.accept());
+  await page.goto(`${world.url}/jobs`);
+});
+
 test('what is marked is listed with the time that is left, and can be taken back, one or many', async () => {
   const { page } = world;
   await page.goto(`${world.url}/retention?tab=deleted`);

@@ -77,6 +77,37 @@ test('daily with several times, weekdays, monthly and intervals are chosen witho
   expect((await read(id)).schedule?.cron).toBe('15 */6 * * *');
 });
 
+test('a field shows what is saved, whatever was typed into it', async () => {
+  const { page } = world;
+  const { id } = await add('typed', { schedule: { cron: '59 */6 * * *', timeZone: 'UTC' } });
+  await page.goto(`${world.url}/jobs/${id}/edit`);
+  const minutes = page.getByLabel('Minutes past the hour');
+  await minutes.fill('70');
+  await minutes.blur();
+  expect(await minutes.inputValue()).toBe('59');
+  await runs().selectOption({ label: 'Daily' });
+  await page.locator('.next li').first().waitFor();
+  // Until the server has answered, there are no runs: those of the last schedule are not this one's.
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  await page.route('**/api/schedule?*', async (route) => {
+    await gate;
+    await route.continue();
+  });
+  const time = page.getByLabel('Time', { exact: true });
+  await time.fill('04:20');
+  await page.getByText('Daily at 04:20').waitFor();
+  expect(await page.locator('.next li').count()).toBe(0);
+  release();
+  await page.locator('.next li').first().waitFor();
+  await page.unroute('**/api/schedule?*');
+  await time.fill('');
+  await time.blur();
+  expect(await time.inputValue()).toBe('04:20');
+  await save();
+  expect((await read(id)).schedule?.cron).toBe('20 4 * * *');
+});
+
 test('an expression that is not even is not said to be: the words agree with the next runs', async () => {
   const { page } = world;
   const { id } = await add('uneven', { schedule: { cron: '*/45 * * * *', timeZone: 'UTC' } });
@@ -116,6 +147,12 @@ test('the time zone is searched; the time limit has a unit', async () => {
   });
   await page.goto(`${world.url}/jobs/${id}/edit`);
   const zone = page.getByRole('combobox', { name: 'Time zone' });
+  expect(await zone.inputValue()).toBe('Europe/Zurich');
+  // Looking at the list changes nothing, although there are more zones than it shows.
+  await zone.click();
+  await page.getByRole('option', { name: 'Type to narrow the list.' }).waitFor();
+  expect(await page.getByRole('option', { selected: true }).textContent()).toContain('Europe/Zurich');
+  await page.keyboard.press('Enter');
   expect(await zone.inputValue()).toBe('Europe/Zurich');
   await zone.click();
   await page.keyboard.type('new york');

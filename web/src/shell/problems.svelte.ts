@@ -1,8 +1,7 @@
 /** How many problems there are, for the window's title and icon on every page. */
 import { api, ask } from '../api/client';
-import { live } from '../api/live.svelte';
+import { keepFresh } from '../api/fresh';
 import { Resource } from '../api/resource.svelte';
-import { soon } from '../parts/soon';
 import { shown } from './window.svelte';
 
 /** The title may be so old; in milliseconds. */
@@ -14,8 +13,4 @@ const problems = new Resource(async () => {
   return headline;
 });
 
-const [reloadSoon] = soon(() => problems.reload(), SETTLE);
-
-live.listen((event) => {
-  if (event.type === 'missed' || event.type === 'state') reloadSoon();
-});
+keepFresh(() => problems.reload(), { settle: SETTLE, clock: true });

@@ -2,26 +2,22 @@
 import { toast } from 'svelte-sonner';
 import { api, ask, failureOf } from '../../api/client';
 import { live } from '../../api/live.svelte';
-import { counted } from '../../format';
 import { attempt } from '../../parts/attempt';
-import type { Look } from './state';
-import type { Stored } from './stored';
+import { knownOf, type Look, lookNow, type OwnLook, RESULTS } from './state';
+import { countedCopies, type Stored } from './stored';
 
 type Named = Pick<Stored, 'destination' | 'path'>;
-const LOOKS = {
-  whole: { mark: 'succeeded', word: 'Verified' },
-  unknown: { mark: 'unknown', word: 'Cannot be verified' },
-  altered: { mark: 'failed', word: 'Verification failed' },
-} as const;
 
 export class Acts {
-  /** What this page is finding out, or could not find out, by the copies' keys; it comes before what the server knows. */
-  looks = $state.raw<Record<string, Look>>({});
+  /** What this page is finding out, or could not find out, by the copies' keys. */
+  #looks = $state.raw<Record<string, OwnLook>>({});
   busy = $state(false);
 
-  #look(key: string, look: Look | undefined) {
-    const { [key]: _, ...others } = this.looks;
-    this.looks = look ? { ...others, [key]: look } : others;
+  /** How a copy stands. */
+  lookOf = (copy: Stored): Look => lookNow(copy, this.#looks[copy.key]);
+
+  #set(copy: Stored, look: Look) {
+    this.#looks = { ...this.#looks, [copy.key]: { ...look, known: knownOf(copy) } };
   }
 
   /** Verifies copies one after another, and tells how that ended. */
@@ -29,38 +25,39 @@ export class Acts {
     this.busy = true;
     const count = { whole: 0, unknown: 0, altered: 0, failed: 0 };
     let last = '';
-    for (const { key } of copies) this.#look(key, { mark: 'queued', word: 'Waiting' });
-    for (const { key, destination, path } of copies) {
-      this.#look(key, { mark: 'running', word: 'Verifying' });
+    for (const copy of copies) this.#set(copy, { mark: 'queued', word: 'Waiting' });
+    for (const copy of copies) {
+      const { destination, path } = copy;
+      this.#set(copy, { mark: 'running', word: 'Verifying' });
       try {
         const params = { path: { id: destination.id } };
         const found = await ask(api.POST('/api/destinations/{id}/backups/verify', { params, body: { path } }));
         count[found.result] += 1;
         last = found.detail;
-        this.#look(key, { ...LOOKS[found.result], detail: found.detail });
+        this.#set(copy, { ...RESULTS[found.result], detail: found.detail });
       } catch (error) {
         count.failed += 1;
         last = failureOf(error).message;
-        this.#look(key, { mark: 'failed', word: 'Not verified', detail: last });
+        this.#set(copy, { mark: 'failed', word: 'Not verified', detail: last });
       }
     }
     this.busy = false;
-    this.#tell(copies.length, count, last);
+    this.#tell(copies, count, last);
     live.announceStored();
   }
 
-  #tell(all: number, count: { whole: number; unknown: number; altered: number; failed: number }, last: string) {
-    const description = all === 1 ? last : undefined;
+  #tell(copies: Stored[], count: { whole: number; unknown: number; altered: number; failed: number }, last: string) {
+    const description = copies.length === 1 ? last : undefined;
     const words = [
       count.altered > 0 && `${count.altered} failed verification`,
       count.failed > 0 && `${count.failed} could not be read`,
       count.unknown > 0 && `${count.unknown} cannot be verified`,
       count.whole > 0 && `${count.whole} verified`,
     ].filter(Boolean);
-    const title = `${counted(all, 'backup')}: ${words.join(', ')}`;
+    const title = `${countedCopies(copies)}: ${words.join(', ')}`;
     if (count.altered + count.failed > 0) toast.error(title, { description });
     else if (count.unknown > 0) toast.warning(title, { description });
-    else toast.success(`${counted(all, 'backup')} verified`);
+    else toast.success(`${countedCopies(copies)} verified`);
   }
 
   /** Locks a copy against deletion, or unlocks it. */
@@ -83,18 +80,18 @@ export async function download({ destination, path }: Named, raw: boolean) {
   });
 }
 
-/** Deletes copies one after another, until one fails; `ondelete` hears of each that is gone. */
-export async function remove(copies: Stored[], ondelete: (copy: Stored) => unknown) {
-  let done = 0;
+/** Deletes copies one after another, until one fails; `ondelete` hears of each that is gone. `others` of the same backups stay. */
+export async function remove(copies: Stored[], others: number, ondelete: (copy: Stored) => unknown) {
+  const done: Stored[] = [];
   try {
     for (const copy of copies) {
       const params = { path: { id: copy.destination.id }, query: { path: copy.path } };
       await ask(api.DELETE('/api/destinations/{id}/backups', { params }));
       ondelete(copy);
-      done += 1;
+      done.push(copy);
     }
   } finally {
-    if (done > 0) toast.success(`${counted(done, 'backup')} deleted`);
+    if (done.length > 0) toast.success(`${countedCopies(done, others)} deleted`);
     live.announceStored();
   }
 }

@@ -26,7 +26,7 @@ export async function readBackup(destination: string, path: string) {
   const copy = copies?.find((one) => one.destination.id === destination && one.path === path);
   if (!copies || !copy) return null;
   const [verifications, restores, destinations, profiles, sources] = await Promise.all([
-    Promise.all(copies.map((one) => verificationsOf(one).catch(() => []))),
+    Promise.all(copies.map((one) => verificationsOf(one))),
     newestRestores(),
     allDestinations(),
     allProfiles(),

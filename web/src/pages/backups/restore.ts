@@ -2,7 +2,7 @@
 import { type Adapter, api, ask, type BackupDetails, type Source } from '../../api/client';
 import { allAdapters } from '../../parts/adapters';
 import { allSources } from '../../parts/lists';
-import { backupsAfter, type Backup, grouped, restorable, type Stored } from './stored';
+import { backupsAfter, type Backup, grouped, newestRestorable, restorable, type Stored } from './stored';
 
 /** PostgreSQL keeps so many bytes of a database's name (NAMEDATALEN - 1). */
 const MAX_NAME_BYTES = 63;
@@ -73,9 +73,10 @@ async function readAt({ destination: id, path }: At) {
 async function readNewest(job: string, database: string) {
   if (!job) return undefined;
   const { backups } = await backupsAfter({ job, database: database || undefined }, undefined, CHOICES);
-  const newest = grouped(backups).find(({ copies }) => restorable(copies));
+  const all = grouped(backups);
+  const newest = newestRestorable(all);
   let failure: unknown;
-  let left = newest?.copies ?? [];
+  let left = all.find(({ id }) => id === newest?.backupId)?.copies ?? [];
   for (let copy = restorable(left); copy; copy = restorable(left)) {
     const { key, destination, path } = copy;
     try {

@@ -20,6 +20,13 @@ export const CHIPS: { id: StatusName; label: string; mark?: Mark }[] = [
   { id: 'verified', label: 'Verified', mark: 'succeeded' },
 ];
 
+/** What a verification can find. */
+export const RESULTS: Record<'whole' | 'unknown' | 'altered', Look> = {
+  whole: { mark: 'succeeded', word: 'Verified' },
+  unknown: { mark: 'unknown', word: 'Cannot be verified' },
+  altered: { mark: 'failed', word: 'Verification failed' },
+};
+
 /** Who verified a copy, as people say it: `user anna`, `run 0190…`. */
 export const byWhom = (by: string): string => (by.startsWith('run ') ? 'a run' : by.replace(/^user /, ''));
 
@@ -40,7 +47,7 @@ export function lookOf({ state, verified, sidecar, dueAt }: Stored): Look {
     };
   }
   if (state === 'deleting') return { mark: 'running', word: 'Deleting' };
-  if (verified?.result === 'altered') return { mark: 'failed', word: 'Verification failed', detail };
+  if (verified?.result === 'altered') return { ...RESULTS.altered, detail };
   if (state === 'unconfirmed') {
     const why = 'Not seen since the destination was changed. The next scan looks for it.';
     return { mark: 'warning', word: 'Not confirmed', detail: why };
@@ -51,8 +58,28 @@ export function lookOf({ state, verified, sidecar, dueAt }: Stored): Look {
     const why = `Its retention policy may delete it from ${absolute(dueAt)}. Locking it keeps it.`;
     return { mark: 'queued', word: 'To be deleted', detail: why };
   }
-  if (verified?.result === 'whole') return { mark: 'succeeded', word: 'Verified', detail };
+  if (verified) return { ...RESULTS[verified.result], detail };
   return { mark: 'unknown', word: 'Not verified' };
+}
+
+/** What a page itself has found out of a copy, and what the server knew of it then. */
+export interface OwnLook extends Look {
+  known: string;
+}
+
+/** What the server knows of a copy, as far as a verification can change it. */
+export const knownOf = ({ state, verified }: Stored): string => `${state} ${verified?.at ?? ''}`;
+
+/** How a copy stands: as the page has found out itself, until the server knows something newer. */
+export const lookNow = (copy: Stored, own: OwnLook | undefined): Look =>
+  own && own.known === knownOf(copy) ? own : lookOf(copy);
+
+/** A copy among others: by its destination, and what is the matter with it. */
+export function markAt(copy: Stored): Look {
+  const { mark, word, detail } = lookOf(copy);
+  const isFine = mark === 'succeeded' || mark === 'unknown';
+  const { name } = copy.destination;
+  return { mark: mark === 'unknown' ? 'good' : mark, word: isFine ? name : `${name}: ${word.toLowerCase()}`, detail };
 }
 
 export const SIGNATURES: Record<NonNullable<BackupDetails['signature']>, string> = {

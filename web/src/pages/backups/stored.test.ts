@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { grouped, restorable, searchOf, type Stored } from './stored';
+import { countedCopies, grouped, isThere, newestRestorable, restorable, searchOf, type Stored } from './stored';
 
 const copy = (destination: string, state = 'present', result?: string, backupId = 'b') =>
   ({
@@ -9,6 +9,13 @@ const copy = (destination: string, state = 'present', result?: string, backupId 
     backupId,
     verified: result && { result },
   }) as unknown as Stored;
+
+test('copies of one backup are not counted as backups', () => {
+  expect(countedCopies([copy('A', 'present', '', 'new'), copy('A', 'present', '', 'old')])).toBe('2 backups');
+  expect(countedCopies([copy('A'), copy('B')])).toBe('2 copies');
+  expect(countedCopies([copy('A')])).toBe('1 backup');
+  expect(countedCopies([copy('A')], 1)).toBe('1 copy');
+});
 
 test('a path is looked for by its words that have a slash: the others would be compared with names', () => {
   expect(searchOf('Shop%3A nightly/backup_2026_my db.dump.zst')).toBe('nightly/backup_2026_my');
@@ -21,6 +28,17 @@ test('a backup is restored from a copy that is there and not damaged, if there i
   expect(restorable([copy('C', 'missing'), damaged])).toBe(damaged);
   expect(restorable([copy('C', 'missing'), copy('D', 'unconfirmed')])?.destination.id).toBe('D');
   expect(restorable([copy('C', 'missing'), copy('E', 'deleting')])).toBeUndefined();
+  expect(['present', 'unconfirmed', 'missing', 'deleting'].filter((state) => isThere(copy('A', state)))).toEqual([
+    'present',
+    'unconfirmed',
+  ]);
+});
+
+test('of several backups, the newest that is not damaged is restored', () => {
+  const [newest, older] = [copy('A', 'present', 'altered', 'new'), copy('B', 'present', '', 'old')];
+  expect(newestRestorable(grouped([newest, copy('B', 'missing', '', 'new'), older]))).toBe(older);
+  expect(newestRestorable(grouped([newest]))).toBe(newest);
+  expect(newestRestorable(grouped([copy('A', 'deleting')]))).toBeUndefined();
 });
 
 test('copies are one backup at several destinations', () => {

@@ -1,5 +1,6 @@
 /** What the server knows of the backups that are stored. */
-import { api, ask, PAGE, type Scan, type StoredBackup } from '../../api/client';
+import { api, ask, everything, PAGE, type Scan, type StoredBackup } from '../../api/client';
+import { counted } from '../../format';
 
 /** A copy of a backup, with where it is. */
 export interface Stored extends Omit<StoredBackup, 'destination'> {
@@ -39,6 +40,12 @@ export async function backupsAfter(query: Query, cursor?: string, limit = PAGE):
   return { backups: page.items.map(storedOf), cursor: page.nextCursor ?? undefined };
 }
 
+/** All backups that a query lets through, within the limits of a list. */
+const allBackups = async (query: Query): Promise<Stored[]> =>
+  (
+    await everything((cursor) => ask(api.GET('/api/backups', { params: { query: { ...query, cursor, limit: PAGE } } })))
+  ).map(storedOf);
+
 export const summaryOf = (query: Query) => ask(api.GET('/api/backups/summary', { params: { query } }));
 
 export const names = () => ask(api.GET('/api/backups/names'));
@@ -56,13 +63,14 @@ export const searchOf = (path: string): string =>
 
 /** A copy by its address, and all copies of the same backup, itself included. `undefined` if it is not known. */
 export async function backupAt(destination: string, path: string): Promise<Stored[] | undefined> {
-  const found = await backupsAfter({ destination, search: searchOf(path) });
-  const copy = found.backups.find((one) => one.path === path);
+  const found = await allBackups({ destination, search: searchOf(path) });
+  const copy = found.find((one) => one.path === path);
   if (!copy) return undefined;
   const { job, time, backupId } = copy;
   const end = new Date(Date.parse(time) + 1000).toISOString();
-  const { backups } = await backupsAfter({ job, from: time, to: end });
-  const copies = backups.filter((one) => one.backupId === backupId);
+  // One run stores a backup of each database at the same time.
+  const siblings = await allBackups({ job, database: copy.database ?? undefined, from: time, to: end });
+  const copies = siblings.filter((one) => one.backupId === backupId);
   return copies.some(({ key }) => key === copy.key) ? copies : [copy, ...copies];
 }
 
@@ -76,6 +84,9 @@ export const pageOf = (copy: Place): string => addressOf('view', copy);
 
 /** The address of its restore. */
 export const restoreOf = (copy: Place): string => addressOf('restore', copy);
+
+/** Whether it was there when it was last looked for: what is missing or being deleted cannot be restored. */
+export const isThere = ({ state }: Stored): boolean => state === 'present' || state === 'unconfirmed';
 
 /** A copy that a backup can be restored from; those that were seen lately come first. */
 export const restorable = (copies: Stored[]): Stored | undefined =>
@@ -95,6 +106,19 @@ export function grouped(copies: Stored[]): Backup[] {
   const byId = new Map<string, Stored[]>();
   for (const copy of copies) byId.set(copy.backupId, [...(byId.get(copy.backupId) ?? []), copy]);
   return [...byId].map(([id, all]) => ({ id, time: all[0]?.time ?? '', copies: all }));
+}
+
+/** "2 backups"; "2 copies" if they are of fewer backups, or if some of the same backups stay. */
+export function countedCopies(copies: Pick<Stored, 'backupId'>[], others = 0): string {
+  const backups = new Set(copies.map(({ backupId }) => backupId)).size;
+  const isWhole = backups === copies.length && others === 0;
+  return isWhole ? counted(copies.length, 'backup') : counted(copies.length, 'copy', 'copies');
+}
+
+/** The copy to restore from: of the newest backup. One that failed its verification only if there is no other. */
+export function newestRestorable(backups: Backup[]): Stored | undefined {
+  const copies = backups.flatMap(({ copies }) => restorable(copies) ?? []);
+  return copies.find(({ verified }) => verified?.result !== 'altered') ?? copies[0];
 }
 
 export async function scans(): Promise<Scan[]> {

@@ -8,7 +8,8 @@ const copy = (id: string, time: string, state = 'present') =>
 test('a destination that should have copies is shown without any, one that has some without a job, too', () => {
   const destinations = ['Archive', 'Lost', 'NAS', 'Unused'].map((name) => ({ id: name, name }));
   const copies = [copy('NAS', '3'), copy('Archive', '2'), copy('NAS', '2'), copy('Lost', '3', 'missing')];
-  const places = placesOf(new Set(['NAS', 'Lost']), destinations, copies);
+  const places = placesOf(new Set(['NAS', 'Lost']), destinations, copies, { database: 'shop' });
+  expect(places[1]?.href).toBe('/backups?destination=NAS&database=shop');
   expect(places.map(({ name, newest, copies, isUsed }) => [name, newest?.time, copies, isUsed])).toEqual([
     ['Lost', undefined, 0, true],
     ['NAS', '3', 2, true],

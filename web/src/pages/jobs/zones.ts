@@ -1,5 +1,5 @@
 /** Time zones to choose from, with what they are now. */
-import type { Option } from '../../parts/Pick.svelte';
+import type { Option } from '../../parts/pick';
 
 const NAMES = ['UTC', ...Intl.supportedValuesOf('timeZone').filter((name) => name !== 'UTC')];
 

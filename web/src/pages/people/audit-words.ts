@@ -121,20 +121,3 @@ export function actorInWords(actor: string): string {
 }
 
 export const isDenied = ({ outcome }: Pick<AuditEntry, 'outcome'>): boolean => outcome !== 'done';
-
-/** A field of a CSV file: never a formula, whatever a person has typed. */
-function field(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-/** The entries as a CSV file. */
-export function asCsv(entries: AuditEntry[], names: Names): string {
-  const head = ['Time', 'Who', 'What', 'On', 'Result', 'Details', 'Address', 'Method', 'Path'];
-  const rows = entries.map((entry) => {
-    const { words, thing = '' } = toldOf(entry, names);
-    const { at, actor, detail, address, action, object } = entry;
-    return [at, actorInWords(actor), words, thing, isDenied(entry) ? 'Denied' : 'OK', detail, address, action, object];
-  });
-  return [head, ...rows].map((row) => row.map(field).join(',')).join('\r\n') + '\r\n';
-}

@@ -26,11 +26,11 @@ export interface RuleWords {
 export const RULES: RuleWords[] = [
   { rule: 'keepLast', before: 'Keep the', after: 'newest backups, whatever their age' },
   { rule: 'keepWithinDays', before: 'Keep every backup of the last', after: 'days' },
-  { rule: 'keepHourly', before: 'Keep one backup per hour for', after: 'hours', rare: true },
-  { rule: 'keepDaily', before: 'Keep one backup per day for', after: 'days' },
-  { rule: 'keepWeekly', before: 'Keep one backup per week for', after: 'weeks' },
-  { rule: 'keepMonthly', before: 'Keep one backup per month for', after: 'months' },
-  { rule: 'keepYearly', before: 'Keep one backup per year for', after: 'years' },
+  { rule: 'keepHourly', before: 'Keep one backup per hour for the last', after: 'hours that have one', rare: true },
+  { rule: 'keepDaily', before: 'Keep one backup per day for the last', after: 'days that have one' },
+  { rule: 'keepWeekly', before: 'Keep one backup per week for the last', after: 'weeks that have one' },
+  { rule: 'keepMonthly', before: 'Keep one backup per month for the last', after: 'months that have one' },
+  { rule: 'keepYearly', before: 'Keep one backup per year for the last', after: 'years that have one' },
 ];
 
 export interface Preset {
