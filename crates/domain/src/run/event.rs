@@ -16,6 +16,7 @@ pub enum RunEvent {
     /// Nothing encrypts the backups of this run.
     NotEncrypted,
     /// A destination could not be opened: it gets no copies.
+    #[serde(rename_all = "camelCase")]
     Unreachable {
         /// The destination's name.
         destination: String,
@@ -24,6 +25,9 @@ pub enum RunEvent {
         /// The same for programs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
+        /// What the tool, the server or the storage said, word for word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technical_details: Option<String>,
     },
     /// A database's turn.
     Started {
@@ -74,6 +78,7 @@ pub enum RunEvent {
         warning: ListedWarning,
     },
     /// There is no dump, and so there are no copies.
+    #[serde(rename_all = "camelCase")]
     Failed {
         /// The database's name.
         database: String,
@@ -82,8 +87,12 @@ pub enum RunEvent {
         /// The same for programs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
+        /// What the tool, the server or the storage said, word for word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technical_details: Option<String>,
     },
     /// A destination gets no copy of this database. The others go on.
+    #[serde(rename_all = "camelCase")]
     DroppedOut {
         /// The database's name.
         database: String,
@@ -94,6 +103,9 @@ pub enum RunEvent {
         /// The same for programs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
+        /// What the tool, the server or the storage said, word for word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technical_details: Option<String>,
     },
     /// The run is to stop, but a copy was already sent: the destination has not told yet whether it was published.
     Settling {
@@ -231,6 +243,7 @@ pub enum RunEvent {
         state: RunStatus,
     },
     /// The run has ended.
+    #[serde(rename_all = "camelCase")]
     Ended {
         /// The final state.
         state: RunStatus,
@@ -240,6 +253,9 @@ pub enum RunEvent {
         /// The same for programs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
+        /// What the tool, the server or the storage said, word for word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technical_details: Option<String>,
     },
 }
 
@@ -301,15 +317,29 @@ impl RunEvent {
         }
     }
 
+    /// Returns what a tool, a server or a storage said word for word, where something failed.
+    pub fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { technical_details, .. }
+            | Self::Failed { technical_details, .. }
+            | Self::DroppedOut { technical_details, .. }
+            | Self::Ended { technical_details, .. } => technical_details.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns the event with its free text changed: what tools, servers and storages said.
     #[must_use]
     pub fn with_words(mut self, change: &dyn Fn(&str) -> String) -> Self {
         let each = |text: &mut String| *text = change(text);
         match &mut self {
-            Self::Unreachable { error, .. }
-            | Self::Failed { error, .. }
-            | Self::DroppedOut { error, .. }
-            | Self::CopyStreamed { error } => each(error),
+            Self::Unreachable { error, technical_details, .. }
+            | Self::Failed { error, technical_details, .. }
+            | Self::DroppedOut { error, technical_details, .. } => {
+                each(error);
+                technical_details.iter_mut().for_each(each);
+            }
+            Self::CopyStreamed { error } => each(error),
             Self::Warning { warning, .. } => {
                 each(&mut warning.warning.message);
                 warning.warning.cure.iter_mut().for_each(each);
@@ -319,7 +349,7 @@ impl RunEvent {
                 each(&mut object.error);
                 object.cure.iter_mut().for_each(each);
             }
-            Self::Ended { error, .. } => error.iter_mut().for_each(each),
+            Self::Ended { error, technical_details, .. } => error.iter_mut().chain(technical_details).for_each(each),
             Self::Restoring { target, .. } | Self::Restored { target, .. } => each(target),
             Self::PuttingInPlace { target, .. } | Self::InPlace { target } => each(target),
             _ => {}
