@@ -24,8 +24,8 @@ export class Acts {
     this.looks = look ? { ...others, [key]: look } : others;
   }
 
-  /** Verifies copies one after another, and tells how that ended. */
-  async verify(copies: Stored[]) {
+  /** Verifies copies one after another, and tells how that ended. `deep`: reads, decrypts and decompresses all of each. */
+  async verify(copies: Stored[], deep = false) {
     this.busy = true;
     const count = { whole: 0, unknown: 0, altered: 0, failed: 0 };
     let last = '';
@@ -34,7 +34,7 @@ export class Acts {
       this.#look(key, { mark: 'running', word: 'Verifying' });
       try {
         const params = { path: { id: destination.id } };
-        const found = await ask(api.POST('/api/destinations/{id}/backups/verify', { params, body: { path } }));
+        const found = await ask(api.POST('/api/destinations/{id}/backups/verify', { params, body: { path, deep } }));
         count[found.result] += 1;
         last = found.detail;
         this.#look(key, { ...LOOKS[found.result], detail: found.detail });
