@@ -287,7 +287,7 @@ async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_
     // Late, denied, unknown, and in a browser that is not signed in.
     let late = anna.begin_authorization(&destination).await;
     let back = world.consent(late["url"].as_str().unwrap(), "allow").await;
-    world.advance(jiff::SignedDuration::from_mins(10));
+    world.advance(SignedDuration::from_mins(10));
     assert!(location(&browser, &back).await.contains("authorization=failed"));
     assert_eq!(progress(&late).await["status"], "expired");
     let denied = anna.begin_authorization(&destination).await;

@@ -16,7 +16,7 @@ use runner::{Backup, DeleteError, Listing, SidecarState, SignatureState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::extract::{Body, Id, Query};
+use super::super::extract::{Id, Query};
 use super::super::lists::{cursor, page};
 use super::super::problem::Problem;
 use super::super::time::Time;
