@@ -408,7 +408,7 @@ async fn a_fresh_server_adopts_and_verifies_backups_of_version_0_1() {
     for (backup, encrypted, size) in [(&nightly, true, 1_050_640), (&plain, false, 1_050_116)] {
         assert_eq!(
             (&backup["sidecar"], &backup["signature"], &backup["engine"]),
-            (&json!("read"), &json!("unsigned"), &json!("sqlite")),
+            (&json!("read"), &json!("unsigned"), &json!("SQLite")),
             "{backup}"
         );
         assert_eq!((&backup["encrypted"], &backup["size"]), (&json!(encrypted), &json!(size)), "{backup}");
