@@ -6,10 +6,9 @@ use serde_json::Value;
 
 use crate::authorization::Description;
 use crate::error::Authorization;
-use crate::field::{Directs, Field, Input, PathUse};
+use crate::field::{Directs, Field, FieldError, Input, PathUse};
 use crate::settings::Settings;
 use crate::tool::Tool;
-use crate::validation::FieldError;
 
 /// Everything that is known of an adapter without running it.
 #[derive(Debug)]

@@ -60,7 +60,7 @@ pub struct AuthorizationState {
     pub allowed: Option<u64>,
     /// When it was authorized.
     pub authorized_at: Timestamp,
-    /// When the account and its space were last looked at.
+    /// When it was last used or checked.
     pub checked_at: Timestamp,
     /// Why Dropbox refuses every call; `None` while the authorization stands.
     pub broken: Option<String>,

@@ -49,6 +49,9 @@ pub struct RunEnd {
     /// See [`Run::code`].
     #[serde(default)]
     pub code: Option<FailureCode>,
+    /// See [`Run::technical_details`].
+    #[serde(default)]
+    pub technical_details: Option<String>,
     /// See [`Run::result`]; `None` keeps the one that was recorded last.
     pub result: Option<RunResult>,
     /// How far it was.
@@ -282,7 +285,7 @@ async fn finish(
 ) -> Result<bool, Error> {
     let text = format!(
         "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
-         stored_bytes = $8, sent_bytes = $9, destinations = $10, code = $11, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
+         stored_bytes = $8, sent_bytes = $9, destinations = $10, code = $11, technical_details = $12, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
     );
     let [dumped, stored, sent] = bytes_of(&end.progress);
     let values = values![
@@ -296,7 +299,8 @@ async fn finish(
         stored,
         sent,
         json(&end.progress.destinations)?,
-        end.code.map(FailureCode::as_str)
+        end.code.map(FailureCode::as_str),
+        &end.technical_details
     ];
     let is_ours = sql::run(&mut *transaction, &text, values).await? > 0;
     if let Some(result) = end.result.as_ref().filter(|_| is_ours) {

@@ -33,6 +33,7 @@ struct Item {
     table_count: Option<i64>,
     error: Option<String>,
     code: Option<FailureCode>,
+    technical_details: Option<String>,
     warnings: Vec<ListedWarning>,
 }
 
@@ -49,6 +50,7 @@ record!(Item, "run_items", {
     table_count,
     error,
     code,
+    technical_details,
     warnings
 });
 
@@ -65,6 +67,7 @@ struct Copy {
     stored_at: Option<Moment>,
     error: Option<String>,
     code: Option<FailureCode>,
+    technical_details: Option<String>,
 }
 
 record!(Copy, "run_copies", {
@@ -79,14 +82,15 @@ record!(Copy, "run_copies", {
     verified_by,
     stored_at,
     error,
-    code
+    code,
+    technical_details
 });
 
 /// The columns that rows are written to, and how many there are.
 const ITEM_COLUMNS: &str = "run_id, position, database, stage, held_since, started_at, finished_at, dumped_bytes, row_count, table_count, error, code, \
-     warnings";
+                            technical_details, warnings";
 const COPY_COLUMNS: &str = "run_id, item, position, job_id, database, destination_id, destination, state, path, plain_size, \
-                            stored_size, checksum, verified_by, stored_at, error, code";
+                            stored_size, checksum, verified_by, stored_at, error, code, technical_details";
 
 impl From<Item> for DatabaseResult {
     fn from(item: Item) -> Self {
@@ -100,6 +104,7 @@ impl From<Item> for DatabaseResult {
             rows: totals(item.row_count, item.table_count),
             error: item.error,
             code: item.code,
+            technical_details: item.technical_details,
             copies: Vec::new(),
             warnings: item.warnings,
         }
@@ -132,6 +137,7 @@ impl From<Copy> for CopyResult {
                 destination,
                 error: copy.error.unwrap_or_default(),
                 code: copy.code,
+                technical_details: copy.technical_details,
             }),
         }
     }
@@ -201,7 +207,7 @@ async fn insert_rows<const N: usize>(
     Ok(())
 }
 
-fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Value; 13], Error> {
+fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Value; 14], Error> {
     Ok(values![
         run_id,
         signed(position),
@@ -215,6 +221,7 @@ fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Val
         item.rows.map(|totals| signed_bytes(totals.tables)),
         &item.error,
         item.code.map(FailureCode::as_str),
+        &item.technical_details,
         json(&item.warnings)?
     ])
 }
@@ -226,7 +233,7 @@ fn copy_row(
     job_id: Option<&String>,
     database: &str,
     copy: &CopyResult,
-) -> Result<[Value; 16], Error> {
+) -> Result<[Value; 17], Error> {
     let (stored, missing) = match copy {
         CopyResult::Stored(stored) => (Some(stored), None),
         CopyResult::Missing(missing) => (None, Some(missing)),
@@ -247,7 +254,8 @@ fn copy_row(
         stored.and_then(|copy| copy.verified_by).map(VerificationMethod::as_str),
         stored.and_then(|copy| copy.stored_at),
         missing.map(|copy| &copy.error),
-        missing.and_then(|copy| copy.code).map(FailureCode::as_str)
+        missing.and_then(|copy| copy.code).map(FailureCode::as_str),
+        missing.and_then(|copy| copy.technical_details.as_ref())
     ])
 }
 

@@ -17,12 +17,14 @@ pub(crate) use secrets::{resolve, resolve_one};
 
 use crate::credentials;
 use crate::environment::variable;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_details};
 use crate::output;
 
 const STANDARD_URL: &str = "http://localhost:3000";
 const CONNECT: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(120);
+/// A little more than the server takes.
+const LONG_ANSWER: Duration = Duration::from_secs(3700);
 /// No answer is larger.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -163,6 +165,11 @@ impl Server {
         Failure::failed(format!("{} did not answer as dbackup does: {error}", self.url))
     }
 
+    /// As [`Self::ask`], of what may read a whole backup.
+    pub(crate) async fn ask_patiently(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
+        Ok(self.answers_within(LONG_ANSWER, method, path, Some(body)).await?.pop().unwrap_or_default())
+    }
+
     /// As [`Self::ask`], where the answer may have several lines, or none.
     pub(crate) async fn answers(
         &self,
@@ -170,7 +177,17 @@ impl Server {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Vec<Value>, Failure> {
-        let answer = tokio::time::timeout(ANSWER, async {
+        self.answers_within(ANSWER, method, path, body).await
+    }
+
+    async fn answers_within(
+        &self,
+        limit: Duration,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Vec<Value>, Failure> {
+        let answer = tokio::time::timeout(limit, async {
             let response = self.send(method, path, body, None).await?;
             read(response).await
         });
@@ -257,7 +274,8 @@ impl Server {
             StatusCode::UNAUTHORIZED => ". Is DBACKUP_TOKEN a token of this server? Or run dbackup login",
             _ => "",
         };
-        Err(Failure::failed(format!("the server refused: {detail}{cure}")))
+        let words = format!("the server refused: {detail}{cure}");
+        Err(Failure::failed(with_details(words, problem["technicalDetails"].as_str())))
     }
 
     /// Sends a request, whatever the answer is.

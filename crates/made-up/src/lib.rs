@@ -56,6 +56,7 @@ pub async fn serve(
         stalled_answer: Duration::from_secs(60),
         allowed_hosts: Vec::new(),
         housekeeping: server::Housekeeping::default(),
+        scan_interval: Config::scan_interval(server::SCAN_HOURS),
         first_administrator,
     };
     Server::start(config, data, clock).await.map_err(|error| error.to_string())

@@ -28,7 +28,7 @@ pub use self::examine::{Examined, examine, open_examined, verify};
 pub use self::format::check_name;
 pub(crate) use self::format::{check_format, no_dump};
 use self::load::{Loaded, Loading, load};
-pub use self::opened::{OpenRequest, OpenedBackup, open};
+pub use self::opened::{OpenRequest, OpenedBackup, open, verify_deep};
 use crate::checks::Checks;
 use crate::stall::Stalled;
 use crate::wanted::Wanted;

@@ -104,6 +104,15 @@ impl Failure {
         }
     }
 
+    /// Returns what a tool, a server or a storage said, word for word.
+    pub(crate) fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Source(error) | Self::Destination(error) => error.detail_text(),
+            Self::Open(error) => error.technical_details(),
+            _ => None,
+        }
+    }
+
     /// Returns whether the target of a restore may have been changed all the same.
     pub(crate) fn may_have_changed(&self) -> bool {
         match self {

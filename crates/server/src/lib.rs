@@ -38,7 +38,7 @@ mod stored_copies;
 mod tls;
 
 pub use clock::Clock;
-pub use config::{Adapters, Config, FirstAdministrator, Housekeeping};
+pub use config::{Adapters, Config, FirstAdministrator, Housekeeping, SCAN_HOURS};
 pub use configuration::WrongField;
 pub use data_folder::DataFolder;
 pub use http::API_TOKEN_PREFIX;

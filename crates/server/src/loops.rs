@@ -29,6 +29,8 @@ pub(crate) enum Loop {
     Leftovers,
     /// Scans destinations.
     Scans,
+    /// Checks idle authorizations.
+    Authorizations,
 }
 
 impl Loop {
@@ -39,6 +41,7 @@ impl Loop {
             Self::Housekeeping => "housekeeping",
             Self::Leftovers => "removal of leftovers",
             Self::Scans => "scan of destinations",
+            Self::Authorizations => "check of authorizations",
         }
     }
 }

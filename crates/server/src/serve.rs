@@ -76,6 +76,7 @@ pub struct Server {
     tidying: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     scanning: JoinHandle<()>,
+    checking: JoinHandle<()>,
     _data: DataFolder,
 }
 
@@ -136,6 +137,7 @@ impl Server {
         let tidying = background(&app, Loop::Housekeeping, App::tidy);
         let sweeping = background(&app, Loop::Leftovers, App::sweep_sources);
         let scanning = background(&app, Loop::Scans, App::scan_destinations);
+        let checking = background(&app, Loop::Authorizations, |app| app.check_authorizations(drawn));
         Ok(Self {
             app,
             address,
@@ -147,6 +149,7 @@ impl Server {
             tidying,
             sweeping,
             scanning,
+            checking,
             _data: data,
         })
     }
@@ -181,6 +184,7 @@ impl Server {
             let _ = self.working.await;
             let _ = self.scheduling.await;
             let _ = self.scanning.await;
+            let _ = self.checking.await;
             self.app.scans.ended().await;
         };
         if tokio::time::timeout(self.app.config.grace + CLEAN_UP, drained).await.is_err() {
@@ -211,6 +215,11 @@ where
 {
     let (draining, app) = (app.runs.draining.clone(), app.clone());
     loops::watch(which, draining, move || run(app.clone()))
+}
+
+/// Draws a number for jitter. Without randomness there is none.
+fn drawn() -> u32 {
+    getrandom::u32().unwrap_or_default()
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

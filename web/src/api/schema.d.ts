@@ -419,7 +419,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file. */
+        /**
+         * Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file. With `deep`, all of
+         *     it is read, decrypted and decompressed, and the dump is compared, too.
+         */
         post: operations["post_destinations_id_backups_verify"];
         delete?: never;
         options?: never;
@@ -1876,6 +1879,8 @@ export interface components {
             /** @description Why there is no dump, and so no copy. */
             error?: string | null;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @description Per destination. */
             copies: components["schemas"]["CopyResult"][];
             /** @description What the dump lacks, and what could not be checked. */
@@ -2623,6 +2628,8 @@ export interface components {
             /** @description Why, and what to do. */
             error: string;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
         };
         /**
          * @description How the person comes back.
@@ -2770,6 +2777,10 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
             /** @description The run that is in the way. */
             runId?: string | null;
+            /** @description What a tool, a server or a storage said, word for word. */
+            technicalDetails?: string | null;
+            /** @description The request's id, as in the header `X-Request-Id` and the server's log. */
+            requestId?: string | null;
         };
         /** @description What the window's title and icon show. */
         Problems: {
@@ -3179,6 +3190,8 @@ export interface components {
             /** @description Why it did not succeed, or not in full. */
             error?: string | null;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What a tool, a server or a storage said, word for word. */
+            technicalDetails?: string | null;
             /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
             request?: Record<string, never> | null;
             result?: components["schemas"]["RunResult"] | null;
@@ -3196,6 +3209,8 @@ export interface components {
             /** @description Why, and what to do. */
             error: string;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @enum {string} */
             event: "unreachable";
         } | {
@@ -3268,6 +3283,8 @@ export interface components {
             /** @description Why, and what to do. */
             error: string;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @enum {string} */
             event: "failed";
         } | {
@@ -3278,6 +3295,8 @@ export interface components {
             /** @description Why, and what to do. */
             error: string;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @enum {string} */
             event: "droppedOut";
         } | {
@@ -3431,6 +3450,8 @@ export interface components {
             /** @description Why it is no success. */
             error?: string | null;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @enum {string} */
             event: "ended";
         };
@@ -3911,6 +3932,13 @@ export interface components {
          * @enum {string}
          */
         VerificationResult: "whole" | "unknown" | "altered";
+        /** @description Which backup, and how thoroughly. */
+        VerifyInput: {
+            /** @description As the list shows it. */
+            path: string;
+            /** @description Check everything: read all of it, decrypt it with the server's keys, decompress it, and compare the dump with the sidecar. */
+            deep?: boolean;
+        };
         /** @description One thing that a backup lacks, or a check that could not run. Kept in the sidecar and in the run's result. */
         Warning: {
             /** @description Stable identifier of the kind of warning: `unlogged-tables`, `invalid-database`. */
@@ -5079,7 +5107,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PathInput"];
+                "application/json": components["schemas"]["VerifyInput"];
             };
         };
         responses: {

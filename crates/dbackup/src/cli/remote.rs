@@ -101,6 +101,15 @@ pub(crate) enum DestinationCommand {
 pub(crate) enum BackupsCommand {
     /// List backups, newest first
     List(BackupsListArguments),
+    /// Verify a backup
+    #[command(after_help = "Exits with 1 if the backup is not what was backed up, and with 3 if that cannot be told.")]
+    Verify {
+        #[command(flatten)]
+        place: BackupPlace,
+        /// Check everything: read, decrypt and decompress the backup
+        #[arg(long)]
+        deep: bool,
+    },
     /// Lock a backup against deletion
     Lock(BackupPlace),
     /// Unlock a backup

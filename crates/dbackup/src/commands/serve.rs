@@ -63,6 +63,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: arguments.allowed_hosts,
         housekeeping: arguments.keep.housekeeping(),
+        scan_interval: Config::scan_interval(arguments.scan_interval),
         first_administrator: first_administrator()?,
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };

@@ -100,6 +100,9 @@ pub struct DatabaseResult {
     /// The same for programs; absent in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<FailureCode>,
+    /// What the tool, the server or the storage said, word for word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub technical_details: Option<String>,
     /// Per destination.
     pub copies: Vec<CopyResult>,
     /// What the dump lacks, and what could not be checked.
@@ -172,6 +175,9 @@ pub struct MissingCopy {
     /// The same for programs; absent in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<FailureCode>,
+    /// What the tool, the server or the storage said, word for word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub technical_details: Option<String>,
 }
 
 /// What a copy of a stored backup came to.
@@ -256,11 +262,12 @@ impl RunResult {
             Self::Backup(result) => {
                 of_warnings(&mut result.warnings);
                 for database in &mut result.databases {
-                    database.error.iter_mut().for_each(each);
+                    database.error.iter_mut().chain(&mut database.technical_details).for_each(each);
                     of_warnings(&mut database.warnings);
                     for copy in &mut database.copies {
                         if let CopyResult::Missing(missing) = copy {
                             each(&mut missing.error);
+                            missing.technical_details.iter_mut().for_each(each);
                         }
                     }
                 }
@@ -320,6 +327,7 @@ impl DatabaseResult {
             rows: None,
             error: None,
             code: None,
+            technical_details: None,
             copies,
             warnings: Vec::new(),
         }
@@ -432,14 +440,15 @@ mod tests {
 
     #[test]
     fn only_free_text_is_changed() {
-        let missing = json!({"destinationId": "secret", "destination": "secret", "error": "secret"});
+        let missing = json!({"destinationId": "secret", "destination": "secret", "error": "secret", "technicalDetails": "secret"});
         let warning = json!({"code": "secret", "subject": "secret", "message": "secret", "cure": "secret"});
         let stored = json!({"databases": [{"database": "secret", "error": "secret", "copies": [missing], "warnings": [warning]}],
             "warnings": [warning]});
         let result: RunResult = serde_json::from_value(stored).unwrap();
         let changed = serde_json::to_value(result.with_words(&|text| text.replace("secret", "***"))).unwrap();
         let warning = json!({"code": "secret", "subject": "secret", "message": "***", "cure": "***"});
-        let missing = json!({"destinationId": "secret", "destination": "secret", "error": "***"});
+        let missing =
+            json!({"destinationId": "secret", "destination": "secret", "error": "***", "technicalDetails": "***"});
         let expected = json!({"kind": "backup", "databases": [{"database": "secret", "error": "***", "copies": [missing], "warnings": [warning]}],
             "warnings": [warning]});
         assert_eq!(changed, expected);

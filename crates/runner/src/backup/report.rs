@@ -113,7 +113,9 @@ impl Event<'_> {
                 RunEvent::Warning { database: Some(database.to_owned()), warning: warning.listed(acknowledged) }
             }
             Self::Failed { database, failure } => {
-                RunEvent::Failed { database: database.to_owned(), error: words(failure), code: Some(failure.code()) }
+                let technical_details = failure.technical_details().map(str::to_owned);
+                let (database, error, code) = (database.to_owned(), words(failure), Some(failure.code()));
+                RunEvent::Failed { database, error, code, technical_details }
             }
             Self::Settling { database, destination } => {
                 RunEvent::Settling { database: Some(database.to_owned()), destination: destination.to_owned() }
@@ -123,6 +125,7 @@ impl Event<'_> {
                 destination: place.name.clone(),
                 error: words(failure),
                 code: Some(failure.code()),
+                technical_details: failure.technical_details().map(str::to_owned),
             },
             Self::Copied { database, copy, stored } => RunEvent::Copied {
                 database: database.to_owned(),
@@ -245,6 +248,14 @@ impl Failure {
             Self::Stalled(_) => FailureCode::Stalled,
             Self::NoDump => FailureCode::Stopped,
             Self::Cancelled => FailureCode::Cancelled,
+        }
+    }
+
+    /// Returns what the tool, the server or the storage said, word for word.
+    pub fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Source(error) | Self::Destination(error) | Self::Sidecar { cause: error, .. } => error.detail_text(),
+            _ => None,
         }
     }
 }

@@ -105,6 +105,15 @@ impl OpenError {
         }
     }
 
+    /// Returns what the tool, the server or the storage said, word for word.
+    pub fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Destination(error) | Self::Source(error) => error.detail_text(),
+            Self::Leftover { cause, .. } => cause.technical_details(),
+            _ => None,
+        }
+    }
+
     /// Returns whether the target may have been changed all the same: something remains, or the outcome is not known.
     pub fn may_have_changed(&self) -> bool {
         match self {

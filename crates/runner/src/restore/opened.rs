@@ -11,7 +11,7 @@ use pipeline::{DecodeError, Decoded, Keys, Progress, decode, held};
 use tokio::task::JoinHandle;
 
 use super::OpenError;
-use super::examine::{equal, open_examined};
+use super::examine::{Examined, altered, equal, examine, open_examined};
 use crate::checks::Checks;
 use crate::limited::Limited;
 use crate::sidecars::SidecarState;
@@ -86,6 +86,27 @@ pub(super) async fn open_within(
         compare(&owned_path, &sidecar, decoded)
     });
     Ok(OpenedBackup { pieces, damaged, rows, promised, reading, decoding, path: path.to_owned(), checks })
+}
+
+/// Reads all of a backup, decrypts and decompresses it to the end, and compares it and its dump with the sidecar. Nothing is kept of
+/// it. Returns what it was checked with.
+///
+/// # Errors
+/// As [`open`]; [`OpenError::Altered`] and [`OpenError::Layers`] if it is not whole.
+pub async fn verify_deep(request: OpenRequest<'_>) -> Result<(Examined, Checks), OpenError> {
+    let (destination, path) = (request.destination, request.path);
+    let mut opened = open(request, &Progress::default()).await?;
+    let mut taken = 0_u64;
+    // What interrupts the stages is the error of their end.
+    while let Ok(Some(piece)) = opened.pieces.receive().await {
+        taken += piece.len() as u64;
+        if let Some(promised) = opened.promised.filter(|promised| taken > *promised) {
+            let found = format!("more than {promised}");
+            return Err(altered(path, "size of the dump in bytes", &promised.to_string(), found));
+        }
+    }
+    let (_, checks) = opened.finish_checked().await?;
+    Ok((examine(destination, path).await?, checks))
 }
 
 impl OpenedBackup {

@@ -34,3 +34,4 @@ pub(crate) mod stored_backups;
 pub(crate) mod system;
 pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod verify;

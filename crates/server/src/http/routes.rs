@@ -18,7 +18,7 @@ use super::api::authorizations::CALLBACK;
 use super::api::{
     adapters, audit, authorizations, backups, configuration, copies, databases, deletions, destination_usage,
     destinations, downloads, events, folders, jobs, overview, planned_runs, profiles, restores, retention, runs, scans,
-    sessions, setup, sources, stored_backups, system, tokens, users,
+    sessions, setup, sources, stored_backups, system, tokens, users, verify,
 };
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
@@ -214,7 +214,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Catalog, routes!(scans::cancel))
         .add(Needs(View), Storage, routes!(backups::list))
         .add(Needs(View), Storage, routes!(backups::details))
-        .add(Needs(Operate), Verify, routes!(backups::verify))
+        .add(Needs(Operate), Verify, routes!(verify::verify))
         .add(Needs(Operate), Storage, routes!(backups::delete))
         .add(Needs(Operate), Preview, routes!(restores::preview))
         .add(Needs(Operate), Storage, routes!(restores::create))

@@ -47,9 +47,10 @@ pub(super) fn registry(prefix: &str, known: &Known) -> Registry {
     add(&mut registry, "capacity_bytes", help, &|found| found.allowed);
     let help = "Bytes left at a destination, when last checked; absent without a limit";
     add(&mut registry, "free_bytes", help, &|found| Some((found.allowed? - found.used?).max(0)));
+    add(&mut registry, "stored_bytes", "Bytes of all backups at a destination", &|found| Some(found.stored));
     let help = "Whether the authorization of a destination stands; absent where none is needed or given";
     add(&mut registry, "authorized", help, &|found| Some(found.authorization.as_ref()?.broken.is_none().into()));
-    let help = "When the account of an authorized destination was last checked";
+    let help = "When the authorization of a destination was last used or checked";
     add(&mut registry, "checked_timestamp_seconds", help, &|found| {
         Some(found.authorization.as_ref()?.checked_at.as_second())
     });

@@ -151,6 +151,7 @@ impl World {
             stalled_answer: Duration::from_secs(60),
             allowed_hosts: Vec::new(),
             housekeeping: server::Housekeeping::default(),
+            scan_interval: Config::scan_interval(server::SCAN_HOURS),
             first_administrator: None,
         };
         (self.configure)(&mut config);

@@ -64,6 +64,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: Vec::new(),
         housekeeping: server::Housekeeping::default(),
+        scan_interval: Config::scan_interval(server::SCAN_HOURS),
         first_administrator: None,
     };
     let mut server =
