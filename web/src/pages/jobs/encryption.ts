@@ -6,3 +6,12 @@ export const UNCHOSEN = 'unchosen';
 export const NEW_KEY = 'new';
 /** What its profile is called. */
 export const NEW_KEY_NAME = 'Backups';
+
+/** What a new job begins with. */
+export function proposed(profiles: { id: string }[], proposesKey: boolean): string {
+  if (profiles.length > 1) return UNCHOSEN;
+  return profiles[0]?.id ?? (proposesKey ? NEW_KEY : '');
+}
+
+/** Whether it is decided who can read the backups, and the profile exists. */
+export const hasProfile = (choice: string): boolean => choice !== UNCHOSEN && choice !== NEW_KEY;
