@@ -96,7 +96,7 @@ test('a warning is acknowledged at the run, and taken back at the job', async ()
 test('the runs can be filtered by their warnings', async () => {
   const { page } = world;
   await page.goto(`${world.url}/runs`);
-  await page.getByLabel('Status').selectOption({ label: 'Succeeded with warnings' });
+  await page.getByRole('button', { name: /^With warnings/ }).click();
   await page.getByText('No matching runs').waitFor();
   expect(page.url()).toContain('state=succeededWithWarnings');
 });
