@@ -1,6 +1,7 @@
 //! How all jobs stand together: numbers of jobs of a kind, and some of the jobs by name. Each question is answered from an index, so that
 //! it costs the same with ten thousand jobs.
 
+use domain::outcome::RunStatus;
 use jiff::Timestamp;
 
 use crate::Catalog;
@@ -72,6 +73,56 @@ impl Record for FailingJobs {
         })
     }
 }
+
+/// A job that fails, or whose last run gave warnings.
+#[derive(Debug, Clone)]
+pub struct TroubledJob {
+    /// The job.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What its last run came to.
+    pub state: Option<RunStatus>,
+    /// Its last run that ended by itself.
+    pub run_id: Option<String>,
+    /// Where and why it fails.
+    pub failure: Option<JobFailure>,
+    /// What its last run or its schedule says about that.
+    pub reason: Option<String>,
+    /// How many warnings of its last run are not acknowledged.
+    pub warnings: i64,
+}
+
+impl Record for TroubledJob {
+    const TABLE: &'static str = "job_standings";
+    const COLUMNS: &'static [&'static str] =
+        &["j.id", "j.name", "s.state", "s.ended_run_id", "s.failure", "s.reason", "s.warnings"];
+
+    fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.get("jobs", "id")?,
+            name: row.get("jobs", "name")?,
+            state: row.get(Self::TABLE, "state")?,
+            run_id: row.get(Self::TABLE, "ended_run_id")?,
+            failure: row.get(Self::TABLE, "failure")?,
+            reason: row.get(Self::TABLE, "reason")?,
+            warnings: row.get(Self::TABLE, "warnings")?,
+        })
+    }
+}
+
+/// Copies at a destination that are not the files that were backed up.
+#[derive(Debug, Clone)]
+pub struct AlteredCopies {
+    /// The destination.
+    pub destination_id: String,
+    /// How many.
+    pub copies: i64,
+    /// The path of one of them.
+    pub path: String,
+}
+
+record!(AlteredCopies, "copies", { destination_id, copies, path });
 
 /// A job by name, and its last run that ended by itself.
 #[derive(Debug, Clone)]
@@ -209,6 +260,48 @@ impl Catalog {
         let text = "SELECT j.id, j.name, s.ended_run_id, s.good_at FROM jobs j JOIN job_standings s ON s.job_id = j.id \
                     WHERE j.next_run_at < $1 AND j.enabled AND NOT s.troubled AND s.status <> $2 ORDER BY j.next_run_at LIMIT $3";
         sql::all(&self.db, text, values![before, JobStatus::Running.rank(), limit]).await
+    }
+
+    /// Returns the first jobs that fail, by age.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_that_fail(&self, limit: i64) -> Result<Vec<TroubledJob>, Error> {
+        self.troubled_jobs("WHERE s.failure IS NOT NULL ORDER BY s.job_id LIMIT $1", limit).await
+    }
+
+    /// Returns the first enabled jobs whose last run succeeded with warnings that are not acknowledged, by age.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_with_warnings(&self, limit: i64) -> Result<Vec<TroubledJob>, Error> {
+        let which = "WHERE s.warnings > 0 AND s.enabled AND s.failure IS NULL ORDER BY s.job_id LIMIT $1";
+        self.troubled_jobs(which, limit).await
+    }
+
+    async fn troubled_jobs(&self, which: &str, limit: i64) -> Result<Vec<TroubledJob>, Error> {
+        let text = format!("SELECT {} {JOBS} {which}", sql::columns::<TroubledJob>());
+        sql::all(&self.db, &text, values![limit]).await
+    }
+
+    /// Returns jobs with a run that was queued before a time and has not started.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_in_queue_since(&self, before: Timestamp, limit: i64) -> Result<Vec<JobRef>, Error> {
+        let text = "SELECT j.id, j.name, r.id AS ended_run_id, r.created_at AS good_at FROM runs r JOIN jobs j ON j.id = r.job_id \
+                    WHERE r.state = 'queued' AND r.created_at < $1 ORDER BY r.id LIMIT $2";
+        sql::all(&self.db, text, values![before, limit]).await
+    }
+
+    /// Returns at which destinations copies were found that are not the files that were backed up.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn altered_copies(&self) -> Result<Vec<AlteredCopies>, Error> {
+        let text = "SELECT destination_id, COUNT(*) AS copies, MIN(path) AS path FROM copies \
+                    WHERE verified_result = 'altered' AND state = 'present' GROUP BY destination_id ORDER BY destination_id";
+        sql::all(&self.db, text, []).await
     }
 
     /// Returns the enabled job whose last good backup is the oldest, with its time. Jobs without one are left out.
