@@ -28,7 +28,7 @@ pub use self::path::check_path;
 pub use self::proof::{Algorithm, Difference, Hasher, How, Proof, SHA256, prove_by_reading};
 pub use self::upload::{Checkpoint, Companion, Expected, Gate, OpenGate, Sealed, Upload, check_sealed, put};
 pub use self::usage::Usage;
-pub use self::within::{Original, Storage};
+pub use self::within::{Original, Place, Storage};
 use crate::{Error, Kind};
 
 /// A place that keeps backups.
@@ -42,6 +42,14 @@ pub trait Destination: Send + Sync {
 
     /// Returns what tells this place from others: two addresses of one place have the same.
     async fn identity(&self) -> String;
+
+    /// Returns where its files are. Two destinations that can hold the same file overlap, even if that is not certain.
+    ///
+    /// # Errors
+    /// If that cannot be found out now.
+    async fn place(&self) -> Result<Place, Error> {
+        Ok(Place { own: self.identity().await, around: Vec::new() })
+    }
 
     /// Starts an upload of the file that will lie at `path`. Nothing is visible before [`Upload::commit`], and a taken name is found
     /// there at the latest.

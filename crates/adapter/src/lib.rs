@@ -14,12 +14,14 @@ mod guide;
 mod manifest;
 mod registry;
 mod settings;
+mod tool;
 mod validation;
 
 pub use error::{Authorization, Error, Kind, Retry};
 pub use field::{Choice, Default, Directs, Field, Input, PathUse, Required, ShownWhen};
 pub use guide::{FIELDS_END, FIELDS_START, field_table, with_field_table};
-pub use manifest::{Capability, Manifest, Setup, Tool, check_manifest};
+pub use manifest::{Capability, Manifest, Setup, check_manifest};
 pub use registry::{Adapter, Registry};
 pub use settings::{Secrets, Settings};
+pub use tool::{Tool, folders_like};
 pub use validation::FieldError;

@@ -8,6 +8,7 @@ use crate::authorization::Description;
 use crate::error::Authorization;
 use crate::field::{Directs, Field, Input, PathUse};
 use crate::settings::Settings;
+use crate::tool::Tool;
 use crate::validation::FieldError;
 
 /// Everything that is known of an adapter without running it.
@@ -83,15 +84,6 @@ impl Capability {
             Self::ServerSideCopy => "serverSideCopy",
         }
     }
-}
-
-/// A program that an adapter runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tool {
-    /// Its name: `pg_dump`.
-    pub name: &'static str,
-    /// Where it comes from: `the package postgresql-client`.
-    pub from: &'static str,
 }
 
 /// What a person runs on the other side before an adapter works.

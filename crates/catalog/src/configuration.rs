@@ -11,9 +11,10 @@ use crate::destinations::{Destination, NewDestination};
 use crate::error::Error;
 use crate::jobs::{Job, NewJob};
 use crate::profiles::{NewProfile, Profile};
+use crate::retention_policies::{NewRetentionPolicy, RetentionPolicy};
 use crate::sources::{NewSource, Source};
 use crate::sql::{self, Transaction, record, values};
-use crate::{Catalog, audit, housekeeping, jobs, meta, scans};
+use crate::{Catalog, audit, housekeeping, jobs, meta, retention_policies, scans};
 
 /// What the names of the rows begin with that say which owner an item has; its id follows.
 const OWNER: &str = "managedBy:";
@@ -25,20 +26,29 @@ pub enum Kind {
     Source,
     Destination,
     Profile,
+    RetentionPolicy,
     Job,
 }
 
 impl Kind {
     /// In the order in which they refer to each other.
-    pub const ALL: [Self; 4] = [Self::Source, Self::Destination, Self::Profile, Self::Job];
+    pub const ALL: [Self; 5] = [Self::Source, Self::Destination, Self::Profile, Self::RetentionPolicy, Self::Job];
 
-    /// The table, which is also the name in paths and files.
+    /// The name in files.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Source => "sources",
             Self::Destination => "destinations",
             Self::Profile => "profiles",
+            Self::RetentionPolicy => "retentionPolicies",
             Self::Job => "jobs",
+        }
+    }
+
+    fn table(self) -> &'static str {
+        match self {
+            Self::RetentionPolicy => "retention_policies",
+            other => other.plural(),
         }
     }
 }
@@ -52,6 +62,8 @@ pub struct Configuration {
     pub destinations: Vec<Destination>,
     /// By name.
     pub profiles: Vec<Profile>,
+    /// By name.
+    pub retention_policies: Vec<RetentionPolicy>,
     /// By name.
     pub jobs: Vec<Job>,
     /// Which configuration files have an item: the label that they were applied with, by its id.
@@ -69,6 +81,8 @@ pub enum ConfigurationEdit {
     Profile(String, NewProfile),
     /// Renames a profile, and gives it the private key of its recipients if it has none.
     ProfileChange(String, String, Option<SecretString>),
+    /// Adds a retention policy with this id, or changes it.
+    RetentionPolicy(String, NewRetentionPolicy),
     /// Adds a job with this id, or changes it.
     Job(String, NewJob),
     /// Removes an item.
@@ -103,6 +117,7 @@ impl Configuration {
             sources: sql::all(&mut *transaction, &sql::select::<Source>(by_name), []).await?,
             destinations: sql::all(&mut *transaction, &sql::select::<Destination>(by_name), []).await?,
             profiles: sql::all(&mut *transaction, &sql::select::<Profile>(by_name), []).await?,
+            retention_policies: sql::all(&mut *transaction, &sql::select::<RetentionPolicy>(by_name), []).await?,
             jobs: jobs::all(transaction).await?,
             owners: owners.into_iter().map(owner).collect(),
         })
@@ -113,8 +128,9 @@ impl Configuration {
         let sources = self.sources.iter().map(|item| &item.id);
         let destinations = self.destinations.iter().map(|item| &item.id);
         let profiles = self.profiles.iter().map(|item| &item.id);
+        let policies = self.retention_policies.iter().map(|item| &item.id);
         let jobs = self.jobs.iter().map(|item| &item.id);
-        let ids: HashSet<&String> = sources.chain(destinations).chain(profiles).chain(jobs).collect();
+        let ids: HashSet<&String> = sources.chain(destinations).chain(profiles).chain(policies).chain(jobs).collect();
         self.owners.keys().filter(move |id| !ids.contains(id))
     }
 
@@ -124,6 +140,7 @@ impl Configuration {
         let destination =
             |d: &Destination| json!([d.id, d.name, d.settings, d.approved_path, d.sealed, d.sealed_grant]);
         let profile = |p: &Profile| json!([p.id, p.name, p.recipients, p.sealed_identity, p.exported_at.is_some()]);
+        let policy = |p: &RetentionPolicy| json!([p.id, p.name, p.rules, p.grace_days]);
         let job = |j: &Job| {
             let how = json!([j.compression.to_string(), j.cron, j.time_zone, j.timeout_seconds, j.enabled]);
             let what = json!([j.source_id, j.databases, j.destination_ids, j.profile_id, j.retention]);
@@ -133,6 +150,7 @@ impl Configuration {
             self.sources.iter().map(source).collect::<Json>(),
             self.destinations.iter().map(destination).collect::<Json>(),
             self.profiles.iter().map(profile).collect::<Json>(),
+            self.retention_policies.iter().map(policy).collect::<Json>(),
             self.jobs.iter().map(job).collect::<Json>(),
             self.owners,
         ])
@@ -205,6 +223,12 @@ impl Catalog {
                     present.profiles.iter().find(|profile| profile.id == *id).map_or(0, |found| found.revision);
                 self.change_profile(transaction, id, revision, name, identity.as_ref()).await?
             }
+            ConfigurationEdit::RetentionPolicy(id, new) => {
+                match present.retention_policies.iter().find(|policy| policy.id == *id) {
+                    Some(before) => retention_policies::change(transaction, id, before.revision, new, now).await?,
+                    None => retention_policies::insert(transaction, id, new, now).await.map(|()| true)?,
+                }
+            }
             ConfigurationEdit::Job(id, new) => match present.jobs.iter().find(|job| job.id == *id) {
                 Some(job) => jobs::change(transaction, id, job.revision, new, now).await?,
                 None => jobs::insert(transaction, id, new, now).await.map(|()| true)?,
@@ -237,6 +261,6 @@ async fn remove(transaction: &mut Transaction, kind: Kind, id: &str, now: Timest
     if kind == Kind::Job {
         return Ok(jobs::remove(transaction, id).await? > 0);
     }
-    let text = format!("DELETE FROM {} WHERE id = $1", kind.plural());
+    let text = format!("DELETE FROM {} WHERE id = $1", kind.table());
     Ok(sql::run(transaction, &text, values![id]).await? > 0)
 }

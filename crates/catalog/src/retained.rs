@@ -3,6 +3,7 @@
 use domain::Warning;
 use domain::stored::{ScanState, SidecarKnown, VerificationResult};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::Catalog;
 use crate::error::Error;
@@ -75,8 +76,36 @@ pub struct Retained {
     pub expected_in_all: i64,
     /// The newest backup that a run of this server has published at the destination.
     pub published: Option<Published>,
-    /// The name of another destination that is the same place, as the last scans of both have found.
+    /// The name of another destination that can have the same files, as the last scans of both have found.
     pub shared_with: Option<String>,
+    /// The name of a destination of which no scan has found out where its files are, so that it can have the same: this one, or another
+    /// one of its kind that has backups.
+    pub place_unknown: Option<String>,
+}
+
+/// A destination, and which folders its last scan has found it in: its own first, then those around that one.
+struct KnownPlace {
+    id: String,
+    name: String,
+    settings: Value,
+    place: Option<Vec<String>>,
+    has_copies: bool,
+}
+
+record!(KnownPlace, "destinations", { id, name, settings, place, has_copies });
+
+impl KnownPlace {
+    fn is_like(&self, other: &Self) -> bool {
+        self.settings["type"] == other.settings["type"]
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        let is_around = |one: &Self, other: &Self| match (&one.place, &other.place) {
+            (Some(one), Some(other)) => one.first().is_some_and(|own| other.contains(own)),
+            _ => false,
+        };
+        is_around(self, other) || is_around(other, self)
+    }
 }
 
 /// When a backup was published. The storage took it between the other two times, if the clocks agree.
@@ -159,8 +188,7 @@ impl Catalog {
              ORDER BY p.arrival DESC LIMIT 1"
         );
         let published: Option<Published> = sql::one(&self.db, &published, values![destination_id]).await?;
-        let same = "SELECT d.name FROM scans s JOIN scans o ON o.place = s.place AND o.destination_id <> s.destination_id \
-                    JOIN destinations d ON d.id = o.destination_id WHERE s.destination_id = $1 ORDER BY d.name LIMIT 1";
+        let [shared_with, place_unknown] = self.doubtful_places(destination_id).await?;
         Ok(Retained {
             copies,
             scan: self.scan(destination_id).await?.filter(|scan| scan.complete_at.is_some()).map(|scan| scan.state),
@@ -169,7 +197,25 @@ impl Catalog {
             found_in_all,
             expected_in_all,
             published,
-            shared_with: sql::value(&self.db, same, values![destination_id]).await?,
+            shared_with,
+            place_unknown,
         })
+    }
+
+    /// Returns the names of a destination that shares files with this one, and of one that may.
+    async fn doubtful_places(&self, destination_id: &str) -> Result<[Option<String>; 2], Error> {
+        let text = "SELECT d.id, d.name, d.settings, s.place, \
+                    EXISTS (SELECT 1 FROM copies c WHERE c.destination_id = d.id AND c.state <> 'deleted') AS has_copies \
+                    FROM destinations d LEFT JOIN scans s ON s.destination_id = d.id ORDER BY d.name";
+        let all: Vec<KnownPlace> = sql::all(&self.db, text, values![]).await?;
+        let (this, others): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.id == destination_id);
+        let Some(this) = this.first() else { return Ok([None, None]) };
+        let like: Vec<_> = others.iter().filter(|other| other.has_copies && other.is_like(this)).collect();
+        let shared = others.iter().find(|other| other.overlaps(this));
+        let unknown = match &this.place {
+            None => like.first().map(|_| *this),
+            Some(_) => like.iter().find(|other| other.place.is_none()).map(|other| **other),
+        };
+        Ok([shared.map(|other| other.name.clone()), unknown.map(|one| one.name.clone())])
     }
 }

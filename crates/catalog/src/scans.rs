@@ -135,11 +135,18 @@ impl Catalog {
         sql::value(&self.db, &text, values![destination_id, milliseconds(lease), now]).await
     }
 
-    /// Records which place a scan reads, in the storage's own terms.
+    /// Records which folder of the storage a scan reads, and those around it, in the storage's own terms.
     ///
     /// # Errors
     /// [`Error::Database`].
-    pub async fn note_place(&self, destination_id: &str, number: i64, place: &str) -> Result<(), Error> {
+    pub async fn note_place(
+        &self,
+        destination_id: &str,
+        number: i64,
+        own: &str,
+        around: &[String],
+    ) -> Result<(), Error> {
+        let place = json(&std::iter::once(own).chain(around.iter().map(String::as_str)).collect::<Vec<_>>())?;
         let text = "UPDATE scans SET place = $3 WHERE destination_id = $1 AND number = $2 AND state = 'running'";
         sql::run(&self.db, text, values![destination_id, number, place]).await.map(drop)
     }

@@ -37,7 +37,7 @@ pub(crate) fn raw(piece: &[u8]) {
 /// Clears the terminal for the next round of a list; elsewhere, begins a new paragraph. Returns whether anybody still reads.
 pub(crate) fn clear() -> bool {
     let mut stdout = std::io::stdout().lock();
-    let text = if stdout.is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "\n" };
+    let text = if stdout.is_terminal() { "\x1b[H\x1b[2J" } else { "\n" };
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_ok()
 }
 

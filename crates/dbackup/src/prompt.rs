@@ -7,9 +7,7 @@ use secrecy::SecretString;
 
 use crate::failure::Failure;
 use crate::output;
-
-/// The exit status of a command that Ctrl-C ended, as shells have it.
-const INTERRUPTED: i32 = 130;
+use crate::signals::{INTERRUPTED, end_by_interrupt};
 
 /// Asks for a line. Without a terminal, reads it without a question.
 pub(crate) async fn line(question: &str) -> Result<String, Failure> {
@@ -47,6 +45,7 @@ async fn ask(question: &str) -> Result<Option<String>, Failure> {
     });
     tokio::select! {
         line = reading => {
+            end_by_interrupt();
             let line = line.map_err(|error| Failure::failed(error.to_string()))??;
             Ok(Some(line.trim_end_matches(['\r', '\n']).to_owned()))
         }

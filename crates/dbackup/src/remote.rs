@@ -32,19 +32,28 @@ pub(crate) enum Kind {
     Source,
     Destination,
     Profile,
+    RetentionPolicy,
     Job,
 }
 
 impl Kind {
     /// In the order in which they refer to each other.
-    pub(crate) const ALL: [Self; 4] = [Self::Source, Self::Destination, Self::Profile, Self::Job];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Source, Self::Destination, Self::Profile, Self::RetentionPolicy, Self::Job];
 
-    /// In paths and files.
+    /// The path in the API.
+    pub(crate) fn path(self) -> String {
+        let name = if self == Self::RetentionPolicy { "retention-policies" } else { self.plural() };
+        format!("/api/{name}")
+    }
+
+    /// In files.
     pub(crate) fn plural(self) -> &'static str {
         match self {
             Self::Source => "sources",
             Self::Destination => "destinations",
             Self::Profile => "profiles",
+            Self::RetentionPolicy => "retentionPolicies",
             Self::Job => "jobs",
         }
     }
@@ -55,6 +64,7 @@ impl Kind {
             Self::Source => "source",
             Self::Destination => "destination",
             Self::Profile => "encryption profile",
+            Self::RetentionPolicy => "retention policy",
             Self::Job => "job",
         }
     }
@@ -216,7 +226,7 @@ impl Server {
 
     /// The one of a kind that has this name or id.
     pub(crate) async fn find(&self, kind: Kind, name: &str) -> Result<Value, Failure> {
-        let all = self.list(&format!("/api/{}", kind.plural())).await?;
+        let all = self.list(&kind.path()).await?;
         let wanted = name.trim().to_lowercase();
         let found = all.into_iter().find(|item| {
             item["id"] == *name || item["name"].as_str().is_some_and(|name| name.to_lowercase() == wanted)

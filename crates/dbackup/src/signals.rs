@@ -1,12 +1,32 @@
 //! Ctrl-C, SIGTERM and SIGHUP: the first asks the command to stop and leave nothing behind, the second ends it at once.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::output;
 
+/// The exit status of a command that Ctrl-C ended, as shells have it.
+pub(crate) const INTERRUPTED: i32 = 130;
+
+/// Whether the command stops by itself at a signal.
+static IS_GRACEFUL: AtomicBool = AtomicBool::new(false);
+
+/// Has Ctrl-C end the process again. Once a process has listened for it, the system no longer does that.
+pub(crate) fn end_by_interrupt() {
+    tokio::spawn(async {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            if !IS_GRACEFUL.load(Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED);
+            }
+        }
+    });
+}
+
 /// A token that the first signal cancels.
 pub(crate) fn cancelled_by_signals() -> std::io::Result<CancellationToken> {
+    IS_GRACEFUL.store(true, Ordering::Relaxed);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = if hangup_is_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
     let token = CancellationToken::new();

@@ -21,7 +21,7 @@ use ::dropbox::files::FileMetadata;
 use adapter::Error;
 use adapter::destination::{
     Algorithm, Capabilities, Checkpoint, Destination, Download, Entry, Expected, Folder, Gate, Hasher, Original, Pages,
-    Proof, Storage, Upload, Usage, Version,
+    Place, Proof, Storage, Upload, Usage, Version,
 };
 use async_trait::async_trait;
 use domain::probe::Step;
@@ -133,6 +133,10 @@ impl Destination for Dropbox {
     async fn identity(&self) -> String {
         // Dropbox does not distinguish case.
         format!("{}{} of {}", self.scheme(), self.folder.to_lowercase(), self.grant())
+    }
+
+    async fn place(&self) -> Result<Place, Error> {
+        self.place_in_account().await
     }
 
     async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {

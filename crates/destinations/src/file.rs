@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use adapter::Error;
 use adapter::destination::{
-    Capabilities, Destination, Download, Entry, Expected, Folder, Pages, Proof, Upload, Usage, Version,
+    Capabilities, Destination, Download, Entry, Expected, Folder, Pages, Place, Proof, Upload, Usage, Version,
 };
 use async_trait::async_trait;
 use domain::probe::{Step, Steps};
@@ -59,6 +59,12 @@ impl Destination for FileSystem {
     async fn identity(&self) -> String {
         let destination = self.clone();
         blocking(move || Ok(destination.place())).await.unwrap_or_else(|_| self.name())
+    }
+
+    async fn place(&self) -> Result<Place, Error> {
+        let destination = self.clone();
+        let what = format!("could not find out where {} is", destination.name());
+        blocking(move || destination.place_on_machine().map_err(|error| Error::failed(what, error))).await
     }
 
     async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::place::Place;
-pub use self::place::{place_of, same_places};
+pub use self::place::same_places;
 use self::publish::{publish, weakly_proved};
 pub use self::report::{CopyReport, DatabaseReport, Event, Failure, RunReport, Stored};
 use crate::signature::Signer;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use adapter::destination::{
     Capabilities, Checkpoint, Companion, Destination, Download, Entry, Expected, Folder, Gate, Original, Page, Pages,
-    Proof, Sealed, Storage, Upload, Usage, Version,
+    Place, Proof, Sealed, Storage, Upload, Usage, Version,
 };
 use adapter::{Error, Kind};
 use async_trait::async_trait;
@@ -67,6 +67,10 @@ impl Destination for Limited<'_> {
     async fn identity(&self) -> String {
         let identity = stall::of_storage(self.limit, self.destination.identity()).await;
         identity.unwrap_or_else(|_| self.name())
+    }
+
+    async fn place(&self) -> Result<Place, Error> {
+        self.within("ask", self.destination.place()).await
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -8,6 +8,7 @@ mod diff;
 mod entry;
 mod jobs;
 mod prune;
+mod retention;
 mod stores;
 mod targets;
 
@@ -35,6 +36,7 @@ pub(crate) struct Wanted {
     pub(crate) sources: Vec<Map<String, Value>>,
     pub(crate) destinations: Vec<Map<String, Value>>,
     pub(crate) profiles: Vec<Map<String, Value>>,
+    pub(crate) retention_policies: Vec<Map<String, Value>>,
     pub(crate) jobs: Vec<Map<String, Value>>,
     /// Whether to remove what has this owner and is in no entry.
     pub(crate) prune: bool,
@@ -48,6 +50,7 @@ impl Wanted {
             Kind::Source => &self.sources,
             Kind::Destination => &self.destinations,
             Kind::Profile => &self.profiles,
+            Kind::RetentionPolicy => &self.retention_policies,
             Kind::Job => &self.jobs,
         }
     }
@@ -79,7 +82,7 @@ pub(crate) enum Action {
 /// What is done with one item.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Change {
-    /// `sources`, `destinations`, `profiles` or `jobs`.
+    /// `sources`, `destinations`, `profiles`, `retentionPolicies` or `jobs`.
     pub(crate) kind: &'static str,
     #[serde(skip)]
     pub(crate) id: String,
@@ -172,6 +175,7 @@ impl<'a> Planner<'a> {
         let sources = seen.sources.iter().map(|item| (item.id.clone(), item.name.clone()));
         let destinations = seen.destinations.iter().map(|item| (item.id.clone(), item.name.clone()));
         let profiles = seen.profiles.iter().map(|item| (item.id.clone(), item.name.clone()));
+        let policies = seen.retention_policies.iter().map(|item| (item.id.clone(), item.name.clone()));
         let manifest =
             |source: &catalog::Source| Some((source.id.clone(), app.source_settings(source).ok()?.manifest()));
         Self {
@@ -182,7 +186,7 @@ impl<'a> Planner<'a> {
             targets,
             manifests: seen.sources.iter().filter_map(manifest).collect(),
             used: HashMap::new(),
-            names: sources.chain(destinations).chain(profiles).collect(),
+            names: sources.chain(destinations).chain(profiles).chain(policies).collect(),
             errors,
             is_forbidden: false,
             edits: Vec::new(),
@@ -198,6 +202,7 @@ impl<'a> Planner<'a> {
             Kind::Source => self.source(entry, target).await,
             Kind::Destination => self.destination(entry, target).await,
             Kind::Profile => self.profile(entry, &target),
+            Kind::RetentionPolicy => self.retention_policy(entry, &target),
             Kind::Job => {
                 self.job(entry, &target);
                 Ok(())
@@ -291,6 +296,7 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
         Kind::Source => "source",
         Kind::Destination => "destination",
         Kind::Profile => "encryption profile",
+        Kind::RetentionPolicy => "retention policy",
         Kind::Job => "job",
     }
 }

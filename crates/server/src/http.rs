@@ -3,7 +3,7 @@
 mod access;
 #[expect(unused_qualifications, reason = "utoipa's macros write them")]
 pub(crate) mod api;
-mod audit_words;
+pub(crate) mod audit_words;
 mod bounds;
 pub(crate) mod caller;
 mod class;

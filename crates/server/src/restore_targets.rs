@@ -55,6 +55,8 @@ pub(crate) struct Asked<'a> {
 /// A database that may be restored into.
 pub(crate) struct Permitted {
     pub(crate) target: Box<dyn Source>,
+    /// The source as it was when it was judged.
+    pub(crate) source: catalog::Source,
     /// Whether it may be replaced if there is one by then.
     pub(crate) replaces: bool,
 }
@@ -87,7 +89,7 @@ impl App {
             }
             exists
         };
-        Ok(Permitted { target, replaces })
+        Ok(Permitted { target, source, replaces })
     }
 
     /// Whether an operator's file exists already: it is the source's own then. Others are new, in the same folder.

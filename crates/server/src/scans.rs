@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use adapter::authorization::Act;
-use adapter::destination::Destination;
+use adapter::destination::{Destination, Place};
 use catalog::{FoundCopy, FoundFile, FoundSidecar, PageRequest, ScanEnd, SweepScope, UnreadCopy, UnreadableFolder};
 use domain::stored::ScanState;
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -260,8 +260,9 @@ impl App {
         };
         self.note_working(id, Act::List).await;
         // One that cannot be found out now stays as it was known.
-        if let Some(place) = runner::backup::place_of(&destination).await {
-            self.catalog.note_place(id, number, &place).await?;
+        match destination.place().await {
+            Ok(Place { own, around }) => self.catalog.note_place(id, number, &own, &around).await?,
+            Err(error) => tracing::info!(destination = id, %error, "where its files are could not be found out"),
         }
         loop {
             let page: Vec<FoundCopy> = scan.page(PAGE).await?.into_iter().map(found_copy).collect();

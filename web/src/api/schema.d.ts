@@ -1722,7 +1722,7 @@ export interface components {
         CauseKind: "authorize" | "failed" | "schedule" | "missed" | "full" | "never" | "key" | "plaintext" | "oneCopy" | "unrestored";
         /** @description What is done with one item. */
         Change: {
-            /** @description `sources`, `destinations`, `profiles` or `jobs`. */
+            /** @description `sources`, `destinations`, `profiles`, `retentionPolicies` or `jobs`. */
             kind: string;
             name: string;
             action: components["schemas"]["Action"];
@@ -1756,7 +1756,12 @@ export interface components {
             destinations?: Record<string, never>[];
             /** @description As for `POST /api/profiles`, and `renamedFrom`. */
             profiles?: Record<string, never>[];
-            /** @description As for `POST /api/jobs`, and `renamedFrom`; with the names of `source`, `destinations` and `profile`. */
+            /** @description As for `POST /api/retention-policies`, and `renamedFrom`. */
+            retentionPolicies?: Record<string, never>[];
+            /**
+             * @description As for `POST /api/jobs`, and `renamedFrom`; with the names of `source`, `destinations`, `profile` and, by the names of destinations,
+             *     of policies in `retention`.
+             */
             jobs?: Record<string, never>[];
             /** @description Remove what was applied under the same label and is in no entry. Backups are kept. */
             prune?: boolean;
@@ -2860,6 +2865,11 @@ export interface components {
             destination: string;
             /** @enum {string} */
             kind: "sharedPlace";
+        } | {
+            /** @description The name of the destination of which that is not known. */
+            destination: string;
+            /** @enum {string} */
+            kind: "placeUnknown";
         } | {
             /** @enum {string} */
             kind: "noRule";

@@ -37,7 +37,7 @@ pub(crate) fn names(kind: Kind) -> Vec<CompletionCandidate> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let asked = async {
         let server = Server::of_environment().ok()?;
-        let path = format!("/api/{}", kind.plural());
+        let path = kind.path();
         tokio::time::timeout(TIMEOUT, server.list(&path)).await.ok()?.ok()
     };
     let items = runtime.ok().and_then(|runtime| runtime.block_on(asked)).unwrap_or_default();

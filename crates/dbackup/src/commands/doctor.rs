@@ -1,9 +1,10 @@
 //! `dbackup doctor`
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use adapter::{Manifest, Tool};
+use adapter::{Manifest, Tool, folders_like};
 use catalog::KeyFile;
 use domain::size::human;
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use serde_json::json;
 use super::resources::text;
 use super::store::{DATABASE, folder_of, given_key};
 use crate::cli::DoctorArguments;
+use crate::environment::variable;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Table};
 use crate::remote::{Server, client, server_url};
@@ -59,10 +61,10 @@ fn check(name: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -
 /// Looks at this machine and at the server. Fails if there are problems.
 pub(crate) async fn run(arguments: DoctorArguments) -> Result<Outcome, Failure> {
     let folder = folder_of(arguments.store)?;
-    let mut checks = vec![of_folder(&folder), of_key(&folder), of_disk(&folder)];
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    checks.extend(sources::registry().manifests().flat_map(|manifest| of_tools(manifest, &folders)));
+    let is_shared = variable("DATABASE_URL")?.or(variable("DATABASE_URL_FILE")?).is_some();
+    let mut checks = vec![of_folder(&folder), of_key(&folder, is_shared), of_disk(&folder)];
+    checks
+        .extend(sources::registry().manifests().flat_map(|manifest| of_tools(manifest, |name| std::env::var_os(name))));
     checks.extend(of_server(&folder).await?);
     if arguments.json {
         let shown = checks
@@ -101,7 +103,8 @@ fn of_folder(folder: &Path) -> Check {
     }
 }
 
-fn of_key(folder: &Path) -> Check {
+/// Looks at the encryption key. `is_shared`: whether the metadata database is elsewhere, so that its data cannot be seen from here.
+fn of_key(folder: &Path, is_shared: bool) -> Check {
     const NAME: &str = "encryption key";
     match given_key("ENCRYPTION_KEY") {
         Ok(Some(key)) => return check(NAME, Verdict::Ok, format!("key {} from the environment", key.id())),
@@ -118,6 +121,10 @@ fn of_key(folder: &Path) -> Check {
             let words =
                 format!("{} is missing, and {DATABASE} is encrypted under it. Restore it", file.path().display());
             check(NAME, Verdict::Failed, words)
+        }
+        Ok(None) if is_shared => {
+            let words = "none here. A metadata database that has data already is encrypted under one: put it into ENCRYPTION_KEY";
+            check(NAME, Verdict::Warning, words)
         }
         Ok(None) => check(NAME, Verdict::Ok, "none yet: dbackup serve creates one at its first start"),
         Err(error) => check(NAME, Verdict::Failed, error.to_string()),
@@ -142,19 +149,28 @@ fn of_disk(folder: &Path) -> Check {
 }
 
 /// Looks for the programs that an adapter runs. They are needed only where it is used.
-fn of_tools(manifest: &Manifest, folders: &[PathBuf]) -> Vec<Check> {
-    let title = manifest.title;
-    let look = |Tool { name, from }: &Tool| {
+fn of_tools(manifest: &Manifest, variable: impl Fn(&str) -> Option<OsString>) -> Vec<Check> {
+    let look = |tool: &Tool| {
         let is_program = |path: &PathBuf| path.is_file() && access(path.as_path(), Access::EXEC_OK).is_ok();
-        match folders.iter().map(|folder| folder.join(name)).find(is_program) {
-            Some(path) => check(format!("{title}: {name}"), Verdict::Ok, path.display().to_string()),
+        let name = format!("{}: {}", manifest.title, tool.name);
+        match folders_of(tool, &variable).iter().map(|folder| folder.join(tool.name)).find(is_program) {
+            Some(path) => check(name, Verdict::Ok, path.display().to_string()),
             None => {
-                let words = format!("not found in PATH. To back up {title}, install {from}");
-                check(format!("{title}: {name}"), Verdict::Warning, words)
+                let words = format!("not found. To back up {}, install {}", manifest.title, tool.from);
+                check(name, Verdict::Warning, words)
             }
         }
     };
     manifest.tools.iter().map(look).collect()
+}
+
+/// Where backups look for a program.
+fn folders_of(tool: &Tool, variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    if let Some(only) = tool.folder_variable.and_then(&variable) {
+        return vec![PathBuf::from(only)];
+    }
+    let packaged = tool.folders.iter().flat_map(|pattern| folders_like(pattern).into_iter().rev());
+    packaged.chain(std::env::split_paths(&variable("PATH").unwrap_or_default())).collect()
 }
 
 /// Asks the server whether it is ready, whether it knows the token, and what time it is.
@@ -247,7 +263,8 @@ mod tests {
         let registry = sources::registry();
         let with_tools = registry.manifests().find(|manifest| !manifest.tools.is_empty()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let missing = of_tools(with_tools, &[folder.path().to_owned()]);
+        let empty = |_: &str| Some(folder.path().as_os_str().to_owned());
+        let missing = of_tools(with_tools, empty);
         assert_eq!(missing.len(), with_tools.tools.len());
         let tool = &with_tools.tools[0];
         assert!(missing[0].verdict == Verdict::Warning && missing[0].detail.contains(tool.from), "{missing:?}");
@@ -256,10 +273,11 @@ mod tests {
     #[test]
     fn a_key_that_is_lost_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(of_key(folder.path()).verdict, Verdict::Ok);
+        assert_eq!(of_key(folder.path(), false).verdict, Verdict::Ok);
+        assert_eq!(of_key(folder.path(), true).verdict, Verdict::Warning);
         std::fs::write(folder.path().join(DATABASE), "").unwrap();
-        assert_eq!(of_key(folder.path()).verdict, Verdict::Failed);
+        assert_eq!(of_key(folder.path(), false).verdict, Verdict::Failed);
         KeyFile::new(folder.path()).create().unwrap();
-        assert_eq!(of_key(folder.path()).verdict, Verdict::Ok);
+        assert_eq!(of_key(folder.path(), false).verdict, Verdict::Ok);
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use serde_json::{Map, Value};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::export::fields;
 use super::resources::text;
@@ -12,6 +13,7 @@ use crate::environment::variable;
 use crate::failure::{Failure, Outcome};
 use crate::output;
 use crate::remote::{Configuration, Kind, Server, entry_of, for_server};
+use crate::signals::end_by_interrupt;
 
 /// The editor where none is chosen.
 const EDITOR: &str = "vi";
@@ -71,8 +73,12 @@ async fn edit(file: &Path) -> Result<(), Failure> {
     let chosen = chosen.unwrap_or_else(|| EDITOR.to_owned());
     let mut words = chosen.split_whitespace();
     let program = words.next().unwrap_or(EDITOR);
+    // Ctrl-C is the editor's while it is open.
+    let interrupts = signal(SignalKind::interrupt())?;
     #[expect(clippy::disallowed_methods, reason = "an editor needs this terminal and its process group")]
     let status = tokio::process::Command::new(program).args(words).arg(file).stdin(Stdio::inherit()).status().await;
+    drop(interrupts);
+    end_by_interrupt();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(Failure::failed(format!("the editor {program} failed ({status}): nothing was changed"))),

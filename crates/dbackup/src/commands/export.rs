@@ -10,7 +10,7 @@ use crate::output;
 use crate::remote::{Configuration, Kind, Server, entry_of};
 
 /// Fields in the order in which a person would write them; others follow by name.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 17] = [
     "name",
     "type",
     "settings",
@@ -19,6 +19,9 @@ const ORDER: [&str; 14] = [
     "source",
     "databases",
     "destinations",
+    "retention",
+    "rules",
+    "graceDays",
     "compression",
     "profile",
     "schedule",

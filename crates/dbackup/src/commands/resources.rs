@@ -61,7 +61,7 @@ async fn enable(name: &str, enabled: bool) -> Result<Outcome, Failure> {
 }
 
 async fn list(server: &Server, kind: Kind, as_json: bool) -> Result<(), Failure> {
-    let items = server.list(&format!("/api/{}", kind.plural())).await?;
+    let items = server.list(&kind.path()).await?;
     if as_json {
         items.iter().for_each(output::json);
     } else {
@@ -83,6 +83,9 @@ fn print_list(kind: Kind, items: &[Value]) {
         Kind::Profile => print(["NAME", "RECIPIENTS", "ID"], items, |profile| {
             let recipients = profile["recipients"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
             [text(&profile["name"]), recipients.join(", "), text(&profile["id"])]
+        }),
+        Kind::RetentionPolicy => print(["NAME", "*GRACE DAYS", "ID"], items, |policy| {
+            [text(&policy["name"]), text(&policy["graceDays"]), text(&policy["id"])]
         }),
         Kind::Job => print(["NAME", "LAST RUN", "*STATE", "NEXT RUN (UTC)", "ID"], items, |job| {
             let last = &job["lastRun"];
@@ -111,7 +114,7 @@ async fn create(server: &Server, kind: Kind, file: &Path) -> Result<(), Failure>
     let configuration = Configuration::of(server).await?;
     let mut body = for_server(&configuration, kind, &entry)?;
     resolve(&configuration.secrets(kind), &mut body)?;
-    let made = server.ask(Method::POST, &format!("/api/{}", kind.plural()), Some(&body)).await?;
+    let made = server.ask(Method::POST, &kind.path(), Some(&body)).await?;
     output::line(&text(&made["id"]));
     Ok(())
 }
@@ -123,7 +126,7 @@ async fn create_of_fields(server: &Server, kind: Kind, fields: &[String]) -> Res
     let adapters = Adapters::of(server).await?;
     let Some(mut body) = super::fields::entry(&adapters, kind, fields)? else { return Ok(()) };
     resolve(&adapters.secrets(kind), &mut body)?;
-    let made = server.ask(Method::POST, &format!("/api/{}", kind.plural()), Some(&body)).await?;
+    let made = server.ask(Method::POST, &kind.path(), Some(&body)).await?;
     output::line(&text(&made["id"]));
     Ok(())
 }
@@ -135,7 +138,7 @@ async fn delete(server: &Server, kind: Kind, name: &str, yes: bool) -> Result<()
         return Err(Failure::failed("nothing was deleted"));
     }
     // What was asked about is deleted, and not what it has become since.
-    server.delete(&format!("/api/{}/{}", kind.plural(), text(&item["id"])), &item["revision"]).await?;
+    server.delete(&format!("{}/{}", kind.path(), text(&item["id"])), &item["revision"]).await?;
     output::note(&format!("Deleted the {} {name}.", kind.noun()));
     Ok(())
 }

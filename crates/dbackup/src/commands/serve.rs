@@ -119,7 +119,7 @@ fn secret_fields(kind: Kind) -> Vec<String> {
             own.chain([REFRESH_TOKEN.to_owned()]).collect()
         }
         Kind::Profile => vec!["identity".to_owned()],
-        Kind::Job => Vec::new(),
+        Kind::RetentionPolicy | Kind::Job => Vec::new(),
     }
 }
 

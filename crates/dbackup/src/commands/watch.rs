@@ -7,17 +7,21 @@ use crate::failure::Failure;
 use crate::output;
 use crate::remote::Server;
 
-/// Prints a list, once or until the user interrupts it.
+/// Prints a list, once or until the user interrupts it. A server that is away for a while ends only the first round.
 pub(super) async fn repeat(options: ListOptions, print: impl AsyncFn() -> Result<(), Failure>) -> Result<(), Failure> {
     let Some(seconds) = options.watch else { return print().await };
-    loop {
+    for round in 0_u64.. {
         // Whoever read it has gone.
         if !output::clear() {
-            return Ok(());
+            break;
         }
-        print().await?;
+        match print().await {
+            Err(failure) if round > 0 => output::note(&format!("{failure}\nTrying again in {seconds} s.")),
+            printed => printed?,
+        }
         tokio::time::sleep(Duration::from_secs(seconds.into())).await;
     }
+    Ok(())
 }
 
 /// Prints a list of the server as CSV, as it comes.

@@ -16,7 +16,7 @@ impl Configuration {
     pub(crate) async fn of(server: &Server) -> Result<Self, Failure> {
         let mut items = Vec::new();
         for kind in Kind::ALL {
-            items.push((kind, server.list(&format!("/api/{}", kind.plural())).await?));
+            items.push((kind, server.list(&kind.path()).await?));
         }
         Ok(Self { items, adapters: Adapters::of(server).await? })
     }
@@ -66,11 +66,21 @@ pub(crate) fn entry_of(configuration: &Configuration, kind: Kind, item: &Value) 
         }
         Kind::Destination => keep("settings", item["settings"].clone()),
         Kind::Profile => keep("recipients", item["recipients"].clone()),
+        Kind::RetentionPolicy => {
+            keep("rules", without_zeros(&item["rules"]));
+            keep("graceDays", item["graceDays"].clone());
+        }
         Kind::Job => {
             keep("source", configuration.name(Kind::Source, &item["sourceId"]));
             let destinations = item["destinationIds"].as_array().map(Vec::as_slice).unwrap_or_default();
             keep("destinations", destinations.iter().map(|id| configuration.name(Kind::Destination, id)).collect());
             keep("profile", configuration.name(Kind::Profile, &item["profileId"]));
+            let named = |(destination, policy): (&String, &Value)| {
+                let destination = configuration.name(Kind::Destination, &destination.as_str().into());
+                Some((destination.as_str()?.to_owned(), configuration.name(Kind::RetentionPolicy, policy)))
+            };
+            let retention: Map<_, _> = item["retention"].as_object().into_iter().flatten().filter_map(named).collect();
+            keep("retention", if retention.is_empty() { Value::Null } else { Value::Object(retention) });
             for field in ["databases", "compression", "schedule", "timeoutSeconds", "enabled"] {
                 keep(field, item[field].clone());
             }
@@ -83,6 +93,13 @@ pub(crate) fn entry_of(configuration: &Configuration, kind: Kind, item: &Value) 
         }
     }
     Value::Object(entry)
+}
+
+/// Rules without those that are off.
+fn without_zeros(rules: &Value) -> Value {
+    let on = |(_, value): &(&String, &Value)| **value != 0;
+    let rules = rules.as_object().into_iter().flatten().filter(on);
+    Value::Object(rules.map(|(name, value)| (name.clone(), value.clone())).collect())
 }
 
 /// An entry as the server takes it: names become ids.
@@ -100,6 +117,15 @@ pub(crate) fn for_server(configuration: &Configuration, kind: Kind, entry: &Valu
             let ids =
                 names.iter().map(|name| configuration.id(Kind::Destination, name)).collect::<Result<Vec<_>, _>>()?;
             fields.insert("destinationIds".to_owned(), json!(ids));
+        }
+        if let Some(Value::Object(policies)) = fields.remove("retention") {
+            let mut ids = Map::new();
+            for (destination, policy) in policies {
+                let destination = configuration.id(Kind::Destination, &destination.into())?;
+                let policy = configuration.id(Kind::RetentionPolicy, &policy)?;
+                ids.insert(destination.as_str().unwrap_or_default().to_owned(), policy);
+            }
+            fields.insert("retention".to_owned(), Value::Object(ids));
         }
         if let Some(name) = fields.remove("profile") {
             fields.insert("profileId".to_owned(), configuration.id(Kind::Profile, &name)?);

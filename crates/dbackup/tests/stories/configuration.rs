@@ -12,7 +12,7 @@ use crate::world::{Ran, World};
 
 const PASSWORD: &str = "hunter2-hunter2";
 
-/// Sources with a secret and without, a folder, a profile and a job.
+/// Sources with a secret and without, a folder, a profile, a retention policy and a job.
 fn text(world: &World) -> String {
     let folder = world.folder.path().display();
     format!(
@@ -21,7 +21,9 @@ fn text(world: &World) -> String {
          [[sources]]\nname = \"files\"\nsettings = {{ type = \"sqlite\", path = \"{folder}/shop.db\" }}\n\n\
          [[destinations]]\nname = \"Disk\"\nsettings = {{ type = \"folder\", path = \"{folder}/disk\" }}\n\n\
          [[profiles]]\nname = \"company\"\n\n\
+         [[retentionPolicies]]\nname = \"Standard\"\nrules = {{ keepLast = 5, keepMonthly = 12 }}\n\n\
          [[jobs]]\nname = \"nightly\"\nsource = \"shop\"\ndestinations = [\"Disk\"]\nprofile = \"company\"\n\
+         retention = {{ Disk = \"Standard\" }}\n\
          schedule = {{ cron = \"30 2 * * *\", timeZone = \"Europe/Berlin\" }}\n"
     )
 }
@@ -73,7 +75,7 @@ schedule = { cron = "99 2 * * *" }
             &format!("{bad}:13: destinations[0] \"Offsite\".appKey: refers to NOT_SET, which is not set"),
             &format!("{bad}:14: destinations[0] \"Offsite\".appSecret: could not read /nowhere/secret"),
             &format!("{bad}:19: jobs[0] \"j1\".destinations: must be a list of texts"),
-            &format!("{bad}:20: jobs[0] \"j1\".retention: unknown field"),
+            &format!("{bad}:20: jobs[0] \"j1\".retention: must be a table"),
             &format!("{bad}:21: jobs[0] \"j1\".schedule.cron: "),
         ]);
         let lines: Vec<u32> =
@@ -105,18 +107,19 @@ fn the_same_files_twice_change_nothing_and_a_change_by_hand_is_shown() {
         Ran::of(server.remote(&world, &arguments).env("SHOP_PASSWORD", password))
     };
     let dry = apply(&["--dry-run"], PASSWORD).ended_with(2);
-    assert_eq!(dry.stdout.matches("create ").count(), 5, "{}", dry.stdout);
+    assert_eq!(dry.stdout.matches("create ").count(), 6, "{}", dry.stdout);
     assert!(!dry.stdout.contains(PASSWORD) && dry.stdout.contains("password: set"), "{}", dry.stdout);
     apply(&[], PASSWORD).succeeded();
     let again = apply(&["--dry-run"], PASSWORD).succeeded();
-    let kept = "keep source shop\nkeep source files\nkeep destination Disk\nkeep encryption profile company\nkeep job nightly\n";
+    let kept = "keep source shop\nkeep source files\nkeep destination Disk\nkeep encryption profile company\n\
+                keep retention policy Standard\nkeep job nightly\n";
     assert_eq!(again.stdout, kept);
     assert_eq!(apply(&[], PASSWORD).succeeded().stdout, kept);
 
     // Switched off by hand, and another password.
     let job = server.get("/api/jobs")["items"][0].clone();
     let mut body = json!({"enabled": false, "compression": "zstd:9"});
-    for field in ["name", "sourceId", "destinationIds", "profileId", "schedule"] {
+    for field in ["name", "sourceId", "destinationIds", "profileId", "retention", "schedule"] {
         body[field] = job[field].clone();
     }
     let path = format!("/api/jobs/{}", job["id"].as_str().unwrap());
@@ -167,6 +170,8 @@ fn what_is_exported_and_applied_is_exported_again() {
     let first = export(&server);
     assert!(first.starts_with("[[sources]]\nname = \"files\"\nsettings = { type = \"sqlite\""), "{first}");
     assert!(first.contains("# The private key is not in this file."), "{first}");
+    assert!(first.contains("rules = { keepLast = 5, keepMonthly = 12 }\ngraceDays = 7"), "{first}");
+    assert!(first.contains("retention = { Disk = \"Standard\" }"), "{first}");
     assert!(first.contains("password = \"env:DBACKUP_SOURCE_SHOP_PASSWORD\""), "{first}");
     fs::write(&file, &first).unwrap();
     let apply = |server: &Serving| {
@@ -210,14 +215,14 @@ fn a_server_applies_a_configuration_at_its_start_or_does_not_start() {
     };
     // Neither what the file itself shows nor what only the server knows leaves anything behind.
     let (server, log) = try_start(&format!("{good}[[jobs]\n"));
-    assert!(server.is_none() && log.contains(&format!("{config}:23: ")), "{log}");
+    assert!(server.is_none() && log.contains(&format!("{config}:28: ")), "{log}");
     let (server, log) = try_start(&good.replace("env:SHOP_PASSWORD", "in the open"));
     assert!(server.is_none() && log.contains(&format!("{config}:4: sources[0] \"shop\".password: ")), "{log}");
     let (server, log) = try_start(&good.replace("30 2 * * *", "99 2 * * *").replace("port = 1", "prt = 1"));
     assert!(server.is_none(), "{log}");
     let place =
         |line: u32, field: &str| log.find(&format!("{config}:{line}: {field}")).unwrap_or_else(|| panic!("{log}"));
-    assert!(place(3, "sources[0] \"shop\".settings.prt") < place(22, "jobs[0] \"nightly\".schedule.cron"), "{log}");
+    assert!(place(3, "sources[0] \"shop\".settings.prt") < place(27, "jobs[0] \"nightly\".schedule.cron"), "{log}");
 
     let (server, _) = try_start(&good);
     let server = server.unwrap();
@@ -250,7 +255,7 @@ fn secret_files_that_others_can_change_are_refused_and_readable_ones_are_told_on
         (server.map(|server| server.end(Signal::TERM)), fs::read_to_string(world.path("server.log")).unwrap())
     };
     let cure = format!("Run: chmod 600 {}", key.display());
-    let (ended, log) = set(0o664);
+    let (ended, log) = set(0o666);
     assert!(ended.is_none() && log.contains(&cure), "{log}");
     let (ended, log) = set(0o644);
     assert_eq!((ended, log.matches(&*key.display().to_string()).count()), (Some(Some(0)), 1), "{log}");

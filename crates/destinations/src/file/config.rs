@@ -2,9 +2,10 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use adapter::Error;
+use adapter::destination::Place;
 
 use super::FileSystem;
 use super::beneath::{Beneath, RootLinks};
@@ -24,14 +25,23 @@ impl FileSystem {
 
     /// Returns which folder of which file system this is, whatever the spelling; its path if it does not exist.
     pub(super) fn place(&self) -> String {
-        match std::fs::metadata(&self.folder) {
-            Ok(folder) => format!("folder {} of file system {}", folder.ino(), folder.dev()),
-            Err(_) => self.folder.components().collect::<PathBuf>().display().to_string(),
-        }
+        place_of(&self.folder).unwrap_or_else(|_| self.folder.components().collect::<PathBuf>().display().to_string())
+    }
+
+    /// Returns the folder's place, and those of the folders around it, whatever the spelling and the links on the way.
+    pub(super) fn place_on_machine(&self) -> io::Result<Place> {
+        let folder = self.folder.canonicalize()?;
+        let around = folder.ancestors().skip(1).map(place_of).collect::<io::Result<_>>()?;
+        Ok(Place { own: place_of(&folder)?, around })
     }
 
     /// Opens the folder.
     pub(super) fn beneath(&self) -> io::Result<Beneath> {
         Beneath::open(&self.folder, self.links)
     }
+}
+
+fn place_of(folder: &Path) -> io::Result<String> {
+    let metadata = std::fs::metadata(folder)?;
+    Ok(format!("folder {} of file system {}", metadata.ino(), metadata.dev()))
 }

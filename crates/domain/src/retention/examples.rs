@@ -37,6 +37,7 @@ fn complete(backups: &[Backup]) -> Evidence {
         listing: Listing::Complete { job: census, destination: census },
         clock_ahead: Some(SignedDuration::ZERO),
         shared_with: None,
+        place_unknown: None,
     }
 }
 

@@ -82,8 +82,10 @@ pub struct Evidence {
     pub listing: Listing,
     /// How far the storage's clock is ahead of the server's. `None` if that is not known.
     pub clock_ahead: Option<SignedDuration>,
-    /// The name of another destination that is the same place.
+    /// The name of another destination that can have the same files.
     pub shared_with: Option<String>,
+    /// The name of a destination that could, because it is not known where its files are.
+    pub place_unknown: Option<String>,
 }
 
 /// How the destination was listed.
@@ -173,6 +175,8 @@ impl Evidence {
         reasons.extend(wrong.map(|ahead| Reason::ClockDisagrees { seconds: ahead.as_secs() }));
         let shared = self.shared_with.iter().cloned();
         reasons.extend(shared.map(|destination| Reason::SharedPlace { destination }));
+        let unknown = self.place_unknown.iter().cloned();
+        reasons.extend(unknown.map(|destination| Reason::PlaceUnknown { destination }));
         reasons
     }
 }

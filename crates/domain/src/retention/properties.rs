@@ -51,7 +51,12 @@ impl Random {
 fn whole(backups: &[Backup]) -> Evidence {
     let found = backups.len() as u64;
     let census = Census { found, expected: found };
-    Evidence { listing: Listing::Complete { job: census, destination: census }, clock_ahead: None, shared_with: None }
+    Evidence {
+        listing: Listing::Complete { job: census, destination: census },
+        clock_ahead: None,
+        shared_with: None,
+        place_unknown: None,
+    }
 }
 
 /// A destination with the backups of one job, and the server's clock.
@@ -251,10 +256,21 @@ fn a_plan_without_trustworthy_evidence_deletes_nothing() {
         let complete = |job, destination| Listing::Complete { job, destination };
         let hours = |hours: i64| Some(SignedDuration::from_mins(60 * hours + hours.signum()));
         for evidence in [
-            Evidence { listing: Listing::Failed, clock_ahead: None, shared_with: None },
-            Evidence { listing: complete(census(49, 99), census(100, 100)), clock_ahead: None, shared_with: None },
-            Evidence { listing: complete(census(9, 9), census(49, 99)), clock_ahead: None, shared_with: None },
+            Evidence { listing: Listing::Failed, clock_ahead: None, shared_with: None, place_unknown: None },
+            Evidence {
+                listing: complete(census(49, 99), census(100, 100)),
+                clock_ahead: None,
+                shared_with: None,
+                place_unknown: None,
+            },
+            Evidence {
+                listing: complete(census(9, 9), census(49, 99)),
+                clock_ahead: None,
+                shared_with: None,
+                place_unknown: None,
+            },
             Evidence { shared_with: Some("Offsite".to_owned()), ..whole(&world.backups) },
+            Evidence { place_unknown: Some("Offsite".to_owned()), ..whole(&world.backups) },
             Evidence { clock_ahead: hours(1), ..whole(&world.backups) },
             Evidence { clock_ahead: hours(-1), ..whole(&world.backups) },
         ] {

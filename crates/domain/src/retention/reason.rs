@@ -55,9 +55,14 @@ pub enum Reason {
         /// How far the storage's clock is ahead, in seconds.
         seconds: i64,
     },
-    /// Another destination is the same place: what is deleted here is deleted there, whatever its own policy says.
+    /// Another destination is the same folder, or one is in the other: what is deleted here is deleted there, whatever its own policy says.
     SharedPlace {
         /// The other destination's name.
+        destination: String,
+    },
+    /// It is not known whether another destination is the same folder.
+    PlaceUnknown {
+        /// The name of the destination of which that is not known.
         destination: String,
     },
     /// No rule and no floor keeps it: the reason why a backup goes.
@@ -89,7 +94,17 @@ impl fmt::Display for Reason {
                 write!(f, "The storage's clock is {minutes} minutes {direction} the server's, so nothing is deleted")
             }
             Self::SharedPlace { destination } => {
-                write!(f, "{destination} is the same place, so nothing is deleted. Remove one of the two destinations")
+                write!(
+                    f,
+                    "{destination} has the same files, so nothing is deleted. Remove one of the two destinations, or move it to a \
+                     folder outside of the other's"
+                )
+            }
+            Self::PlaceUnknown { destination } => {
+                write!(
+                    f,
+                    "It is not known whether two destinations have the same files, so nothing is deleted. Scan {destination}"
+                )
             }
             Self::NoRule => f.write_str("No rule keeps it"),
         }

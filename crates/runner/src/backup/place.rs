@@ -84,30 +84,16 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Returns what tells a destination's place from others. Where the storage says which account it belongs to, destinations that reach it
-/// by different grants have the same. `None` if the storage cannot be asked now.
-pub async fn place_of(destination: &dyn Destination) -> Option<String> {
-    let storage = match destination.storage().await {
-        Ok(Some(storage)) => storage,
-        Ok(None) => return Some(destination.identity().await),
-        Err(_) => return None,
-    };
-    // Of any file: that of the folder itself is no location.
-    match destination.location("file") {
-        Ok(file) if destination.capabilities().ignores_case => Some(format!("{} {}", storage.id, file.to_lowercase())),
-        Ok(file) => Some(format!("{} {file}", storage.id)),
-        Err(_) => Some(destination.identity().await),
-    }
-}
-
 /// Warns of destinations that are one place: two copies there are as good as one.
 pub async fn same_places(destinations: impl IntoIterator<Item = (&dyn Destination, &str)>) -> Vec<Warning> {
     let identified = destinations.into_iter().map(|(destination, name)| async {
-        let place = place_of(destination).await;
-        let place = if place.is_some() { place } else { Some(destination.identity().await) };
+        let place = match destination.place().await {
+            Ok(place) => place.own,
+            Err(_) => destination.identity().await,
+        };
         (place, name.to_owned())
     });
-    let mut seen: HashMap<Option<String>, String> = HashMap::new();
+    let mut seen: HashMap<String, String> = HashMap::new();
     let twice = join_all(identified).await.into_iter().filter_map(|(identity, name)| {
         let first = seen.insert(identity, name.clone())?;
         let message = format!("{first} and {name} are the same place, so its copies are lost together");

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Action, Change, Plan, Wanted, WrongField, plan};
 use crate::app::App;
 use crate::http::api::configuration::ConfigurationInput;
+use crate::http::audit_words::singular;
 use crate::http::caller::Caller;
 use crate::http::extract::read_as;
 use crate::http::problem::{FieldError, Problem};
@@ -72,10 +73,10 @@ async fn write(app: &App, caller: &Caller, address: &str, plan: &Plan) -> Result
     }
     let (actor, (user, token)) = (caller.describe(), caller.names());
     let changes: Vec<&Change> = plan.changes.iter().filter(|change| change.action != Action::Keep).collect();
-    let words: Vec<[String; 3]> =
-        changes.iter().map(|change| [event(change), object(change), detail(change)]).collect();
+    let in_words = |change: &&Change| [event(change), kind(change), object(change), detail(change)];
+    let words: Vec<[String; 4]> = changes.iter().map(in_words).collect();
     let mut audit = Vec::new();
-    for (change, [event, object, detail]) in changes.iter().zip(&words) {
+    for (change, [event, kind, object, detail]) in changes.iter().zip(&words) {
         audit.push(NewAuditEntry {
             actor: &actor,
             user,
@@ -83,7 +84,7 @@ async fn write(app: &App, caller: &Caller, address: &str, plan: &Plan) -> Result
             address,
             event,
             action: "apply",
-            object_kind: kind(change),
+            object_kind: kind,
             object_id: &change.id,
             object_name: &change.name,
             object,
@@ -95,8 +96,8 @@ async fn write(app: &App, caller: &Caller, address: &str, plan: &Plan) -> Result
     app.catalog.change_configuration(&plan.seen, write, app.now()).await
 }
 
-fn kind(change: &Change) -> &'static str {
-    change.kind.trim_end_matches('s')
+fn kind(change: &Change) -> String {
+    singular(change.kind)
 }
 
 fn event(change: &Change) -> String {

@@ -73,14 +73,14 @@ impl Diff {
         self.0.push(FieldChange { field: field.to_owned(), action, before, after });
     }
 
-    /// Compares settings, by their names.
-    pub(super) fn settings(&mut self, before: &Value, after: &Value) {
+    /// Compares the fields of a table, by their names.
+    pub(super) fn table(&mut self, table: &str, before: &Value, after: &Value) {
         let empty = Map::new();
         let (before, after) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
         let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
         for name in names {
             let value = |of: &Map<String, Value>| of.get(name).cloned().unwrap_or_default();
-            self.field(&format!("settings.{name}"), value(before), value(after));
+            self.field(&format!("{table}.{name}"), value(before), value(after));
         }
     }
 
@@ -121,7 +121,7 @@ mod tests {
         let mut diff = Diff::default();
         diff.field("enabled", true, true);
         diff.field("timeoutSeconds", Value::Null, 60);
-        diff.settings(&json!({"host": "a", "port": 1}), &json!({"host": "b", "user": "u"}));
+        diff.table("settings", &json!({"host": "a", "port": 1}), &json!({"host": "b", "user": "u"}));
         let kept = |value: &str| Some(SecretString::from(value.to_owned()));
         let before = BTreeMap::from([("same", "s"), ("other", "old"), ("gone", "g")])
             .into_iter()

@@ -1,7 +1,5 @@
 //! Entries of jobs.
 
-use std::collections::BTreeMap;
-
 use catalog::{ConfigurationEdit, Job, Kind, NewJob};
 use serde_json::Value;
 
@@ -12,12 +10,12 @@ use super::{Planner, Stage};
 use crate::http::api::job_input::{JobInput, References, ScheduleInput, check_with, default_compression, utc};
 use crate::http::problem::FieldError;
 
-const FIELDS: &str = "name, renamedFrom, source, databases, destinations, compression, profile, schedule, timeoutSeconds, enabled, \
-                      acknowledgedWarnings and allowDamaged";
+const FIELDS: &str = "name, renamedFrom, source, databases, destinations, retention, compression, profile, schedule, timeoutSeconds, \
+                      enabled, acknowledgedWarnings and allowDamaged";
 
 impl Planner<'_> {
     pub(super) fn job(&mut self, mut entry: Entry, target: &Target) {
-        let (input, references) = self.read_job(&mut entry, target);
+        let (input, references) = self.read_job(&mut entry);
         let (place, name) = (entry.place.clone(), input.name.clone());
         let found = entry.finish(FIELDS);
         let checked = check_with(self.app, input, &references);
@@ -40,7 +38,7 @@ impl Planner<'_> {
         }
     }
 
-    fn read_job(&mut self, entry: &mut Entry, target: &Target) -> (JobInput, References) {
+    fn read_job(&mut self, entry: &mut Entry) -> (JobInput, References) {
         let name = self.name_of(entry);
         let mut references = References::default();
         let source_id = entry.text("source").and_then(|name| self.reference(entry, "source", Kind::Source, &name));
@@ -60,7 +58,7 @@ impl Planner<'_> {
         references.destinations = destination_ids.iter().cloned().collect();
         let profile_id = entry.text("profile").and_then(|name| self.reference(entry, "profile", Kind::Profile, &name));
         references.has_profile = profile_id.is_some();
-        let retention = self.kept_retention(&destination_ids, target);
+        let retention = self.read_retention(entry, &destination_ids);
         references.policies = retention.values().cloned().collect();
         let input = JobInput {
             name,
@@ -79,15 +77,8 @@ impl Planner<'_> {
         (input, references)
     }
 
-    /// Returns the retention policies that a job has at the destinations that it keeps. A configuration does not change them.
-    fn kept_retention(&self, destination_ids: &[String], target: &Target) -> BTreeMap<String, String> {
-        let before = self.seen.jobs.iter().find(|job| job.id == target.id);
-        let retention = before.map(|job| job.retention.clone()).unwrap_or_default();
-        retention.into_iter().filter(|(destination, _)| destination_ids.contains(destination)).collect()
-    }
-
     /// Finds what a job refers to, as it is called once the configuration is applied.
-    fn reference(&self, entry: &mut Entry, field: &str, kind: Kind, name: &str) -> Option<String> {
+    pub(super) fn reference(&self, entry: &mut Entry, field: &str, kind: Kind, name: &str) -> Option<String> {
         let id = self.targets.id(kind, name).cloned();
         if id.is_none() {
             let noun = super::noun(kind);
@@ -97,7 +88,8 @@ impl Planner<'_> {
     }
 
     fn put_job(&mut self, name: &str, new: NewJob, target: &Target) {
-        let ids = [&new.source_id].into_iter().chain(&new.destination_ids).chain(&new.profile_id);
+        let policies = new.retention.values();
+        let ids = [&new.source_id].into_iter().chain(&new.destination_ids).chain(&new.profile_id).chain(policies);
         self.used.extend(ids.map(|id| (id.clone(), name.to_owned())));
         let before = self.seen.jobs.iter().find(|job| job.id == target.id);
         let diff = self.diff_job(before, &new);
@@ -112,6 +104,7 @@ impl Planner<'_> {
             diff.field("name", was(|job| job.name.clone().into()), new.name.trim());
         }
         self.diff_references(before, new, &mut diff);
+        self.diff_retention(before, &new.retention, &mut diff);
         diff.field("databases", was(|job| job.databases.clone().into()), new.databases.clone());
         diff.field("compression", was(|job| job.compression.to_string().into()), new.compression.to_string());
         diff.field("schedule.cron", was(|job| job.cron.clone().into()), new.cron.clone());

@@ -16,13 +16,18 @@ impl Planner<'_> {
         let jobs: HashSet<&String> = pruned.iter().map(|(_, id, _)| id).collect();
         let kept = seen.jobs.iter().filter(|job| !self.targets.has(&job.id) && !jobs.contains(&job.id));
         for job in kept {
-            let ids = [&job.source_id].into_iter().chain(&job.destination_ids).chain(&job.profile_id);
+            let ids = [&job.source_id]
+                .into_iter()
+                .chain(&job.destination_ids)
+                .chain(&job.profile_id)
+                .chain(job.retention.values());
             self.used.extend(ids.map(|id| (id.clone(), job.name.clone())));
         }
         let sources = seen.sources.iter().map(|item| of(Kind::Source, &item.id, &item.name));
         let destinations = seen.destinations.iter().map(|item| of(Kind::Destination, &item.id, &item.name));
         let profiles = seen.profiles.iter().map(|item| of(Kind::Profile, &item.id, &item.name));
-        pruned.extend(sources.chain(destinations).chain(profiles).filter(|(_, id, _)| is_pruned(id)));
+        let policies = seen.retention_policies.iter().map(|item| of(Kind::RetentionPolicy, &item.id, &item.name));
+        pruned.extend(sources.chain(destinations).chain(profiles).chain(policies).filter(|(_, id, _)| is_pruned(id)));
         for (kind, id, name) in pruned {
             self.prune_one(kind, id, name);
         }

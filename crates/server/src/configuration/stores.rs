@@ -68,7 +68,7 @@ impl Planner<'_> {
         let settings = before.map(|before| self.app.source_settings(before)).transpose()?;
         let settings = settings.map(|configured| serde_json::to_value(&configured.settings)).transpose();
         diff_name(&mut diff, before.map(|before| before.name.as_str()), &new.name);
-        diff.settings(&settings.map_err(Problem::internal)?.unwrap_or_default(), &new.settings);
+        diff.table("settings", &settings.map_err(Problem::internal)?.unwrap_or_default(), &new.settings);
         let target_before = before.map_or(RestoreTarget::None, RestoreTarget::of);
         diff.field("restoreTarget", target_before.as_str(), new.restore_target.as_str());
         if let Some(before) = before {
@@ -96,7 +96,7 @@ impl Planner<'_> {
         let settings = before.map(|before| self.app.destination_settings(before)).transpose()?;
         let settings = settings.map(|configured| serde_json::to_value(&configured.settings)).transpose();
         diff_name(&mut diff, before.map(|before| before.name.as_str()), &new.name);
-        diff.settings(&settings.map_err(Problem::internal)?.unwrap_or_default(), &new.settings);
+        diff.table("settings", &settings.map_err(Problem::internal)?.unwrap_or_default(), &new.settings);
         if let Some(before) = before {
             diff_approval(&mut diff, before.approved_path.as_ref(), new.approved_path.as_ref());
         }

@@ -102,6 +102,7 @@ fn names(seen: &Configuration, kind: Kind) -> BTreeMap<String, String> {
         Kind::Source => seen.sources.iter().map(|item| of(&item.name, &item.id)).collect(),
         Kind::Destination => seen.destinations.iter().map(|item| of(&item.name, &item.id)).collect(),
         Kind::Profile => seen.profiles.iter().map(|item| of(&item.name, &item.id)).collect(),
+        Kind::RetentionPolicy => seen.retention_policies.iter().map(|item| of(&item.name, &item.id)).collect(),
         Kind::Job => seen.jobs.iter().map(|item| of(&item.name, &item.id)).collect(),
     }
 }

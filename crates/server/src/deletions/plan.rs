@@ -100,7 +100,8 @@ fn evidence_of(retained: &Retained, now: Timestamp) -> Evidence {
         _ => Listing::Failed,
     };
     let clock_ahead = retained.published.map(|published| clock_ahead(published, now));
-    Evidence { listing, clock_ahead, shared_with: retained.shared_with.clone() }
+    let Retained { shared_with, place_unknown, .. } = retained;
+    Evidence { listing, clock_ahead, shared_with: shared_with.clone(), place_unknown: place_unknown.clone() }
 }
 
 /// Returns how far the storage's clock is ahead of the server's. It is ahead if the newest backup was stored after it was recorded, or

@@ -40,7 +40,7 @@ pub(crate) fn event(method: &str, route: &str) -> String {
 }
 
 /// Returns what there is one of: `retentionPolicy` for `retention-policies`.
-fn singular(plural: &str) -> String {
+pub(crate) fn singular(plural: &str) -> String {
     match plural.strip_suffix("ies") {
         Some(stem) => camel(&format!("{stem}y")),
         None => camel(plural.strip_suffix('s').unwrap_or(plural)),

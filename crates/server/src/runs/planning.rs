@@ -70,11 +70,11 @@ impl App {
 
     /// Returns what a restore does now, if whoever asked for it may.
     pub(super) async fn plan_of_restore(&self, spec: &RestoreSpec) -> Result<RestorePlan, Failure> {
-        let Permitted { replaces, .. } = self.restore_target(asked(spec)).await?;
+        let Permitted { source, replaces, .. } = self.restore_target(asked(spec)).await?;
         let identities = self.catalog.profiles_with_identity().await?;
         Ok(RestorePlan {
             destination: self.plan_of_destination(&spec.destination_id).await?,
-            target: self.plan_of_target(&spec.source_id, spec.database.clone()).await?,
+            target: self.plan_of_target(source, spec.database.clone()).await?,
             replaces,
             job_encrypts: self.origin(&spec.path).await?.encrypted,
             identities: identities.into_iter().map(|profile_id| ProfileSecret { profile_id }).collect(),
@@ -84,8 +84,8 @@ impl App {
 
     /// Returns whose place a kept database gets now, if whoever asked for it may do that.
     pub(super) async fn plan_of_swap(&self, spec: &PutInPlaceSpec) -> Result<PutInPlacePlan, Failure> {
-        self.put_in_place_target(spec).await?;
-        Ok(PutInPlacePlan { target: self.plan_of_target(&spec.source_id, spec.database.clone()).await? })
+        let Permitted { source, .. } = self.put_in_place_target(spec).await?;
+        Ok(PutInPlacePlan { target: self.plan_of_target(source, spec.database.clone()).await? })
     }
 
     /// Returns what a copy does now.
@@ -110,8 +110,11 @@ impl App {
     }
 
     /// The path of another database than the source's own was judged by [`Self::restore_target`]; where it leads now is approved.
-    async fn plan_of_target(&self, source_id: &str, database: Option<String>) -> Result<PlannedTarget, Failure> {
-        let source = self.catalog.source(source_id).await?.ok_or(Failure::Gone("the source"))?;
+    async fn plan_of_target(
+        &self,
+        source: catalog::Source,
+        database: Option<String>,
+    ) -> Result<PlannedTarget, Failure> {
         let own = self.source_settings(&source)?;
         let other = database.as_ref().and_then(|database| own.clone().with_database(database).host_path());
         let approved_path = match other.filter(|other| Some(other) != own.host_path().as_ref()) {

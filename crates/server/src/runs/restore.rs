@@ -21,7 +21,7 @@ use super::guard::StillOurs;
 use super::plan::{Resources, open_destination, open_target};
 use crate::app::App;
 use crate::failure::Failure;
-use crate::restore_targets::{Asked, check_kept};
+use crate::restore_targets::{Asked, Permitted, check_kept};
 
 /// Maximum number of events that wait to be stored.
 const EVENTS: usize = 64;
@@ -183,14 +183,14 @@ impl App {
     }
 
     /// Opens the database that a kept one replaces, if it may.
-    pub(crate) async fn put_in_place_target(&self, request: &PutInPlaceSpec) -> Result<Box<dyn Source>, Failure> {
+    pub(crate) async fn put_in_place_target(&self, request: &PutInPlaceSpec) -> Result<Permitted, Failure> {
         let PutInPlaceSpec { source_id, database, kept, administers, .. } = request;
         let asked = Asked { source_id, database: database.as_deref(), administers: *administers };
-        let target = self.restore_target(asked).await?.target;
+        let permitted = self.restore_target(asked).await?;
         if !administers {
-            check_kept(&*target, kept)?;
+            check_kept(&*permitted.target, kept)?;
         }
-        Ok(target)
+        Ok(permitted)
     }
 
     async fn outcome_of_restore(&self, run: &Run, restored: &Restored) -> Outcome {

@@ -160,7 +160,7 @@ async fn everything_that_is_wrong_is_named_at_once() {
             {"name": "cafe\u{301}", "settings": {"type": "dropbox", "folder": ""}}],
         "profiles": [{"name": "p", "recipients": ["age1nonsense"]}],
         "jobs": [{"name": "j", "source": "nowhere", "destinations": "disk", "profile": 5, "compression": "zip",
-            "schedule": {"cron": "99 2 * * *", "zone": "UTC"}, "timeoutSeconds": 5, "enabled": "no", "retention": {}},
+            "schedule": {"cron": "99 2 * * *", "zone": "UTC"}, "timeoutSeconds": 5, "enabled": "no", "retention": 5},
             {"name": "k", "source": "shop", "destinations": ["caf\u{e9}", "elsewhere"]}],
     });
     for path in ["/api/configuration/plan", "/api/configuration"] {
@@ -267,6 +267,55 @@ async fn names_change_and_what_is_pruned_was_applied_under_the_same_label() {
     assert_eq!(pruned, ["delete nightly", "delete store", "delete Disk", "delete company"]);
     assert_eq!(counts(&anna).await, [2, 0, 0, 0]);
     assert_eq!(actions(&anna, "/api/configuration", &all).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn retention_policies_and_which_of_them_a_job_has_are_part_of_it() {
+    let world = World::new().await;
+    world_with_folder(&world);
+    let anna = world.administrator().await;
+    let mut all = wanted(&world);
+    all["retentionPolicies"] = json!([{"name": "Standard", "rules": {"keepLast": 5}}]);
+    all["jobs"][0]["retention"] = json!({"disk": "standard"});
+    anna.post("/api/configuration", &all).await.expect(200);
+    let policy = anna.get("/api/retention-policies").await.expect(200)["items"][0].clone();
+    assert_eq!((&policy["rules"]["keepLast"], &policy["graceDays"]), (&json!(5), &json!(7)), "{policy}");
+    let job = || async { anna.get("/api/jobs").await.expect(200)["items"][0].clone() };
+    let disk = job().await["destinationIds"][0].as_str().unwrap().to_owned();
+    assert_eq!(job().await["retention"], json!({&disk: policy["id"]}));
+    let kept = ["keep shop", "keep Disk", "keep company", "keep Standard", "keep nightly"];
+    assert_eq!(actions(&anna, "/api/configuration", &all).await, kept);
+
+    // What was changed by hand is changed back, by the rule.
+    let path = format!("/api/retention-policies/{}", policy["id"].as_str().unwrap());
+    anna.put(&path, &json!({"name": "Standard", "rules": {"keepLast": 50}, "graceDays": 9})).await.expect(200);
+    let changed = actions(&anna, "/api/configuration", &all).await;
+    assert_eq!(changed[3], "update Standard rules.keepLast graceDays");
+    assert_eq!(anna.get(&path).await.expect(200)["rules"]["keepLast"], 5);
+
+    // Mistakes have their places.
+    let mut wrong = all.clone();
+    wrong["retentionPolicies"] = json!([{"name": "Standard", "rules": {"keepLst": 5}}, {"name": "None", "rules": {}}]);
+    wrong["jobs"][0]["retention"] = json!({"disk": "Nowhere", "Elsewhere": "Standard"});
+    let refused = actions_refused(&anna, &wrong).await;
+    for place in [
+        "retentionPolicies[0].rules",
+        "retentionPolicies[1].rules",
+        "jobs[0].retention.disk",
+        "jobs[0].retention.Elsewhere",
+    ] {
+        assert!(refused.contains(place), "{place}: {refused}");
+    }
+
+    // A job without any keeps all. A policy that a job has is not pruned.
+    let mut none = all.clone();
+    none["prune"] = json!(true);
+    none["retentionPolicies"] = json!([]);
+    assert!(actions_refused(&anna, &none).await.contains("retention"));
+    none["jobs"][0].as_object_mut().unwrap().remove("retention");
+    let pruned = actions(&anna, "/api/configuration", &none).await;
+    assert_eq!(pruned, ["keep shop", "keep Disk", "keep company", "update nightly retention.Disk", "delete Standard"]);
+    assert_eq!(job().await["retention"], json!({}));
 }
 
 async fn actions_refused(browser: &Browser, wanted: &Value) -> String {

@@ -255,6 +255,33 @@ async fn a_folder_that_another_destination_uses_too_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_deleted_where_another_destination_may_have_the_same_files() {
+    let scene = scene(json!({"keepLast": 2}), 7).await;
+    scene.back_up_times(4).await;
+    let add = async |name: &str, path: PathBuf| {
+        let body = json!({"name": name, "settings": {"type": "folder", "path": path}});
+        let added = id(&scene.anna.post("/api/destinations", &body).await.expect(201));
+        let scan = format!("/api/destinations/{added}/scan");
+        scene.anna.post(&scan, &json!({})).await.expect(202);
+        scene.anna.until(&scan, |scan| scan["state"] == "complete").await;
+        added
+    };
+    let suspended = async || scene.preview(json!({"keepLast": 2})).await["suspended"].clone();
+    // The one is within the other.
+    let within = add("Within", scene.folder.join("shop")).await;
+    assert_eq!(suspended().await[0]["reason"], json!({"kind": "sharedPlace", "destination": "Within"}));
+    scene.anna.delete(&format!("/api/destinations/{within}")).await.expect(204);
+    assert_eq!(suspended().await, json!(null));
+
+    // It has backups, and nobody knows where they are.
+    let link = scene.world.path("link");
+    std::os::unix::fs::symlink(&scene.folder, &link).unwrap();
+    let twin = add("Twin", link).await;
+    scene.database().execute("UPDATE scans SET place = NULL WHERE destination_id = ?1", [&twin]).unwrap();
+    assert_eq!(suspended().await[0]["reason"], json!({"kind": "placeUnknown", "destination": "Twin"}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_storage_with_another_time_than_the_server_deletes_nothing() {
     let scene = scene(json!({"keepLast": 2}), 0).await;
     // The server's clock is wrong when it backs up.

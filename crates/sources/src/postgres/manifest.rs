@@ -6,6 +6,7 @@ use adapter::{
 };
 
 use super::Postgres;
+use super::tools::{FOLDER_VARIABLE, PACKAGE_FOLDERS};
 use crate::error::Error;
 use crate::registry::SourceAdapter;
 use crate::{ByHand, DumpFormat, Origin, Source};
@@ -44,9 +45,9 @@ static MANIFEST: Manifest = Manifest {
     authorization: None,
     capabilities: &[Capability::Databases, Capability::Owners, Capability::RestoreInPlace],
     tools: &[
-        Tool { name: "pg_dump", from: "the package postgresql-client of the server's major version" },
-        Tool { name: "pg_restore", from: "the same package" },
-        Tool { name: "psql", from: "the same package" },
+        tool("pg_dump", "the package postgresql-client of the server's major version"),
+        tool("pg_restore", "the same package"),
+        tool("psql", "the same package"),
     ],
     setup: Some(Setup {
         title: "A role for complete backups",
@@ -183,6 +184,10 @@ fn from_address(address: &str, origin: Origin) -> Result<(Settings, Secrets), Er
 
 fn address(settings: &Settings) -> String {
     Postgres::from_settings(settings, None).map(|source| source.address()).unwrap_or_default()
+}
+
+const fn tool(name: &'static str, from: &'static str) -> Tool {
+    Tool { name, from, folders: PACKAGE_FOLDERS, folder_variable: Some(FOLDER_VARIABLE) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Finding PostgreSQL's tools and the right major version among them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -11,9 +11,9 @@ use super::Postgres;
 use crate::error::Error;
 
 /// Names the only folder to look in, for whoever keeps the tools elsewhere.
-const FOLDER_VARIABLE: &str = "DBACKUP_POSTGRES_BIN";
+pub(super) const FOLDER_VARIABLE: &str = "DBACKUP_POSTGRES_BIN";
 /// Where packages put them, a folder per major version (Debian, Red Hat).
-const PACKAGE_FOLDERS: [(&str, &str); 2] = [("/usr/lib/postgresql", "bin"), ("/usr", "bin")];
+pub(super) const PACKAGE_FOLDERS: &[&str] = &["/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"];
 
 /// From this version on, pg_dump writes and pg_restore sends `SET transaction_timeout`, which older servers refuse: what such a
 /// pg_dump makes of an older server cannot go back into it.
@@ -110,27 +110,13 @@ fn look_for(name: &str) -> Vec<PathBuf> {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE) {
         return vec![PathBuf::from(folder).join(name)];
     }
-    let mut candidates = Vec::new();
-    for (parent, bin) in PACKAGE_FOLDERS {
-        candidates
-            .extend(version_folders(Path::new(parent)).into_iter().rev().map(|folder| folder.join(bin).join(name)));
-    }
+    let packaged = PACKAGE_FOLDERS.iter().flat_map(|pattern| adapter::folders_like(pattern).into_iter().rev());
+    let mut candidates: Vec<PathBuf> = packaged.map(|folder| folder.join(name)).collect();
     // What Debian has in PATH are wrappers that choose a version by rules of their own: the real ones come first.
     let path = std::env::var_os("PATH").unwrap_or_default();
     candidates.extend(std::env::split_paths(&path).map(|folder| folder.join(name)));
     candidates.retain(|candidate| candidate.is_file());
     candidates
-}
-
-/// `17` below /usr/lib/postgresql, `pgsql-17` below /usr.
-fn version_folders(parent: &Path) -> BTreeSet<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(parent) else { return BTreeSet::new() };
-    let is_version = |name: &str| name.strip_prefix("pgsql-").unwrap_or(name).parse::<u32>().is_ok();
-    entries
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_version))
-        .map(|entry| entry.path())
-        .collect()
 }
 
 /// What each program said of itself, and when the file was written: an upgrade under way is noticed.

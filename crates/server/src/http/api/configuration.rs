@@ -30,7 +30,12 @@ pub(crate) struct ConfigurationInput {
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     profiles: Vec<Map<String, Value>>,
-    /// As for `POST /api/jobs`, and `renamedFrom`; with the names of `source`, `destinations` and `profile`.
+    /// As for `POST /api/retention-policies`, and `renamedFrom`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    retention_policies: Vec<Map<String, Value>>,
+    /// As for `POST /api/jobs`, and `renamedFrom`; with the names of `source`, `destinations`, `profile` and, by the names of destinations,
+    /// of policies in `retention`.
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     jobs: Vec<Map<String, Value>>,
@@ -71,8 +76,8 @@ impl ConfigurationInput {
         let refusal = super::super::names::refuse(&self.managed_by);
         fields.check("managedBy", refusal.is_none(), || refusal.unwrap_or_default());
         fields.finish()?;
-        let Self { sources, destinations, profiles, jobs, prune, managed_by } = self;
-        Ok(Wanted { sources, destinations, profiles, jobs, prune, owner: managed_by })
+        let Self { sources, destinations, profiles, retention_policies, jobs, prune, managed_by } = self;
+        Ok(Wanted { sources, destinations, profiles, retention_policies, jobs, prune, owner: managed_by })
     }
 }
 

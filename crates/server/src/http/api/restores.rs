@@ -289,7 +289,7 @@ pub(crate) async fn put_in_place(
     let administers = caller.allows(Permission::Administer);
     let requested_by = Some(caller.user.id.clone());
     let request = PutInPlaceSpec { source_id, database, kept, administers, requested_by, plan: None };
-    let target = app.put_in_place_target(&request).await?;
+    let target = app.put_in_place_target(&request).await?.target;
     let title = format!("{} into {}", request.kept, target.name());
     queue(&app, &caller, title, RunSpec::PutInPlace(request)).await
 }

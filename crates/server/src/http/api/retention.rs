@@ -21,7 +21,7 @@ use crate::deletions::{JobPlan, Marks};
 
 const MAX_GRACE_DAYS: i64 = 365;
 /// Days between the mark and the deletion, unless a policy says otherwise.
-const GRACE_DAYS: i64 = 7;
+pub(crate) const GRACE_DAYS: i64 = 7;
 /// Maximum number of backups in the answer to a preview.
 const MAX_SHOWN: usize = 10_000;
 
@@ -75,13 +75,13 @@ impl From<RetentionPolicy> for PolicyInfo {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct PolicyInput {
     #[schema(min_length = 1, max_length = 100)]
-    name: String,
+    pub(crate) name: String,
     /// Rules are joined: a backup that one of them keeps is kept.
-    rules: Rules,
+    pub(crate) rules: Rules,
     /// Days between the mark and the deletion of a backup. Marks that nobody has confirmed have at least one.
     #[serde(default = "grace_days")]
     #[schema(minimum = 0, maximum = 365, default = 7)]
-    grace_days: i64,
+    pub(crate) grace_days: i64,
 }
 
 fn grace_days() -> i64 {
@@ -220,7 +220,7 @@ fn check_rules(fields: &mut Fields, rules: &Rules) {
     }
 }
 
-fn check(input: PolicyInput) -> Result<NewRetentionPolicy, Problem> {
+pub(crate) fn check(input: PolicyInput) -> Result<NewRetentionPolicy, Problem> {
     let mut fields = Fields::default();
     fields.check_name(&input.name);
     check_rules(&mut fields, &input.rules);
