@@ -5,6 +5,7 @@
 //! its settings, the API's description, the form, the command line's flags and the table in the guide.
 
 pub mod authorization;
+pub mod channel;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod destination;

@@ -67,6 +67,8 @@ pub enum Capability {
     AtomicPair,
     /// A destination that copies a backup to another one of the same storage by itself.
     ServerSideCopy,
+    /// A channel that is pinged at each start and end of a run, instead of being told of problems.
+    Pings,
 }
 
 impl Capability {
@@ -82,6 +84,7 @@ impl Capability {
             Self::Resume => "resume",
             Self::AtomicPair => "atomicPair",
             Self::ServerSideCopy => "serverSideCopy",
+            Self::Pings => "pings",
         }
     }
 }

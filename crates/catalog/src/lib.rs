@@ -110,7 +110,7 @@ pub use schedules::{Due, Scheduled};
 pub use sessions::{MAX_SESSIONS_PER_USER, NewSession, Session};
 pub use sources::{APPROVED_BEFORE, NewSource, Source};
 pub use space::SpaceOfDay;
-pub use standings::{AlteredCopies, FailingJobs, JobKind, JobRef, TroubledJob};
+pub use standings::{AlteredCopies, FailingJobs, JobKind, JobRef, TroubledJob, Unprotected};
 pub use sweep::SweepScope;
 pub use token::Token;
 pub use told::{OpenCause, RunNews, Telling};

@@ -138,6 +138,28 @@ impl Catalog {
         Ok(id)
     }
 
+    /// Writes a message and claims it at once.
+    ///
+    /// # Errors
+    /// [`Error::Referenced`] if its channel does not exist; [`Error::Conflict`] if one with its key was written before.
+    pub async fn add_claimed_message(
+        &self,
+        new: &NewMessage,
+        lease: SignedDuration,
+        now: Timestamp,
+    ) -> Result<OutboxMessage, Error> {
+        let mut transaction = self.db.begin().await?;
+        let id = add(&mut transaction, new, now).await?.ok_or(Error::Conflict)?;
+        let text = format!(
+            "UPDATE outbox SET attempts = 1, lease_until = {} + $2 WHERE id = $1 RETURNING {}",
+            self.db.clock(),
+            sql::columns::<OutboxMessage>()
+        );
+        let claimed = sql::one(&mut transaction, &text, values![id, milliseconds_of(lease)]).await?;
+        transaction.commit().await?;
+        claimed.ok_or(Error::Conflict)
+    }
+
     /// Claims the message that has been due for the longest time, for as long as the lease, and counts an attempt. Messages wait for earlier
     /// ones about the same. Returns `None` if none is due.
     ///
@@ -155,8 +177,7 @@ impl Catalog {
              AND state = 'waiting' AND {free} RETURNING {}",
             sql::columns::<OutboxMessage>()
         );
-        let milliseconds = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2);
-        sql::one(&self.db, &text, values![now, milliseconds]).await
+        sql::one(&self.db, &text, values![now, milliseconds_of(lease)]).await
     }
 
     /// Gives back what an earlier process of a database that no other server uses has claimed.
@@ -205,11 +226,13 @@ impl Catalog {
         match delivery {
             _ if recorded == 0 => {}
             Delivery::Sent(_) => {
-                let text = "UPDATE channels SET failing_since = NULL, last_error = NULL, last_sent_at = $2 WHERE id = $1";
+                let text =
+                    "UPDATE channels SET failing_since = NULL, last_error = NULL, last_sent_at = $2 WHERE id = $1";
                 sql::run(&mut transaction, text, values![channel, now]).await?;
             }
             Delivery::Again(error, _) | Delivery::GivenUp(error) => {
-                let text = "UPDATE channels SET failing_since = COALESCE(failing_since, $2), last_error = $3 WHERE id = $1";
+                let text =
+                    "UPDATE channels SET failing_since = COALESCE(failing_since, $2), last_error = $3 WHERE id = $1";
                 sql::run(&mut transaction, text, values![channel, now, error]).await?;
             }
             Delivery::Dropped(_) => {}
@@ -277,6 +300,10 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+fn milliseconds_of(lease: SignedDuration) -> i64 {
+    i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
 /// Returns the id of the message if it was written. Where too many wait for the channel, the oldest is dropped.

@@ -111,6 +111,25 @@ impl Record for TroubledJob {
     }
 }
 
+/// A job that is not backed up as it should be.
+#[derive(Debug, Clone)]
+pub struct Unprotected {
+    /// The job.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether its schedule counts.
+    pub enabled: bool,
+    /// Why it fails.
+    pub reason: Option<String>,
+    /// When its last good backup ended.
+    pub good_at: Option<Moment>,
+    /// Whether a slot has passed without a run.
+    pub is_overdue: bool,
+}
+
+record!(Unprotected, "jobs", { id, name, enabled, reason, good_at, is_overdue });
+
 /// Copies at a destination that are not the files that were backed up.
 #[derive(Debug, Clone)]
 pub struct AlteredCopies {
@@ -282,6 +301,31 @@ impl Catalog {
     async fn troubled_jobs(&self, which: &str, limit: i64) -> Result<Vec<TroubledJob>, Error> {
         let text = format!("SELECT {} {JOBS} {which}", sql::columns::<TroubledJob>());
         sql::all(&self.db, &text, values![limit]).await
+    }
+
+    /// Returns the first jobs that are not backed up as they should be, by name: those that fail, were never backed up, are paused, are
+    /// overdue since a time, or have no schedule and no good backup since another time.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn unprotected_jobs(
+        &self,
+        overdue: Timestamp,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Unprotected>, Error> {
+        let text = "SELECT j.id, j.name, s.enabled, s.reason, s.good_at, COALESCE(j.next_run_at < $1, FALSE) AS is_overdue \
+                    FROM job_standings s JOIN jobs j ON j.id = s.job_id WHERE s.failure IS NOT NULL OR s.good_at IS NULL \
+                    OR NOT s.enabled OR j.next_run_at < $1 OR (j.next_run_at IS NULL AND s.good_at < $2) ORDER BY s.name_key LIMIT $3";
+        sql::all(&self.db, text, values![overdue, since, limit]).await
+    }
+
+    /// Returns how many jobs there are.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn count_jobs(&self) -> Result<i64, Error> {
+        Ok(sql::value(&self.db, "SELECT COUNT(*) AS jobs FROM jobs", []).await?.unwrap_or(0))
     }
 
     /// Returns jobs with a run that was queued before a time and has not started.

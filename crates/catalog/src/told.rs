@@ -5,12 +5,12 @@ use domain::run::FailureCode;
 use jiff::Timestamp;
 use serde_json::Value as Json;
 
+use crate::Catalog;
 use crate::error::Error;
 use crate::job_standings::JobFailure;
 use crate::outbox::{self, NewMessage};
 use crate::sql::{self, Record, Row, Transaction, record, values};
 use crate::values::{Moment, json};
-use crate::Catalog;
 
 /// A problem that a rule has told or holds back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,16 @@ pub struct RunNews {
 impl Record for RunNews {
     const TABLE: &'static str = "run_news";
     const COLUMNS: &'static [&'static str] = &[
-        "n.run_id", "n.phase", "n.at", "n.failure", "n.reason", "r.state", "r.job_id", "r.title", "r.error", "r.code",
+        "n.run_id",
+        "n.phase",
+        "n.at",
+        "n.failure",
+        "n.reason",
+        "r.state",
+        "r.job_id",
+        "r.title",
+        "r.error",
+        "r.code",
     ];
 
     fn read(row: &Row) -> Result<Self, Error> {

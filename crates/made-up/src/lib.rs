@@ -16,8 +16,8 @@ pub use shelf::ADAPTER as DESTINATION;
 
 /// Adds both.
 #[must_use]
-pub fn with_both(Adapters { sources, destinations }: Adapters) -> Adapters {
-    Adapters { sources: sources.with(SOURCE), destinations: destinations.with(DESTINATION) }
+pub fn with_both(Adapters { sources, destinations, channels }: Adapters) -> Adapters {
+    Adapters { sources: sources.with(SOURCE), destinations: destinations.with(DESTINATION), channels }
 }
 
 /// Starts a server that has both. Browsers reach it by `localhost` and the port of `listen`.

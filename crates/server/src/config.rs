@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use adapter::Registry;
 use adapter::authorization::Environment;
+use adapter::channel::ChannelAdapter;
 use catalog::{KeySource, Location};
 use destinations::DestinationAdapter;
 use ipnet::IpNet;
@@ -106,19 +107,21 @@ impl Default for Housekeeping {
     }
 }
 
-/// The kinds of sources and destinations that a server knows.
+/// The kinds of sources, destinations and channels that a server knows.
 #[derive(Debug, Clone)]
 pub struct Adapters {
     /// Of sources.
     pub sources: Registry<SourceAdapter>,
     /// Of destinations.
     pub destinations: Registry<DestinationAdapter>,
+    /// Of channels.
+    pub channels: Registry<ChannelAdapter>,
 }
 
 impl Default for Adapters {
     /// Those of this version.
     fn default() -> Self {
-        Self { sources: sources::registry(), destinations: destinations::registry() }
+        Self { sources: sources::registry(), destinations: destinations::registry(), channels: Registry::new([]) }
     }
 }
 

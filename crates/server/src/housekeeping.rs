@@ -28,6 +28,8 @@ impl App {
         // A server whose clock is wrong must not end the sessions of the others.
         let now = self.catalog.shared_now(self.now()).await?;
         self.catalog.forget_expired(now, IDLE, LONGEST).await?;
+        let before = now.checked_sub(self.config.housekeeping.run_logs).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.catalog.trim_outbox(before).await?;
         for what in Aging::ALL {
             self.remove_aged(what, now).await?;
         }

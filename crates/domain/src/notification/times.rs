@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{Timestamp, ToSpan, ZonedDateTime};
 use serde::{Deserialize, Serialize};
 
 /// A time of day: `22:30`.
@@ -84,8 +84,8 @@ impl From<ClockTime> for String {
 }
 
 /// Returns a time in a time zone; in UTC if the time zone is not known, which another version may have stored.
-fn local(now: Timestamp, time_zone: &str) -> Zoned {
-    now.to_zoned(TimeZone::get(time_zone).unwrap_or(TimeZone::UTC))
+fn local(now: Timestamp, time_zone: &str) -> ZonedDateTime {
+    now.to_zoned_datetime(TimeZone::get(time_zone).unwrap_or(TimeZone::UTC))
 }
 
 impl QuietHours {
@@ -103,7 +103,7 @@ impl Digest {
         let now = local(now, time_zone);
         (0..=7).find_map(|days| {
             let day = now.date().checked_sub(i64::from(days).days()).ok()?;
-            let due = day.to_datetime(self.at.0).to_zoned(now.time_zone().clone()).ok()?;
+            let due = day.to_datetime(self.at.0).to_zoned_datetime(now.time_zone().clone()).ok()?;
             let fits = self.every == Frequency::Day || day.weekday() == Weekday::Monday;
             (fits && due <= now).then(|| due.timestamp())
         })

@@ -47,6 +47,11 @@ impl Entry {
         read
     }
 
+    /// Takes a field of any type.
+    pub(super) fn value(&mut self, field: &str) -> Option<Value> {
+        self.take(field, "a value", Some)
+    }
+
     pub(super) fn text(&mut self, field: &str) -> Option<String> {
         self.take(field, "a text", |value| match value {
             Value::String(text) => Some(text),

@@ -1,0 +1,80 @@
+//! Pings: each start and end of a job's run, for services that notice when one is missing.
+
+use std::collections::HashSet;
+
+use adapter::channel::Phase;
+use catalog::{Channel, NewMessage, NotificationRule, RunNews, Telling};
+use domain::outcome::RunStatus;
+
+use super::rules::Scope;
+use super::words::cut;
+use crate::app::App;
+
+/// Maximum number of lines of a run's log in a ping.
+const MAX_LINES: i64 = 100;
+/// Maximum length of the end of a run's log in a ping, in characters.
+const MAX_LOG_LEN: usize = 8000;
+
+/// Returns what a run's start or end is to a service. Cancelled runs say nothing of the job.
+fn phase_of(news: &RunNews) -> Option<Phase> {
+    match news.state {
+        _ if !news.has_ended => Some(Phase::Start),
+        RunStatus::Succeeded | RunStatus::SucceededWithWarnings => Some(Phase::Success),
+        RunStatus::Partial | RunStatus::Failed | RunStatus::Interrupted => Some(Phase::Fail),
+        RunStatus::Cancelled | RunStatus::Queued | RunStatus::Running => None,
+    }
+}
+
+/// Returns the word of a phase.
+pub(super) fn word_of(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Start => "start",
+        Phase::Success => "success",
+        Phase::Fail => "fail",
+    }
+}
+
+impl App {
+    /// Writes the pings of the jobs of a rule through those of its channels that take them. A channel of several rules is pinged once.
+    pub(super) async fn write_pings(
+        &self,
+        rule: &NotificationRule,
+        scope: &Scope,
+        channels: &[&Channel],
+        news: &[RunNews],
+        telling: &mut Telling,
+    ) -> Result<(), catalog::Error> {
+        let mut seen = HashSet::new();
+        let mut pinged: Vec<&Channel> = channels.iter().copied().filter(|channel| self.is_ping(channel)).collect();
+        pinged.retain(|channel| seen.insert(&channel.id));
+        if pinged.is_empty() {
+            return Ok(());
+        }
+        for news in news {
+            let (Some(job_id), Some(phase)) = (news.job_id.as_ref().filter(|id| scope.has(id)), phase_of(news)) else {
+                continue;
+            };
+            let log = if news.has_ended { self.log_end(&news.run_id).await? } else { String::new() };
+            for channel in &pinged {
+                telling.messages.push(NewMessage {
+                    channel_id: channel.id.clone(),
+                    rule_id: Some(rule.id.clone()),
+                    once_key: format!("run {} {} {}", news.run_id, word_of(phase), channel.id),
+                    cause_key: format!("job {job_id}"),
+                    event: word_of(phase).to_owned(),
+                    message: self.ping(news, job_id, phase, &log),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the last lines of a run's log.
+    async fn log_end(&self, run_id: &str) -> Result<String, catalog::Error> {
+        let lines = self.catalog.last_log_lines(run_id, MAX_LINES).await?;
+        let text = lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>().join("\n");
+        let skipped = text.chars().count().saturating_sub(MAX_LOG_LEN);
+        let end: String = text.chars().skip(skipped).collect();
+        Ok(cut(&end, MAX_LOG_LEN))
+    }
+}
