@@ -119,7 +119,8 @@ fn secret_fields(kind: Kind) -> Vec<String> {
             own.chain([REFRESH_TOKEN.to_owned()]).collect()
         }
         Kind::Profile => vec!["identity".to_owned()],
-        Kind::RetentionPolicy | Kind::Job => Vec::new(),
+        Kind::Channel => adapters.channels.manifests().flat_map(names).collect(),
+        Kind::RetentionPolicy | Kind::Job | Kind::NotificationRule => Vec::new(),
     }
 }
 

@@ -19,6 +19,7 @@ mod idempotency;
 mod interruptions;
 mod limits;
 mod metrics;
+mod notifications;
 mod outages;
 mod page_data;
 mod places;

@@ -74,9 +74,20 @@ impl World {
             now,
             trusted_proxies: Vec::new(),
             allowed_paths: Vec::new(),
-            configure: |_| {},
+            configure: self.configure,
             database_url,
         };
+        world.start().await;
+        world
+    }
+
+    /// With other settings, and PostgreSQL as the metadata database.
+    pub(crate) async fn configured_on(server: &PostgresServer, database: &str, configure: fn(&mut Config)) -> Self {
+        let format = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+        let now = server.sql(database, format).trim().parse().unwrap();
+        let url = Some(server.address(database));
+        let mut world = Self::prepare(dropbox_emulator::Config::default(), Vec::new(), url, now).await;
+        world.configure = configure;
         world.start().await;
         world
     }
