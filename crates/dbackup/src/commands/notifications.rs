@@ -29,9 +29,8 @@ async fn test(name: &str) -> Result<Outcome, Failure> {
     let server = Server::of_environment()?;
     let channel = server.find(Kind::Channel, name).await?;
     let path = format!("/api/channels/{}/test", text(&channel["id"]));
-    let steps = server.ask(Method::POST, &path, Some(&json!({}))).await?;
-    let steps = steps.as_array().map(Vec::as_slice).unwrap_or_default();
-    for step in steps {
+    let steps = server.answers(Method::POST, &path, Some(&json!({}))).await?;
+    for step in &steps {
         let words = text(if step["message"].is_null() { &step["detail"] } else { &step["message"] });
         output::line(&format!("{} {}", text(&step["result"]), output::printable(&words)));
     }

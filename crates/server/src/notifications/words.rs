@@ -208,7 +208,7 @@ fn cure(trouble: &Trouble) -> Option<&'static str> {
 fn page(trouble: &Trouble) -> String {
     match (&trouble.concerns, trouble.jobs.as_slice()) {
         (Concerns::Destination(id), _) => format!("/destinations/{id}"),
-        (Concerns::Profile(_), _) => "/encryption".to_owned(),
+        (Concerns::Profile(_), _) => "/profiles".to_owned(),
         (Concerns::Jobs, [job]) => match &job.run_id {
             Some(run) => format!("/runs/{run}"),
             None => format!("/jobs/{}", job.id),
