@@ -46,7 +46,7 @@ named! {
         /// Backups can be lost, or will be missing.
         Warning = "warning",
         /// Backups are missing now.
-        Error = "error",
+        Critical = "critical",
     }
 }
 
@@ -83,7 +83,9 @@ impl Event {
     /// Returns how much it matters.
     pub fn severity(self) -> Severity {
         match self {
-            Self::Failed | Self::Partial | Self::Missed | Self::Authorization | Self::Verification => Severity::Error,
+            Self::Failed | Self::Partial | Self::Missed | Self::Authorization | Self::Verification => {
+                Severity::Critical
+            }
             Self::Warnings | Self::Interrupted | Self::Quota | Self::Key | Self::Channel => Severity::Warning,
             Self::Recovered => Severity::Info,
         }
@@ -217,7 +219,7 @@ mod tests {
         let wrong: Rule = serde_json::from_str(text).unwrap();
         let fields: Vec<_> = wrong.errors().into_iter().map(|error| error.field).collect();
         assert_eq!(fields, ["channelIds", "jobIds", "events", "reminderHours", "quietHours", "timeZone"]);
-        let errors_only = Rule { min_severity: Severity::Error, ..rule };
+        let errors_only = Rule { min_severity: Severity::Critical, ..rule };
         assert!(errors_only.tells(Event::Failed) && !errors_only.tells(Event::Warnings));
         for event in Event::ALL {
             assert_eq!(event.as_str().parse(), Ok(event));

@@ -46,6 +46,7 @@ pub async fn serve(
         keys: KeySource::File(KeyFile::new(data.path())),
         tls: None,
         adapters: with_both(Adapters::default()),
+        egress: channels::egress::Egress::default(),
         environment: adapter::authorization::Environment::default(),
         max_runs: 2,
         stall_timeout: Duration::from_secs(1800),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use adapter::Registry;
 use adapter::authorization::Environment;
-use adapter::channel::ChannelAdapter;
 use catalog::{KeySource, Location};
+use channels::ChannelAdapter;
+use channels::egress::Egress;
 use destinations::DestinationAdapter;
 use ipnet::IpNet;
 use jiff::SignedDuration;
@@ -40,6 +41,8 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The kinds of sources and destinations.
     pub adapters: Adapters,
+    /// Which addresses channels may connect to.
+    pub egress: Egress,
     /// What operators set for adapters, such as how a provider is reached.
     pub environment: Environment,
     /// Runs at once.
@@ -121,7 +124,7 @@ pub struct Adapters {
 impl Default for Adapters {
     /// Those of this version.
     fn default() -> Self {
-        Self { sources: sources::registry(), destinations: destinations::registry(), channels: Registry::new([]) }
+        Self { sources: sources::registry(), destinations: destinations::registry(), channels: channels::registry() }
     }
 }
 

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use adapter::channel::{Channel, ChannelAdapter};
+use adapter::channel::Channel;
 use adapter::destination::Destination;
 use adapter::{Adapter, Directs, Manifest, PathUse, Registry, Settings};
+use channels::ChannelAdapter;
 use destinations::{Context, DestinationAdapter};
 use domain::access::Permission;
 use secrecy::{ExposeSecret, SecretString};
@@ -221,7 +222,10 @@ impl App {
         crate::redaction::make_public(&channel.name);
         let secrets = self.catalog.channel_secrets(channel)?;
         secrets.values().for_each(|secret| crate::redaction::register(secret.expose_secret()));
-        (opened.adapter.open)(&opened.settings, secrets).map_err(Failure::Channel)
+        opened.manifest().public_values(&opened.settings).for_each(crate::redaction::make_public);
+        let clock = self.clock.clone();
+        let context = channels::Context { egress: self.config.egress.clone(), clock: Arc::new(move || clock.now()) };
+        (opened.adapter.open)(&opened.settings, secrets, &context).map_err(Failure::Channel)
     }
 
     /// A source, ready to be asked; another of its databases if one is named.

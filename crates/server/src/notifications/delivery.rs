@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use adapter::channel::{Message, Phase, Ping, Receipt};
+use adapter::channel::{Fact, Message, Ping, Receipt, Severity, Signal, State};
 use adapter::{Adapter, Capability, Retry};
 use catalog::{Channel, Delivery, NewMessage, OutboxMessage, RunNews};
-use domain::notification::Severity;
+use domain::notification;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -104,7 +104,7 @@ impl App {
             return Delivery::Dropped("the channel is disabled".to_owned());
         }
         match self.send(&channel, message).await {
-            Ok(receipt) => Delivery::Sent(receipt.answer.map(|answer| cut(&answer, MAX_ANSWER_LEN))),
+            Ok(receipt) => Delivery::Sent(Some(cut(receipt.as_str(), MAX_ANSWER_LEN))),
             Err(failed) => failed.follow(message, now),
         }
     }
@@ -135,37 +135,46 @@ impl App {
     pub(super) fn message(&self, event: &str, key: &str, is_over: bool, words: &Words) -> Value {
         json!(Message {
             id: String::new(),
-            at: self.now(),
             event: event.to_owned(),
-            severity: words.severity,
+            severity: severity(words.severity),
+            state: if is_over { State::Resolved } else { State::Firing },
+            dedup_key: key.to_owned(),
             title: words.title.clone(),
             text: words.text.clone(),
+            facts: words.facts.iter().map(|(label, value)| fact(label, value)).collect(),
             link: words.link.clone(),
-            key: key.to_owned(),
-            is_over,
+            at: self.now(),
+            server: self.server_name(),
             ping: None,
         })
     }
 
     /// Returns a ping as it lies in the outbox.
-    pub(super) fn ping(&self, news: &RunNews, job_id: &str, phase: Phase, log: &str) -> Value {
-        let (severity, what) = match phase {
-            Phase::Start => (Severity::Info, "started"),
-            Phase::Success => (Severity::Info, "succeeded"),
-            Phase::Fail => (Severity::Error, "failed"),
+    pub(super) fn ping(&self, news: &RunNews, job_id: &str, signal: Signal, log: &str) -> Value {
+        let (severity, what) = match signal {
+            Signal::Start => (Severity::Info, "started"),
+            Signal::Success => (Severity::Info, "succeeded"),
+            Signal::Fail => (Severity::Critical, "failed"),
         };
         json!(Message {
             id: String::new(),
-            at: news.at.0,
-            event: pings::word_of(phase).to_owned(),
+            event: pings::word_of(signal).to_owned(),
             severity,
-            title: format!("Backup of {} {what}", news.title),
-            text: news.error.as_deref().map(|error| cut(error, MAX_ANSWER_LEN)).unwrap_or_default(),
+            state: if signal == Signal::Fail { State::Firing } else { State::Resolved },
+            dedup_key: format!("job {job_id}"),
+            title: cut(&format!("Backup of {} {what}", news.title), MAX_ANSWER_LEN),
+            text: news.error.iter().map(|error| cut(error, MAX_ANSWER_LEN)).collect(),
+            facts: vec![fact("Job", &news.title)],
             link: self.config.public_url.join(&format!("/runs/{}", news.run_id)).ok().map(String::from),
-            key: format!("job {job_id}"),
-            is_over: phase == Phase::Success,
-            ping: Some(Ping { phase, run_id: news.run_id.clone(), job: news.title.clone(), log: log.to_owned() }),
+            at: news.at.0,
+            server: self.server_name(),
+            ping: Some(Ping { signal, run: news.run_id.clone(), log_end: log.to_owned() }),
         })
+    }
+
+    /// Returns what people call this server: the name by which browsers reach it.
+    fn server_name(&self) -> String {
+        self.config.public_url.host_str().unwrap_or("dbackup").to_owned()
     }
 
     /// Sends a test message through a channel at once. Returns what the service answered.
@@ -179,7 +188,7 @@ impl App {
             self.catalog.add_claimed_message(&self.test_message(channel), LEASE, now).await.map_err(in_words)?;
         let (delivery, answer) = match self.send(channel, &claimed).await {
             Ok(receipt) => {
-                let answer = receipt.answer.map(|answer| cut(&answer, MAX_ANSWER_LEN));
+                let answer = Some(cut(receipt.as_str(), MAX_ANSWER_LEN));
                 (Delivery::Sent(answer.clone()), Ok(answer))
             }
             Err(failed) => {
@@ -195,8 +204,9 @@ impl App {
     fn test_message(&self, channel: &Channel) -> NewMessage {
         let words = Words {
             title: "Test message from dbackup".to_owned(),
-            text: format!("Channel \u{201c}{}\u{201d} works.", channel.name),
-            severity: Severity::Info,
+            text: vec![format!("Channel \u{201c}{}\u{201d} works.", channel.name)],
+            facts: Vec::new(),
+            severity: notification::Severity::Info,
             link: Some(self.config.public_url.to_string()),
         };
         let id = catalog::new_id(self.now());
@@ -209,6 +219,18 @@ impl App {
             message: self.message("test", &format!("test {id}"), true, &words),
         }
     }
+}
+
+fn severity(severity: notification::Severity) -> Severity {
+    match severity {
+        notification::Severity::Info => Severity::Info,
+        notification::Severity::Warning => Severity::Warning,
+        notification::Severity::Critical => Severity::Critical,
+    }
+}
+
+fn fact(label: &str, value: &str) -> Fact {
+    Fact { label: label.to_owned(), value: cut(value, MAX_ANSWER_LEN) }
 }
 
 /// Why an attempt failed.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use adapter::channel::Phase;
+use adapter::channel::{MAX_LOG_END, Signal};
 use catalog::{Channel, NewMessage, NotificationRule, RunNews, Telling};
 use domain::outcome::RunStatus;
 
@@ -12,25 +12,23 @@ use crate::app::App;
 
 /// Maximum number of lines of a run's log in a ping.
 const MAX_LINES: i64 = 100;
-/// Maximum length of the end of a run's log in a ping, in characters.
-const MAX_LOG_LEN: usize = 8000;
 
 /// Returns what a run's start or end is to a service. Cancelled runs say nothing of the job.
-fn phase_of(news: &RunNews) -> Option<Phase> {
+fn signal_of(news: &RunNews) -> Option<Signal> {
     match news.state {
-        _ if !news.has_ended => Some(Phase::Start),
-        RunStatus::Succeeded | RunStatus::SucceededWithWarnings => Some(Phase::Success),
-        RunStatus::Partial | RunStatus::Failed | RunStatus::Interrupted => Some(Phase::Fail),
+        _ if !news.has_ended => Some(Signal::Start),
+        RunStatus::Succeeded | RunStatus::SucceededWithWarnings => Some(Signal::Success),
+        RunStatus::Partial | RunStatus::Failed | RunStatus::Interrupted => Some(Signal::Fail),
         RunStatus::Cancelled | RunStatus::Queued | RunStatus::Running => None,
     }
 }
 
-/// Returns the word of a phase.
-pub(super) fn word_of(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Start => "start",
-        Phase::Success => "success",
-        Phase::Fail => "fail",
+/// Returns the word of a signal.
+pub(super) fn word_of(signal: Signal) -> &'static str {
+    match signal {
+        Signal::Start => "start",
+        Signal::Success => "success",
+        Signal::Fail => "fail",
     }
 }
 
@@ -51,7 +49,8 @@ impl App {
             return Ok(());
         }
         for news in news {
-            let (Some(job_id), Some(phase)) = (news.job_id.as_ref().filter(|id| scope.has(id)), phase_of(news)) else {
+            let (Some(job_id), Some(signal)) = (news.job_id.as_ref().filter(|id| scope.has(id)), signal_of(news))
+            else {
                 continue;
             };
             let log = if news.has_ended { self.log_end(&news.run_id).await? } else { String::new() };
@@ -59,10 +58,10 @@ impl App {
                 telling.messages.push(NewMessage {
                     channel_id: channel.id.clone(),
                     rule_id: Some(rule.id.clone()),
-                    once_key: format!("run {} {} {}", news.run_id, word_of(phase), channel.id),
+                    once_key: format!("run {} {} {}", news.run_id, word_of(signal), channel.id),
                     cause_key: format!("job {job_id}"),
-                    event: word_of(phase).to_owned(),
-                    message: self.ping(news, job_id, phase, &log),
+                    event: word_of(signal).to_owned(),
+                    message: self.ping(news, job_id, signal, &log),
                 });
             }
         }
@@ -73,8 +72,8 @@ impl App {
     async fn log_end(&self, run_id: &str) -> Result<String, catalog::Error> {
         let lines = self.catalog.last_log_lines(run_id, MAX_LINES).await?;
         let text = lines.iter().map(|line| line.message.as_str()).collect::<Vec<_>>().join("\n");
-        let skipped = text.chars().count().saturating_sub(MAX_LOG_LEN);
+        let skipped = text.chars().count().saturating_sub(MAX_LOG_END);
         let end: String = text.chars().skip(skipped).collect();
-        Ok(cut(&end, MAX_LOG_LEN))
+        Ok(cut(&end, MAX_LOG_END))
     }
 }

@@ -19,8 +19,10 @@ const MAX_TEXT_LEN: usize = 4000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Words {
     pub(super) title: String,
-    /// Lines of plain text.
-    pub(super) text: String,
+    /// A paragraph per item.
+    pub(super) text: Vec<String>,
+    /// Labels and values.
+    pub(super) facts: Vec<(&'static str, String)>,
     pub(super) severity: Severity,
     /// Where more is to be seen.
     pub(super) link: Option<String>,
@@ -52,17 +54,21 @@ impl Words {
         if let Some(reason) = &trouble.reason {
             lines.push(reason.clone());
         }
-        if trouble.jobs.len() > 1 {
-            lines.push(format!("Jobs: {}", named(trouble)));
+        let mut facts = Vec::new();
+        match trouble.jobs.as_slice() {
+            [] => {}
+            [job] => facts.push(("Job", job.name.clone())),
+            _ => facts.push(("Jobs", named(trouble))),
         }
-        lines.push(format!("Since {}", place.time(*opened_at)));
+        facts.push(("Since", place.time(*opened_at)));
         if !is_over {
             lines.extend(cure(trouble).map(str::to_owned));
         }
         let severity = if is_over { Severity::Info } else { trouble.event.severity() };
         Self {
             title: cut(&headed(*how, trouble), 200),
-            text: cut(&lines.join("\n"), MAX_TEXT_LEN),
+            text: shortened(lines),
+            facts,
             severity,
             link: place.link(&page(trouble)),
         }
@@ -84,8 +90,8 @@ impl Words {
         let severity =
             tells.iter().map(|tell| if is_over(&tell) { Severity::Info } else { tell.trouble.event.severity() });
         let severity = severity.max_by_key(|severity| *severity as u8).unwrap_or(Severity::Info);
-        let text = tells.iter().map(line).collect::<Vec<_>>().join("\n");
-        Self { title, text: cut(&text, MAX_TEXT_LEN), severity, link: place.link("/") }
+        let lines = tells.iter().map(line).collect();
+        Self { title, text: shortened(lines), facts: Vec::new(), severity, link: place.link("/") }
     }
 
     /// Returns the words of a digest.
@@ -101,7 +107,6 @@ impl Words {
         };
         let mut lines = vec![format!("{period}: {good} of {jobs} jobs are backed up.")];
         if !lacking.is_empty() {
-            lines.push(String::new());
             lines.push("Not backed up:".to_owned());
             lines.extend(lacking.iter().take(MAX_NAMED).map(|job| lacking_line(job, place)));
             if lacking.len() > MAX_NAMED {
@@ -110,17 +115,16 @@ impl Words {
         }
         let others: Vec<&Trouble> = causes.iter().copied().filter(|one| !is_about_jobs(one)).collect();
         if !others.is_empty() {
-            lines.push(String::new());
             lines.push("Also needs attention:".to_owned());
             lines.extend(others.iter().map(|trouble| format!("- {}", headline(trouble))));
         }
         let worst = causes.iter().map(|trouble| trouble.event.severity() as u8).max().unwrap_or_default();
         let severity = match (lacking.is_empty(), worst) {
-            (false, _) => Severity::Error,
+            (false, _) => Severity::Critical,
             (true, worst) if worst > 0 => Severity::Warning,
             _ => Severity::Info,
         };
-        Self { title, text: cut(&lines.join("\n"), MAX_TEXT_LEN), severity, link: place.link("/") }
+        Self { title, text: shortened(lines), facts: Vec::new(), severity, link: place.link("/") }
     }
 }
 
@@ -227,6 +231,21 @@ fn named(trouble: &Trouble) -> String {
 
 fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Redacts paragraphs, and leaves out the last ones if there are too many.
+fn shortened(lines: Vec<String>) -> Vec<String> {
+    let mut left = MAX_TEXT_LEN;
+    let mut kept = Vec::new();
+    for line in lines {
+        let line = cut(&line, left);
+        left -= line.chars().count().min(left);
+        kept.push(line);
+        if left == 0 {
+            break;
+        }
+    }
+    kept
 }
 
 /// Redacts and shortens a text.

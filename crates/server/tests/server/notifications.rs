@@ -81,11 +81,11 @@ async fn a_failure_is_told_once_and_so_is_its_end() {
     let told = scene.capture.told(1).await;
     let failed = &told[0];
     assert_eq!(
-        (&failed["event"], &failed["severity"], &failed["isOver"]),
-        (&json!("failed"), &json!("error"), &json!(false))
+        (&failed["event"], &failed["severity"], &failed["state"]),
+        (&json!("failed"), &json!("critical"), &json!("firing"))
     );
     assert!(failed["title"].as_str().unwrap().starts_with("Backup of shop failed"), "{failed}");
-    assert!(failed["text"].as_str().unwrap().contains("Since 2026-01-15 12:00 UTC"), "{failed}");
+    assert!(failed["facts"].to_string().contains("2026-01-15 12:00 UTC"), "{failed}");
     assert!(failed["link"].as_str().unwrap().starts_with("http://localhost:3000/runs/"), "{failed}");
     // The same again is nothing new.
     assert_eq!(scene.run().await, "failed");
@@ -95,7 +95,10 @@ async fn a_failure_is_told_once_and_so_is_its_end() {
     assert_eq!(scene.run().await, "succeeded");
     let told = scene.capture.told(2).await;
     let over = &told[1];
-    assert_eq!((&over["event"], &over["isOver"], &over["key"]), (&json!("recovered"), &json!(true), &failed["key"]));
+    assert_eq!(
+        (&over["event"], &over["state"], &over["dedupKey"]),
+        (&json!("recovered"), &json!("resolved"), &failed["dedupKey"])
+    );
     assert_eq!(over["title"], format!("Resolved: {}", failed["title"].as_str().unwrap()));
     let outbox = scene.settled().await;
     let states: Vec<_> =
@@ -123,7 +126,7 @@ async fn a_problem_that_lasts_is_told_again_and_a_digest_lists_what_was_not_back
     scene.world.advance(SignedDuration::from_hours(20));
     let told = scene.capture.told(2).await;
     assert_eq!((&told[1]["event"], &told[1]["title"]), (&json!("digest"), &json!("Not backed up: 1 of 1 job")));
-    let text = told[1]["text"].as_str().unwrap();
+    let text = told[1]["text"].to_string();
     assert!(text.contains("- shop: ") && text.contains("last backup 2026-01-15 13:00 CET"), "{text}");
     scene.world.advance(SignedDuration::from_hours(4));
     let told = scene.capture.told(3).await;
@@ -147,7 +150,7 @@ async fn quiet_hours_hold_everything_and_tell_it_together() {
     scene.world.advance(SignedDuration::from_mins(61));
     let told = scene.capture.told(1).await;
     assert_eq!(told[0]["title"], "During quiet hours: 1 problem, and 1 resolved");
-    let text = told[0]["text"].as_str().unwrap();
+    let text = told[0]["text"].to_string();
     assert!(text.contains("- Backup of blog failed") && text.contains("- Resolved: Backup of shop"), "{text}");
 }
 
@@ -166,7 +169,7 @@ async fn what_is_overdue_is_told_although_the_scheduler_is_broken() {
     );
     scene.sql("DROP TRIGGER broken");
     let told = scene.capture.told(2).await;
-    assert_eq!((&told[1]["event"], &told[1]["key"]), (&json!("recovered"), &json!("missed")));
+    assert_eq!((&told[1]["event"], &told[1]["dedupKey"]), (&json!("recovered"), &json!("missed")));
 }
 
 // S-08
@@ -229,10 +232,10 @@ async fn pings_tell_the_start_and_the_end_of_each_run_with_its_log() {
     scene.break_it();
     assert_eq!(scene.run().await, "failed");
     let told = pinged.told(4).await;
-    let phases: Vec<_> = told.iter().map(|message| message["ping"]["phase"].as_str().unwrap()).collect();
+    let phases: Vec<_> = told.iter().map(|message| message["ping"]["signal"].as_str().unwrap()).collect();
     assert_eq!(phases, ["start", "success", "start", "fail"]);
-    assert_eq!(told[3]["ping"]["job"], "shop");
-    assert!(told[3]["ping"]["log"].as_str().unwrap().contains("shop"), "{}", told[3]);
+    assert_eq!(told[3]["facts"][0]["value"], "shop");
+    assert!(told[3]["ping"]["logEnd"].as_str().unwrap().contains("shop"), "{}", told[3]);
     assert!(scene.capture.seen().is_empty());
 }
 

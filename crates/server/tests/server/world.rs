@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use adapter::authorization::Environment;
 use catalog::{KeyFile, KeySource, Location};
+use channels::egress::Egress;
 use dropbox_emulator::{Control, Emulator};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -152,6 +153,7 @@ impl World {
             configuration: None,
             tls: None,
             adapters: server::Adapters::default(),
+            egress: Egress { loopback: true, ..Egress::default() },
             environment: Environment::of(self.emulator.variables()),
             max_runs: 2,
             stall_timeout: Duration::from_secs(1800),

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use adapter::channel::{Channel, ChannelAdapter, Message, Receipt};
+use adapter::channel::{Channel, Message, Receipt};
 use adapter::{Capability, Directs, Error, Field, Input, Kind, Manifest, Registry, Required, Retry, Secrets, Settings};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use axum::{Json, Router};
+use channels::{ChannelAdapter, Context};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use server::Config;
@@ -95,7 +96,7 @@ const fn manifest(id: &'static str, capabilities: &'static [Capability]) -> Mani
         summary: "A service that only tests know.",
         guide: "",
         icon: r#"<svg viewBox="0 0 24 24"><path d="M3 11h18v2H3z"/></svg>"#,
-        schemes: &["capture"],
+        schemes: &[],
         addresses: "",
         fields: FIELDS,
         database_field: None,
@@ -123,7 +124,7 @@ const FIELDS: &[Field] = &[
     Field { name: "token", label: "Token", help: "Is checked.", input: Input::Secret { shown: false }, ..Field::TEXT },
 ];
 
-fn open(settings: &Settings, secrets: Secrets) -> Result<Arc<dyn Channel>, Error> {
+fn open(settings: &Settings, secrets: Secrets, _: &Context) -> Result<Arc<dyn Channel>, Error> {
     Ok(Arc::new(Sender { url: settings.text("url").unwrap_or_default().to_owned(), secrets }))
 }
 
@@ -134,6 +135,10 @@ struct Sender {
 
 #[async_trait::async_trait]
 impl Channel for Sender {
+    fn name(&self) -> String {
+        "capture".to_owned()
+    }
+
     async fn send(&self, message: &Message) -> Result<Receipt, Error> {
         let failed = |cause: String| Error::new(Kind::Unavailable, "could not deliver", cause);
         let token = self.secrets["token"].expose_secret();
@@ -142,7 +147,7 @@ impl Channel for Sender {
         let sent = request.header("content-type", "application/json").body(body).send().await;
         let answer = sent.map_err(|error| failed(error.to_string()))?;
         match answer.status().as_u16() {
-            200 => Ok(Receipt { answer: Some("200 OK".to_owned()) }),
+            200 => Ok(Receipt::new("200 OK")),
             503 => Err(failed("503".to_owned()).retry(Retry::Later)),
             status => Err(Error::failed("could not deliver", format!("{status}, with {token}"))),
         }
