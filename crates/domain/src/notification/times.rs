@@ -28,7 +28,7 @@ pub struct QuietHours {
 
 /// A regular message about how everything stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = NotificationDigest))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Digest {
     /// How often. A weekly one is sent on Mondays.
@@ -40,7 +40,7 @@ pub struct Digest {
 
 /// How often a digest is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DigestFrequency))]
 #[serde(rename_all = "camelCase")]
 pub enum Frequency {
     /// Every day.

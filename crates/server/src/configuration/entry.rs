@@ -21,7 +21,8 @@ impl Entry {
 
     /// Notes what is wrong with a field.
     pub(super) fn refuse(&mut self, field: &str, message: impl Into<String>) {
-        self.errors.push(FieldError { field: format!("{}.{field}", self.place), message: message.into() });
+        let field = if field.is_empty() { self.place.clone() } else { format!("{}.{field}", self.place) };
+        self.errors.push(FieldError { field, message: message.into() });
     }
 
     /// Notes that a field is missing.
@@ -35,6 +36,12 @@ impl Entry {
     pub(super) fn has_errors_at(&self, field: &str) -> bool {
         let place = format!("{}.{field}", self.place);
         self.errors.iter().any(|error| error.field == place)
+    }
+
+    /// Returns whether something is wrong with an item of a list.
+    pub(super) fn has_errors_below(&self, field: &str) -> bool {
+        let place = format!("{}.{field}[", self.place);
+        self.errors.iter().any(|error| error.field.starts_with(&place))
     }
 
     /// Takes a field. What is null counts as left out.

@@ -11,11 +11,13 @@ use super::stores::diff_name;
 use super::targets::Target;
 use super::{Planner, Stage};
 use crate::http::api::channels::ChannelInput;
-use crate::http::api::notification_rules::{RuleInput, check_fields};
 use crate::http::problem::{Fields, Problem};
 
 const FIELDS: &str =
     "name, renamedFrom, channels, jobs, events, minSeverity, quietHours, reminderHours, digest and timeZone";
+
+/// The fields that refer to others, as the API and as files name them.
+const REFERENCES: [(&str, &str); 2] = [("channelIds", "channels"), ("jobIds", "jobs")];
 
 impl Planner<'_> {
     pub(super) fn channel(&mut self, mut entry: Entry, target: &Target) -> Result<(), Problem> {
@@ -57,25 +59,30 @@ impl Planner<'_> {
             let value = entry.value(field);
             fields.extend(value.map(|value| (field.to_owned(), value)));
         }
-        let rule: Result<Rule, _> = serde_json::from_value(Value::Object(fields));
+        let rule = match serde_json::from_value::<Rule>(Value::Object(fields)) {
+            Ok(rule) => {
+                for error in rule.errors() {
+                    let field =
+                        REFERENCES.iter().find(|(id, _)| *id == error.field).map_or(error.field, |(_, name)| name);
+                    if !entry.has_errors_at(field) && !entry.has_errors_below(field) {
+                        entry.refuse(field, error.message);
+                    }
+                }
+                Some(rule)
+            }
+            Err(error) => {
+                entry.refuse("", error.to_string());
+                None
+            }
+        };
         let found = entry.finish(FIELDS);
         let is_read = found.is_empty();
         self.errors.extend(found);
-        let rule = match rule {
-            Ok(rule) => rule,
-            Err(error) => {
-                self.refuse(&place, error.to_string());
-                return Ok(());
-            }
-        };
-        if !is_read {
-            return Ok(());
-        }
-        let input = RuleInput { name, rule };
         let mut wrong = Fields::default();
-        check_fields(&input, &mut wrong);
+        wrong.check_name(&name);
         let Some(()) = self.accept(&place, wrong.finish())? else { return Ok(()) };
-        let new = NewNotificationRule { name: input.name, rule: input.rule };
+        let Some(rule) = rule.filter(|_| is_read) else { return Ok(()) };
+        let new = NewNotificationRule { name, rule };
         let before = self.seen.notification_rules.iter().find(|rule| rule.id == target.id);
         let diff = self.diff_rule(before, &new);
         for id in &new.rule.channel_ids {

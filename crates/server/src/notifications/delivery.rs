@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use adapter::channel::{Fact, Message, Ping, Receipt, Severity, Signal, State};
-use adapter::{Adapter, Capability, Retry};
+use adapter::{Capability, Retry};
 use catalog::{Channel, Delivery, NewMessage, OutboxMessage, RunNews};
 use domain::notification;
 use jiff::{SignedDuration, Timestamp};
@@ -128,7 +128,7 @@ impl App {
 
     /// Returns whether a channel is pinged instead of being told of problems.
     pub(super) fn is_ping(&self, channel: &Channel) -> bool {
-        self.channel_settings(channel).is_ok_and(|configured| configured.adapter.manifest().can(Capability::Pings))
+        self.channel_settings(channel).is_ok_and(|configured| configured.manifest().can(Capability::Pings))
     }
 
     /// Returns a message as it lies in the outbox.

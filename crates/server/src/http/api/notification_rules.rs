@@ -80,21 +80,14 @@ fn gone() -> Problem {
     Problem::not_found("the notification rule")
 }
 
-/// Checks what can be checked without the catalog.
-pub(crate) fn check_fields(input: &RuleInput, fields: &mut Fields) {
+async fn check(app: &App, input: RuleInput) -> Result<NewNotificationRule, Problem> {
+    let mut fields = Fields::default();
     fields.check_name(&input.name);
     for error in input.rule.errors() {
         fields.add(&format!("rule.{}", error.field), error.message);
     }
-}
-
-async fn check(app: &App, input: RuleInput) -> Result<NewNotificationRule, Problem> {
-    let mut fields = Fields::default();
-    check_fields(&input, &mut fields);
-    fields.finish()?;
-    let mut fields = Fields::default();
     for (field, message) in app.check_rule(&input.rule).await? {
-        fields.add(&format!("rule.{field}"), message);
+        fields.add(&format!("rule.{field}"), message.to_owned());
     }
     fields.finish()?;
     Ok(NewNotificationRule { name: input.name, rule: input.rule })
