@@ -55,7 +55,8 @@ impl FromStr for ClockTime {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("'{text}' is not a time of day. Use hours and minutes, such as 22:30");
         let (hour, minute) = text.split_once(':').ok_or_else(wrong)?;
-        if hour.len() != 2 || minute.len() != 2 {
+        let is_number = |text: &str| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number(hour) || !is_number(minute) {
             return Err(wrong());
         }
         let (hour, minute) = (hour.parse().map_err(|_| wrong())?, minute.parse().map_err(|_| wrong())?);
