@@ -79,17 +79,17 @@ impl App {
         let delivery = self.attempt(&message).await;
         let (id, channel) = (&message.id, &message.channel_id);
         match &delivery {
-            Delivery::Sent(_) => tracing::info!(message = id, channel, "notification delivered"),
+            Delivery::Sent(_) => tracing::info!(message_id = id, channel, "notification delivered"),
             Delivery::Again(error, next) => {
-                tracing::warn!(message = id, channel, error, %next, "notification not delivered yet");
+                tracing::warn!(message_id = id, channel, error, %next, "notification not delivered yet");
             }
-            Delivery::GivenUp(error) => tracing::error!(message = id, channel, error, "notification given up"),
-            Delivery::Dropped(error) => tracing::info!(message = id, channel, error, "notification dropped"),
+            Delivery::GivenUp(error) => tracing::error!(message_id = id, channel, error, "notification given up"),
+            Delivery::Dropped(error) => tracing::info!(message_id = id, channel, error, "notification dropped"),
         }
         // Unless this is recorded, the message is sent again with the same id once its lease is over.
         let now = self.catalog.shared_now(self.now()).await.unwrap_or_else(|_| self.now());
         if let Err(error) = self.catalog.record_delivery(&message, &delivery, now).await {
-            tracing::error!(%error, message = id, "the outcome of a delivery could not be recorded");
+            tracing::error!(%error, message_id = id, "the outcome of a delivery could not be recorded");
         }
     }
 

@@ -191,6 +191,8 @@ mod tests {
     use super::super::troubles::{Concerned, Concerns};
     use super::*;
 
+    const NOTHING: [How; 0] = [];
+
     fn at(minutes: i64) -> Timestamp {
         "2026-01-15T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
     }
@@ -237,15 +239,15 @@ mod tests {
         story.rule.reminder_hours = Some(24);
         let (one, two) = ([trouble(&["shop"])], [trouble(&["shop", "blog"])]);
         assert_eq!(story.look(0, false, &one, &one), [How::Opened]);
-        assert_eq!(story.look(1, false, &one, &[]), []);
+        assert_eq!(story.look(1, false, &one, &[]), NOTHING);
         // A whole night of jobs at the same place is told in few messages.
-        assert_eq!(story.look(2, false, &two, &[]), []);
+        assert_eq!(story.look(2, false, &two, &[]), NOTHING);
         assert_eq!(story.look(15, false, &two, &[]), [How::Changed]);
-        assert_eq!(story.look(40, false, &one, &[]), []);
+        assert_eq!(story.look(40, false, &one, &[]), NOTHING);
         assert_eq!(story.look(15 + 24 * 60, false, &one, &[]), [How::Reminded]);
         assert_eq!(story.look(15 + 24 * 60 + 1, false, &[], &[]), [How::Resolved]);
         assert!(story.open.is_empty());
-        assert_eq!(story.look(3000, false, &[], &[]), []);
+        assert_eq!(story.look(3000, false, &[], &[]), NOTHING);
     }
 
     #[test]
@@ -263,16 +265,16 @@ mod tests {
         let mut story = Story::new();
         let other = Trouble { key: "missed".to_owned(), event: Event::Missed, ..trouble(&["wiki"]) };
         assert_eq!(story.look(0, false, &[trouble(&["shop"])], &[]), [How::Opened]);
-        assert_eq!(story.look(1, true, &[trouble(&["shop"]), other.clone()], &[]), []);
-        assert_eq!(story.look(2, true, &[], &[]), []);
+        assert_eq!(story.look(1, true, &[trouble(&["shop"]), other.clone()], &[]), NOTHING);
+        assert_eq!(story.look(2, true, &[], &[]), NOTHING);
         // The one comes back before it is over.
-        assert_eq!(story.look(3, true, &[other.clone()], &[]), []);
+        assert_eq!(story.look(3, true, &[other.clone()], &[]), NOTHING);
         assert_eq!(story.look(4, false, &[other.clone()], &[]), [How::Opened, How::Resolved]);
-        assert_eq!(story.look(5, false, &[other], &[]), []);
+        assert_eq!(story.look(5, false, &[other], &[]), NOTHING);
         // What began and ended in the quiet is told as such.
         assert_eq!(story.look(6, false, &[], &[]), [How::Resolved]);
-        assert_eq!(story.look(7, true, &[trouble(&["shop"])], &[]), []);
-        assert_eq!(story.look(8, true, &[], &[]), []);
+        assert_eq!(story.look(7, true, &[trouble(&["shop"])], &[]), NOTHING);
+        assert_eq!(story.look(8, true, &[], &[]), NOTHING);
         assert_eq!(story.look(9, false, &[], &[]), [How::Passed]);
     }
 
@@ -281,7 +283,7 @@ mod tests {
         let mut story = Story::new();
         assert_eq!(story.look(0, false, &[trouble(&["shop"])], &[]), [How::Opened]);
         story.rule.events = vec![Event::Missed];
-        assert_eq!(story.look(1, false, &[], &[]), []);
+        assert_eq!(story.look(1, false, &[], &[]), NOTHING);
         assert!(story.open.is_empty());
     }
 }
