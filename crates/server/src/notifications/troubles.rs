@@ -129,10 +129,9 @@ impl App {
         let mut passing = grouped(&ended, &names, &facts);
         passing.extend(news.iter().filter_map(lost_run));
         for trouble in &mut passing {
-            trouble.since = news
-                .iter()
-                .find(|news| trouble.jobs.iter().any(|job| job.run_id.as_ref() == Some(&news.run_id)))
-                .map(|news| news.at.0);
+            let is_its = |news: &&RunNews| trouble.jobs.iter().any(|job| job.run_id.as_ref() == Some(&news.run_id));
+            let ended = news.iter().find(is_its).map(|news| news.at.0);
+            trouble.since = trouble.since.or(ended);
         }
         Ok(Known { standing, passing })
     }
