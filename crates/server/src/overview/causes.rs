@@ -275,13 +275,15 @@ impl Facts {
     }
 
     /// Channels that do not deliver.
-    fn channels(&self) -> impl Iterator<Item = Cause> {
-        self.channels.iter().filter(|channel| is_failing(channel, self.now)).map(|channel| {
+    fn channels(&self) -> Vec<Cause> {
+        let failing = self.channels.iter().filter(|channel| is_failing(channel, self.now));
+        let cause = |channel: &catalog::Channel| {
             let mut cause = Cause::new(format!("channel {}", channel.id), CauseKind::Channel, Level::Warn, 0);
             cause.channel = Some(Named { id: channel.id.clone(), name: channel.name.clone() });
             cause.reason.clone_from(&channel.last_error);
             cause
-        })
+        };
+        failing.map(cause).collect()
     }
 
     /// What is backed up, but could be lost all the same.
