@@ -7,7 +7,7 @@ use domain::notification::Rule;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::troubles::Trouble;
+use super::troubles::{Concerns, Trouble};
 
 /// A problem that concerns more jobs than it did, or matters more, is told again after this time.
 const UPDATE_INTERVAL: SignedDuration = SignedDuration::from_mins(15);
@@ -47,6 +47,17 @@ pub(super) struct Tell {
     pub(super) opened_at: Timestamp,
     /// How often it was told, this time included.
     pub(super) number: i64,
+}
+
+impl Tell {
+    /// Returns whether the problem is gone. A run that was lost stays lost.
+    pub(super) fn is_over(&self) -> bool {
+        match self.how {
+            How::Opened | How::Changed | How::Reminded => false,
+            How::Resolved => true,
+            How::Passed => self.trouble.concerns != Concerns::Everybody,
+        }
+    }
 }
 
 /// What follows for a rule.
@@ -188,7 +199,7 @@ fn is_worse(before: &Trouble, now: &Trouble) -> bool {
 mod tests {
     use domain::notification::Event;
 
-    use super::super::troubles::{Concerned, Concerns};
+    use super::super::troubles::Concerned;
     use super::*;
 
     const NOTHING: [How; 0] = [];

@@ -129,14 +129,13 @@ impl Writer<'_> {
             return;
         }
         for tell in &told {
-            let is_over = matches!(tell.how, How::Resolved | How::Passed);
             let event = if tell.how == How::Resolved { Event::Recovered } else { tell.trouble.event };
             // A channel that does not deliver cannot tell of itself.
             let except = match &tell.trouble.concerns {
                 Concerns::Channel(id) => Some(id.as_str()),
                 _ => None,
             };
-            let message = Message { event: event.as_str(), cause_key: &tell.trouble.key, is_over };
+            let message = Message { event: event.as_str(), cause_key: &tell.trouble.key, is_over: tell.is_over() };
             self.write(&once(tell), &message, &Words::of(tell, &self.place()), telling, except);
         }
     }

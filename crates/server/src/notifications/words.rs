@@ -49,7 +49,7 @@ impl Words {
     /// Returns the words about one problem.
     pub(super) fn of(tell: &Tell, place: &Place<'_>) -> Self {
         let Tell { how, trouble, opened_at, .. } = tell;
-        let is_over = matches!(how, How::Resolved | How::Passed);
+        let is_over = tell.is_over();
         let mut lines = Vec::new();
         if let Some(reason) = &trouble.reason {
             lines.push(reason.clone());
@@ -76,8 +76,7 @@ impl Words {
 
     /// Returns the words about several problems that were held back.
     pub(super) fn of_many(tells: &[Tell], place: &Place<'_>) -> Self {
-        let is_over = |tell: &&Tell| matches!(tell.how, How::Resolved | How::Passed);
-        let over = tells.iter().filter(is_over).count();
+        let over = tells.iter().filter(|tell| tell.is_over()).count();
         let title = match tells.len() - over {
             0 => format!("During quiet hours: {}, all resolved", counted(over, "problem")),
             open if over == 0 => format!("During quiet hours: {}", counted(open, "problem")),
@@ -88,7 +87,7 @@ impl Words {
             format!("- {} ({}){reason}", headed(tell.how, &tell.trouble), place.time(tell.opened_at))
         };
         let severity =
-            tells.iter().map(|tell| if is_over(&tell) { Severity::Info } else { tell.trouble.event.severity() });
+            tells.iter().map(|tell| if tell.is_over() { Severity::Info } else { tell.trouble.event.severity() });
         let severity = severity.max_by_key(|severity| *severity as u8).unwrap_or(Severity::Info);
         let lines = tells.iter().map(line).collect();
         Self { title, text: shortened(lines), facts: Vec::new(), severity, link: place.link("/") }
