@@ -34,7 +34,10 @@ impl Default for Egress {
 
 impl fmt::Debug for Egress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Egress").field("private", &self.private).field("loopback", &self.loopback).finish_non_exhaustive()
+        f.debug_struct("Egress")
+            .field("private", &self.private)
+            .field("loopback", &self.loopback)
+            .finish_non_exhaustive()
     }
 }
 
@@ -80,7 +83,8 @@ impl Egress {
         if let Ok(ip) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
             return self.judged(vec![ip], port, what);
         }
-        let unresolved = |cause: String| Error::new(Kind::Unavailable, what, cause).cure("Check the host name and DNS.");
+        let unresolved =
+            |cause: String| Error::new(Kind::Unavailable, what, cause).cure("Check the host name and DNS.");
         let resolved = self.resolver.resolve(host).await;
         let resolved = resolved.map_err(|error| unresolved(format!("'{host}' does not resolve ({error})")))?;
         if resolved.is_empty() {

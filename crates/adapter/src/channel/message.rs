@@ -119,7 +119,8 @@ pub enum Signal {
 pub fn one_line(text: &str, max: usize) -> String {
     let is_break = |character: char| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
     let words = text.split(|character: char| is_break(character) || character == ' ').filter(|word| !word.is_empty());
-    let line = words.fold(String::new(), |line, word| if line.is_empty() { word.to_owned() } else { line + " " + word });
+    let line =
+        words.fold(String::new(), |line, word| if line.is_empty() { word.to_owned() } else { line + " " + word });
     match line.char_indices().nth(max) {
         None => line,
         Some(_) => line.chars().take(max.saturating_sub(1)).chain(['…']).collect(),
