@@ -10,7 +10,7 @@ use crate::egress::Egress;
 
 /// Returns the channels of this version: a line per adapter.
 pub fn registry() -> Registry<ChannelAdapter> {
-    Registry::new([])
+    Registry::new(Vec::<ChannelAdapter>::new())
 }
 
 /// A kind of channel.
