@@ -148,8 +148,9 @@ async fn a_message_is_written_once_and_too_many_push_out_the_oldest(store: Store
     assert_eq!((numbers[0].waiting, numbers[0].failed), (MAX_WAITING, 0));
     // What has ended goes once it is old; what waits stays.
     catalog.trim_outbox(at(100)).await.unwrap();
-    let left = catalog.outbox(&OutboxFilter { states: vec![MessageState::Dropped], ..OutboxFilter::default() }, &ALL);
-    assert!(left.await.unwrap().items.is_empty());
+    let dropped = OutboxFilter { states: vec![MessageState::Dropped], ..OutboxFilter::default() };
+    let left = catalog.outbox(&dropped, &ALL).await.unwrap();
+    assert!(left.items.is_empty());
     assert_eq!(catalog.channel_numbers().await.unwrap()[0].waiting, MAX_WAITING);
 }
 
