@@ -54,4 +54,3 @@ CREATE INDEX outbox_channel ON outbox (channel_id, id);
 CREATE INDEX outbox_age ON outbox (created_at);
 
 CREATE INDEX job_standings_warned ON job_standings (job_id) WHERE warnings > 0;
-CREATE INDEX copies_altered ON copies (destination_id) WHERE verified_result = 'altered';
