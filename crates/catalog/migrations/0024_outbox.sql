@@ -54,3 +54,5 @@ CREATE INDEX outbox_channel ON outbox (channel_id, id);
 CREATE INDEX outbox_age ON outbox (created_at);
 
 CREATE INDEX job_standings_warned ON job_standings (job_id) WHERE warnings > 0;
+-- How many there are at each destination.
+CREATE INDEX copies_altered_at ON copies (destination_id) WHERE verified_result = 'altered';
