@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::runs::Run;
 use crate::sql::{self, Record, Row, Transaction, record, values};
 use crate::values::json;
-use crate::{Catalog, run_items, sums};
+use crate::{Catalog, run_items, sums, told};
 
 /// A run that a worker has claimed.
 #[derive(Debug, Clone)]
@@ -255,6 +255,7 @@ impl Catalog {
             run_items::replace(&mut transaction, &lease.run_id, result).await?;
         }
         sums::note_run(&mut transaction, &lease.run_id).await?;
+        told::note_run_ended(&mut transaction, &lease.run_id, now).await?;
         transaction.commit().await?;
         self.run(&lease.run_id).await
     }
@@ -308,6 +309,7 @@ async fn finish(
     }
     if is_ours {
         sums::note_run(transaction, id).await?;
+        told::note_run_ended(transaction, id, at).await?;
     }
     Ok(is_ours)
 }

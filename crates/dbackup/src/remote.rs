@@ -36,16 +36,29 @@ pub(crate) enum Kind {
     Profile,
     RetentionPolicy,
     Job,
+    Channel,
+    NotificationRule,
 }
 
 impl Kind {
     /// In the order in which they refer to each other.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Source, Self::Destination, Self::Profile, Self::RetentionPolicy, Self::Job];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Destination,
+        Self::Profile,
+        Self::RetentionPolicy,
+        Self::Job,
+        Self::Channel,
+        Self::NotificationRule,
+    ];
 
     /// The path in the API.
     pub(crate) fn path(self) -> String {
-        let name = if self == Self::RetentionPolicy { "retention-policies" } else { self.plural() };
+        let name = match self {
+            Self::RetentionPolicy => "retention-policies",
+            Self::NotificationRule => "notification-rules",
+            other => other.plural(),
+        };
         format!("/api/{name}")
     }
 
@@ -57,6 +70,8 @@ impl Kind {
             Self::Profile => "profiles",
             Self::RetentionPolicy => "retentionPolicies",
             Self::Job => "jobs",
+            Self::Channel => "channels",
+            Self::NotificationRule => "notificationRules",
         }
     }
 
@@ -68,12 +83,14 @@ impl Kind {
             Self::Profile => "encryption profile",
             Self::RetentionPolicy => "retention policy",
             Self::Job => "job",
+            Self::Channel => "channel",
+            Self::NotificationRule => "notification rule",
         }
     }
 
     /// Whether what can be set for it depends on its type.
     pub(crate) fn has_adapters(self) -> bool {
-        matches!(self, Self::Source | Self::Destination)
+        matches!(self, Self::Source | Self::Destination | Self::Channel)
     }
 }
 

@@ -7,6 +7,7 @@ mod adapter_id;
 pub mod compression;
 pub mod hashes;
 pub mod naming;
+pub mod notification;
 pub mod outcome;
 pub mod probe;
 pub mod retention;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use adapter::Registry;
 use adapter::authorization::Environment;
 use catalog::{KeySource, Location};
+use channels::ChannelAdapter;
+use channels::egress::Egress;
 use destinations::DestinationAdapter;
 use ipnet::IpNet;
 use jiff::SignedDuration;
@@ -39,6 +41,8 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The kinds of sources and destinations.
     pub adapters: Adapters,
+    /// Which addresses channels may connect to.
+    pub egress: Egress,
     /// What operators set for adapters, such as how a provider is reached.
     pub environment: Environment,
     /// Runs at once.
@@ -132,19 +136,21 @@ impl Default for Housekeeping {
     }
 }
 
-/// The kinds of sources and destinations that a server knows.
+/// The kinds of sources, destinations and channels that a server knows.
 #[derive(Debug, Clone)]
 pub struct Adapters {
     /// Of sources.
     pub sources: Registry<SourceAdapter>,
     /// Of destinations.
     pub destinations: Registry<DestinationAdapter>,
+    /// Of channels.
+    pub channels: Registry<ChannelAdapter>,
 }
 
 impl Default for Adapters {
     /// Those of this version.
     fn default() -> Self {
-        Self { sources: sources::registry(), destinations: destinations::registry() }
+        Self { sources: sources::registry(), destinations: destinations::registry(), channels: channels::registry() }
     }
 }
 

@@ -28,6 +28,8 @@ impl App {
         let now = self.catalog.shared_now(self.now()).await?;
         let ages = self.config.housekeeping;
         self.catalog.forget_expired(now, ages.session_idle, ages.session_age).await?;
+        let before = now.checked_sub(ages.run_logs).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.catalog.trim_outbox(before).await?;
         for what in Aging::ALL {
             self.remove_aged(what, now).await?;
         }

@@ -19,6 +19,7 @@ mod listen;
 mod listings;
 mod loops;
 mod metrics;
+mod notifications;
 mod overview;
 mod passwords;
 mod patience;

@@ -8,7 +8,7 @@ pub(crate) mod space;
 use std::collections::BTreeSet;
 
 use adapter::authorization::Description;
-use catalog::{Destination, JobKind, PageRequest, Profile, SpaceOfDay};
+use catalog::{Channel, Destination, JobKind, PageRequest, Profile, SpaceOfDay};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use causes::Cause;
@@ -23,7 +23,7 @@ const MAX_FAILURES: i64 = 50;
 /// Maximum number of jobs that a cause names.
 const MAX_NAMED: i64 = 5;
 /// Slots that passed less than so long ago are about to fire.
-const SLOT_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const SLOT_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// Maximum number of overdue jobs that are counted.
 const MAX_OVERDUE: i64 = 100;
 
@@ -31,6 +31,7 @@ const MAX_OVERDUE: i64 = 100;
 pub(crate) struct Facts {
     pub(crate) kinds: Vec<JobKind>,
     pub(crate) destinations: Vec<KnownDestination>,
+    pub(crate) channels: Vec<Channel>,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) has_restored: bool,
     /// Databases of jobs that are overdue, and in no other trouble.
@@ -70,6 +71,7 @@ impl Facts {
             kinds: app.catalog.job_kinds().await?,
             overdue: app.catalog.overdue_databases(now - SLOT_TOLERANCE, &waiting).await?,
             destinations,
+            channels: app.catalog.channels(&all).await?.items,
             profiles: app.catalog.profiles(&all).await?.items,
             has_restored: app.catalog.has_restored().await?,
             now,

@@ -131,6 +131,12 @@ pub(crate) struct ServeArguments {
     /// Additional host name that browsers may sign in at; repeat or separate by commas
     #[arg(long = "allowed-host", value_name = "NAME", env = "DBACKUP_ALLOWED_HOSTS", value_delimiter = ',')]
     pub(crate) allowed_hosts: Vec<String>,
+    /// Let channels of notifications connect to this machine
+    #[arg(long, env = "DBACKUP_NOTIFY_LOOPBACK")]
+    pub(crate) notify_loopback: bool,
+    /// Keep channels of notifications out of private networks
+    #[arg(long, env = "DBACKUP_NOTIFY_PUBLIC_ONLY")]
+    pub(crate) notify_public_only: bool,
     /// Maximum number of concurrent runs
     #[arg(long, value_name = "NUMBER", env = "DBACKUP_MAX_RUNS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) max_runs: u16,

@@ -111,6 +111,8 @@ async fn name_of(app: &App, collection: &str, id: &str) -> Result<Option<String>
         "jobs" => catalog.job(id).await?.map(|found| found.name),
         "profiles" => catalog.profile(id).await?.map(|found| found.name),
         "retention-policies" => catalog.retention_policy(id).await?.map(|found| found.name),
+        "channels" => catalog.channel(id).await?.map(|found| found.name),
+        "notification-rules" => catalog.notification_rule(id).await?.map(|found| found.name),
         "users" => catalog.user(id).await?.map(|found| found.name),
         "runs" => catalog.run(id).await?.map(|found| found.title),
         "tokens" => catalog.api_tokens(None).await?.into_iter().find(|token| token.id == id).map(|token| token.name),

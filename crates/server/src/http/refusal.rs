@@ -27,6 +27,7 @@ impl From<Failure> for Problem {
             Failure::TookTooLong(_) => Self::failed_dependency("tookTooLong", words),
             Failure::Source(error) => of_source(&error, words),
             Failure::Destination(error) => of_destination(&error, words),
+            Failure::Channel(_) => Self::failed_dependency("channelFailed", words),
             Failure::Open(error) => of_open(&error, words),
             Failure::Key(_) => Self::invalid_field("identity", words),
         };

@@ -142,6 +142,10 @@ impl App {
         let begun = Instant::now();
         self.metrics.running.inc();
         self.runs.tell(LiveEvent::State(Box::new(run.clone())));
+        // A ping that is missing is no reason not to run.
+        if let Err(error) = self.catalog.note_run_started(&run.id, self.now()).await {
+            tracing::warn!(%error, run_id = run.id, "the start of the run could not be noted for notifications");
+        }
         let outcome = tokio::select! {
             outcome = self.carry_out(&run, &active) => outcome,
             never = self.hold(&run.id, fence, &active) => match never {},
@@ -150,6 +154,7 @@ impl App {
         self.metrics.running.dec();
         self.runs.end(&run.id);
         self.runs.changed.notify_one();
+        self.notifications.changed.notify_one();
     }
 
     async fn carry_out(&self, run: &Run, active: &Active) -> Outcome {

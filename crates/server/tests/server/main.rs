@@ -20,6 +20,7 @@ mod interruptions;
 mod limits;
 mod metrics;
 mod monitoring;
+mod notifications;
 mod outages;
 mod page_data;
 mod places;
