@@ -17,8 +17,8 @@ use domain::{Compression, RunState, Warning};
 use pipeline::Progress;
 use runner::restore::state_of;
 use runner::{
-    BackupRequest, Controls, Event, OpenError, OpenRequest, RestoreEvent, RunReport, STALL_TIMEOUT, back_up, restore,
-    review,
+    BackupRequest, Controls, Event, OpenError, OpenRequest, RestoreEvent, RestoreReport, RunReport, STALL_TIMEOUT,
+    back_up, restore, review,
 };
 use sources::{
     Activity, Contents, Counted, Counting, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, Kind,
@@ -535,10 +535,7 @@ fn one_table(rows: u64) -> Rows {
 }
 
 /// Restores a backup that recorded one set of rows, where another is counted. Returns how often the target was changed, too.
-async fn compared(
-    recorded: Option<Rows>,
-    counting: Option<Counting>,
-) -> (Result<runner::restore::RestoreReport, OpenError>, usize) {
+async fn compared(recorded: Option<Rows>, counting: Option<Counting>) -> (Result<RestoreReport, OpenError>, usize) {
     let source = Made { rows: (recorded, counting), ..Made::default() };
     let (folder, path) = backup(&source).await;
     let (progress, cancel) = (Progress::default(), CancellationToken::new());

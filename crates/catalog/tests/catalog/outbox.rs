@@ -207,6 +207,7 @@ async fn the_end_of_a_run_is_news_until_it_is_forgotten(store: Store) {
         code: Some(FailureCode::Failed),
         result: None,
         progress: RunProgress::default(),
+        technical_details: None,
     };
     assert!(catalog.finish_run(&claim.run.id, claim.fence, &end, at(3)).await.unwrap());
     let news = catalog.run_news(10).await.unwrap();
