@@ -39,7 +39,7 @@ test('M-15: a job whose Dropbox is not authorized fails with the cure', async ()
   await world.look('run, not authorized');
   await world.page.goto(world.url);
   await world.page.getByText('1 database needs attention.').waitFor();
-  await world.page.getByRole('link', { name: 'Authorize: Offsite needs authorization' }).waitFor();
+  await world.page.getByRole('button', { name: 'Authorize: Offsite needs authorization' }).waitFor();
   await world.look('overview, attention');
   await world.ask('DELETE', `/api/jobs/${id}`);
 });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { far } from './schedules';
 import { PASSWORD, World } from './world';
 
 const LONG = `${'a-very-long-name-without-a-blank'.repeat(3)}abcd`;
@@ -95,7 +96,7 @@ test('200 databases, 50 jobs, and names of any length and script', async () => {
   for (const name of NAMES) {
     await world.ask('POST', '/api/jobs', { name, sourceId: source, destinationIds: [destination] });
   }
-  const schedule = { cron: '*/30 * * * *', timeZone: 'Europe/Zurich' };
+  const schedule = far();
   for (let index = 0; index < 50; index++) {
     const name = `job ${index}`;
     await world.ask('POST', '/api/jobs', { name, sourceId: source, destinationIds: [destination], schedule });

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { far } from './schedules';
 import { until, World } from './world';
 
 let world: World;
@@ -16,7 +17,7 @@ beforeAll(async () => {
   mkdirSync(join(world.folder, 'disk'));
   const settings = { type: 'folder', path: join(world.folder, 'disk') };
   const disk = (await world.ask('POST', '/api/destinations', { name: 'NAS', settings })).id;
-  const schedule = { cron: '0 3 * * *', timeZone: 'Europe/Zurich' };
+  const schedule = far();
   const destinationIds = [disk, destination];
   job = (await world.ask('POST', '/api/jobs', { name: 'Shop nightly', sourceId: source, destinationIds, schedule })).id;
 });

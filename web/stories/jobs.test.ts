@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { far } from './schedules';
 import { until, World } from './world';
 
 let world: World;
@@ -29,7 +30,7 @@ beforeAll(async () => {
   disk = (await world.ask('POST', '/api/destinations', { name: 'NAS', settings })).id;
   const gone = { name: 'Keycloak', settings: { type: 'sqlite', path: join(world.folder, 'gone.db') } };
   const broken = (await world.ask('POST', '/api/sources', gone)).id;
-  const schedule = { cron: '0 3 * * *', timeZone: 'Europe/Zurich' };
+  const schedule = far();
   const add = (name: string, sourceId: string, rest: object = {}) =>
     world.ask('POST', '/api/jobs', { name, sourceId, destinationIds: [disk], schedule, ...rest });
   const names = ['Analytics', 'Billing', 'Home Assistant', 'Invoices', 'Mattermost', 'Nextcloud', 'Shop nightly'];

@@ -60,9 +60,9 @@ test('trouble stands first, by its cause, and what is good is folded', async () 
   await waiting.getByText('4 jobs wait for it.').waitFor();
   for (const name of ['keycloak', 'payroll', 'plausible', 'redmine'])
     await waiting.getByRole('link', { name }).waitFor();
-  await waiting.getByRole('link', { name: /^Authorize/ }).waitFor();
+  await waiting.getByRole('button', { name: /^Authorize/ }).waitFor();
   // A new run cannot help there.
-  expect(await waiting.getByRole('button').count()).toBe(0);
+  expect(await waiting.getByRole('button', { name: /^Back up/ }).count()).toBe(0);
   const failed = causes.getByRole('listitem').filter({ hasText: '2 jobs failed at Gone' });
   await failed.getByRole('button', { name: 'Back up 2 jobs now' }).waitFor();
   await causes.getByText('The key of company exists only on this server').waitFor();

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { far } from './schedules';
 import { spreadBackups } from './sqlite';
 import { until, World } from './world';
 
@@ -27,7 +28,7 @@ beforeAll(async () => {
   mkdirSync(join(world.folder, 'disk'));
   const settings = { type: 'folder', path: join(world.folder, 'disk') };
   disk = (await world.ask('POST', '/api/destinations', { name: 'NAS', settings })).id;
-  const schedule = { cron: '0 3 * * *', timeZone: 'Europe/Zurich' };
+  const schedule = far();
   const made = { name: 'Shop nightly', sourceId: source, destinationIds: [disk], schedule };
   job = (await world.ask('POST', '/api/jobs', made)).id;
   for (let run = 0; run < BACKUPS; run += 1) {

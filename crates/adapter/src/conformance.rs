@@ -25,8 +25,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pipeline::{Digested, Digester};
 
-use crate::Error;
 use crate::destination::{Destination, Expected, Gate, Upload};
+use crate::{Error, Manifest};
 
 pub use self::meager::Meager;
 
@@ -34,6 +34,8 @@ pub use self::meager::Meager;
 pub struct Subject {
     /// The destination.
     pub destination: Arc<dyn Destination>,
+    /// Its adapter's manifest, if it has one.
+    pub manifest: Option<&'static Manifest>,
     /// An absolute folder in its storage in which folders can be created; needed where it can be browsed. It need not exist yet.
     pub browsed: String,
     /// A temporary folder, a server.
@@ -53,7 +55,8 @@ macro_rules! destination_conformance {
                 a_closed_gate_publishes_nothing
                 an_interrupted_upload_goes_on_or_says_that_it_cannot
                 what_is_acknowledged_is_never_more_than_was_written_and_all_of_it_once_published,
-            reading: a_proof_says_what_is_there_and_how_that_is_known
+            reading: the_manifest_lists_what_it_can_do
+                a_proof_says_what_is_there_and_how_that_is_known
                 whether_a_file_is_there_is_known_without_reading_it
                 a_listing_comes_in_pages_that_are_all_there_is
                 a_file_larger_than_it_may_be_is_told_from_one_that_cannot_be_read

@@ -16,6 +16,9 @@ use std::time::Duration;
 
 use domain::run::FailureCode;
 
+/// Maximum length of an error's raw words, in bytes.
+pub const MAX_DETAIL_LEN: usize = 4096;
+
 /// Why an adapter did not do what was asked.
 ///
 /// It is one pointer wide, because most answers are not errors.
@@ -185,10 +188,10 @@ impl Error {
         self
     }
 
-    /// Adds the raw words of a tool, a server or a storage.
+    /// Adds the raw words of a tool, a server or a storage, cut to [`MAX_DETAIL_LEN`].
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.0.detail = Some(detail.into());
+    pub fn detail(mut self, detail: impl AsRef<str>) -> Self {
+        self.0.detail = Some(domain::text::cut(detail.as_ref(), MAX_DETAIL_LEN));
         self
     }
 
@@ -279,6 +282,8 @@ mod tests {
             "could not write /shop/b.zst: no room is left. Free space there, then run again."
         );
         assert_eq!(error.detail_text(), Some("insufficient_space"));
+        let endless = error.detail("x".repeat(1 << 20));
+        assert!(endless.detail_text().unwrap().len() < MAX_DETAIL_LEN + 10);
         assert_eq!(Error::invalid("'x' is not a destination").to_string(), "'x' is not a destination");
     }
 

@@ -170,6 +170,22 @@ pub struct ShownWhen {
     pub any_of: &'static [&'static str],
 }
 
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// Its name: `host`.
+    pub field: String,
+    /// What is wrong, and what would be right, as the end of a sentence that begins with the field; or what to do, as an imperative.
+    pub message: String,
+}
+
+impl FieldError {
+    /// Creates an error.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,10 +1,11 @@
-//! The contract between dbackup and its adapters: what a source of databases or a destination of backups has to be, and how
-//! it says what went wrong.
+//! The contract between dbackup and its adapters: what a source of databases, a destination of backups or a channel to
+//! people has to be, and how it says what went wrong.
 //!
 //! An adapter describes itself by a [`Manifest`]: its fields, secrets, address schemes, capabilities. From it come the validation of
 //! its settings, the API's description, the form, the command line's flags and the table in the guide.
 
 pub mod authorization;
+pub mod channel;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod destination;
@@ -17,11 +18,10 @@ mod settings;
 mod tool;
 mod validation;
 
-pub use error::{Authorization, Error, Kind, Retry};
-pub use field::{Choice, Default, Directs, Field, Input, PathUse, Required, ShownWhen};
+pub use error::{Authorization, Error, Kind, MAX_DETAIL_LEN, Retry};
+pub use field::{Choice, Default, Directs, Field, FieldError, Input, PathUse, Required, ShownWhen};
 pub use guide::{FIELDS_END, FIELDS_START, field_table, with_field_table};
 pub use manifest::{Capability, Manifest, Setup, check_manifest};
 pub use registry::{Adapter, Registry};
 pub use settings::{Secrets, Settings};
 pub use tool::{Tool, folders_like};
-pub use validation::FieldError;

@@ -6,10 +6,9 @@ use serde_json::Value;
 
 use crate::authorization::Description;
 use crate::error::Authorization;
-use crate::field::{Directs, Field, Input, PathUse};
+use crate::field::{Directs, Field, FieldError, Input, PathUse};
 use crate::settings::Settings;
 use crate::tool::Tool;
-use crate::validation::FieldError;
 
 /// Everything that is known of an adapter without running it.
 #[derive(Debug)]
@@ -24,7 +23,7 @@ pub struct Manifest {
     pub guide: &'static str,
     /// Its icon, as SVG of 24 by 24 that takes the color of the text.
     pub icon: &'static str,
-    /// The schemes of its addresses on the command line, without the colon.
+    /// The schemes of its addresses on the command line, without the colon. Channels have no addresses.
     pub schemes: &'static [&'static str],
     /// The forms of its addresses: `dropbox:/folder`.
     pub addresses: &'static str,
@@ -67,6 +66,8 @@ pub enum Capability {
     AtomicPair,
     /// A destination that copies a backup to another one of the same storage by itself.
     ServerSideCopy,
+    /// A channel for the signs of life of runs: it is sent every start and end, not messages by rules.
+    Pings,
 }
 
 impl Capability {
@@ -82,6 +83,7 @@ impl Capability {
             Self::Resume => "resume",
             Self::AtomicPair => "atomicPair",
             Self::ServerSideCopy => "serverSideCopy",
+            Self::Pings => "pings",
         }
     }
 }
@@ -183,7 +185,8 @@ pub fn check_manifest(manifest: &Manifest) {
     let id = manifest.id;
     assert!(!id.is_empty() && !manifest.title.is_empty() && manifest.summary.ends_with('.'), "{id}");
     assert!(manifest.icon.starts_with("<svg") && !manifest.icon.contains("script"), "{id}: its icon is SVG");
-    assert!(!manifest.schemes.is_empty() && manifest.schemes.iter().all(|scheme| !scheme.contains(':')), "{id}");
+    assert!(manifest.schemes.iter().all(|scheme| !scheme.contains(':')), "{id}");
+    assert_eq!(manifest.schemes.is_empty(), manifest.addresses.is_empty(), "{id}: addresses have schemes");
     let paths = manifest.settings().filter(|field| matches!(field.input, Input::HostPath { .. })).count();
     assert!(paths <= 1, "{id}: one approval is kept, so it has one path");
     assert!(manifest.database_field.is_none_or(|name| manifest.field(name).is_some()), "{id}: its database field");

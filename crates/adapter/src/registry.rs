@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use crate::field::FieldError;
 use crate::manifest::Manifest;
 use crate::settings::Settings;
-use crate::validation::FieldError;
 
 /// An adapter that can be registered.
 pub trait Adapter: Copy {

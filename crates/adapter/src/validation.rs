@@ -2,25 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::field::{Default, Field, Input, PathUse, Required};
+use crate::field::{Default, Field, FieldError, Input, PathUse, Required};
 use crate::manifest::Manifest;
 use crate::settings::Settings;
-
-/// What is wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FieldError {
-    /// Its name: `host`.
-    pub field: String,
-    /// What is wrong, and what would be right, as the end of a sentence that begins with the field; or what to do, as an imperative.
-    pub message: String,
-}
-
-impl FieldError {
-    /// Creates an error.
-    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { field: field.into(), message: message.into() }
-    }
-}
 
 impl Manifest {
     /// Reads settings: checks every field, fills in defaults, and runs the adapter's own check. The key `type` is passed over.

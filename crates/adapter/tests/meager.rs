@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adapter::conformance::{Meager, Subject};
 
 async fn fresh() -> Subject {
-    Subject { destination: Arc::new(Meager::default()), browsed: String::new(), keeps: Vec::new() }
+    Subject { destination: Arc::new(Meager::default()), manifest: None, browsed: String::new(), keeps: Vec::new() }
 }
 
 adapter::destination_conformance!(fresh);

@@ -53,6 +53,10 @@ pub struct StoredBackup {
     pub created_at: Moment,
     /// Bytes of the dump, as the sidecar says.
     pub dumped_size: Option<i64>,
+    /// Rows at the moment of the dump, as the sidecar says.
+    pub row_count: Option<i64>,
+    /// Tables at the moment of the dump, as the sidecar says.
+    pub table_count: Option<i64>,
     /// Bytes of the file.
     pub stored_size: i64,
     /// Of the dump, as the sidecar says.
@@ -148,13 +152,13 @@ pub struct BackupNames {
 
 record!(StoredBackup, "copies", {
     id, backup_id, destination_id, destination, path, state, state_at, job, job_id, run_id, source, source_type, database,
-    created_at, dumped_size, stored_size, dump_hashes, hashes, compression, encrypted, encrypted_to, warnings, sidecar,
+    created_at, dumped_size, row_count, table_count, stored_size, dump_hashes, hashes, compression, encrypted, encrypted_to, warnings, sidecar,
     signature, first_seen_at, last_seen_at, verified_at, verified_by, verified_how, verified_result,
     locked, note, due_at
 });
 
 /// Which columns of [`StoredBackup`] are the backup's.
-const OF_BACKUP: [&str; 11] = [
+const OF_BACKUP: [&str; 13] = [
     "job",
     "job_id",
     "run_id",
@@ -162,6 +166,8 @@ const OF_BACKUP: [&str; 11] = [
     "source_type",
     "database",
     "dumped_size",
+    "row_count",
+    "table_count",
     "dump_hashes",
     "compression",
     "encrypted_to",

@@ -46,6 +46,10 @@ pub struct NewBackup {
     pub created_at: Timestamp,
     /// Bytes of the dump.
     pub dumped_size: Option<i64>,
+    /// Rows at the moment of the dump.
+    pub row_count: Option<i64>,
+    /// Tables at the moment of the dump.
+    pub table_count: Option<i64>,
     /// Of the dump.
     pub dump_hashes: Hashes,
     /// `zst`, `gz`; `None` if it is not compressed.
@@ -74,6 +78,8 @@ impl NewBackup {
             database: name.database_name().or_else(|| name.database.clone()).as_deref().map(clean),
             created_at: name.time,
             dumped_size: None,
+            row_count: None,
+            table_count: None,
             dump_hashes: Hashes::new(),
             compression: name.compression.map(str::to_owned),
             encrypted: name.encrypted,
@@ -102,6 +108,8 @@ impl NewBackup {
             host: sidecar.host.as_deref().map(clean),
             database: if is_of_name { Some(clean(&sidecar.database)) } else { by_name.database.clone() },
             dumped_size: Some(i64::try_from(sidecar.size.plain).unwrap_or(i64::MAX)),
+            row_count: sidecar.rows.as_ref().map(|rows| i64::try_from(rows.total).unwrap_or(i64::MAX)),
+            table_count: sidecar.rows.as_ref().map(|rows| i64::try_from(rows.tables).unwrap_or(i64::MAX)),
             dump_hashes,
             encrypted_to: encryption.map(|it| it.recipients.iter().map(|key| clean(key)).collect()).unwrap_or_default(),
             warnings: sidecar.warnings.iter().take(MAX_WARNINGS).cloned().collect(),
@@ -151,8 +159,8 @@ pub(crate) async fn find_or_insert(
 ) -> Result<String, Error> {
     let id = new_id(now);
     let text = "INSERT INTO backups (id, identity, job_id, run_id, job, source, host, source_type, database, created_at, \
-                dumped_size, dump_hashes, compression, encrypted, encrypted_to, warnings, sidecar_version) \
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) \
+                dumped_size, dump_hashes, compression, encrypted, encrypted_to, warnings, sidecar_version, \
+                row_count, table_count) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) \
                 ON CONFLICT (identity) DO NOTHING";
     let values = values![
         &id,
@@ -171,7 +179,9 @@ pub(crate) async fn find_or_insert(
         new.encrypted,
         json(&new.encrypted_to)?,
         json(&new.warnings)?,
-        new.sidecar_version
+        new.sidecar_version,
+        new.row_count,
+        new.table_count
     ];
     if sql::run(&mut *transaction, text, values).await? > 0 {
         return Ok(id);

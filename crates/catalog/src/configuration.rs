@@ -1,4 +1,4 @@
-//! Sources, destinations, profiles and jobs as a whole: read at one moment, and changed in one transaction.
+//! All that is configured, as a whole: read at one moment, and changed in one transaction.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,14 +7,16 @@ use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
 use crate::audit::NewAuditEntry;
+use crate::channels::{Channel, NewChannel};
 use crate::destinations::{Destination, NewDestination};
 use crate::error::Error;
 use crate::jobs::{Job, NewJob};
+use crate::notification_rules::{NewNotificationRule, NotificationRule};
 use crate::profiles::{NewProfile, Profile};
 use crate::retention_policies::{NewRetentionPolicy, RetentionPolicy};
 use crate::sources::{NewSource, Source};
 use crate::sql::{self, Transaction, record, values};
-use crate::{Catalog, audit, housekeeping, jobs, meta, retention_policies, scans};
+use crate::{Catalog, audit, housekeeping, jobs, meta, notification_rules, retention_policies, scans};
 
 /// What the names of the rows begin with that say which owner an item has; its id follows.
 const OWNER: &str = "managedBy:";
@@ -28,11 +30,21 @@ pub enum Kind {
     Profile,
     RetentionPolicy,
     Job,
+    Channel,
+    NotificationRule,
 }
 
 impl Kind {
     /// In the order in which they refer to each other.
-    pub const ALL: [Self; 5] = [Self::Source, Self::Destination, Self::Profile, Self::RetentionPolicy, Self::Job];
+    pub const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Destination,
+        Self::Profile,
+        Self::RetentionPolicy,
+        Self::Job,
+        Self::Channel,
+        Self::NotificationRule,
+    ];
 
     /// The name in files.
     pub fn plural(self) -> &'static str {
@@ -42,12 +54,15 @@ impl Kind {
             Self::Profile => "profiles",
             Self::RetentionPolicy => "retentionPolicies",
             Self::Job => "jobs",
+            Self::Channel => "channels",
+            Self::NotificationRule => "notificationRules",
         }
     }
 
     fn table(self) -> &'static str {
         match self {
             Self::RetentionPolicy => "retention_policies",
+            Self::NotificationRule => "notification_rules",
             other => other.plural(),
         }
     }
@@ -66,6 +81,10 @@ pub struct Configuration {
     pub retention_policies: Vec<RetentionPolicy>,
     /// By name.
     pub jobs: Vec<Job>,
+    /// By name.
+    pub channels: Vec<Channel>,
+    /// By name.
+    pub notification_rules: Vec<NotificationRule>,
     /// Which configuration files have an item: the label that they were applied with, by its id.
     pub owners: BTreeMap<String, String>,
 }
@@ -85,6 +104,10 @@ pub enum ConfigurationEdit {
     RetentionPolicy(String, NewRetentionPolicy),
     /// Adds a job with this id, or changes it.
     Job(String, NewJob),
+    /// Adds a channel with this id, or changes it.
+    Channel(String, NewChannel),
+    /// Adds a notification rule with this id, or changes it.
+    NotificationRule(String, NewNotificationRule),
     /// Removes an item.
     Removal(Kind, String),
     /// Records the owner of an item.
@@ -119,6 +142,8 @@ impl Configuration {
             profiles: sql::all(&mut *transaction, &sql::select::<Profile>(by_name), []).await?,
             retention_policies: sql::all(&mut *transaction, &sql::select::<RetentionPolicy>(by_name), []).await?,
             jobs: jobs::all(transaction).await?,
+            channels: sql::all(&mut *transaction, &sql::select::<Channel>(by_name), []).await?,
+            notification_rules: sql::all(&mut *transaction, &sql::select::<NotificationRule>(by_name), []).await?,
             owners: owners.into_iter().map(owner).collect(),
         })
     }
@@ -130,7 +155,10 @@ impl Configuration {
         let profiles = self.profiles.iter().map(|item| &item.id);
         let policies = self.retention_policies.iter().map(|item| &item.id);
         let jobs = self.jobs.iter().map(|item| &item.id);
-        let ids: HashSet<&String> = sources.chain(destinations).chain(profiles).chain(policies).chain(jobs).collect();
+        let channels = self.channels.iter().map(|item| &item.id);
+        let rules = self.notification_rules.iter().map(|item| &item.id);
+        let stores = sources.chain(destinations).chain(profiles).chain(policies);
+        let ids: HashSet<&String> = stores.chain(jobs).chain(channels).chain(rules).collect();
         self.owners.keys().filter(move |id| !ids.contains(id))
     }
 
@@ -146,12 +174,16 @@ impl Configuration {
             let what = json!([j.source_id, j.databases, j.destination_ids, j.profile_id, j.retention]);
             json!([j.id, j.name, what, how, j.acknowledged_warnings, j.allow_damaged])
         };
+        let channel = |c: &Channel| json!([c.id, c.name, c.settings, c.sealed, c.enabled]);
+        let rule = |r: &NotificationRule| json!([r.id, r.name, r.rule]);
         json!([
             self.sources.iter().map(source).collect::<Json>(),
             self.destinations.iter().map(destination).collect::<Json>(),
             self.profiles.iter().map(profile).collect::<Json>(),
             self.retention_policies.iter().map(policy).collect::<Json>(),
             self.jobs.iter().map(job).collect::<Json>(),
+            self.channels.iter().map(channel).collect::<Json>(),
+            self.notification_rules.iter().map(rule).collect::<Json>(),
             self.owners,
         ])
     }
@@ -233,6 +265,16 @@ impl Catalog {
                 Some(job) => jobs::change(transaction, id, job.revision, new, now).await?,
                 None => jobs::insert(transaction, id, new, now).await.map(|()| true)?,
             },
+            ConfigurationEdit::Channel(id, new) => match present.channels.iter().find(|channel| channel.id == *id) {
+                Some(before) => self.change_channel(transaction, id, before.revision, new, now).await?,
+                None => self.insert_channel(transaction, id, new, now).await.map(|()| true)?,
+            },
+            ConfigurationEdit::NotificationRule(id, new) => {
+                match present.notification_rules.iter().find(|rule| rule.id == *id) {
+                    Some(before) => notification_rules::change(transaction, id, before.revision, new, now).await?,
+                    None => notification_rules::insert(transaction, id, new, now).await.map(|()| true)?,
+                }
+            }
             ConfigurationEdit::Removal(kind, id) => remove(transaction, *kind, id, now).await?,
             ConfigurationEdit::Owner(id, owner) => {
                 meta::set(transaction, &format!("{OWNER}{id}"), owner).await.map(|()| true)?

@@ -56,6 +56,7 @@ impl Catalog {
             return Ok(());
         }
         let old = copy_at(&mut transaction, new.destination_id, new.path).await?;
+        let old_job = usage::job_at(&mut transaction, new.destination_id, new.path).await?;
         let fields = Fields {
             destination_id: new.destination_id,
             path: new.path,
@@ -78,6 +79,9 @@ impl Catalog {
         }
         if let Some((_, backup_id)) = old {
             backups::remove_orphan(&mut transaction, &backup_id).await?;
+        }
+        if let Some(job) = old_job.filter(|job| job != new.job) {
+            usage::recount(&mut transaction, new.destination_id, &job).await?;
         }
         usage::recount_at(&mut transaction, new.destination_id, new.path).await?;
         transaction.commit().await

@@ -89,7 +89,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn databases(&self, filter: &DatabaseFilter, page: &PageRequest) -> Result<Page<StoredDatabase>, Error> {
-        let (mut conditions, mut values): (Vec<String>, Vec<Value>) = (Vec::new(), Vec::new());
+        let has_copies = "EXISTS (SELECT 1 FROM copies c WHERE c.series_id = s.id AND c.state <> 'deleted')".to_owned();
+        let (mut conditions, mut values): (Vec<String>, Vec<Value>) = (vec![has_copies], Vec::new());
         let mut bind = |value: &str| {
             values.push(value.into());
             format!("${}", values.len())
@@ -105,7 +106,7 @@ impl Catalog {
                 conditions.push(format!("{column} = {}", bind(value)));
             }
         }
-        let which = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+        let which = format!("WHERE {}", conditions.join(" AND "));
         values.push(page.probe().into());
         let text = format!(
             "SELECT DISTINCT s.job, s.database, j.id AS job_id, j.source_id FROM series s LEFT JOIN jobs j ON j.name = s.job \

@@ -60,7 +60,7 @@ pub struct AuthorizationState {
     pub allowed: Option<u64>,
     /// When it was authorized.
     pub authorized_at: Timestamp,
-    /// When the account and its space were last looked at.
+    /// When it was last used or checked.
     pub checked_at: Timestamp,
     /// Why Dropbox refuses every call; `None` while the authorization stands.
     pub broken: Option<String>,
@@ -323,6 +323,17 @@ impl Catalog {
         let after = names::key(page.after.as_deref().unwrap_or_default());
         let text = sql::select::<Destination>("WHERE name_key > $1 ORDER BY name_key LIMIT $2");
         Ok(Page::of(sql::all(&self.db, &text, values![after, page.probe()]).await?, page))
+    }
+
+    /// Returns the ids of the other destinations with the same adapter.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn destinations_like(&self, destination: &Destination) -> Result<Vec<String>, Error> {
+        let all: Vec<Destination> = sql::all(&self.db, &sql::select::<Destination>(""), []).await?;
+        let is_like =
+            |other: &Destination| other.id != destination.id && other.settings["type"] == destination.settings["type"];
+        Ok(all.into_iter().filter(is_like).map(|other| other.id).collect())
     }
 
     /// Removes a destination of this revision and what is known of the copies there, which stay. Returns `false` if there is none. If this

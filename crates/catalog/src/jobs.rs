@@ -49,6 +49,8 @@ pub struct Job {
     pub created_at: Moment,
     /// When it was last changed.
     pub updated_at: Moment,
+    /// Since when it has its schedule, and is enabled or paused.
+    pub scheduled_since: Moment,
 }
 
 /// A job that is added or changed; the fields are [`Job`]'s.
@@ -91,7 +93,8 @@ record!(
         next_run_at,
         revision,
         created_at,
-        updated_at
+        updated_at,
+        scheduled_since
     },
     |row| { destination_ids: Vec::new(), retention: BTreeMap::new() }
 );
@@ -231,8 +234,8 @@ fn add_links(jobs: &mut [Job], links: Vec<Link>) {
 
 pub(crate) async fn insert(transaction: &mut Transaction, id: &str, new: &NewJob, now: Timestamp) -> Result<(), Error> {
     let text = "INSERT INTO jobs (id, name, name_key, source_id, databases, compression, profile_id, cron, time_zone, \
-                timeout_seconds, enabled, next_run_at, created_at, updated_at, acknowledged_warnings, allow_damaged) \
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, COALESCE($14, '[]'), $15)";
+                timeout_seconds, enabled, next_run_at, created_at, updated_at, scheduled_since, acknowledged_warnings, allow_damaged) \
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $13, $13, COALESCE($14, '[]'), $15)";
     sql::run(&mut *transaction, text, columns(id, new, now)?).await?;
     link(transaction, id, new).await?;
     job_standings::refresh(transaction, id).await
@@ -240,7 +243,8 @@ pub(crate) async fn insert(transaction: &mut Transaction, id: &str, new: &NewJob
 
 /// Removes a job, and its runs from the sums. Returns 0 if it does not exist.
 pub(crate) async fn remove(transaction: &mut Transaction, id: &str) -> Result<u64, Error> {
-    // In the order of all who write sums.
+    // In the order of all who write sums: runs, then the standing, then the days.
+    sql::run(&mut *transaction, "UPDATE runs SET job_id = NULL WHERE job_id = $1", values![id]).await?;
     job_standings::lock(transaction, id).await?;
     job_days::forget(transaction, id).await?;
     sql::run(transaction, "DELETE FROM jobs WHERE id = $1", values![id]).await
@@ -256,7 +260,8 @@ pub(crate) async fn change(
 ) -> Result<bool, Error> {
     let text = "UPDATE jobs SET name = $2, name_key = $3, source_id = $4, databases = $5, compression = $6, \
                 profile_id = $7, cron = $8, time_zone = $9, timeout_seconds = $10, enabled = $11, next_run_at = $12, \
-                updated_at = $13, acknowledged_warnings = COALESCE($14, acknowledged_warnings), \
+                updated_at = $13, scheduled_since = CASE WHEN COALESCE(cron, '') = COALESCE($8, '') AND time_zone = $9 \
+                AND enabled = $11 THEN scheduled_since ELSE $13 END, acknowledged_warnings = COALESCE($14, acknowledged_warnings), \
                 allow_damaged = $15, revision = revision + 1 WHERE id = $1 AND revision = $16";
     let values = columns(id, new, now)?.into_iter().chain(values![revision]);
     if sql::run(&mut *transaction, text, values).await? == 0 {

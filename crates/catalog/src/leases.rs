@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::runs::Run;
 use crate::sql::{self, Record, Row, Transaction, record, values};
 use crate::values::json;
-use crate::{Catalog, run_items, sums};
+use crate::{Catalog, run_items, sums, told};
 
 /// A run that a worker has claimed.
 #[derive(Debug, Clone)]
@@ -49,6 +49,9 @@ pub struct RunEnd {
     /// See [`Run::code`].
     #[serde(default)]
     pub code: Option<FailureCode>,
+    /// See [`Run::technical_details`].
+    #[serde(default)]
+    pub technical_details: Option<String>,
     /// See [`Run::result`]; `None` keeps the one that was recorded last.
     pub result: Option<RunResult>,
     /// How far it was.
@@ -252,6 +255,7 @@ impl Catalog {
             run_items::replace(&mut transaction, &lease.run_id, result).await?;
         }
         sums::note_run(&mut transaction, &lease.run_id).await?;
+        told::note_run_ended(&mut transaction, &lease.run_id, now).await?;
         transaction.commit().await?;
         self.run(&lease.run_id).await
     }
@@ -282,7 +286,7 @@ async fn finish(
 ) -> Result<bool, Error> {
     let text = format!(
         "UPDATE runs SET state = $3, error = $4, result = COALESCE($5, result), finished_at = $6, dumped_bytes = $7, \
-         stored_bytes = $8, sent_bytes = $9, destinations = $10, code = $11, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
+         stored_bytes = $8, sent_bytes = $9, destinations = $10, code = $11, technical_details = $12, lease_until = NULL, worker = NULL WHERE id = $1 AND {which}"
     );
     let [dumped, stored, sent] = bytes_of(&end.progress);
     let values = values![
@@ -296,7 +300,8 @@ async fn finish(
         stored,
         sent,
         json(&end.progress.destinations)?,
-        end.code.map(FailureCode::as_str)
+        end.code.map(FailureCode::as_str),
+        &end.technical_details
     ];
     let is_ours = sql::run(&mut *transaction, &text, values).await? > 0;
     if let Some(result) = end.result.as_ref().filter(|_| is_ours) {
@@ -304,6 +309,7 @@ async fn finish(
     }
     if is_ours {
         sums::note_run(transaction, id).await?;
+        told::note_run_ended(transaction, id, at).await?;
     }
     Ok(is_ours)
 }

@@ -28,12 +28,14 @@ pub struct DestinationNumbers {
     pub used: Option<i64>,
     /// Bytes allowed; `None` without a limit.
     pub allowed: Option<i64>,
+    /// Bytes of all backups there.
+    pub stored: i64,
     /// Its authorization, where it needs one and was authorized at least once.
     pub authorization: Option<AuthorizationState>,
 }
 
 record!(QueueNumbers, "runs", { queued, oldest });
-record!(DestinationNumbers, "destinations", { id, name, used, allowed, authorization = "authorization_state" });
+record!(DestinationNumbers, "destinations", { id, name, used, allowed, stored, authorization = "authorization_state" });
 
 impl QueueNumbers {
     /// Returns for how many seconds the oldest run has waited; 0 if none waits.
@@ -57,7 +59,8 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn destination_numbers(&self) -> Result<Vec<DestinationNumbers>, Error> {
-        let text = "SELECT d.id, d.name, d.authorization_state, s.used, s.allowed FROM destinations d \
+        let text = "SELECT d.id, d.name, d.authorization_state, s.used, s.allowed, CAST(COALESCE((SELECT SUM(u.bytes) \
+                    FROM destination_usage u WHERE u.destination_id = d.id), 0) AS BIGINT) AS stored FROM destinations d \
                     LEFT JOIN destination_space s ON s.destination_id = d.id \
                     AND s.day = (SELECT MAX(l.day) FROM destination_space l WHERE l.destination_id = d.id) \
                     ORDER BY d.name_key";

@@ -1,10 +1,8 @@
 //! When backups of a job were last restored and verified.
 
-use domain::naming::job_folder;
-
 use crate::Catalog;
 use crate::error::Error;
-use crate::runs::Run;
+use crate::runs::{Run, restored_from};
 use crate::sql::{self, values};
 use crate::values::Moment;
 
@@ -29,11 +27,4 @@ impl Catalog {
                     AS verified_at FROM series s WHERE s.job = $1";
         Ok(sql::value::<Option<Moment>>(&self.db, text, values![job]).await?.flatten())
     }
-}
-
-/// Returns a pattern for the requests of restores that read a file in a job's folder. `request` holds JSON.
-pub(crate) fn restored_from(job: &str) -> String {
-    let json = serde_json::Value::from(format!("{}/", job_folder(job))).to_string();
-    let json = json.trim_end_matches('"').replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%\"path\":{json}%")
 }

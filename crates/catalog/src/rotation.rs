@@ -25,7 +25,7 @@ impl Catalog {
         let rotation = Rotation { from: &self.vault, to: &Vault::new(new)? };
         let mut transaction = self.begin_sealing().await?;
         let mut count = 0;
-        for table in ["sources", "destinations"] {
+        for table in ["sources", "destinations", "channels"] {
             count += rotation.settings(&mut transaction, table).await?;
         }
         count += rotation.column(&mut transaction, destinations::grant_place).await?;

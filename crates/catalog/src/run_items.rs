@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use domain::rows::RowTotals;
 use domain::run::{BackupResult, CopyResult, DatabaseResult, FailureCode, MissingCopy, RunResult, Stage, StoredCopy};
 use domain::sidecar::{Checksum, Size};
 use domain::stored::VerificationMethod;
@@ -28,8 +29,11 @@ struct Item {
     started_at: Option<Moment>,
     finished_at: Option<Moment>,
     dumped_bytes: Option<i64>,
+    row_count: Option<i64>,
+    table_count: Option<i64>,
     error: Option<String>,
     code: Option<FailureCode>,
+    technical_details: Option<String>,
     warnings: Vec<ListedWarning>,
 }
 
@@ -42,8 +46,11 @@ record!(Item, "run_items", {
     started_at,
     finished_at,
     dumped_bytes,
+    row_count,
+    table_count,
     error,
     code,
+    technical_details,
     warnings
 });
 
@@ -60,6 +67,7 @@ struct Copy {
     stored_at: Option<Moment>,
     error: Option<String>,
     code: Option<FailureCode>,
+    technical_details: Option<String>,
 }
 
 record!(Copy, "run_copies", {
@@ -74,14 +82,15 @@ record!(Copy, "run_copies", {
     verified_by,
     stored_at,
     error,
-    code
+    code,
+    technical_details
 });
 
 /// The columns that rows are written to, and how many there are.
-const ITEM_COLUMNS: &str =
-    "run_id, position, database, stage, held_since, started_at, finished_at, dumped_bytes, error, code, warnings";
+const ITEM_COLUMNS: &str = "run_id, position, database, stage, held_since, started_at, finished_at, dumped_bytes, row_count, table_count, error, code, \
+                            technical_details, warnings";
 const COPY_COLUMNS: &str = "run_id, item, position, job_id, database, destination_id, destination, state, path, plain_size, \
-                            stored_size, checksum, verified_by, stored_at, error, code";
+                            stored_size, checksum, verified_by, stored_at, error, code, technical_details";
 
 impl From<Item> for DatabaseResult {
     fn from(item: Item) -> Self {
@@ -92,12 +101,19 @@ impl From<Item> for DatabaseResult {
             started_at: item.started_at.map(|moment| moment.0),
             finished_at: item.finished_at.map(|moment| moment.0),
             dumped_bytes: item.dumped_bytes.map(unsigned),
+            rows: totals(item.row_count, item.table_count),
             error: item.error,
             code: item.code,
+            technical_details: item.technical_details,
             copies: Vec::new(),
             warnings: item.warnings,
         }
     }
+}
+
+/// Returns the totals of two columns, which are known together.
+fn totals(rows: Option<i64>, tables: Option<i64>) -> Option<RowTotals> {
+    Some(RowTotals { rows: unsigned(rows?), tables: unsigned(tables?) })
 }
 
 impl From<Copy> for CopyResult {
@@ -121,6 +137,7 @@ impl From<Copy> for CopyResult {
                 destination,
                 error: copy.error.unwrap_or_default(),
                 code: copy.code,
+                technical_details: copy.technical_details,
             }),
         }
     }
@@ -190,7 +207,7 @@ async fn insert_rows<const N: usize>(
     Ok(())
 }
 
-fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Value; 11], Error> {
+fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Value; 14], Error> {
     Ok(values![
         run_id,
         signed(position),
@@ -200,8 +217,11 @@ fn item_row(run_id: &str, position: usize, item: &DatabaseResult) -> Result<[Val
         item.started_at,
         item.finished_at,
         item.dumped_bytes.map(signed_bytes),
+        item.rows.map(|totals| signed_bytes(totals.rows)),
+        item.rows.map(|totals| signed_bytes(totals.tables)),
         &item.error,
         item.code.map(FailureCode::as_str),
+        &item.technical_details,
         json(&item.warnings)?
     ])
 }
@@ -213,7 +233,7 @@ fn copy_row(
     job_id: Option<&String>,
     database: &str,
     copy: &CopyResult,
-) -> Result<[Value; 16], Error> {
+) -> Result<[Value; 17], Error> {
     let (stored, missing) = match copy {
         CopyResult::Stored(stored) => (Some(stored), None),
         CopyResult::Missing(missing) => (None, Some(missing)),
@@ -234,7 +254,8 @@ fn copy_row(
         stored.and_then(|copy| copy.verified_by).map(VerificationMethod::as_str),
         stored.and_then(|copy| copy.stored_at),
         missing.map(|copy| &copy.error),
-        missing.and_then(|copy| copy.code).map(FailureCode::as_str)
+        missing.and_then(|copy| copy.code).map(FailureCode::as_str),
+        missing.and_then(|copy| copy.technical_details.as_ref())
     ])
 }
 

@@ -77,4 +77,15 @@ impl Catalog {
         let text = sql::select::<LogLine>("WHERE run_id = $1 AND number > $2 ORDER BY number LIMIT $3");
         sql::all(&self.db, &text, values![run_id, after, limit]).await
     }
+
+    /// Returns the last lines, in order.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn last_log_lines(&self, run_id: &str, limit: i64) -> Result<Vec<LogLine>, Error> {
+        let text = sql::select::<LogLine>("WHERE run_id = $1 ORDER BY number DESC LIMIT $2");
+        let mut lines: Vec<LogLine> = sql::all(&self.db, &text, values![run_id, limit]).await?;
+        lines.reverse();
+        Ok(lines)
+    }
 }

@@ -1,5 +1,6 @@
 //! Runs: each backup, restore and copy, as it is queued and listed. `leases.rs` has what workers do with them.
 
+use domain::naming::job_folder;
 use domain::outcome::RunStatus;
 use domain::run::{Cause, DestinationProgress, FailureCode, RunKind, RunResult, RunSpec};
 use jiff::{SignedDuration, Timestamp};
@@ -7,7 +8,6 @@ use serde_json::Value as Json;
 
 use crate::error::Error;
 use crate::page::{Page, PageRequest};
-use crate::proofs::restored_from;
 use crate::sql::{self, Executor, Transaction, record, values};
 use crate::values::{Moment, Value, json};
 use crate::{Catalog, new_id, run_items, scans, sums};
@@ -49,6 +49,8 @@ pub struct Run {
     pub error: Option<String>,
     /// The same for programs. `None` in runs of earlier versions, too.
     pub code: Option<FailureCode>,
+    /// What a tool, a server or a storage said, word for word.
+    pub technical_details: Option<String>,
     /// The result, so far if the run has not ended.
     pub result: Option<RunResult>,
     /// When it was queued.
@@ -134,6 +136,7 @@ record!(Run, "runs", {
     destinations,
     error,
     code,
+    technical_details,
     result,
     created_at,
     started_at,
@@ -300,4 +303,11 @@ pub(crate) async fn insert(
         sums::note_run(transaction, id).await?;
     }
     Ok(inserted)
+}
+
+/// Returns a pattern for the requests of restores that read a file in a job's folder. `request` holds JSON.
+pub(crate) fn restored_from(job: &str) -> String {
+    let json = serde_json::Value::from(format!("{}/", job_folder(job))).to_string();
+    let json = json.trim_end_matches('"').replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%\"path\":{json}%")
 }

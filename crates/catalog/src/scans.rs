@@ -135,20 +135,21 @@ impl Catalog {
         sql::value(&self.db, &text, values![destination_id, milliseconds(lease), now]).await
     }
 
-    /// Records which folder of the storage a scan reads, and those around it, in the storage's own terms.
+    /// Records which folder of the storage a destination is, and those around it, in the storage's own terms. `epoch`: [`Catalog::epoch`]
+    /// when it was opened; of a scan, its number.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn note_place(
         &self,
         destination_id: &str,
-        number: i64,
+        epoch: i64,
         own: &str,
         around: &[String],
     ) -> Result<(), Error> {
         let place = json(&std::iter::once(own).chain(around.iter().map(String::as_str)).collect::<Vec<_>>())?;
-        let text = "UPDATE scans SET place = $3 WHERE destination_id = $1 AND number = $2 AND state = 'running'";
-        sql::run(&self.db, text, values![destination_id, number, place]).await.map(drop)
+        let text = "UPDATE scans SET place = $3 WHERE destination_id = $1 AND valid_from <= $2";
+        sql::run(&self.db, text, values![destination_id, epoch, place]).await.map(drop)
     }
 
     /// Renews a scan's lease and records its progress. Returns whether it goes on: it was not cancelled, and no other one has begun.

@@ -1,6 +1,7 @@
 //! How all jobs stand together: numbers of jobs of a kind, and some of the jobs by name. Each question is answered from an index, so that
 //! it costs the same with ten thousand jobs.
 
+use domain::outcome::RunStatus;
 use jiff::Timestamp;
 
 use crate::Catalog;
@@ -72,6 +73,75 @@ impl Record for FailingJobs {
         })
     }
 }
+
+/// A job that fails, or whose last run gave warnings.
+#[derive(Debug, Clone)]
+pub struct TroubledJob {
+    /// The job.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What its last run came to.
+    pub state: Option<RunStatus>,
+    /// Its last run that ended by itself.
+    pub run_id: Option<String>,
+    /// Where and why it fails.
+    pub failure: Option<JobFailure>,
+    /// What its last run or its schedule says about that.
+    pub reason: Option<String>,
+    /// How many warnings of its last run are not acknowledged.
+    pub warnings: i64,
+}
+
+impl Record for TroubledJob {
+    const TABLE: &'static str = "job_standings";
+    const COLUMNS: &'static [&'static str] =
+        &["j.id", "j.name", "s.state", "s.ended_run_id", "s.failure", "s.reason", "s.warnings"];
+
+    fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.get("jobs", "id")?,
+            name: row.get("jobs", "name")?,
+            state: row.get(Self::TABLE, "state")?,
+            run_id: row.get(Self::TABLE, "ended_run_id")?,
+            failure: row.get(Self::TABLE, "failure")?,
+            reason: row.get(Self::TABLE, "reason")?,
+            warnings: row.get(Self::TABLE, "warnings")?,
+        })
+    }
+}
+
+/// A job that is not backed up as it should be.
+#[derive(Debug, Clone)]
+pub struct Unprotected {
+    /// The job.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether its schedule counts.
+    pub enabled: bool,
+    /// Why it fails.
+    pub reason: Option<String>,
+    /// When its last good backup ended.
+    pub good_at: Option<Moment>,
+    /// Whether a slot has passed without a run.
+    pub is_overdue: bool,
+}
+
+record!(Unprotected, "jobs", { id, name, enabled, reason, good_at, is_overdue });
+
+/// Copies at a destination that are not the files that were backed up.
+#[derive(Debug, Clone)]
+pub struct AlteredCopies {
+    /// The destination.
+    pub destination_id: String,
+    /// How many.
+    pub copies: i64,
+    /// The path of one of them.
+    pub path: String,
+}
+
+record!(AlteredCopies, "copies", { destination_id, copies, path });
 
 /// A job by name, and its last run that ended by itself.
 #[derive(Debug, Clone)]
@@ -209,6 +279,94 @@ impl Catalog {
         let text = "SELECT j.id, j.name, s.ended_run_id, s.good_at FROM jobs j JOIN job_standings s ON s.job_id = j.id \
                     WHERE j.next_run_at < $1 AND j.enabled AND NOT s.troubled AND s.status <> $2 ORDER BY j.next_run_at LIMIT $3";
         sql::all(&self.db, text, values![before, JobStatus::Running.rank(), limit]).await
+    }
+
+    /// Returns how many databases these jobs back up, those left out that back up to one of some destinations.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn overdue_databases(&self, before: Timestamp, but_at: &[&str]) -> Result<i64, Error> {
+        let left_out = match but_at {
+            [] => String::new(),
+            ids => format!(
+                "AND NOT EXISTS (SELECT 1 FROM job_destinations d WHERE d.job_id = j.id AND d.destination_id IN ({}))",
+                sql::placeholders(3, ids.len())
+            ),
+        };
+        let text = format!(
+            "SELECT CAST(COALESCE(SUM(COALESCE(s.databases, 1)), 0) AS BIGINT) AS databases FROM jobs j \
+             JOIN job_standings s ON s.job_id = j.id WHERE j.next_run_at < $1 AND j.enabled AND NOT s.troubled AND s.status <> $2 {left_out}"
+        );
+        let values =
+            values![before, JobStatus::Running.rank()].into_iter().chain(but_at.iter().map(|id| Value::from(*id)));
+        Ok(sql::value(&self.db, &text, values).await?.unwrap_or_default())
+    }
+
+    /// Returns the first jobs that fail, by age.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_that_fail(&self, limit: i64) -> Result<Vec<TroubledJob>, Error> {
+        self.troubled_jobs("WHERE s.failure IS NOT NULL ORDER BY s.job_id LIMIT $1", limit).await
+    }
+
+    /// Returns the first enabled jobs whose last run succeeded with warnings that are not acknowledged, by age.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_with_warnings(&self, limit: i64) -> Result<Vec<TroubledJob>, Error> {
+        let which = "WHERE s.warnings > 0 AND s.enabled AND s.failure IS NULL ORDER BY s.job_id LIMIT $1";
+        self.troubled_jobs(which, limit).await
+    }
+
+    async fn troubled_jobs(&self, which: &str, limit: i64) -> Result<Vec<TroubledJob>, Error> {
+        let text = format!("SELECT {} {JOBS} {which}", sql::columns::<TroubledJob>());
+        sql::all(&self.db, &text, values![limit]).await
+    }
+
+    /// Returns the first jobs that are not backed up as they should be, by name: those that fail, were never backed up, are paused, are
+    /// overdue since a time, or have no schedule and no good backup since another time.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn unprotected_jobs(
+        &self,
+        overdue: Timestamp,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Unprotected>, Error> {
+        let text = "SELECT j.id, j.name, s.enabled, s.reason, s.good_at, COALESCE(j.next_run_at < $1, FALSE) AS is_overdue \
+                    FROM job_standings s JOIN jobs j ON j.id = s.job_id WHERE s.failure IS NOT NULL OR s.good_at IS NULL \
+                    OR NOT s.enabled OR j.next_run_at < $1 OR (j.next_run_at IS NULL AND s.good_at < $2) ORDER BY s.name_key LIMIT $3";
+        sql::all(&self.db, text, values![overdue, since, limit]).await
+    }
+
+    /// Returns how many jobs there are.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn count_jobs(&self) -> Result<i64, Error> {
+        Ok(sql::value(&self.db, "SELECT COUNT(*) AS jobs FROM jobs", []).await?.unwrap_or(0))
+    }
+
+    /// Returns jobs with a run that was queued before a time and has not started.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn jobs_in_queue_since(&self, before: Timestamp, limit: i64) -> Result<Vec<JobRef>, Error> {
+        let text = "SELECT j.id, j.name, r.id AS ended_run_id, r.created_at AS good_at FROM runs r JOIN jobs j ON j.id = r.job_id \
+                    WHERE r.state = 'queued' AND r.created_at < $1 ORDER BY r.id LIMIT $2";
+        sql::all(&self.db, text, values![before, limit]).await
+    }
+
+    /// Returns at which destinations copies were found that are not the files that were backed up.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub async fn altered_copies(&self) -> Result<Vec<AlteredCopies>, Error> {
+        let text = "SELECT destination_id, COUNT(*) AS copies, MIN(path) AS path FROM copies \
+                    WHERE verified_result = 'altered' AND state = 'present' GROUP BY destination_id ORDER BY destination_id";
+        sql::all(&self.db, text, []).await
     }
 
     /// Returns the enabled job whose last good backup is the oldest, with its time. Jobs without one are left out.

@@ -44,16 +44,24 @@ struct Folder {
 
 record!(Folder, "series", { job });
 
+/// The job that has made the newest backup of a folder `u`, if it still exists: it may have been renamed since.
+const MAKER: &str = "SELECT k.id FROM series s JOIN copies c ON c.id = (SELECT n.id FROM copies n WHERE n.series_id = s.id \
+                     AND n.state <> 'deleted' AND n.state = 'present' ORDER BY n.created_at DESC, n.id DESC LIMIT 1) \
+                     JOIN backups b ON b.id = c.backup_id JOIN jobs k ON k.id = b.job_id \
+                     WHERE s.destination_id = u.destination_id AND s.job = u.job ORDER BY c.created_at DESC LIMIT 1";
+
 impl Catalog {
     /// Returns what the largest folders of a destination take, the largest first.
     ///
     /// # Errors
     /// [`Error::Database`].
     pub async fn usage(&self, destination_id: &str, limit: i64) -> Result<Vec<JobUsage>, Error> {
-        let text = "SELECT u.job, j.id AS job_id, u.copies, u.bytes, u.newest_at FROM (SELECT * FROM destination_usage \
-                    WHERE destination_id = $1 ORDER BY bytes DESC, job LIMIT $2) u LEFT JOIN jobs j ON j.name = u.job \
-                    ORDER BY u.bytes DESC, u.job";
-        sql::all(&self.db, text, values![destination_id, limit]).await
+        let text = format!(
+            "SELECT u.job, COALESCE(j.id, ({MAKER})) AS job_id, u.copies, u.bytes, u.newest_at FROM (SELECT * FROM destination_usage \
+             WHERE destination_id = $1 ORDER BY bytes DESC, job LIMIT $2) u LEFT JOIN jobs j ON j.name = u.job \
+             ORDER BY u.bytes DESC, u.job"
+        );
+        sql::all(&self.db, &text, values![destination_id, limit]).await
     }
 
     /// Returns what the largest folders of a destination take that belong to no job, the largest first.
@@ -61,10 +69,12 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn orphans(&self, destination_id: &str, limit: i64) -> Result<Vec<JobUsage>, Error> {
-        let text = "SELECT u.job, CAST(NULL AS TEXT) AS job_id, u.copies, u.bytes, u.newest_at FROM destination_usage u \
-                    WHERE u.destination_id = $1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.name = u.job) \
-                    ORDER BY u.bytes DESC, u.job LIMIT $2";
-        sql::all(&self.db, text, values![destination_id, limit]).await
+        let text = format!(
+            "SELECT u.job, CAST(NULL AS TEXT) AS job_id, u.copies, u.bytes, u.newest_at FROM destination_usage u \
+             WHERE u.destination_id = $1 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.name = u.job) AND NOT EXISTS ({MAKER}) \
+             ORDER BY u.bytes DESC, u.job LIMIT $2"
+        );
+        sql::all(&self.db, &text, values![destination_id, limit]).await
     }
 
     /// Returns what all folders of a destination take.
@@ -99,17 +109,25 @@ impl Catalog {
 
 /// Counts anew what the job takes whose copy lies at a path.
 pub(crate) async fn recount_at(transaction: &mut Transaction, destination_id: &str, path: &str) -> Result<(), Error> {
-    let text =
-        "SELECT s.job FROM copies c JOIN series s ON s.id = c.series_id WHERE c.destination_id = $1 AND c.path = $2";
-    let job: Option<String> = sql::value(&mut *transaction, text, values![destination_id, path]).await?;
-    match job {
+    match job_at(transaction, destination_id, path).await? {
         Some(job) => recount(transaction, destination_id, &job).await,
         None => Ok(()),
     }
 }
 
+/// Returns the job whose copy lies at a path.
+pub(crate) async fn job_at(
+    transaction: &mut Transaction,
+    destination_id: &str,
+    path: &str,
+) -> Result<Option<String>, Error> {
+    let text =
+        "SELECT s.job FROM copies c JOIN series s ON s.id = c.series_id WHERE c.destination_id = $1 AND c.path = $2";
+    sql::value(transaction, text, values![destination_id, path]).await
+}
+
 /// Counts anew what a job takes of a destination.
-async fn recount(transaction: &mut Transaction, destination_id: &str, job: &str) -> Result<(), Error> {
+pub(crate) async fn recount(transaction: &mut Transaction, destination_id: &str, job: &str) -> Result<(), Error> {
     let old = "DELETE FROM destination_usage WHERE destination_id = $1 AND job = $2";
     sql::run(&mut *transaction, old, values![destination_id, job]).await?;
     let text = "INSERT INTO destination_usage (destination_id, job, copies, bytes, newest_at) \

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::Compression;
 use domain::access::Role;
+use domain::notification::MessageState;
 use domain::outcome::RunStatus;
 use domain::run::{Cause, FailureCode, RunKind, RunResult, Stage};
 use domain::sidecar::Checksum;
@@ -132,7 +133,7 @@ macro_rules! by_name {
     )*};
 }
 by_name!(Role, RunStatus, RunKind, Cause, Compression, Stage, FailureCode);
-by_name!(CopyState, SidecarKnown, VerificationMethod, VerificationResult, ScanState);
+by_name!(CopyState, SidecarKnown, VerificationMethod, VerificationResult, ScanState, MessageState);
 
 /// A column that holds JSON.
 macro_rules! as_json {

@@ -98,6 +98,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: JobCommand,
     },
+    /// Manage and test channels, which tell people
+    Channels {
+        #[command(subcommand)]
+        command: ChannelCommand,
+    },
+    /// Manage notification rules, and list what was told
+    Notifications {
+        #[command(subcommand)]
+        command: NotificationCommand,
+    },
     /// List, follow and cancel runs
     Runs {
         #[command(subcommand)]

@@ -24,6 +24,7 @@ mod latest;
 pub(crate) mod list;
 pub(crate) mod login;
 pub(crate) mod man;
+pub(crate) mod notifications;
 pub(crate) mod resources;
 pub(crate) mod restore;
 pub(crate) mod retention;

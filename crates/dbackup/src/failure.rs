@@ -87,7 +87,10 @@ impl From<adapter::Error> for Failure {
     fn from(error: adapter::Error) -> Self {
         match error.kind() {
             Kind::Invalid => Self::Usage(error.to_string()),
-            _ => Self::Failed(with_way_on(describe(&error), WayOn::after(&error))),
+            _ => {
+                let words = with_way_on(describe(&error), WayOn::after(&error));
+                Self::Failed(with_details(words, error.detail_text()))
+            }
         }
     }
 }
@@ -113,7 +116,10 @@ impl From<runner::OpenError> for Failure {
         match error {
             runner::OpenError::Destination(error) => error.into(),
             runner::OpenError::Source(error) => error.into(),
-            error => Self::Failed(with_way_on(error.to_string(), error.way_on())),
+            error => {
+                let words = with_way_on(error.to_string(), error.way_on());
+                Self::Failed(with_details(words, error.technical_details()))
+            }
         }
     }
 }
@@ -122,7 +128,7 @@ impl From<runner::CopyError> for Failure {
     fn from(error: runner::CopyError) -> Self {
         match error {
             runner::CopyError::Source(error) | runner::CopyError::Destination(error) => error.into(),
-            error => Self::Failed(error.to_string()),
+            error => Self::Failed(with_details(error.to_string(), error.technical_details())),
         }
     }
 }
@@ -145,6 +151,11 @@ impl From<std::io::Error> for Failure {
     }
 }
 
+/// Adds what a tool, a server or a storage said word for word, as a last line.
+pub(crate) fn with_details(words: String, details: Option<&str>) -> String {
+    details.map(|details| format!("{words}\nDetails: {}", details.trim())).unwrap_or(words)
+}
+
 /// Why a copy is missing, with what to run against it.
 pub(crate) fn describe_copy(failure: &runner::backup::Failure) -> String {
     match failure {
@@ -164,6 +175,13 @@ fn describe(error: &adapter::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_raw_words_of_a_server_are_the_last_line() {
+        let error = sources::Error::failed("could not read orders", "a page is damaged").detail("ERROR:  XX001\n");
+        let failure = Failure::from(error).to_string();
+        assert_eq!(failure, "could not read orders: a page is damaged\nDetails: ERROR:  XX001");
+    }
 
     #[test]
     fn a_restore_that_failed_names_the_option_to_go_on_with() {

@@ -61,6 +61,8 @@ async fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Retention { command } => commands::retention::run(command).await,
         Command::Profiles { command } => commands::resources::run(Kind::Profile, command).await,
         Command::Jobs { command } => commands::resources::run_jobs(command).await,
+        Command::Channels { command } => commands::notifications::run_channels(command).await,
+        Command::Notifications { command } => commands::notifications::run(command).await,
         Command::Runs { command } => commands::runs::run(command).await,
         Command::Audit { command } => commands::audit::run(command).await,
         Command::Apply(arguments) => commands::apply::run(arguments).await,

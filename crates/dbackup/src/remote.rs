@@ -17,12 +17,14 @@ pub(crate) use secrets::{resolve, resolve_one};
 
 use crate::credentials;
 use crate::environment::variable;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_details};
 use crate::output;
 
 const STANDARD_URL: &str = "http://localhost:3000";
 const CONNECT: Duration = Duration::from_secs(15);
 const ANSWER: Duration = Duration::from_secs(120);
+/// A little more than the server takes.
+const LONG_ANSWER: Duration = Duration::from_secs(3700);
 /// No answer is larger.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
@@ -34,16 +36,29 @@ pub(crate) enum Kind {
     Profile,
     RetentionPolicy,
     Job,
+    Channel,
+    NotificationRule,
 }
 
 impl Kind {
     /// In the order in which they refer to each other.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Source, Self::Destination, Self::Profile, Self::RetentionPolicy, Self::Job];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Source,
+        Self::Destination,
+        Self::Profile,
+        Self::RetentionPolicy,
+        Self::Job,
+        Self::Channel,
+        Self::NotificationRule,
+    ];
 
     /// The path in the API.
     pub(crate) fn path(self) -> String {
-        let name = if self == Self::RetentionPolicy { "retention-policies" } else { self.plural() };
+        let name = match self {
+            Self::RetentionPolicy => "retention-policies",
+            Self::NotificationRule => "notification-rules",
+            other => other.plural(),
+        };
         format!("/api/{name}")
     }
 
@@ -55,6 +70,8 @@ impl Kind {
             Self::Profile => "profiles",
             Self::RetentionPolicy => "retentionPolicies",
             Self::Job => "jobs",
+            Self::Channel => "channels",
+            Self::NotificationRule => "notificationRules",
         }
     }
 
@@ -66,19 +83,25 @@ impl Kind {
             Self::Profile => "encryption profile",
             Self::RetentionPolicy => "retention policy",
             Self::Job => "job",
+            Self::Channel => "channel",
+            Self::NotificationRule => "notification rule",
         }
     }
 
     /// Whether what can be set for it depends on its type.
     pub(crate) fn has_adapters(self) -> bool {
-        matches!(self, Self::Source | Self::Destination)
+        matches!(self, Self::Source | Self::Destination | Self::Channel)
     }
 }
 
 /// Returns the address of the server that the environment names.
 pub(crate) fn server_url() -> Result<Url, Failure> {
     let url = variable("DBACKUP_URL")?.unwrap_or_else(|| STANDARD_URL.to_owned());
-    url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))
+    let parsed: Url = url.parse().map_err(|error| Failure::usage(format!("DBACKUP_URL '{url}': {error}")))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(Failure::usage("DBACKUP_URL must hold no user and no password: dbackup login stores a token"));
+    }
+    Ok(parsed)
 }
 
 /// Returns a client that trusts the authority which the environment names, besides those of the system.
@@ -159,6 +182,11 @@ impl Server {
         Failure::failed(format!("{} did not answer as dbackup does: {error}", self.url))
     }
 
+    /// As [`Self::ask`], of what may read a whole backup.
+    pub(crate) async fn ask_patiently(&self, method: Method, path: &str, body: &Value) -> Result<Value, Failure> {
+        Ok(self.answers_within(LONG_ANSWER, method, path, Some(body)).await?.pop().unwrap_or_default())
+    }
+
     /// As [`Self::ask`], where the answer may have several lines, or none.
     pub(crate) async fn answers(
         &self,
@@ -166,7 +194,17 @@ impl Server {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Vec<Value>, Failure> {
-        let answer = tokio::time::timeout(ANSWER, async {
+        self.answers_within(ANSWER, method, path, body).await
+    }
+
+    async fn answers_within(
+        &self,
+        limit: Duration,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Vec<Value>, Failure> {
+        let answer = tokio::time::timeout(limit, async {
             let response = self.send(method, path, body, None).await?;
             read(response).await
         });
@@ -253,7 +291,8 @@ impl Server {
             StatusCode::UNAUTHORIZED => ". Is DBACKUP_TOKEN a token of this server? Or run dbackup login",
             _ => "",
         };
-        Err(Failure::failed(format!("the server refused: {detail}{cure}")))
+        let words = format!("the server refused: {detail}{cure}");
+        Err(Failure::failed(with_details(words, problem["technicalDetails"].as_str())))
     }
 
     /// Sends a request, whatever the answer is.

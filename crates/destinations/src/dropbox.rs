@@ -136,7 +136,7 @@ impl Destination for Dropbox {
     }
 
     async fn place(&self) -> Result<Place, Error> {
-        self.place_in_account().await
+        self.place_in_dropbox().await
     }
 
     async fn create(&self, path: &str) -> Result<Box<dyn Upload>, Error> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use adapter::authorization::{Environment, Patience};
 use adapter::conformance::Subject;
 use adapter::destination::{Destination, Entry, Expected, How, OpenGate, Original, put};
-use adapter::{Authorization, Kind};
+use adapter::{Authorization, Kind, Manifest};
 use bytes::Bytes;
 use domain::Hashes;
 use dropbox_emulator::{Config, Emulator, Fault, FaultKind};
@@ -15,13 +15,19 @@ async fn folder() -> Subject {
     let folder = tempfile::tempdir().unwrap();
     let address = format!("file://{}", folder.path().display());
     let destination = destinations::parse(&address, &Environment::default(), Patience::Medium).unwrap();
-    Subject { destination, browsed: folder.path().display().to_string(), keeps: vec![Box::new(folder)] }
+    let (manifest, browsed) = (manifest("folder"), folder.path().display().to_string());
+    Subject { destination, manifest, browsed, keeps: vec![Box::new(folder)] }
 }
 
 async fn in_dropbox(address: &str) -> Subject {
     let emulator = Emulator::start(Config::default()).await.unwrap();
     let destination = destinations::parse(address, &environment(&emulator), Patience::Medium).unwrap();
-    Subject { destination, browsed: "/Browsed".to_owned(), keeps: vec![Box::new(emulator)] }
+    let (manifest, browsed) = (manifest("dropbox"), "/Browsed".to_owned());
+    Subject { destination, manifest, browsed, keeps: vec![Box::new(emulator)] }
+}
+
+fn manifest(id: &str) -> Option<&'static Manifest> {
+    Some(destinations::registry().get(id).unwrap().manifest)
 }
 
 async fn root() -> Subject {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub use self::checksum::Checksum;
 use crate::adapter_id::AdapterId;
 use crate::compression::Compression;
+use crate::rows::Rows;
 use crate::warning::Warning;
 
 /// The version of the sidecar's layout that this code writes.
@@ -64,6 +65,9 @@ pub struct Sidecar {
     /// What the backup lacks, and what could not be checked; empty for a success without warnings.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
+    /// The rows of its tables, at the moment of the dump; absent if they are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
     /// By the server that made it; absent where the command line did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,

@@ -26,6 +26,14 @@ pub fn lines(text: &str) -> String {
     escaped(text, |character| matches!(character, '\n' | '\t'))
 }
 
+/// Cuts a text to a number of bytes, and says so at its end.
+pub fn cut(text: &str, max_len: usize) -> String {
+    if text.len() <= max_len {
+        return text.to_owned();
+    }
+    format!("{} [cut]", &text[..text.floor_char_boundary(max_len)])
+}
+
 fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -47,6 +55,11 @@ fn escaped(text: &str, is_kept: impl Fn(char) -> bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!((cut("héé", 9).as_str(), cut("héé", 2).as_str()), ("héé", "h [cut]"));
+    }
 
     #[test]
     fn what_acts_becomes_visible_and_stays_json() {

@@ -29,6 +29,9 @@ pub struct RootInfo {
     pub root_namespace_id: String,
     /// Of the member's own folder; the same as the root where there is no team space.
     pub home_namespace_id: String,
+    /// The path of the member's own folder in the team's space. `None` where there is no team space.
+    #[serde(default)]
+    pub home_path: Option<String>,
 }
 
 impl RootInfo {

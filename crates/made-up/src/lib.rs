@@ -16,8 +16,8 @@ pub use shelf::ADAPTER as DESTINATION;
 
 /// Adds both.
 #[must_use]
-pub fn with_both(Adapters { sources, destinations }: Adapters) -> Adapters {
-    Adapters { sources: sources.with(SOURCE), destinations: destinations.with(DESTINATION) }
+pub fn with_both(Adapters { sources, destinations, channels }: Adapters) -> Adapters {
+    Adapters { sources: sources.with(SOURCE), destinations: destinations.with(DESTINATION), channels }
 }
 
 /// Starts a server that has both. Browsers reach it by `localhost` and the port of `listen`.
@@ -46,6 +46,7 @@ pub async fn serve(
         keys: KeySource::File(KeyFile::new(data.path())),
         tls: None,
         adapters: with_both(Adapters::default()),
+        egress: channels::egress::Egress::default(),
         environment: adapter::authorization::Environment::default(),
         max_runs: 2,
         stall_timeout: Duration::from_secs(1800),
@@ -56,6 +57,7 @@ pub async fn serve(
         stalled_answer: Duration::from_secs(60),
         allowed_hosts: Vec::new(),
         housekeeping: server::Housekeeping::default(),
+        scan_interval: Config::scan_interval(server::SCAN_HOURS),
         first_administrator,
     };
     Server::start(config, data, clock).await.map_err(|error| error.to_string())

@@ -55,6 +55,7 @@ async fn shelf() -> adapter::conformance::Subject {
     let destination = (made_up::DESTINATION.open)(&settings, Secrets::new(), &context).unwrap();
     adapter::conformance::Subject {
         destination: Arc::clone(&destination),
+        manifest: Some(made_up::DESTINATION.manifest),
         browsed: shelf,
         keeps: vec![Box::new(folder)],
     }

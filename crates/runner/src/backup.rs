@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use adapter::destination::{Destination, Upload};
 use domain::outcome::RunState;
+use domain::rows::Rows;
 use domain::{Compression, Warning};
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -105,7 +106,7 @@ pub async fn back_up(
                 }
                 on_event(Event::Failed { database, failure: &failure });
                 let (copies, warnings) = (Vec::new(), Vec::new());
-                DatabaseReport { database: database.clone(), failure: Some(failure), warnings, copies }
+                DatabaseReport { database: database.clone(), failure: Some(failure), rows: None, warnings, copies }
             }
         };
         databases.push(report);
@@ -175,9 +176,10 @@ impl Turn<'_> {
             });
         let copies = join_all(publishing).await;
         let mut warnings = streamed.foreseen;
+        let rows = dump.and_then(|dump| dump.rows.as_ref()).map(Rows::totals);
         warnings.extend(streamed.dump.into_iter().flat_map(|dump| dump.warnings));
         warnings.extend(copies.iter().filter_map(weakly_proved_copy));
-        Ok(DatabaseReport { database: database.to_owned(), failure: None, warnings, copies })
+        Ok(DatabaseReport { database: database.to_owned(), failure: None, rows, warnings, copies })
     }
 
     /// Tells that a destination gets no copy of this database, once.
@@ -228,7 +230,12 @@ impl Turn<'_> {
             None => streamed.next().unwrap_or(Err(Failure::NoDump)),
         });
         let uploads = uploads.collect();
-        let dump = stream.encoded.map(|encoded| ProvedDump { versions, warnings: stream.warnings, encoded });
+        let dump = stream.encoded.map(|encoded| ProvedDump {
+            versions,
+            warnings: stream.warnings,
+            rows: stream.rows,
+            encoded,
+        });
         Ok(Streamed { dump, foreseen, uploads })
     }
 }
@@ -251,6 +258,7 @@ struct Streamed {
 struct ProvedDump {
     versions: Versions,
     warnings: Vec<Warning>,
+    rows: Option<Rows>,
     encoded: Encoded,
 }
 

@@ -69,7 +69,7 @@ pub async fn list(
         Some(job) => Ok(Listing { backups: of_job(destination, job, sources).await?, unreadable: Vec::new() }),
         None => {
             let listed = destination.list_readable("").await?;
-            let backups = sorted(recognize(destination, &listed.objects, sources));
+            let backups = sorted(recognize(destination, &listed.objects, Some(sources)));
             Ok(Listing { backups, unreadable: listed.unreadable })
         }
     }
@@ -179,7 +179,7 @@ impl JobFolder {
     ) -> Result<Self, Error> {
         let folder = job_folder(job);
         let objects = destination.list(&folder).await?;
-        let mut backups = recognize(destination, &objects, sources);
+        let mut backups = recognize(destination, &objects, Some(sources));
         backups.retain(|backup| {
             backup.path.rsplit_once('/').is_some_and(|(found, _)| found.to_lowercase() == folder.to_lowercase())
         });
@@ -225,14 +225,19 @@ fn sorted(mut backups: Vec<Backup>) -> Vec<Backup> {
     backups
 }
 
-fn recognize(destination: &dyn Destination, objects: &[Object], sources: &Registry<SourceAdapter>) -> Vec<Backup> {
+/// Returns the backups among the files of a listing, in its order. Without sources, every ending passes.
+pub(crate) fn recognize(
+    destination: &dyn Destination,
+    objects: &[Object],
+    sources: Option<&Registry<SourceAdapter>>,
+) -> Vec<Backup> {
     let ignores_case = destination.capabilities().ignores_case;
     let beside = objects.iter().filter_map(|object| object.path.strip_suffix(SIDECAR_SUFFIX));
     let sidecars: HashSet<_> = beside.map(|path| pair_key(path, ignores_case)).collect();
     let backup = |object: &Object| {
         let (job, name) = parse_path(&object.path)?;
         let has_sidecar = sidecars.contains(&pair_key(&object.path, ignores_case));
-        if !is_backup(&name, has_sidecar, sources) {
+        if sources.is_some_and(|sources| !is_backup(&name, has_sidecar, sources)) {
             return None;
         }
         let Object { path, size, modified } = object.clone();

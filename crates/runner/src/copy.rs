@@ -126,6 +126,14 @@ pub enum CopyError {
 }
 
 impl CopyError {
+    /// Returns what a storage said, word for word.
+    pub fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Source(error) | Self::Destination(error) | Self::Sidecar { cause: error, .. } => error.detail_text(),
+            Self::Altered { .. } => None,
+        }
+    }
+
     /// Returns why, for programs.
     pub fn code(&self) -> FailureCode {
         match self {

@@ -7,7 +7,7 @@ use domain::naming::{job_folder, job_of_folder};
 use domain::sidecar::Sidecar;
 use sources::{Finding, Severity, SourceAdapter, of_ending};
 
-use crate::catalog::parse_path;
+use crate::catalog::recognize;
 use crate::restore::{Examined, OpenError};
 use crate::sidecars::{SidecarState, read_sidecar};
 use crate::signature::SignatureState;
@@ -48,7 +48,7 @@ pub async fn is_unexpectedly_plain(
         return Ok(true);
     }
     let objects = destination.list(folder).await?;
-    Ok(objects.iter().filter_map(|object| parse_path(&object.path)).any(|(_, name)| name.encrypted))
+    Ok(recognize(destination, &objects, expected.sources).iter().any(|backup| backup.name.encrypted))
 }
 
 /// Refuses an unencrypted backup among encrypted ones, unless that was confirmed.
@@ -131,7 +131,7 @@ async fn unsigned(
         "its folder is that of a job of this server, which signs its backups"
     } else if sidecar.job_id.is_some() {
         "it names the job of a server, and servers sign their backups"
-    } else if has_signed_neighbour(destination, path, ours).await? {
+    } else if has_signed_neighbour(destination, path, ours, expected).await? {
         "other backups in its folder are signed by this server"
     } else {
         let message =
@@ -146,11 +146,16 @@ async fn unsigned(
 }
 
 /// Whether this installation has signed another backup in the folder. Looks at some, spread over the whole time.
-async fn has_signed_neighbour(destination: &dyn Destination, path: &str, ours: &str) -> Result<bool, Error> {
+async fn has_signed_neighbour(
+    destination: &dyn Destination,
+    path: &str,
+    ours: &str,
+    expected: Expected<'_>,
+) -> Result<bool, Error> {
     let Some((folder, _)) = path.rsplit_once('/') else { return Ok(false) };
     let objects = destination.list(folder).await?;
-    let others: Vec<_> =
-        objects.iter().filter(|object| object.path != path && parse_path(&object.path).is_some()).collect();
+    let mut others = recognize(destination, &objects, expected.sources);
+    others.retain(|other| other.has_sidecar && other.path != path);
     for other in others.iter().step_by(others.len().div_ceil(MAX_OTHERS).max(1)) {
         let state = read_sidecar(destination, &other.path).await?;
         if matches!(state.signature(), Some(SignatureState::SignedBy(key)) if key == ours) {

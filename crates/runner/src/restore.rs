@@ -10,11 +10,13 @@ mod examine;
 mod format;
 mod load;
 mod opened;
+mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::RunState;
+use domain::rows::RowComparison;
 use pipeline::{Decoded, Progress};
 use sources::{Guard, RestoreOptions, Restored, Source};
 use tokio::time::timeout;
@@ -25,8 +27,8 @@ pub use self::error::OpenError;
 pub use self::examine::{Examined, examine, open_examined, verify};
 pub use self::format::check_name;
 pub(crate) use self::format::{check_format, no_dump};
-use self::load::{Loading, load};
-pub use self::opened::{OpenRequest, OpenedBackup, open};
+use self::load::{Loaded, Loading, load};
+pub use self::opened::{OpenRequest, OpenedBackup, open, verify_deep};
 use crate::checks::Checks;
 use crate::stall::Stalled;
 use crate::wanted::Wanted;
@@ -40,6 +42,8 @@ pub struct RestoreReport {
     pub decoded: Decoded,
     /// What it was checked with.
     pub checks: Checks,
+    /// Whether it has the rows that the backup recorded; `None` if the backup recorded none.
+    pub rows: Option<RowComparison>,
 }
 
 /// What can stop a restore, and what it tells.
@@ -91,10 +95,15 @@ pub async fn restore(
     let loading = Loading { target: target.name(), adapter, limit: *stall_timeout, on_event: *on_event };
     let activity = restoring.activity();
     let loaded = load(request, &mut *restoring, &loading, progress);
-    match ending::unless_cancelled(loaded, &*activity, controls).await {
-        Ok((decoded, checks)) => {
-            let restored = ending::commit(restoring, &loading.target, controls).await?;
-            Ok(RestoreReport { restored, decoded, checks })
+    let compared = match ending::unless_cancelled(loaded, &*activity, controls).await {
+        Ok(loaded) => rows::compare(&mut *restoring, loaded.rows.as_ref(), cancel).await.map(|rows| (loaded, rows)),
+        Err(cause) => Err(cause),
+    };
+    match compared {
+        Ok((Loaded { decoded, checks, .. }, rows)) => {
+            let mut restored = ending::commit(restoring, &loading.target, controls).await?;
+            restored.warnings.extend(rows.as_ref().and_then(rows::warning));
+            Ok(RestoreReport { restored, decoded, checks, rows })
         }
         Err(cause) => match restoring.abort().await {
             Ok(()) => Err(cause),

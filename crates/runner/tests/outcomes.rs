@@ -11,16 +11,18 @@ use adapter::destination::Destination;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::probe::Step;
+use domain::rows::Rows;
+use domain::run::FailureCode;
 use domain::{Compression, RunState, Warning};
 use pipeline::Progress;
 use runner::restore::state_of;
 use runner::{
-    BackupRequest, Controls, Event, OpenError, OpenRequest, RestoreEvent, RunReport, STALL_TIMEOUT, back_up, restore,
-    review,
+    BackupRequest, Controls, Event, OpenError, OpenRequest, RestoreEvent, RestoreReport, RunReport, STALL_TIMEOUT,
+    back_up, restore, review,
 };
 use sources::{
-    Activity, Contents, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, Kind, OnError, Restore,
-    RestoreOptions, Restored, Review, Severity, Source, SourceAdapter, Unguarded, Versions, WayOn,
+    Activity, Contents, Counted, Counting, Databases, Dump, DumpOptions, Error, FailedObject, Finding, Guard, Kind,
+    OnError, Restore, RestoreOptions, Restored, Review, Severity, Source, SourceAdapter, Unguarded, Versions, WayOn,
 };
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -42,7 +44,10 @@ struct Made {
     target_hangs: bool,
     /// The questions of the review fail.
     review_fails: bool,
+    /// What the dump records, and what the restored database is said to have.
+    rows: (Option<Rows>, Option<Counting>),
     reviewed: Arc<AtomicUsize>,
+    committed: Arc<AtomicUsize>,
     restored: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -52,7 +57,9 @@ impl Made {
             warnings: self.warnings.clone(),
             failed_objects: self.failed_objects.clone(),
             findings: self.findings.clone(),
+            rows: self.rows.clone(),
             reviewed: Arc::clone(&self.reviewed),
+            committed: Arc::clone(&self.committed),
             restored: Arc::clone(&self.restored),
             ..*self
         })
@@ -74,7 +81,12 @@ impl Source for Made {
     }
 
     async fn dump(&self, _database: &str, _options: DumpOptions) -> Result<Box<dyn Dump>, Error> {
-        Ok(Box::new(MadeDump { hangs: self.hangs, left: DUMP_LEN, warnings: self.warnings.clone() }))
+        Ok(Box::new(MadeDump {
+            hangs: self.hangs,
+            left: DUMP_LEN,
+            warnings: self.warnings.clone(),
+            rows: self.rows.0.clone(),
+        }))
     }
 
     async fn restore(&self, options: RestoreOptions) -> Result<Box<dyn Restore>, Error> {
@@ -102,6 +114,7 @@ struct MadeDump {
     hangs: bool,
     left: usize,
     warnings: Vec<Warning>,
+    rows: Option<Rows>,
 }
 
 #[async_trait]
@@ -120,6 +133,10 @@ impl Dump for MadeDump {
         }
         self.left -= piece.len();
         Ok(Some(piece).filter(|piece| !piece.is_empty()).map(Bytes::from))
+    }
+
+    async fn count_rows(&mut self, _limit: Duration) -> Option<Rows> {
+        self.rows.clone()
     }
 
     async fn finish(self: Box<Self>) -> Result<Vec<Warning>, Error> {
@@ -185,8 +202,13 @@ impl Restore for MadeRestore {
         }
     }
 
+    async fn count_rows(&mut self, _limit: Duration) -> Counting {
+        self.source.rows.1.clone().unwrap_or_else(|| Counting::Not("nobody asked for it".to_owned()))
+    }
+
     async fn commit(self: Box<Self>) -> Result<Restored, Error> {
         self.guard.check().await?;
+        self.source.committed.fetch_add(1, Ordering::Relaxed);
         let Made { failed_objects, warnings, keeps, .. } = *self.source;
         if keeps {
             let kind = Kind::Kept { name: "shop__dbackup_restore_1".to_owned() };
@@ -504,4 +526,61 @@ async fn a_name_that_was_taken_during_the_upload_is_told_and_left_alone() {
     assert_eq!((there.len(), there[0].size), (1, 14));
     // The next run finds another name.
     assert_eq!(backed_up_to(&meager, &source, Arc::new(Unguarded)).await.state, RunState::SucceededWithWarnings);
+}
+
+fn one_table(rows: u64) -> Rows {
+    let mut all = Rows::default();
+    all.add("main", "x", rows);
+    all
+}
+
+/// Restores a backup that recorded one set of rows, where another is counted. Returns how often the target was changed, too.
+async fn compared(recorded: Option<Rows>, counting: Option<Counting>) -> (Result<RestoreReport, OpenError>, usize) {
+    let source = Made { rows: (recorded, counting), ..Made::default() };
+    let (folder, path) = backup(&source).await;
+    let (progress, cancel) = (Progress::default(), CancellationToken::new());
+    let controls = Controls {
+        progress: &progress,
+        cancel: &cancel,
+        guard: Arc::new(Unguarded),
+        stall_timeout: STALL_TIMEOUT,
+        on_event: &|_| (),
+    };
+    let report = restore(open(&folder, &path), &source, RestoreOptions::default(), &controls).await;
+    (report, source.committed.load(Ordering::Relaxed))
+}
+
+fn counted(rows: u64, can_have_changed: bool) -> Option<Counting> {
+    Some(Counting::Done(Counted { rows: one_table(rows), can_have_changed }))
+}
+
+#[tokio::test]
+async fn a_backup_whose_rows_are_not_those_that_it_recorded_never_gets_its_place() {
+    let (differs, changed) = compared(Some(one_table(12)), counted(10, false)).await;
+    let error = differs.unwrap_err();
+    assert!(error.to_string().contains("Restored rows differ: table main.x has 10, backup has 12"), "{error}");
+    assert_eq!((changed, error.code(), error.may_have_changed()), (0, FailureCode::RowsDiffer, false));
+}
+
+#[tokio::test]
+async fn the_same_rows_are_told_and_what_was_not_counted_is_no_claim() {
+    let (same, changed) = compared(Some(one_table(12)), counted(12, false)).await;
+    assert_eq!((same.unwrap().rows.unwrap().equal, changed), (Some(true), 1));
+    let (slow, changed) = compared(Some(one_table(12)), Some(Counting::too_long(Duration::from_secs(9)))).await;
+    let slow = slow.unwrap();
+    assert_eq!(
+        (slow.rows.unwrap().to_string(), changed),
+        ("Rows not counted: counting took longer than 9 s".to_owned(), 1)
+    );
+    assert!(slow.restored.warnings.is_empty());
+    // As backups before this.
+    let (old, changed) = compared(None, counted(12, false)).await;
+    assert_eq!((old.unwrap().rows, changed), (None, 1));
+}
+
+#[tokio::test]
+async fn rows_that_others_can_have_changed_are_a_warning() {
+    let (differs, changed) = compared(Some(one_table(12)), counted(13, true)).await;
+    let restored = differs.unwrap().restored;
+    assert_eq!((restored.warnings[0].code.as_str(), changed), ("rows-differ", 1));
 }

@@ -18,6 +18,7 @@ use crate::limiter::Limiters;
 use crate::listings::Listings;
 use crate::loops::Loops;
 use crate::metrics::Metrics;
+use crate::notifications::Notifications;
 use crate::passwords::Passwords;
 use crate::readiness::Readiness;
 use crate::runs::Runs;
@@ -50,6 +51,7 @@ pub(crate) struct Parts {
     /// Held by the one configuration that is being applied.
     pub(crate) applying: tokio::sync::Mutex<()>,
     pub(crate) metrics: Metrics,
+    pub(crate) notifications: Notifications,
     pub(crate) readiness: Readiness,
     pub(crate) loops: Loops,
 }

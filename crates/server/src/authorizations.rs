@@ -1,6 +1,7 @@
 //! Authorizations of destinations, whoever grants them (M-02 to M-08). What is particular to a provider is behind
 //! [`adapter::authorization`].
 
+mod checks;
 mod clients;
 pub(crate) mod flows;
 pub(crate) mod grants;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use adapter::Registry;
 use adapter::authorization::Environment;
 use catalog::{KeySource, Location};
+use channels::ChannelAdapter;
+use channels::egress::Egress;
 use destinations::DestinationAdapter;
 use ipnet::IpNet;
 use jiff::SignedDuration;
@@ -39,6 +41,8 @@ pub struct Config {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// The kinds of sources and destinations.
     pub adapters: Adapters,
+    /// Which addresses channels may connect to.
+    pub egress: Egress,
     /// What operators set for adapters, such as how a provider is reached.
     pub environment: Environment,
     /// Runs at once.
@@ -57,6 +61,8 @@ pub struct Config {
     pub stalled_answer: Duration,
     /// What grows, and how long it is kept.
     pub housekeeping: Housekeeping,
+    /// How old the last scan of a destination may be.
+    pub scan_interval: SignedDuration,
     /// Names of this server besides the public URL's, `localhost` and addresses, under which browsers may sign in.
     pub allowed_hosts: Vec<String>,
     /// Who becomes the first administrator of a server without users. Without one, a setup token is printed.
@@ -83,6 +89,10 @@ pub struct Housekeeping {
     pub runs: SignedDuration,
     /// The audit log.
     pub audit: SignedDuration,
+    /// Sessions that are not used.
+    pub session_idle: SignedDuration,
+    /// Sessions that are used.
+    pub session_age: SignedDuration,
 }
 
 impl Housekeeping {
@@ -93,11 +103,31 @@ impl Housekeeping {
     /// Days that the audit log is kept by default.
     pub const AUDIT_DAYS: u16 = 400;
 
-    /// Makes one of days: for the logs of runs, runs, and the audit log.
+    /// Days after which a session ends that is not used, by default.
+    pub const SESSION_IDLE_DAYS: u16 = 3;
+    /// Days after which every session ends, by default.
+    pub const SESSION_DAYS: u16 = 30;
+
+    /// Makes one of days: for the logs of runs, runs, and the audit log. Sessions have their defaults.
     pub fn of_days(run_logs: u16, runs: u16, audit: u16) -> Self {
-        let days = |days: u16| SignedDuration::from_hours(i64::from(days) * 24);
-        Self { run_logs: days(run_logs), runs: days(runs), audit: days(audit) }
+        Self {
+            run_logs: days(run_logs),
+            runs: days(runs),
+            audit: days(audit),
+            session_idle: days(Self::SESSION_IDLE_DAYS),
+            session_age: days(Self::SESSION_DAYS),
+        }
     }
+
+    /// Returns the same with other lives of sessions, in days.
+    #[must_use]
+    pub fn with_sessions(self, idle: u16, age: u16) -> Self {
+        Self { session_idle: days(idle), session_age: days(age), ..self }
+    }
+}
+
+fn days(days: u16) -> SignedDuration {
+    SignedDuration::from_hours(i64::from(days) * 24)
 }
 
 impl Default for Housekeeping {
@@ -106,23 +136,33 @@ impl Default for Housekeeping {
     }
 }
 
-/// The kinds of sources and destinations that a server knows.
+/// The kinds of sources, destinations and channels that a server knows.
 #[derive(Debug, Clone)]
 pub struct Adapters {
     /// Of sources.
     pub sources: Registry<SourceAdapter>,
     /// Of destinations.
     pub destinations: Registry<DestinationAdapter>,
+    /// Of channels.
+    pub channels: Registry<ChannelAdapter>,
 }
 
 impl Default for Adapters {
     /// Those of this version.
     fn default() -> Self {
-        Self { sources: sources::registry(), destinations: destinations::registry() }
+        Self { sources: sources::registry(), destinations: destinations::registry(), channels: channels::registry() }
     }
 }
 
+/// Hours between scans of a destination, by default.
+pub const SCAN_HOURS: u16 = 24;
+
 impl Config {
+    /// Hours between scans of a destination as a time.
+    pub fn scan_interval(hours: u16) -> SignedDuration {
+        SignedDuration::from_hours(hours.into())
+    }
+
     /// Whether browsers reach it by HTTPS, so that cookies can be bound to it.
     pub(crate) fn is_secure(&self) -> bool {
         self.tls.is_some() || self.public_url.scheme() == "https"

@@ -7,6 +7,7 @@ mod apply;
 mod diff;
 mod entry;
 mod jobs;
+mod notifications;
 mod prune;
 mod retention;
 mod stores;
@@ -38,6 +39,8 @@ pub(crate) struct Wanted {
     pub(crate) profiles: Vec<Map<String, Value>>,
     pub(crate) retention_policies: Vec<Map<String, Value>>,
     pub(crate) jobs: Vec<Map<String, Value>>,
+    pub(crate) channels: Vec<Map<String, Value>>,
+    pub(crate) notification_rules: Vec<Map<String, Value>>,
     /// Whether to remove what has this owner and is in no entry.
     pub(crate) prune: bool,
     /// The label of the configuration, which its items get.
@@ -52,6 +55,8 @@ impl Wanted {
             Kind::Profile => &self.profiles,
             Kind::RetentionPolicy => &self.retention_policies,
             Kind::Job => &self.jobs,
+            Kind::Channel => &self.channels,
+            Kind::NotificationRule => &self.notification_rules,
         }
     }
 }
@@ -82,7 +87,7 @@ pub(crate) enum Action {
 /// What is done with one item.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Change {
-    /// `sources`, `destinations`, `profiles`, `retentionPolicies` or `jobs`.
+    /// `sources`, `destinations`, `profiles`, `retentionPolicies`, `jobs`, `channels` or `notificationRules`.
     pub(crate) kind: &'static str,
     #[serde(skip)]
     pub(crate) id: String,
@@ -105,11 +110,14 @@ pub(crate) struct Plan {
 /// The order in which changes are made: names become free before they are taken, and nothing is removed that is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
+    RemoveRule,
     RemoveJob,
     Update,
     Insert,
     UpdateJob,
     InsertJob,
+    UpdateRule,
+    InsertRule,
     Remove,
     Own,
 }
@@ -129,7 +137,7 @@ struct Planner<'a> {
     targets: Targets,
     /// The adapters of sources, by their ids.
     manifests: HashMap<String, &'static Manifest>,
-    /// The name of a job that uses an item, by its id.
+    /// The name of a job or rule that uses an item, by its id.
     used: HashMap<String, String>,
     /// What names people know, by id.
     names: HashMap<String, String>,
@@ -176,6 +184,9 @@ impl<'a> Planner<'a> {
         let destinations = seen.destinations.iter().map(|item| (item.id.clone(), item.name.clone()));
         let profiles = seen.profiles.iter().map(|item| (item.id.clone(), item.name.clone()));
         let policies = seen.retention_policies.iter().map(|item| (item.id.clone(), item.name.clone()));
+        let jobs = seen.jobs.iter().map(|item| (item.id.clone(), item.name.clone()));
+        let channels = seen.channels.iter().map(|item| (item.id.clone(), item.name.clone()));
+        let stores = sources.chain(destinations).chain(profiles).chain(policies);
         let manifest =
             |source: &catalog::Source| Some((source.id.clone(), app.source_settings(source).ok()?.manifest()));
         Self {
@@ -186,7 +197,7 @@ impl<'a> Planner<'a> {
             targets,
             manifests: seen.sources.iter().filter_map(manifest).collect(),
             used: HashMap::new(),
-            names: sources.chain(destinations).chain(profiles).chain(policies).collect(),
+            names: stores.chain(jobs).chain(channels).collect(),
             errors,
             is_forbidden: false,
             edits: Vec::new(),
@@ -207,6 +218,8 @@ impl<'a> Planner<'a> {
                 self.job(entry, &target);
                 Ok(())
             }
+            Kind::Channel => self.channel(entry, &target),
+            Kind::NotificationRule => self.notification_rule(entry, &target),
         }
     }
 
@@ -298,5 +311,7 @@ pub(crate) fn noun(kind: Kind) -> &'static str {
         Kind::Profile => "encryption profile",
         Kind::RetentionPolicy => "retention policy",
         Kind::Job => "job",
+        Kind::Channel => "channel",
+        Kind::NotificationRule => "notification rule",
     }
 }

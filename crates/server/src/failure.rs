@@ -38,6 +38,9 @@ pub(crate) enum Failure {
     /// The storage.
     #[error("{}", of_storage(.0))]
     Destination(adapter::Error),
+    /// A channel of notifications.
+    #[error("{0}")]
+    Channel(adapter::Error),
     /// Opening or restoring a backup.
     #[error("{}", of_opening(.0))]
     Open(#[from] runner::OpenError),
@@ -96,11 +99,20 @@ impl Failure {
             Self::Gone(_) => FailureCode::NotFound,
             Self::Outdated(_) => FailureCode::Changed,
             Self::Path(_) | Self::Forbidden(_) => FailureCode::PermissionDenied,
-            Self::Source(error) | Self::Destination(error) => error.kind().failure_code(),
+            Self::Source(error) | Self::Destination(error) | Self::Channel(error) => error.kind().failure_code(),
             Self::Open(error) => error.code(),
             Self::Stopped => FailureCode::Stopped,
             Self::TookTooLong(_) => FailureCode::Unavailable,
             Self::NotAuthorized { .. } => FailureCode::AuthorizationRequired,
+        }
+    }
+
+    /// Returns what a tool, a server or a storage said, word for word.
+    pub(crate) fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Source(error) | Self::Destination(error) => error.detail_text(),
+            Self::Open(error) => error.technical_details(),
+            _ => None,
         }
     }
 

@@ -6,7 +6,6 @@ use catalog::Aging;
 use jiff::Timestamp;
 
 use crate::app::App;
-use crate::http::{IDLE, LONGEST};
 
 /// How often it is looked for what can be removed.
 const TIDY_INTERVAL: Duration = Duration::from_secs(600);
@@ -27,7 +26,10 @@ impl App {
     async fn remove_old(&self) -> Result<(), catalog::Error> {
         // A server whose clock is wrong must not end the sessions of the others.
         let now = self.catalog.shared_now(self.now()).await?;
-        self.catalog.forget_expired(now, IDLE, LONGEST).await?;
+        let ages = self.config.housekeeping;
+        self.catalog.forget_expired(now, ages.session_idle, ages.session_age).await?;
+        let before = now.checked_sub(ages.run_logs).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.catalog.trim_outbox(before).await?;
         for what in Aging::ALL {
             self.remove_aged(what, now).await?;
         }

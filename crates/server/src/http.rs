@@ -33,6 +33,5 @@ mod time;
 
 pub(crate) use bounds::Gates;
 pub use caller::TOKEN_PREFIX as API_TOKEN_PREFIX;
-pub(crate) use caller::{IDLE, LONGEST};
 pub(crate) use extract::MAX_BODIES;
 pub(crate) use routes::router;

@@ -29,6 +29,12 @@ pub(crate) enum Loop {
     Leftovers,
     /// Scans destinations.
     Scans,
+    /// Checks idle authorizations.
+    Authorizations,
+    /// Judges what has to be told.
+    Notifications,
+    /// Delivers messages.
+    Delivery,
 }
 
 impl Loop {
@@ -39,17 +45,21 @@ impl Loop {
             Self::Housekeeping => "housekeeping",
             Self::Leftovers => "removal of leftovers",
             Self::Scans => "scan of destinations",
+            Self::Authorizations => "check of authorizations",
+            Self::Notifications => "notifier",
+            Self::Delivery => "delivery of messages",
         }
     }
 }
 
 /// When the loops that pass every few seconds did so last.
 #[derive(Debug)]
-pub(crate) struct Loops(Mutex<[(Loop, Instant); 2]>);
+pub(crate) struct Loops(Mutex<[(Loop, Instant); 4]>);
 
 impl Default for Loops {
     fn default() -> Self {
-        Self(Mutex::new([Loop::Worker, Loop::Scheduler].map(|which| (which, Instant::now()))))
+        let watched = [Loop::Worker, Loop::Scheduler, Loop::Notifications, Loop::Delivery];
+        Self(Mutex::new(watched.map(|which| (which, Instant::now()))))
     }
 }
 
@@ -112,7 +122,7 @@ mod tests {
         });
         for _ in 0..61 {
             tokio::time::sleep(RESTART_WAIT).await;
-            loops.passed(Loop::Worker);
+            [Loop::Worker, Loop::Notifications, Loop::Delivery].iter().for_each(|which| loops.passed(*which));
         }
         assert!(started.load(Ordering::SeqCst) > 30);
         let words = loops.stuck_for(NOT_READY).unwrap();

@@ -30,7 +30,7 @@ const PREFIX: &str = "dbackup";
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
-    request_seconds: Histogram,
+    request_seconds: Family<RouteLabels, Histogram>,
     runs: Family<RunLabels, Counter>,
     run_seconds: Family<RunLabels, Histogram>,
     stored_bytes: Counter,
@@ -52,6 +52,12 @@ struct RequestLabels {
     status: u16,
 }
 
+/// The route as the API's description names it: there are as many as it has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DeletionLabels {
     result: &'static str,
@@ -71,7 +77,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix(PREFIX);
         let metrics = Self {
             requests: Family::default(),
-            request_seconds: Histogram::new(REQUEST_BUCKETS),
+            request_seconds: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
             runs: Family::default(),
             run_seconds: Family::new_with_constructor(|| Histogram::new(RUN_BUCKETS)),
             stored_bytes: Counter::default(),
@@ -85,7 +91,7 @@ impl Metrics {
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         registry.register("build_info", "The version of this server", build);
         registry.register("http_requests", "Requests answered", metrics.requests.clone());
-        let help = "Time to answer requests";
+        let help = "Time to answer requests, by route";
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, metrics.request_seconds.clone());
         registry.register("runs", "Runs that have ended, by kind and state", metrics.runs.clone());
         let help = "Time from the start of runs to their end";
@@ -120,8 +126,9 @@ impl Metrics {
         let known =
             [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::HEAD, Method::OPTIONS];
         let method = if known.contains(method) { method.to_string() } else { "other".to_owned() };
-        self.requests.get_or_create(&RequestLabels { method, route: route.to_owned(), status }).inc();
-        self.request_seconds.observe(seconds);
+        let route = route.to_owned();
+        self.request_seconds.get_or_create(&RouteLabels { route: route.clone() }).observe(seconds);
+        self.requests.get_or_create(&RequestLabels { method, route, status }).inc();
     }
 
     pub(crate) fn count_run(&self, kind: RunKind, state: RunStatus, seconds: f64, stored: u64) {

@@ -8,7 +8,7 @@ pub(crate) mod space;
 use std::collections::BTreeSet;
 
 use adapter::authorization::Description;
-use catalog::{Destination, JobKind, PageRequest, Profile, SpaceOfDay};
+use catalog::{Channel, Destination, JobKind, PageRequest, Profile, SpaceOfDay};
 use jiff::{SignedDuration, Timestamp};
 
 pub(crate) use causes::Cause;
@@ -23,7 +23,7 @@ const MAX_FAILURES: i64 = 50;
 /// Maximum number of jobs that a cause names.
 const MAX_NAMED: i64 = 5;
 /// Slots that passed less than so long ago are about to fire.
-const SLOT_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const SLOT_TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
 /// Maximum number of overdue jobs that are counted.
 const MAX_OVERDUE: i64 = 100;
 
@@ -31,8 +31,11 @@ const MAX_OVERDUE: i64 = 100;
 pub(crate) struct Facts {
     pub(crate) kinds: Vec<JobKind>,
     pub(crate) destinations: Vec<KnownDestination>,
+    pub(crate) channels: Vec<Channel>,
     pub(crate) profiles: Vec<Profile>,
     pub(crate) has_restored: bool,
+    /// Databases of jobs that are overdue, and in no other trouble.
+    pub(crate) overdue: i64,
     pub(crate) now: Timestamp,
 }
 
@@ -62,9 +65,13 @@ impl Facts {
         let space = app.catalog.space_since(since.into()).await?;
         let destinations = app.catalog.destinations(&all).await?.items;
         let now = app.now();
+        let destinations: Vec<_> = destinations.into_iter().map(|one| known(app, one, &space)).collect();
+        let waiting: Vec<&str> = destinations.iter().filter(|one| one.is_waiting()).map(|one| &*one.id).collect();
         Ok(Self {
             kinds: app.catalog.job_kinds().await?,
-            destinations: destinations.into_iter().map(|one| known(app, one, &space)).collect(),
+            overdue: app.catalog.overdue_databases(now - SLOT_TOLERANCE, &waiting).await?,
+            destinations,
+            channels: app.catalog.channels(&all).await?.items,
             profiles: app.catalog.profiles(&all).await?.items,
             has_restored: app.catalog.has_restored().await?,
             now,

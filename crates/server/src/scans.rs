@@ -42,8 +42,6 @@ const LEASE: SignedDuration = SignedDuration::from_secs(60);
 const RENEW_INTERVAL: Duration = Duration::from_secs(2);
 /// How often it is looked for destinations that are due.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10 * 60);
-/// How old the last scan of a destination may be.
-const SCAN_INTERVAL: SignedDuration = SignedDuration::from_hours(24);
 /// How long a scan that was stopped waits for the deletion of a backup.
 const MAX_DELETION_TIME: Duration = Duration::from_secs(10);
 /// Destinations read from the catalog at once.
@@ -188,7 +186,7 @@ impl App {
         let Some(last) = self.catalog.scan(destination_id).await? else { return Ok(true) };
         let Some(finished) = last.finished_at else { return Ok(true) };
         let now = self.catalog.shared_now(self.now()).await?;
-        if now.duration_since(finished.0).abs() >= SCAN_INTERVAL {
+        if now.duration_since(finished.0).abs() >= self.config.scan_interval {
             return Ok(true);
         }
         let is_whole = matches!(last.state, ScanState::Complete | ScanState::Partial);
@@ -230,11 +228,13 @@ impl App {
     async fn finish_scan(&self, id: &str, number: i64, end: ScanEnd) {
         let finished = async {
             let now = self.catalog.shared_now(self.now()).await?;
-            self.catalog.finish_scan(id, number, &end, now).await?;
-            self.catalog.count_usage(id).await
+            self.catalog.finish_scan(id, number, &end, now).await
         };
         if let Err(error) = finished.await {
             tracing::error!(%error, destination = id, "the end of a scan could not be stored");
+        }
+        if let Err(error) = self.catalog.count_usage(id).await {
+            tracing::error!(%error, destination = id, "what backups take could not be counted; the next scan does it");
         }
     }
 

@@ -27,6 +27,7 @@ use crate::listen::Listening;
 use crate::listings::Listings;
 use crate::loops::{self, Loop, Loops};
 use crate::metrics::Metrics;
+use crate::notifications::Notifications;
 use crate::passwords::Passwords;
 use crate::readiness::Readiness;
 use crate::runs::Runs;
@@ -76,6 +77,9 @@ pub struct Server {
     tidying: JoinHandle<()>,
     sweeping: JoinHandle<()>,
     scanning: JoinHandle<()>,
+    checking: JoinHandle<()>,
+    judging: JoinHandle<()>,
+    delivering: JoinHandle<()>,
     _data: DataFolder,
 }
 
@@ -107,6 +111,7 @@ impl Server {
             providers,
             clients: Clients::default(),
             metrics: Metrics::new(),
+            notifications: Notifications::default(),
             readiness: Readiness::default(),
             loops: Loops::default(),
             listings: Listings::default(),
@@ -122,6 +127,7 @@ impl Server {
         if app.catalog.is_private() {
             app.settle_abandoned().await?;
             app.catalog.end_abandoned_scans(app.now()).await?;
+            app.catalog.release_messages().await?;
         }
         if let Some(wanted) = &app.config.configuration {
             Box::pin(configuration::apply_at_start(&app, wanted.clone())).await.map_err(Error::Configuration)?;
@@ -136,6 +142,9 @@ impl Server {
         let tidying = background(&app, Loop::Housekeeping, App::tidy);
         let sweeping = background(&app, Loop::Leftovers, App::sweep_sources);
         let scanning = background(&app, Loop::Scans, App::scan_destinations);
+        let checking = background(&app, Loop::Authorizations, |app| app.check_authorizations(drawn));
+        let judging = background(&app, Loop::Notifications, App::judge);
+        let delivering = background(&app, Loop::Delivery, App::deliver);
         Ok(Self {
             app,
             address,
@@ -147,6 +156,9 @@ impl Server {
             tidying,
             sweeping,
             scanning,
+            checking,
+            judging,
+            delivering,
             _data: data,
         })
     }
@@ -181,6 +193,9 @@ impl Server {
             let _ = self.working.await;
             let _ = self.scheduling.await;
             let _ = self.scanning.await;
+            let _ = self.checking.await;
+            let _ = self.judging.await;
+            let _ = self.delivering.await;
             self.app.scans.ended().await;
         };
         if tokio::time::timeout(self.app.config.grace + CLEAN_UP, drained).await.is_err() {
@@ -211,6 +226,11 @@ where
 {
     let (draining, app) = (app.runs.draining.clone(), app.clone());
     loops::watch(which, draining, move || run(app.clone()))
+}
+
+/// Draws a number for jitter. Without randomness there is none.
+fn drawn() -> u32 {
+    getrandom::u32().unwrap_or_default()
 }
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {

@@ -1,4 +1,4 @@
-//! What people set for sources and destinations, and what is made of it. Which settings there are, the adapters' manifests say.
+//! What people set for sources, destinations and channels, and what is made of it. Which settings there are, the adapters' manifests say.
 
 mod description;
 
@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use adapter::channel::Channel;
 use adapter::destination::Destination;
 use adapter::{Adapter, Directs, Manifest, PathUse, Registry, Settings};
+use channels::ChannelAdapter;
 use destinations::{Context, DestinationAdapter};
 use domain::access::Permission;
 use secrecy::{ExposeSecret, SecretString};
@@ -23,7 +25,7 @@ use crate::http::problem::{Fields, Problem};
 use crate::http::secret_field::SecretFields;
 use crate::patience::Patience;
 
-pub(crate) use description::{describe, destination_settings, source_settings};
+pub(crate) use description::{channel_settings, describe, destination_settings, source_settings};
 
 /// Settings, and the adapter that they are for.
 #[derive(Debug, Clone)]
@@ -34,6 +36,7 @@ pub(crate) struct Configured<A> {
 
 pub(crate) type SourceSettings = Configured<SourceAdapter>;
 pub(crate) type DestinationSettings = Configured<DestinationAdapter>;
+pub(crate) type ChannelSettings = Configured<ChannelAdapter>;
 
 /// A path of this machine that settings use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,6 +209,23 @@ impl App {
         destination: &catalog::Destination,
     ) -> Result<DestinationSettings, Failure> {
         Configured::load(&self.config.adapters.destinations, &destination.settings)
+    }
+
+    /// Reads the settings of a channel that the catalog keeps.
+    pub(crate) fn channel_settings(&self, channel: &catalog::Channel) -> Result<ChannelSettings, Failure> {
+        Configured::load(&self.config.adapters.channels, &channel.settings)
+    }
+
+    /// Returns a channel, ready to send.
+    pub(crate) fn open_channel(&self, channel: &catalog::Channel) -> Result<Arc<dyn Channel>, Failure> {
+        let opened = self.channel_settings(channel)?;
+        crate::redaction::make_public(&channel.name);
+        let secrets = self.catalog.channel_secrets(channel)?;
+        secrets.values().for_each(|secret| crate::redaction::register(secret.expose_secret()));
+        opened.manifest().public_values(&opened.settings).for_each(crate::redaction::make_public);
+        let clock = self.clock.clone();
+        let context = channels::Context { egress: self.config.egress.clone(), clock: Arc::new(move || clock.now()) };
+        (opened.adapter.open)(&opened.settings, secrets, &context).map_err(Failure::Channel)
     }
 
     /// A source, ready to be asked; another of its databases if one is named.

@@ -14,9 +14,11 @@ pub mod dumping;
 pub mod restoring;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::rows::Rows;
 
 use crate::{DumpOptions, Error, Guard, Restore, RestoreOptions, Restored, Source};
 
@@ -32,6 +34,11 @@ pub trait Subject: Send + Sync {
     /// Returns the rows of a database; nothing if there is no such database.
     async fn rows(&self, database: &str) -> Option<Vec<String>>;
 
+    /// Adds rows to a database, while others may read it. Returns `false`, and does nothing, if the source counts no rows.
+    async fn add(&self, _database: &str, _rows: &[String]) -> bool {
+        false
+    }
+
     /// Returns the names of everything that lies there.
     async fn all(&self) -> Vec<String>;
 }
@@ -46,12 +53,14 @@ macro_rules! source_conformance {
                 an_empty_database_comes_back_empty
                 a_database_that_is_not_there_is_named_and_not_made
                 a_dump_that_is_not_read_to_its_end_proves_nothing
-                a_review_changes_nothing,
+                a_review_changes_nothing
+                rows_are_counted_at_the_moment_of_the_dump,
             restoring: a_database_that_holds_data_is_replaced_only_when_told
                 a_restore_that_is_given_up_leaves_everything_as_it_was
                 a_dump_that_is_cut_short_never_gets_its_place
                 a_guard_that_refuses_lets_nothing_change
                 what_a_killed_restore_leaves_is_removed
+                rows_are_counted_in_the_restored_database
         );
     };
     (@tests $fresh:path, $($module:ident: $($check:ident)+),+) => {
@@ -64,19 +73,27 @@ macro_rules! source_conformance {
     };
 }
 
+/// No count of a test takes so long.
+const COUNT_LIMIT: Duration = Duration::from_secs(60);
+
 /// More than fits in one piece of a dump, compressed or not.
 fn many_rows(name: &str) -> Vec<String> {
     (0..4000).map(|number| format!("{name} {number} {}", number.to_string().repeat(number % 17))).collect()
 }
 
 async fn dump(source: &dyn Source, database: &str) -> Result<Vec<u8>, Error> {
+    dump_and_count(source, database).await.map(|(all, _)| all)
+}
+
+async fn dump_and_count(source: &dyn Source, database: &str) -> Result<(Vec<u8>, Option<Rows>), Error> {
     let mut dump = source.dump(database, DumpOptions::default()).await?;
     let mut all = Vec::new();
     while let Some(piece) = dump.next().await? {
         all.extend_from_slice(&piece);
     }
+    let rows = dump.count_rows(COUNT_LIMIT).await;
     dump.finish().await?;
-    Ok(all)
+    Ok((all, rows))
 }
 
 /// The dump of a new database `origin`, and its rows.

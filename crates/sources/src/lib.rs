@@ -14,11 +14,13 @@ mod sqlite;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Warning;
 use domain::probe::Step;
+use domain::rows::Rows;
 pub use domain::run::FailedObject;
 use serde::Serialize;
 
@@ -233,6 +235,12 @@ pub trait Dump: Send {
     /// The next bytes; none at the end of the stream, which is not yet a proof of anything.
     async fn next(&mut self) -> Result<Option<Bytes>, Error>;
 
+    /// Counts the rows of its tables, at the moment of the dump, within a time limit. After the end of the stream. `None` if they are not
+    /// known.
+    async fn count_rows(&mut self, _limit: Duration) -> Option<Rows> {
+        None
+    }
+
     /// Completes once the dump tool has exited successfully and the end-of-dump marker was read. Returns what the dump lacks or
     /// what could not be checked.
     async fn finish(self: Box<Self>) -> Result<Vec<Warning>, Error>;
@@ -269,12 +277,42 @@ pub trait Restore: Send {
         Box::new(AlwaysActive)
     }
 
+    /// Counts the rows of the restored database within a time limit, by asking it. Between [`Self::finish`] and [`Self::commit`].
+    async fn count_rows(&mut self, _limit: Duration) -> Counting {
+        Counting::Not("this kind of database counts no rows".to_owned())
+    }
+
     /// Puts the finished database in its place, which is short. [`Kind::Kept`] if that fails after everything was loaded;
     /// [`Kind::Uncertain`] if the target does not tell any more whether it happened.
     async fn commit(self: Box<Self>) -> Result<Restored, Error>;
 
     /// Gives up before or after `finish`, and waits until nothing is left of it; what is left nevertheless is the error.
     async fn abort(self: Box<Self>) -> Result<(), Error>;
+}
+
+/// What counting the rows of a restored database came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counting {
+    /// They were counted.
+    Done(Counted),
+    /// They were not, for this reason.
+    Not(String),
+}
+
+impl Counting {
+    /// Creates the result of counting that was given up after its time limit.
+    pub fn too_long(limit: Duration) -> Self {
+        Self::Not(format!("counting took longer than {} s", limit.as_secs()))
+    }
+}
+
+/// The rows of a restored database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// Its rows.
+    pub rows: Rows,
+    /// Whether others could change the database before it was counted, because it has its own name already.
+    pub can_have_changed: bool,
 }
 
 /// Looks at what works on a restore. Its silence alone is no sign: an index can take hours.

@@ -15,6 +15,7 @@ pub(crate) mod manifest;
 pub(crate) mod private_copy;
 mod probe;
 mod restore;
+mod rows;
 mod snapshot;
 mod still_copy;
 

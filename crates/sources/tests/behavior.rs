@@ -47,6 +47,14 @@ impl Subject for Files {
         })
     }
 
+    async fn add(&self, database: &str, rows: &[String]) -> bool {
+        let connection = Connection::open(self.path(database)).unwrap();
+        for row in rows {
+            connection.execute("INSERT INTO it VALUES (?1)", [row]).unwrap();
+        }
+        true
+    }
+
     async fn all(&self) -> Vec<String> {
         let names = self.0.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         names.map(|name| name.strip_suffix(".db").map_or(name.clone(), str::to_owned)).collect()
@@ -84,6 +92,13 @@ impl Subject for Server {
     async fn rows(&self, database: &str) -> Option<Vec<String>> {
         let is_there = self.names().contains(&database.to_owned());
         is_there.then(|| self.0.sql(database, "SELECT row FROM it ORDER BY id").lines().map(str::to_owned).collect())
+    }
+
+    async fn add(&self, database: &str, rows: &[String]) -> bool {
+        for row in rows {
+            self.0.sql(database, &format!("INSERT INTO it (row) VALUES ('{row}')"));
+        }
+        true
     }
 
     async fn all(&self) -> Vec<String> {

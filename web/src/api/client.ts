@@ -47,7 +47,7 @@ export class Failure extends Error {
     readonly code: string,
     readonly status: number,
     readonly fields: FieldError[] = [],
-    /** The server's whole answer, for whoever looks into it. */
+    /** What the storage or the database said, and the server's whole answer: folded away. */
     readonly raw = '',
   ) {
     super(message);
@@ -96,7 +96,9 @@ export function failureOfAnswer(status: number, body: unknown): Failure {
   if (status === 401) onSignedOut.call();
   if (!isProblem(body)) return new Failure(`The server answered with status ${status}.`, 'unexpected', status);
   const words = body.code === 'outdated' ? OUTDATED : sentence(body.detail);
-  return new Failure(words, body.code, status, body.errors ?? [], JSON.stringify(body, null, 2));
+  const { technicalDetails, ...answer } = body;
+  const raw = [technicalDetails, JSON.stringify(answer, null, 2)].filter(Boolean).join('\n\n');
+  return new Failure(words, body.code, status, body.errors ?? [], raw);
 }
 
 /** The answer's body; every other outcome is a `Failure`. */

@@ -419,7 +419,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file. */
+        /**
+         * Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file. With `deep`, all of
+         *     it is read, decrypted and decompressed, and the dump is compared, too.
+         */
         post: operations["post_destinations_id_backups_verify"];
         delete?: never;
         options?: never;
@@ -673,6 +676,23 @@ export interface paths {
         };
         /** What the first page shows: the one sentence, what needs attention, space, and activity. Jobs are listed by `GET /api/jobs`. */
         get: operations["get_overview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/planned-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** When the enabled jobs run by their schedules, until a time: at most 1000 jobs, those that run first. */
+        get: operations["get_planned-runs"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1855,9 +1875,12 @@ export interface components {
              * @description Bytes of the dump, once it is complete.
              */
             dumpedBytes?: number | null;
+            rows?: components["schemas"]["RowTotals"] | null;
             /** @description Why there is no dump, and so no copy. */
             error?: string | null;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @description Per destination. */
             copies: components["schemas"]["CopyResult"][];
             /** @description What the dump lacks, and what could not be checked. */
@@ -2073,7 +2096,7 @@ export interface components {
          * @description Why something in a run failed. Errors of sources and destinations keep the code that their adapter gave them.
          * @enum {string}
          */
-        FailureCode: "invalid" | "unsupported" | "notFound" | "taken" | "changed" | "permissionDenied" | "authorizationRequired" | "appNotRecognized" | "reauthorizationRequired" | "full" | "tooLarge" | "damaged" | "unavailable" | "notResumable" | "stopped" | "targetHoldsData" | "objectFailed" | "kept" | "outcomeUnknown" | "stalled" | "timedOut" | "cancelled" | "interrupted" | "sidecarFailed" | "unencrypted" | "altered" | "cannotDecrypt" | "noDatabases" | "unknownSpec" | "internal" | "failed";
+        FailureCode: "invalid" | "unsupported" | "notFound" | "taken" | "changed" | "permissionDenied" | "authorizationRequired" | "appNotRecognized" | "reauthorizationRequired" | "full" | "tooLarge" | "damaged" | "unavailable" | "notResumable" | "stopped" | "targetHoldsData" | "objectFailed" | "kept" | "outcomeUnknown" | "stalled" | "timedOut" | "cancelled" | "interrupted" | "sidecarFailed" | "unencrypted" | "altered" | "rowsDiffer" | "cannotDecrypt" | "noDatabases" | "unknownSpec" | "internal" | "failed";
         /**
          * @description How a field changes.
          * @enum {string}
@@ -2474,6 +2497,13 @@ export interface components {
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
+        List_PlannedRuns: {
+            /** @description In order. */
+            items: components["schemas"]["PlannedRuns"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
         List_Profile: {
             /** @description In order. */
             items: components["schemas"]["Profile"][];
@@ -2598,6 +2628,8 @@ export interface components {
             /** @description Why, and what to do. */
             error: string;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
         };
         /**
          * @description How the person comes back.
@@ -2715,6 +2747,14 @@ export interface components {
             reasons: components["schemas"]["ReasonInfo"][];
             dueAt?: components["schemas"]["Time"] | null;
         };
+        /** @description The runs that a job's schedule plans. */
+        PlannedRuns: {
+            jobId: string;
+            /** @description In their order, at most 288. */
+            at: components["schemas"]["Time"][];
+            /** @description Whether there are more of them before `until`. */
+            hasMore: boolean;
+        };
         /** @description Why a request was not carried out (RFC 9457, `application/problem+json`). */
         Problem: {
             /** @description `urn:dbackup:problem:` and the code. */
@@ -2737,6 +2777,10 @@ export interface components {
             errors?: components["schemas"]["FieldError"][];
             /** @description The run that is in the way. */
             runId?: string | null;
+            /** @description What a tool, a server or a storage said, word for word. */
+            technicalDetails?: string | null;
+            /** @description The request's id, as in the header `X-Request-Id` and the server's log. */
+            requestId?: string | null;
         };
         /** @description What the window's title and icon show. */
         Problems: {
@@ -2924,6 +2968,7 @@ export interface components {
              * @description Bytes of the dump.
              */
             size?: number | null;
+            rows?: components["schemas"]["RowComparison"] | null;
             /** @description What could not be carried over. */
             warnings?: components["schemas"]["ListedWarning"][];
             /** @description What could not be restored; the first 500. */
@@ -3033,6 +3078,36 @@ export interface components {
          * @enum {string}
          */
         Role: "viewer" | "operator" | "administrator";
+        /** @description What counting the rows of a restored database came to. */
+        RowComparison: {
+            /**
+             * Format: int64
+             * @description Rows that the backup recorded.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Number of tables that were counted and compared.
+             */
+            tables: number;
+            /** @description Whether the restored database has the same rows; absent if they were not compared. */
+            equal?: boolean | null;
+            /** @description Which tables differ, or why the rows were not compared. */
+            note?: string | null;
+        };
+        /** @description How many rows a backup has, in how many tables. */
+        RowTotals: {
+            /**
+             * Format: int64
+             * @description Rows of all tables together.
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Number of tables.
+             */
+            tables: number;
+        };
         /** @description Which backups of each database are kept. Zero turns a rule off. Counts are of succeeded backups, with or without warnings. */
         Rules: {
             /**
@@ -3115,6 +3190,8 @@ export interface components {
             /** @description Why it did not succeed, or not in full. */
             error?: string | null;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What a tool, a server or a storage said, word for word. */
+            technicalDetails?: string | null;
             /** @description What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks. */
             request?: Record<string, never> | null;
             result?: components["schemas"]["RunResult"] | null;
@@ -3132,6 +3209,8 @@ export interface components {
             /** @description Why, and what to do. */
             error: string;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @enum {string} */
             event: "unreachable";
         } | {
@@ -3204,6 +3283,8 @@ export interface components {
             /** @description Why, and what to do. */
             error: string;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @enum {string} */
             event: "failed";
         } | {
@@ -3214,6 +3295,8 @@ export interface components {
             /** @description Why, and what to do. */
             error: string;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @enum {string} */
             event: "droppedOut";
         } | {
@@ -3275,6 +3358,7 @@ export interface components {
             checks: string;
             /** @description Whether every check could be made. */
             fullyChecked: boolean;
+            rows?: components["schemas"]["RowComparison"] | null;
             /** @enum {string} */
             event: "restored";
         } | {
@@ -3366,6 +3450,8 @@ export interface components {
             /** @description Why it is no success. */
             error?: string | null;
             code?: components["schemas"]["FailureCode"] | null;
+            /** @description What the tool, the server or the storage said, word for word. */
+            technicalDetails?: string | null;
             /** @enum {string} */
             event: "ended";
         };
@@ -3683,6 +3769,16 @@ export interface components {
              * @description Bytes of the dump, as its sidecar says.
              */
             dumpedSize?: number | null;
+            /**
+             * Format: int64
+             * @description Rows at the moment of the dump, as its sidecar says; absent if they were not counted.
+             */
+            rows?: number | null;
+            /**
+             * Format: int64
+             * @description Tables at the moment of the dump, as its sidecar says; absent if they were not counted.
+             */
+            tables?: number | null;
             /** @description Of the file, by algorithm, as its sidecar says. */
             hashes?: {
                 [key: string]: string;
@@ -3836,6 +3932,13 @@ export interface components {
          * @enum {string}
          */
         VerificationResult: "whole" | "unknown" | "altered";
+        /** @description Which backup, and how thoroughly. */
+        VerifyInput: {
+            /** @description As the list shows it. */
+            path: string;
+            /** @description Check everything: read all of it, decrypt it with the server's keys, decompress it, and compare the dump with the sidecar. */
+            deep?: boolean;
+        };
         /** @description One thing that a backup lacks, or a check that could not run. Kept in the sidecar and in the run's result. */
         Warning: {
             /** @description Stable identifier of the kind of warning: `unlogged-tables`, `invalid-database`. */
@@ -5004,7 +5107,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PathInput"];
+                "application/json": components["schemas"]["VerifyInput"];
             };
         };
         responses: {
@@ -5740,6 +5843,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Overview"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    "get_planned-runs": {
+        parameters: {
+            query?: {
+                /** @description A time, at most seven days ahead. Absent: 24 hours ahead. */
+                until?: components["schemas"]["Time"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_PlannedRuns"];
                 };
             };
             401: components["responses"]["Unauthorized"];

@@ -6,10 +6,12 @@ const MOST_JOBS = 10_000;
 /** Each comes with its newest run: so many are about 100 kB. */
 const JOBS_PER_PAGE = 100;
 
-export const allJobs = () =>
-  everything((cursor) => ask(api.GET('/api/jobs', { params: { query: { cursor, limit: JOBS_PER_PAGE } } })), MOST_JOBS);
-/** The jobs that back up a source, or one of its databases. */
-export const jobsOfSource = async (id: string) => (await allJobs()).filter(({ sourceId }) => sourceId === id);
+/** All jobs, or those of one source or destination. */
+export const allJobs = (of: { sourceId?: string; destinationId?: string } = {}) =>
+  everything(
+    (cursor) => ask(api.GET('/api/jobs', { params: { query: { ...of, cursor, limit: JOBS_PER_PAGE } } })),
+    MOST_JOBS,
+  );
 export const allSources = () =>
   everything((cursor) => ask(api.GET('/api/sources', { params: { query: { cursor, limit: PAGE } } })));
 export const allDestinations = () =>

@@ -19,6 +19,8 @@ export interface Column<T> {
   value?: (row: T) => Value;
   /** Sorts the largest first at the first click. */
   largest?: boolean;
+  /** Not what the list can be sorted by: the server that sorts it knows other orders. */
+  fixed?: boolean;
   /** Hidden where the table is too narrow for all columns. */
   spare?: boolean;
 }

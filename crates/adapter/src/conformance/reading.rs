@@ -105,6 +105,12 @@ pub async fn no_path_leads_outside(subject: &Subject) {
     }
 }
 
+pub async fn the_manifest_lists_what_it_can_do(subject: &Subject) {
+    if let Some(manifest) = subject.manifest {
+        assert_eq!(manifest.capabilities, subject.destination.capabilities().listed(), "{}", manifest.id);
+    }
+}
+
 pub async fn room_is_told_where_it_can_be(subject: &Subject) {
     let destination = &*subject.destination;
     assert_eq!(destination.usage().await.unwrap().is_some(), destination.capabilities().quota);

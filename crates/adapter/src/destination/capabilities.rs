@@ -1,6 +1,7 @@
 //! What storages differ in, as data: callers and the conformance suite decide by it.
 
 use super::Algorithm;
+use crate::manifest::Capability;
 
 /// What a destination can do. The default is the least that dbackup can work with.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,4 +27,18 @@ pub struct Capabilities {
     pub server_side_copy: bool,
     /// The hash that it knows of its files without reading them.
     pub own_hash: Option<Algorithm>,
+}
+
+impl Capabilities {
+    /// Returns those that a manifest lists, in its order.
+    pub fn listed(&self) -> Vec<Capability> {
+        let all = [
+            (self.browse, Capability::Browse),
+            (self.quota, Capability::Quota),
+            (self.resume, Capability::Resume),
+            (self.atomic_pair, Capability::AtomicPair),
+            (self.server_side_copy, Capability::ServerSideCopy),
+        ];
+        all.into_iter().filter_map(|(can, capability)| can.then_some(capability)).collect()
+    }
 }

@@ -12,20 +12,14 @@ pub struct Storage {
     pub id: String,
 }
 
-/// Where a destination's files are, seen from outside: however it is reached, and by whatever app.
+/// Where a destination's files are, seen from outside: however it is reached, and by whatever app. Files of two destinations can be the same
+/// if they have the same folder, or the folder of the one is around that of the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Tells its folder from all others. Contains no secret.
     pub own: String,
     /// The folders around that one.
     pub around: Vec<String>,
-}
-
-impl Place {
-    /// Returns whether files of the one can be files of the other: they are the same folder, or the one is in the other.
-    pub fn overlaps(&self, other: &Self) -> bool {
-        self.own == other.own || self.around.contains(&other.own) || other.around.contains(&self.own)
-    }
 }
 
 /// A file that is to be copied.

@@ -47,7 +47,7 @@ pub(crate) fn sidecar(id: &str, job: &str, database: &str, time: Timestamp) -> S
         "sourceType": "postgres", "database": database, "engineVersion": "17", "toolVersion": "pg_dump 17",
         "timestamp": time.to_string(), "originalFileName": "f", "compression": "zstd:3",
         "encryption": {"format": "age", "recipients": ["age1x"]}, "size": {"plain": 300, "stored": 200},
-        "checksum": {"sha256Plain": "aa", "sha256Stored": "bb", "dropboxContentHash": "cc"}, "trigger": "manual", "locked": false,
+        "checksum": {"sha256Plain": "aa", "sha256Stored": "bb", "dropboxContentHash": "cc"}, "trigger": "manual", "locked": false, "rows": {"total": 7, "tables": 2},
         "warnings": [{"code": "unlogged-tables", "message": "m"}]
     }))
     .unwrap()
@@ -143,6 +143,7 @@ async fn a_recorded_copy_comes_back_with_all_that_is_known_of_it(store: Store) {
     );
     assert_eq!((copy.dumped_size, copy.stored_size), (Some(300), 200));
     assert_eq!((copy.dump_hashes["sha256"].as_str(), copy.hashes["sha256"].as_str()), ("aa", "bb"));
+    assert_eq!((copy.row_count, copy.table_count), (Some(7), Some(2)));
     assert_eq!(copy.hashes["dropboxContentHash"], "cc");
     assert_eq!(
         (copy.encrypted_to, copy.warnings.len(), copy.sidecar),

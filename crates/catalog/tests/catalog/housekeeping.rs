@@ -27,7 +27,14 @@ async fn run(catalog: &Catalog, job_id: &str, state: RunStatus, now: Timestamp) 
     };
     let run = catalog.queue_run(&new, now).await.unwrap();
     let claim = catalog.claim_run("w", now, SignedDuration::from_secs(60)).await.unwrap().unwrap();
-    let end = RunEnd { state, error: None, code: None, result: None, progress: RunProgress::default() };
+    let end = RunEnd {
+        state,
+        error: None,
+        code: None,
+        technical_details: None,
+        result: None,
+        progress: RunProgress::default(),
+    };
     catalog.finish_run(&run.id, claim.fence, &end, now).await.unwrap();
     catalog.add_log_line(&run.id, NewLogLine { event: &RunEvent::NotEncrypted, message: "m" }, now).await.unwrap();
     run.id

@@ -64,6 +64,7 @@ fn end(state: RunStatus) -> RunEnd {
         state,
         error: None,
         code: None,
+        technical_details: None,
         result: Some(RunResult::Backup(BackupResult::default())),
         progress: progress(u64::MAX),
     }
@@ -266,7 +267,12 @@ async fn lines_that_come_at_once_are_all_kept(store: Store) {
 async fn a_line_is_data_and_words_and_one_of_an_unknown_kind_still_has_its_words(store: Store) {
     let (catalog, id) = with_job(&store).await;
     let run = catalog.queue_run(&by_hand(&id), at(0)).await.unwrap();
-    let event = RunEvent::Failed { database: "shop".to_owned(), error: "refused".to_owned(), code: None };
+    let event = RunEvent::Failed {
+        database: "shop".to_owned(),
+        error: "refused".to_owned(),
+        code: None,
+        technical_details: None,
+    };
     catalog.add_log_line(&run.id, NewLogLine { event: &event, message: "words" }, at(1)).await.unwrap();
     let line = catalog.log_lines(&run.id, 0, 1).await.unwrap().remove(0);
     assert_eq!((line.level.as_str(), line.message.as_str(), line.event().unwrap()), ("error", "words", Some(event)));

@@ -8,6 +8,7 @@ mod housekeeping;
 mod idempotency_keys;
 mod jobs_and_runs;
 mod opening;
+mod outbox;
 mod people;
 mod retention;
 mod revisions;

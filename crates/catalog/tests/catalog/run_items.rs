@@ -54,7 +54,7 @@ fn half(name: &str, path: &str) -> DatabaseResult {
         "storedAt": "2026-01-15T12:00:03Z"});
     let missing = json!({"destinationId": "e", "destination": "Offsite", "error": "no space is left", "code": "full"});
     database(json!({"database": name, "startedAt": "2026-01-15T12:00:01Z", "finishedAt": "2026-01-15T12:00:04Z",
-        "dumpedBytes": 30, "copies": [stored, missing],
+        "dumpedBytes": 30, "rows": {"rows": 7, "tables": 2}, "copies": [stored, missing],
         "warnings": [{"code": "unlogged-tables", "message": "m", "acknowledged": true}]}))
 }
 
@@ -85,10 +85,13 @@ async fn what_happens_is_there_before_the_run_ends(store: Store) {
     // The process is gone.
     let catalog = store.open().await;
     assert_eq!(result_of(&catalog, &run_id).await, backup(vec![through.clone(), waiting]));
-    let failed = database(json!({"database": "blog", "error": "no such database", "code": "notFound", "copies": []}));
+    let failed = database(
+        json!({"database": "blog", "error": "no such database", "code": "notFound", "technicalDetails": "FATAL: 3D000", "copies": []}),
+    );
     let result = backup(vec![through, failed]);
     let (state, progress) = (RunStatus::Partial, RunProgress::default());
-    let end = RunEnd { state, error: None, code: None, result: Some(result.clone()), progress };
+    let end =
+        RunEnd { state, error: None, code: None, technical_details: None, result: Some(result.clone()), progress };
     assert!(catalog.finish_run(&run_id, fence, &end, at(20)).await.unwrap());
     assert_eq!(result_of(&catalog, &run_id).await, result);
     assert!(!catalog.record_items(&run_id, fence, &backup(Vec::new()), &both).await.unwrap(), "it has ended");
@@ -111,8 +114,14 @@ async fn what_happened_goes_with_its_run(store: Store) {
     for seconds in [10, 20] {
         let (run_id, fence, _) = running(&catalog, seconds).await;
         let result = Some(backup(vec![half("shop", "p")]));
-        let end =
-            RunEnd { state: RunStatus::Succeeded, error: None, code: None, result, progress: RunProgress::default() };
+        let end = RunEnd {
+            state: RunStatus::Succeeded,
+            error: None,
+            code: None,
+            technical_details: None,
+            result,
+            progress: RunProgress::default(),
+        };
         catalog.finish_run(&run_id, fence, &end, at(seconds + 1)).await.unwrap();
     }
     catalog.remove_older(Aging::Runs, SignedDuration::from_secs(60), at(10_000)).await.unwrap();
@@ -129,6 +138,7 @@ async fn many_databases_come_back_in_their_order(store: Store) {
         state: RunStatus::Partial,
         error: None,
         code: None,
+        technical_details: None,
         result: Some(result.clone()),
         progress: RunProgress::default(),
     };

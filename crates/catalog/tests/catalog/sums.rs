@@ -46,7 +46,7 @@ fn by_hand(job_id: &str) -> NewRun {
 fn end(state: RunStatus, bytes: u64) -> RunEnd {
     let progress =
         RunProgress { dumped_bytes: bytes * 3, stored_bytes: bytes, sent_bytes: bytes, destinations: Vec::new() };
-    RunEnd { state, error: None, code: None, result: None, progress }
+    RunEnd { state, error: None, code: None, technical_details: None, result: None, progress }
 }
 
 /// A job without databases of its own choice.

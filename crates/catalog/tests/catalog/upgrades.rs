@@ -53,7 +53,7 @@ async fn a_catalog_of_version_0_1_opens_with_everything_in_it() {
     let catalog = store.open().await;
     jobs_and_runs_are_all_there(&catalog).await;
     catalog.close().await.unwrap();
-    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "22");
+    assert_eq!(store.sql("SELECT max(version) FROM _sqlx_migrations"), "28");
 }
 
 async fn people_are_all_there(catalog: &Catalog) {

@@ -131,6 +131,12 @@ pub(crate) struct ServeArguments {
     /// Additional host name that browsers may sign in at; repeat or separate by commas
     #[arg(long = "allowed-host", value_name = "NAME", env = "DBACKUP_ALLOWED_HOSTS", value_delimiter = ',')]
     pub(crate) allowed_hosts: Vec<String>,
+    /// Let channels of notifications connect to this machine
+    #[arg(long, env = "DBACKUP_NOTIFY_LOOPBACK")]
+    pub(crate) notify_loopback: bool,
+    /// Keep channels of notifications out of private networks
+    #[arg(long, env = "DBACKUP_NOTIFY_PUBLIC_ONLY")]
+    pub(crate) notify_public_only: bool,
     /// Maximum number of concurrent runs
     #[arg(long, value_name = "NUMBER", env = "DBACKUP_MAX_RUNS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) max_runs: u16,
@@ -142,6 +148,9 @@ pub(crate) struct ServeArguments {
     pub(crate) config: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) keep: KeepArguments,
+    /// Hours between scans of a destination
+    #[arg(long, value_name = "HOURS", env = "DBACKUP_SCAN_INTERVAL", default_value_t = server::SCAN_HOURS, value_parser = clap::value_parser!(u16).range(1..=720))]
+    pub(crate) scan_interval: u16,
     /// Log format
     #[arg(long, value_name = "FORMAT", env = "DBACKUP_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
@@ -162,11 +171,18 @@ pub(crate) struct KeepArguments {
     /// Days to keep the audit log
     #[arg(long, value_name = "DAYS", env = "DBACKUP_KEEP_AUDIT", default_value_t = Housekeeping::AUDIT_DAYS, value_parser = clap::value_parser!(u16).range(1..))]
     keep_audit: u16,
+    /// Days after which a session ends that is not used
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_SESSION_IDLE", default_value_t = Housekeeping::SESSION_IDLE_DAYS, value_parser = clap::value_parser!(u16).range(1..=365))]
+    session_idle: u16,
+    /// Days after which every session ends
+    #[arg(long, value_name = "DAYS", env = "DBACKUP_SESSION_AGE", default_value_t = Housekeeping::SESSION_DAYS, value_parser = clap::value_parser!(u16).range(1..=365))]
+    session_age: u16,
 }
 
 impl KeepArguments {
     pub(crate) fn housekeeping(&self) -> Housekeeping {
         Housekeeping::of_days(self.keep_run_logs, self.keep_runs, self.keep_audit)
+            .with_sessions(self.session_idle, self.session_age)
     }
 }
 

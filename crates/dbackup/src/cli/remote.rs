@@ -32,7 +32,7 @@ pub(crate) enum ResourceCommand {
         /// TOML or JSON file with one entry, as in dbackup apply; - for standard input
         #[arg(long, short, value_name = "FILE", conflicts_with = "fields")]
         file: Option<PathBuf>,
-        /// Type and fields of the source or destination
+        /// Type and fields of the source, destination or channel
         #[arg(value_name = "TYPE [--FIELD VALUE]...", trailing_var_arg = true, allow_hyphen_values = true)]
         fields: Vec<String>,
     },
@@ -98,9 +98,50 @@ pub(crate) enum DestinationCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(crate) enum ChannelCommand {
+    #[command(flatten)]
+    Resource(ResourceCommand),
+    /// Send a test message
+    Test {
+        /// Name or ID
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NotificationCommand {
+    #[command(flatten)]
+    Resource(ResourceCommand),
+    /// List messages, newest first
+    Outbox {
+        /// Show messages of this channel only: name or ID
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        /// Show messages in this state only
+        #[arg(long, value_parser = ["waiting", "sent", "failed", "dropped"])]
+        state: Option<String>,
+        /// Maximum number of messages
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+        limit: u16,
+        /// Print one JSON object per line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub(crate) enum BackupsCommand {
     /// List backups, newest first
     List(BackupsListArguments),
+    /// Verify a backup
+    #[command(after_help = "Exits with 1 if the backup is not what was backed up, and with 3 if that cannot be told.")]
+    Verify {
+        #[command(flatten)]
+        place: BackupPlace,
+        /// Check everything: read, decrypt and decompress the backup
+        #[arg(long)]
+        deep: bool,
+    },
     /// Lock a backup against deletion
     Lock(BackupPlace),
     /// Unlock a backup
@@ -284,7 +325,7 @@ pub(crate) struct ApiArguments {
 }
 
 const CREATE: &str = "\
-Sources and destinations can be created from options instead of a file. The server says which there are:
+Sources, destinations and channels can be created from options instead of a file. The server says which there are:
   dbackup sources create TYPE --help
   dbackup sources create TYPE --name Shop ...
 Secrets are references: env:NAME, file:/path, or - for a line of standard input.";

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sources::{Databases, DumpOptions, Source, Unguarded};
 
 use crate::cli::BackupArguments;
-use crate::failure::{Failure, Outcome, describe_copy};
+use crate::failure::{Failure, Outcome, describe_copy, with_details};
 use crate::output::{self, ProgressDisplay};
 use crate::{environment, signals};
 
@@ -139,12 +139,16 @@ fn tell_event(event: &Event<'_>, acknowledged: &[String]) {
 fn tell_result(report: &RunReport, seconds: f64) {
     for database in &report.databases {
         if let Some(failure) = &database.failure {
-            output::error(&format!("{}: {}", output::printable(&database.database), describe_copy(failure)));
+            let words = format!("{}: {}", output::printable(&database.database), describe_copy(failure));
+            output::error(&with_details(words, failure.technical_details()));
         }
         for copy in &database.copies {
             match &copy.result {
                 Ok(stored) => tell_stored(copy, stored),
-                Err(failure) => output::error(&format!("{}: {}", copy.destination, describe_copy(failure))),
+                Err(failure) => {
+                    let words = format!("{}: {}", copy.destination, describe_copy(failure));
+                    output::error(&with_details(words, failure.technical_details()));
+                }
             }
         }
     }

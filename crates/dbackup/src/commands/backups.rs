@@ -1,4 +1,4 @@
-//! `dbackup backups list | lock | unlock | keep`
+//! `dbackup backups list | verify | lock | unlock | keep`
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -24,10 +24,23 @@ pub(crate) async fn run(command: BackupsCommand) -> Result<Outcome, Failure> {
                 false => repeat(arguments.options, async || list(&server, &arguments, &filters).await).await?,
             }
         }
+        BackupsCommand::Verify { place, deep } => return verify(&server, &place, deep).await,
         BackupsCommand::Lock(place) | BackupsCommand::Keep(place) => set_lock(&server, &place, "lock").await?,
         BackupsCommand::Unlock(place) => set_lock(&server, &place, "unlock").await?,
     }
     Ok(Outcome::Succeeded)
+}
+
+async fn verify(server: &Server, place: &BackupPlace, deep: bool) -> Result<Outcome, Failure> {
+    let id = text(&server.find(Kind::Destination, &place.destination).await?["id"]);
+    let path = format!("/api/destinations/{id}/backups/verify");
+    let found = server.ask_patiently(Method::POST, &path, &json!({"path": place.path, "deep": deep})).await?;
+    output::line(&format!("{}: {}", text(&found["result"]), text(&found["detail"])));
+    Ok(match found["result"].as_str() {
+        Some("whole") => Outcome::Succeeded,
+        Some("unknown") => Outcome::Partial,
+        _ => Outcome::Failed,
+    })
 }
 
 async fn set_lock(server: &Server, place: &BackupPlace, word: &str) -> Result<(), Failure> {

@@ -54,13 +54,14 @@ pub(crate) async fn job(name: &str) -> Result<Outcome, Failure> {
     Ok(Outcome::Succeeded)
 }
 
-/// Returns the fields that differ, and null for those that are gone.
+/// Returns the merge patch (RFC 7396) that makes the one the other: the fields that differ, in tables as well, and null for those that are
+/// gone.
 fn patch(before: &Value, after: &Value) -> Value {
-    let empty = Map::new();
-    let (before, after) = (before.as_object().unwrap_or(&empty), after.as_object().unwrap_or(&empty));
+    let (Value::Object(before), Value::Object(after)) = (before, after) else { return after.clone() };
     let changed = after.iter().filter(|(name, value)| before.get(*name) != Some(value));
     let gone = before.keys().filter(|name| !after.contains_key(*name));
-    let changed = changed.map(|(name, value)| (name.clone(), value.clone()));
+    let changed =
+        changed.map(|(name, value)| (name.clone(), before.get(name).map_or(value.clone(), |was| patch(was, value))));
     changed.chain(gone.map(|name| (name.clone(), Value::Null))).collect::<Map<_, _>>().into()
 }
 
@@ -98,5 +99,9 @@ mod tests {
         let after = json!({"name": "a", "schedule": {"cron": "2"}, "enabled": true, "databases": ["x"]});
         let expected = json!({"schedule": {"cron": "2"}, "timeoutSeconds": null, "databases": ["x"]});
         assert_eq!(patch(&before, &after), expected);
+        // What is removed from a table is removed: a patch merges tables.
+        let before = json!({"retention": {"a": "p", "b": "q"}, "schedule": {"cron": "1", "timeZone": "Europe/Zurich"}});
+        let after = json!({"retention": {"b": "q"}, "schedule": {"cron": "1"}});
+        assert_eq!(patch(&before, &after), json!({"retention": {"a": null}, "schedule": {"timeZone": null}}));
     }
 }

@@ -10,7 +10,7 @@ use crate::output;
 use crate::remote::{Configuration, Kind, Server, entry_of};
 
 /// Fields in the order in which a person would write them; others follow by name.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 25] = [
     "name",
     "type",
     "settings",
@@ -28,6 +28,14 @@ const ORDER: [&str; 17] = [
     "cron",
     "timeZone",
     "timeoutSeconds",
+    "channels",
+    "jobs",
+    "events",
+    "minSeverity",
+    "quietHours",
+    "from",
+    "until",
+    "digest",
 ];
 
 pub(crate) async fn run() -> Result<Outcome, Failure> {

@@ -87,6 +87,26 @@ fn print_list(kind: Kind, items: &[Value]) {
         Kind::RetentionPolicy => print(["NAME", "*GRACE DAYS", "ID"], items, |policy| {
             [text(&policy["name"]), text(&policy["graceDays"]), text(&policy["id"])]
         }),
+        Kind::Channel => print(["NAME", "TYPE", "*STATE", "LAST SENT (UTC)", "ID"], items, |channel| {
+            let state = match (channel["enabled"].as_bool(), channel["failingSince"].is_null()) {
+                (Some(false), _) => "disabled",
+                (_, false) => "failing",
+                _ => "enabled",
+            };
+            let kind = text(&channel["settings"]["type"]);
+            let sent = output::moment(&channel["lastSentAt"]);
+            [text(&channel["name"]), kind, state.to_owned(), sent, text(&channel["id"])]
+        }),
+        Kind::NotificationRule => print(["NAME", "EVENTS", "DIGEST", "ID"], items, |item| {
+            let rule = &item["rule"];
+            let events = rule["events"].as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+            let digest = if rule["digest"].is_null() {
+                "-".to_owned()
+            } else {
+                format!("every {}", text(&rule["digest"]["every"]))
+            };
+            [text(&item["name"]), events.join(", "), digest, text(&item["id"])]
+        }),
         Kind::Job => print(["NAME", "LAST RUN", "*STATE", "NEXT RUN (UTC)", "ID"], items, |job| {
             let last = &job["lastRun"];
             let next = match job["enabled"].as_bool() {

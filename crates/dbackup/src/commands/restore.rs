@@ -70,7 +70,7 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
     let restored = runner::restore(request, &*target, options, &controls).await;
     drop(display);
     let seconds = clock.elapsed().as_secs_f64();
-    let RestoreReport { restored, decoded, checks } = restored.map_err(|error| {
+    let RestoreReport { restored, decoded, checks, rows } = restored.map_err(|error| {
         let kept = kept_of(error.way_on());
         failed(error.into(), kept, arguments.json, seconds)
     })?;
@@ -79,12 +79,16 @@ pub(crate) async fn run(arguments: RestoreArguments) -> Result<Outcome, Failure>
         let mut result = result_of(&restored, seconds);
         (result["path"], result["size"]) = (json!(path), json!(size));
         (result["checked"], result["notCompared"]) = (json!(checks.passed), json!(checks.missing));
+        result["rows"] = json!(rows);
         output::json(&result);
     } else {
         tell_objects(&restored);
         let (size, target) = (human(size), output::printable(&restored.target));
         output::line(&format!("Restored {size} into {target} ({seconds:.1} s)"));
         output::note(&checks.to_string());
+        if let Some(rows) = rows {
+            output::note(&output::printable(&rows.to_string()));
+        }
     }
     Ok(state_of(&restored).into())
 }

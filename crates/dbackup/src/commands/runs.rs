@@ -81,6 +81,12 @@ pub(super) async fn follow(server: &Server, id: &str) -> Result<Value, Failure> 
             "log" => {
                 let warning = if data["level"] == "warning" { "Warning: " } else { "" };
                 output::note(&format!("{warning}{}", output::printable(&text(&data["message"]))));
+                // The others that failed have said no more.
+                if let (Some("ended"), Some(details)) =
+                    (data["event"]["event"].as_str(), data["event"]["technicalDetails"].as_str())
+                {
+                    output::note(&format!("Details: {}", details.trim()));
+                }
             }
             "state" => progress = direction(data).map(RemoteProgress::new),
             // A server of another version may tell it otherwise.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use channels::egress::Egress;
 use ipnet::IpNet;
 use serde_json::Value;
 use server::{Clock, Config, FirstAdministrator, RedactedStderr, Server, WrongField};
@@ -53,6 +54,11 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         configuration: configuration.as_ref().map(|(_, wanted)| wanted.clone()),
         tls: listen.tls_cert.zip(listen.tls_key),
         adapters: server::Adapters::default(),
+        egress: Egress {
+            private: !arguments.notify_public_only,
+            loopback: arguments.notify_loopback,
+            ..Egress::default()
+        },
         environment: environment::of_process(),
         stall_timeout: arguments.stall.timeout(),
         lease: server::LEASE,
@@ -63,6 +69,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> Result<Outcome, Failure> {
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: arguments.allowed_hosts,
         housekeeping: arguments.keep.housekeeping(),
+        scan_interval: Config::scan_interval(arguments.scan_interval),
         first_administrator: first_administrator()?,
     };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
@@ -119,7 +126,8 @@ fn secret_fields(kind: Kind) -> Vec<String> {
             own.chain([REFRESH_TOKEN.to_owned()]).collect()
         }
         Kind::Profile => vec!["identity".to_owned()],
-        Kind::RetentionPolicy | Kind::Job => Vec::new(),
+        Kind::Channel => adapters.channels.manifests().flat_map(names).collect(),
+        Kind::RetentionPolicy | Kind::Job | Kind::NotificationRule => Vec::new(),
     }
 }
 

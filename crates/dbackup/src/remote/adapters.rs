@@ -18,7 +18,7 @@ impl Adapters {
         Ok(Self(server.get("/api/adapters").await?))
     }
 
-    /// Returns those of sources or of destinations; none for other kinds.
+    /// Returns those of sources, destinations or channels; none for other kinds.
     pub(crate) fn of_kind(&self, kind: Kind) -> &[Value] {
         self.0[kind.plural()].as_array().map(Vec::as_slice).unwrap_or_default()
     }

@@ -1,9 +1,12 @@
-//! A server's configuration as text: entries by name, jobs refer to the others by name.
+//! A server's configuration as text: entries by name, jobs and notification rules refer to the others by name.
 
 use serde_json::{Map, Value, json};
 
 use super::{Adapters, Kind, Server};
 use crate::failure::Failure;
+
+/// The fields of notification rules that refer to others: in the API, in files, and to what.
+const REFERENCES: [(&str, &str, Kind); 2] = [("channelIds", "channels", Kind::Channel), ("jobIds", "jobs", Kind::Job)];
 
 /// Everything that a server has, as entries.
 pub(crate) struct Configuration {
@@ -39,6 +42,15 @@ impl Configuration {
 
     fn name(&self, kind: Kind, id: &Value) -> Value {
         self.of_kind(kind).iter().find(|item| item["id"] == *id).map_or(Value::Null, |item| item["name"].clone())
+    }
+
+    fn names(&self, kind: Kind, ids: &Value) -> Value {
+        ids.as_array().map_or(Value::Null, |ids| ids.iter().map(|id| self.name(kind, id)).collect())
+    }
+
+    fn ids(&self, kind: Kind, names: &Value) -> Result<Value, Failure> {
+        let names = names.as_array().map(Vec::as_slice).unwrap_or_default();
+        names.iter().map(|name| self.id(kind, name)).collect()
     }
 
     fn id(&self, kind: Kind, name: &Value) -> Result<Value, Failure> {
@@ -91,6 +103,20 @@ pub(crate) fn entry_of(configuration: &Configuration, kind: Kind, item: &Value) 
                 keep("acknowledgedWarnings", item["acknowledgedWarnings"].clone());
             }
         }
+        Kind::Channel => {
+            keep("settings", item["settings"].clone());
+            if item["enabled"] == false {
+                keep("enabled", json!(false));
+            }
+        }
+        Kind::NotificationRule => {
+            for (field, value) in item["rule"].as_object().into_iter().flatten() {
+                match REFERENCES.iter().find(|(ids, ..)| ids == field) {
+                    Some((_, names, kind)) => keep(names, configuration.names(*kind, value)),
+                    None => keep(field, value.clone()),
+                }
+            }
+        }
     }
     Value::Object(entry)
 }
@@ -113,10 +139,7 @@ pub(crate) fn for_server(configuration: &Configuration, kind: Kind, entry: &Valu
             fields.insert("sourceId".to_owned(), configuration.id(Kind::Source, &name)?);
         }
         if let Some(names) = fields.remove("destinations") {
-            let names = names.as_array().cloned().unwrap_or_default();
-            let ids =
-                names.iter().map(|name| configuration.id(Kind::Destination, name)).collect::<Result<Vec<_>, _>>()?;
-            fields.insert("destinationIds".to_owned(), json!(ids));
+            fields.insert("destinationIds".to_owned(), configuration.ids(Kind::Destination, &names)?);
         }
         if let Some(Value::Object(policies)) = fields.remove("retention") {
             let mut ids = Map::new();
@@ -130,6 +153,16 @@ pub(crate) fn for_server(configuration: &Configuration, kind: Kind, entry: &Valu
         if let Some(name) = fields.remove("profile") {
             fields.insert("profileId".to_owned(), configuration.id(Kind::Profile, &name)?);
         }
+    }
+    if kind == Kind::NotificationRule {
+        let mut rule = std::mem::take(fields);
+        fields.extend(rule.remove("name").map(|name| ("name".to_owned(), name)));
+        for (ids, names, kind) in REFERENCES {
+            if let Some(given) = rule.remove(names) {
+                rule.insert(ids.to_owned(), configuration.ids(kind, &given)?);
+            }
+        }
+        fields.insert("rule".to_owned(), Value::Object(rule));
     }
     Ok(body)
 }

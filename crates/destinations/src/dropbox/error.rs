@@ -56,10 +56,10 @@ impl Dropbox {
         }
         let destination = adapter::destination::Destination::name(self);
         if error.is_full() {
-            return full(what, &destination, None);
+            return full(what, &destination, None).detail(error.to_string());
         }
         if error.is_session_lost() || matches!(error, DropboxError::Changed { .. }) {
-            return Error::not_resumable(&destination, error);
+            return Error::not_resumable(&destination, error).detail(error.to_string());
         }
         let (kind, retry) = sort(error);
         let cure = (kind == Kind::Uncertain).then_some("Scan the destination, which lists it if it was stored.");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ::dropbox::Error as DropboxError;
 use ::dropbox::Space;
 use ::dropbox::files::Original as DropboxOriginal;
+use ::dropbox::users::{Account, RootInfo};
 use adapter::destination::{Destination, Gate, How, Original, Place, Proof, Storage};
 use adapter::{Error, Kind};
 use domain::Hashes;
@@ -16,36 +17,45 @@ impl Dropbox {
     /// Returns the storage of which all paths of the client are a part: an account as one app sees it (an app with App folder access
     /// has a root of its own), and one of its namespaces.
     pub(super) async fn storage_of_account(&self) -> Result<Storage, Error> {
-        let [account, root] = self.account_and_root().await?;
+        let (account, root) = self.account_and_root().await?;
         let app_key = self.client.settings().app_key.clone();
-        Ok(Storage { name: "Dropbox", id: self.digest(&[&app_key, &account, &root]) })
+        Ok(Storage { name: "Dropbox", id: self.digest(&[&app_key, &account.account_id, &root]) })
     }
 
-    /// Returns the folder's place in its account, whichever app sees it. Dropbox does not tell whether an app sees the whole account or a
+    /// Returns the folder's place in Dropbox, whichever app and account sees it. Dropbox does not tell whether an app sees the whole account or a
     /// folder of its own, so paths of several apps are taken for the same.
-    pub(super) async fn place_in_account(&self) -> Result<Place, Error> {
-        let [account, root] = self.account_and_root().await?;
-        let account = self.digest(&[&account, &root]);
-        let folder = self.folder.to_lowercase();
-        let mut folders = vec![format!("Dropbox {account} /")];
+    pub(super) async fn place_in_dropbox(&self) -> Result<Place, Error> {
+        let (account, root) = self.account_and_root().await?;
+        // A member's own folder is a folder of the team's space, which another destination may see from above.
+        let RootInfo { root_namespace_id, home_path, .. } = &account.root_info;
+        let (root, folder) = match home_path {
+            Some(home) if self.client.settings().space == Space::Home => {
+                (root_namespace_id, format!("{home}{}", self.folder).to_lowercase())
+            }
+            _ => (&root, self.folder.to_lowercase()),
+        };
+        // Members of a team see the same space; namespaces have ids of their own in all of Dropbox.
+        let root = self.digest(&[root]);
+        let mut folders = vec![format!("Dropbox {root} /")];
         for (end, _) in folder.match_indices('/').skip(1).chain([(folder.len(), "")]).filter(|(end, _)| *end > 0) {
-            folders.push(format!("Dropbox {account} {}", &folder[..end]));
+            folders.push(format!("Dropbox {root} {}", &folder[..end]));
         }
         let own = folders.pop().unwrap_or_default();
         Ok(Place { own, around: folders })
     }
 
-    /// Returns the ids of the account and of the namespace in it that paths begin at.
-    async fn account_and_root(&self) -> Result<[String; 2], Error> {
+    /// Returns the account, and the id of the namespace in it that paths begin at.
+    async fn account_and_root(&self) -> Result<(Account, String), Error> {
         let cannot = |error| self.error(format!("could not look up the account of {}", self.name()), &error);
         let account = self.client.account().await.map_err(cannot)?;
         let settings = self.client.settings();
         let root = match (settings.space, &settings.team_root) {
-            (Space::Home, _) => account.root_info.home_namespace_id,
-            (Space::Team, Some(chosen)) => chosen.clone(),
-            (Space::Team, None) => account.root_info.root_namespace_id,
+            (Space::Home, _) => &account.root_info.home_namespace_id,
+            (Space::Team, Some(chosen)) => chosen,
+            (Space::Team, None) => &account.root_info.root_namespace_id,
         };
-        Ok([account.account_id, root])
+        let root = root.clone();
+        Ok((account, root))
     }
 
     fn digest(&self, parts: &[&str]) -> String {

@@ -47,7 +47,7 @@ static MANIFEST: Manifest = Manifest {
     database_field: None,
     effect: "",
     authorization: None,
-    capabilities: &[Capability::Browse],
+    capabilities: &[Capability::Browse, Capability::Quota],
     tools: &[],
     setup: None,
     check: |_, _| (),

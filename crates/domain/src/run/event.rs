@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FailedObject, FailureCode};
 use crate::outcome::RunStatus;
+use crate::rows::RowComparison;
 use crate::sidecar::{Checksum, Size};
 use crate::warning::ListedWarning;
 
@@ -16,6 +17,7 @@ pub enum RunEvent {
     /// Nothing encrypts the backups of this run.
     NotEncrypted,
     /// A destination could not be opened: it gets no copies.
+    #[serde(rename_all = "camelCase")]
     Unreachable {
         /// The destination's name.
         destination: String,
@@ -24,6 +26,9 @@ pub enum RunEvent {
         /// The same for programs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
+        /// What the tool, the server or the storage said, word for word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technical_details: Option<String>,
     },
     /// A database's turn.
     Started {
@@ -74,6 +79,7 @@ pub enum RunEvent {
         warning: ListedWarning,
     },
     /// There is no dump, and so there are no copies.
+    #[serde(rename_all = "camelCase")]
     Failed {
         /// The database's name.
         database: String,
@@ -82,8 +88,12 @@ pub enum RunEvent {
         /// The same for programs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
+        /// What the tool, the server or the storage said, word for word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technical_details: Option<String>,
     },
     /// A destination gets no copy of this database. The others go on.
+    #[serde(rename_all = "camelCase")]
     DroppedOut {
         /// The database's name.
         database: String,
@@ -94,6 +104,9 @@ pub enum RunEvent {
         /// The same for programs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
+        /// What the tool, the server or the storage said, word for word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technical_details: Option<String>,
     },
     /// The run is to stop, but a copy was already sent: the destination has not told yet whether it was published.
     Settling {
@@ -149,6 +162,9 @@ pub enum RunEvent {
         checks: String,
         /// Whether every check could be made.
         fully_checked: bool,
+        /// Whether it has the rows that the backup recorded; absent if the backup recorded none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rows: Option<RowComparison>,
     },
     /// An object of the backup could not be restored.
     NotRestored {
@@ -231,6 +247,7 @@ pub enum RunEvent {
         state: RunStatus,
     },
     /// The run has ended.
+    #[serde(rename_all = "camelCase")]
     Ended {
         /// The final state.
         state: RunStatus,
@@ -240,6 +257,9 @@ pub enum RunEvent {
         /// The same for programs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<FailureCode>,
+        /// What the tool, the server or the storage said, word for word.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        technical_details: Option<String>,
     },
 }
 
@@ -301,15 +321,29 @@ impl RunEvent {
         }
     }
 
+    /// Returns what a tool, a server or a storage said word for word, where something failed.
+    pub fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { technical_details, .. }
+            | Self::Failed { technical_details, .. }
+            | Self::DroppedOut { technical_details, .. }
+            | Self::Ended { technical_details, .. } => technical_details.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Returns the event with its free text changed: what tools, servers and storages said.
     #[must_use]
     pub fn with_words(mut self, change: &dyn Fn(&str) -> String) -> Self {
         let each = |text: &mut String| *text = change(text);
         match &mut self {
-            Self::Unreachable { error, .. }
-            | Self::Failed { error, .. }
-            | Self::DroppedOut { error, .. }
-            | Self::CopyStreamed { error } => each(error),
+            Self::Unreachable { error, technical_details, .. }
+            | Self::Failed { error, technical_details, .. }
+            | Self::DroppedOut { error, technical_details, .. } => {
+                each(error);
+                technical_details.iter_mut().for_each(each);
+            }
+            Self::CopyStreamed { error } => each(error),
             Self::Warning { warning, .. } => {
                 each(&mut warning.warning.message);
                 warning.warning.cure.iter_mut().for_each(each);
@@ -319,8 +353,12 @@ impl RunEvent {
                 each(&mut object.error);
                 object.cure.iter_mut().for_each(each);
             }
-            Self::Ended { error, .. } => error.iter_mut().for_each(each),
-            Self::Restoring { target, .. } | Self::Restored { target, .. } => each(target),
+            Self::Ended { error, technical_details, .. } => error.iter_mut().chain(technical_details).for_each(each),
+            Self::Restored { target, rows, .. } => {
+                each(target);
+                rows.iter_mut().filter_map(|rows| rows.note.as_mut()).for_each(each);
+            }
+            Self::Restoring { target, .. } => each(target),
             Self::PuttingInPlace { target, .. } | Self::InPlace { target } => each(target),
             _ => {}
         }

@@ -61,6 +61,8 @@ named! {
         Unencrypted = "unencrypted",
         /// The backup is not the file that was backed up.
         Altered = "altered",
+        /// The restored database has other rows than its backup.
+        RowsDiffer = "rowsDiffer",
         /// No key of this server decrypts the backup.
         CannotDecrypt = "cannotDecrypt",
         /// The source has no databases.

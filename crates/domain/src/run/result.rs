@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{FailureCode, RunKind};
 use crate::outcome::RunState;
+use crate::rows::{RowComparison, RowTotals};
 use crate::sidecar::{Checksum, Size};
 use crate::stored::{VerificationMethod, named};
 use crate::warning::ListedWarning;
@@ -90,12 +91,18 @@ pub struct DatabaseResult {
     /// Bytes of the dump, once it is complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dumped_bytes: Option<u64>,
+    /// Rows that were dumped, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowTotals>,
     /// Why there is no dump, and so no copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// The same for programs; absent in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<FailureCode>,
+    /// What the tool, the server or the storage said, word for word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub technical_details: Option<String>,
     /// Per destination.
     pub copies: Vec<CopyResult>,
     /// What the dump lacks, and what could not be checked.
@@ -168,6 +175,9 @@ pub struct MissingCopy {
     /// The same for programs; absent in runs of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<FailureCode>,
+    /// What the tool, the server or the storage said, word for word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub technical_details: Option<String>,
 }
 
 /// What a copy of a stored backup came to.
@@ -192,6 +202,9 @@ pub struct RestoreResult {
     /// Bytes of the dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
+    /// Whether the restored database has the rows that the backup recorded; absent if the backup recorded none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowComparison>,
     /// What could not be carried over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "openapi", schema(required = false))]
@@ -249,16 +262,18 @@ impl RunResult {
             Self::Backup(result) => {
                 of_warnings(&mut result.warnings);
                 for database in &mut result.databases {
-                    database.error.iter_mut().for_each(each);
+                    database.error.iter_mut().chain(&mut database.technical_details).for_each(each);
                     of_warnings(&mut database.warnings);
                     for copy in &mut database.copies {
                         if let CopyResult::Missing(missing) = copy {
                             each(&mut missing.error);
+                            missing.technical_details.iter_mut().for_each(each);
                         }
                     }
                 }
             }
             Self::Restore(result) => {
+                result.rows.iter_mut().filter_map(|rows| rows.note.as_mut()).for_each(each);
                 of_warnings(&mut result.warnings);
                 for object in &mut result.failed_objects {
                     each(&mut object.error);
@@ -309,8 +324,10 @@ impl DatabaseResult {
             started_at: None,
             finished_at: None,
             dumped_bytes: None,
+            rows: None,
             error: None,
             code: None,
+            technical_details: None,
             copies,
             warnings: Vec::new(),
         }
@@ -423,14 +440,15 @@ mod tests {
 
     #[test]
     fn only_free_text_is_changed() {
-        let missing = json!({"destinationId": "secret", "destination": "secret", "error": "secret"});
+        let missing = json!({"destinationId": "secret", "destination": "secret", "error": "secret", "technicalDetails": "secret"});
         let warning = json!({"code": "secret", "subject": "secret", "message": "secret", "cure": "secret"});
         let stored = json!({"databases": [{"database": "secret", "error": "secret", "copies": [missing], "warnings": [warning]}],
             "warnings": [warning]});
         let result: RunResult = serde_json::from_value(stored).unwrap();
         let changed = serde_json::to_value(result.with_words(&|text| text.replace("secret", "***"))).unwrap();
         let warning = json!({"code": "secret", "subject": "secret", "message": "***", "cure": "***"});
-        let missing = json!({"destinationId": "secret", "destination": "secret", "error": "***"});
+        let missing =
+            json!({"destinationId": "secret", "destination": "secret", "error": "***", "technicalDetails": "***"});
         let expected = json!({"kind": "backup", "databases": [{"database": "secret", "error": "***", "copies": [missing], "warnings": [warning]}],
             "warnings": [warning]});
         assert_eq!(changed, expected);

@@ -52,8 +52,9 @@ impl fmt::Display for RunEvent {
             Self::TooLateToCancel => f.write_str(
                 "Too late to cancel: the target is committing. Waiting to learn whether the restore is complete",
             ),
-            Self::Restored { target, size, checks, .. } => {
-                write!(f, "Restored {} into {target}. {checks}", human(*size))
+            Self::Restored { target, size, checks, rows, .. } => {
+                write!(f, "Restored {} into {target}. {checks}", human(*size))?;
+                rows.iter().try_for_each(|rows| write!(f, ". {rows}"))
             }
             Self::NotRestored { object: FailedObject { object, error, cure } } => {
                 write!(f, "{object} was not restored: {error}")?;
@@ -95,7 +96,7 @@ impl fmt::Display for RunEvent {
                 }
                 _ => "Interrupted: the server stopped during this run. Unfinished copies do not count as backups",
             }),
-            Self::Ended { state: RunStatus::Cancelled, error: Some(error), code: Some(FailureCode::OutcomeUnknown) } => {
+            Self::Ended { state: RunStatus::Cancelled, error: Some(error), code: Some(FailureCode::OutcomeUnknown), .. } => {
                 write!(f, "Cancelled. {error}")
             }
             Self::Ended { state: RunStatus::Cancelled, .. } => f.write_str("Cancelled. No partial files were left behind"),
@@ -163,8 +164,14 @@ mod tests {
     #[test]
     fn what_others_said_can_be_redacted_before_it_is_stored() {
         let error = "password 'x' refused".to_owned();
-        let event = RunEvent::Failed { database: "shop".to_owned(), error, code: None };
+        let event = RunEvent::Failed {
+            database: "shop".to_owned(),
+            error,
+            code: None,
+            technical_details: Some("role 'x'".to_owned()),
+        };
         let redacted = event.with_words(&|text| text.replace("'x'", "***"));
         assert_eq!(redacted.to_string(), "shop was not backed up: password *** refused");
+        assert_eq!(redacted.technical_details(), Some("role ***"));
     }
 }

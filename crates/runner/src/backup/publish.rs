@@ -120,6 +120,7 @@ fn describe(
         trigger: request.trigger.to_owned(),
         locked: false,
         warnings: dump.warnings.clone(),
+        rows: dump.rows.clone(),
         signature: None,
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use adapter::destination::{How, Usage};
 use domain::Warning;
 use domain::outcome::RunState;
+use domain::rows::RowTotals;
 use domain::run::{FailureCode, RunEvent};
 use domain::sidecar::Sidecar;
 use domain::size::human;
@@ -112,7 +113,9 @@ impl Event<'_> {
                 RunEvent::Warning { database: Some(database.to_owned()), warning: warning.listed(acknowledged) }
             }
             Self::Failed { database, failure } => {
-                RunEvent::Failed { database: database.to_owned(), error: words(failure), code: Some(failure.code()) }
+                let technical_details = failure.technical_details().map(str::to_owned);
+                let (database, error, code) = (database.to_owned(), words(failure), Some(failure.code()));
+                RunEvent::Failed { database, error, code, technical_details }
             }
             Self::Settling { database, destination } => {
                 RunEvent::Settling { database: Some(database.to_owned()), destination: destination.to_owned() }
@@ -122,6 +125,7 @@ impl Event<'_> {
                 destination: place.name.clone(),
                 error: words(failure),
                 code: Some(failure.code()),
+                technical_details: failure.technical_details().map(str::to_owned),
             },
             Self::Copied { database, copy, stored } => RunEvent::Copied {
                 database: database.to_owned(),
@@ -156,6 +160,8 @@ pub struct DatabaseReport {
     pub database: String,
     /// Why there is no dump at all; the copies are empty then.
     pub failure: Option<Failure>,
+    /// Rows that were dumped, if they are known.
+    pub rows: Option<RowTotals>,
     /// What the dump lacks, and what could not be checked.
     pub warnings: Vec<Warning>,
     /// Per destination.
@@ -242,6 +248,14 @@ impl Failure {
             Self::Stalled(_) => FailureCode::Stalled,
             Self::NoDump => FailureCode::Stopped,
             Self::Cancelled => FailureCode::Cancelled,
+        }
+    }
+
+    /// Returns what the tool, the server or the storage said, word for word.
+    pub fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Source(error) | Self::Destination(error) | Self::Sidecar { cause: error, .. } => error.detail_text(),
+            _ => None,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use adapter::destination::Upload;
+use domain::rows::Rows;
 use domain::{Compression, Warning};
 use futures_util::future::join_all;
 use pipeline::keys::Recipient;
@@ -13,10 +14,15 @@ use sources::Dump;
 use super::Failure;
 use crate::stall::{self, Stalled};
 
+/// Maximum time for counting rows. A snapshot of the database is held meanwhile.
+const COUNT_LIMIT: Duration = Duration::from_secs(60);
+
 /// What came of it. Nothing is published yet.
 pub(super) struct Stream {
     /// What the dump lacks, and what could not be checked.
     pub(super) warnings: Vec<Warning>,
+    /// The rows of the database's tables, if they are known.
+    pub(super) rows: Option<Rows>,
     /// Sizes and hashes; none if no upload was left, which ends the dump too.
     pub(super) encoded: Option<Encoded>,
     /// In the order in which they were given.
@@ -72,8 +78,8 @@ pub(super) async fn run(
         Err(Pumped::Source(error)) => Err(error.into()),
         Err(Pumped::Stalled(stalled)) => Err(stalled.into()),
         // The dump was stopped because nobody was left to take it: the uploads say why.
-        Err(Pumped::NobodyListens) => Ok(Stream { warnings: Vec::new(), encoded: None, uploads }),
-        Ok(warnings) => Ok(Stream { warnings, encoded: encoded.filter(|_| copied.is_ok()), uploads }),
+        Err(Pumped::NobodyListens) => Ok(Stream { warnings: Vec::new(), rows: None, encoded: None, uploads }),
+        Ok((warnings, rows)) => Ok(Stream { warnings, rows, encoded: encoded.filter(|_| copied.is_ok()), uploads }),
     }
 }
 
@@ -95,7 +101,7 @@ async fn pump(
     plain: Sender,
     progress: &Progress,
     stall: &Stall<'_>,
-) -> Result<Vec<Warning>, Pumped> {
+) -> Result<(Vec<Warning>, Option<Rows>), Pumped> {
     loop {
         let piece = tokio::select! {
             piece = stall::of_database(stall.limit, dump.next(), stall.on_silence) => {
@@ -107,9 +113,10 @@ async fn pump(
         progress.add_dumped(piece.len());
         plain.send(piece).await.map_err(|Interrupted| Pumped::NobodyListens)?;
     }
+    let rows = dump.count_rows(COUNT_LIMIT).await.map(Rows::bounded);
     let warnings = dump.finish().await.map_err(Pumped::Source)?;
     plain.end().await.map_err(|Interrupted| Pumped::NobodyListens)?;
-    Ok(warnings)
+    Ok((warnings, rows))
 }
 
 enum Fed {

@@ -1,5 +1,6 @@
 //! Why a backup cannot be read, or not be restored.
 
+use domain::rows::RowComparison;
 use domain::run::FailureCode;
 use pipeline::DecodeError;
 use sources::{Kind, WayOn};
@@ -37,6 +38,9 @@ pub enum OpenError {
         /// The one found.
         found: String,
     },
+    /// The restored database has other rows than the backup recorded.
+    #[error("{0}. Nothing was changed. Restore another backup, and keep this one to find out why")]
+    RowsDiffer(RowComparison),
     /// It is a dump of another engine, or none.
     #[error("{path} is {found}, which cannot be restored into {target}")]
     WrongFormat {
@@ -91,12 +95,22 @@ impl OpenError {
             }
             Self::Layers { .. } => FailureCode::Damaged,
             Self::Altered { .. } => FailureCode::Altered,
+            Self::RowsDiffer(_) => FailureCode::RowsDiffer,
             Self::WrongFormat { .. } => FailureCode::Unsupported,
             Self::Unencrypted { .. } => FailureCode::Unencrypted,
             Self::Leftover { cause, .. } => cause.code(),
             Self::Stalled { .. } => FailureCode::Stalled,
             Self::Cancelled => FailureCode::Cancelled,
             Self::Internal(_) => FailureCode::Internal,
+        }
+    }
+
+    /// Returns what the tool, the server or the storage said, word for word.
+    pub fn technical_details(&self) -> Option<&str> {
+        match self {
+            Self::Destination(error) | Self::Source(error) => error.detail_text(),
+            Self::Leftover { cause, .. } => cause.technical_details(),
+            _ => None,
         }
     }
 
@@ -113,6 +127,7 @@ impl OpenError {
     fn without_promise(&self) -> String {
         match self {
             Self::Cancelled => "cancelled".to_owned(),
+            Self::RowsDiffer(rows) => rows.to_string(),
             Self::Stalled { place, stalled } => format!("the restore has stalled at {place}: {stalled}"),
             Self::Source(error) if *error.kind() == Kind::Stopped => error.what().to_owned(),
             other => other.to_string(),

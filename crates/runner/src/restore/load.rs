@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::rows::Rows;
 use pipeline::stream::Interrupted;
 use pipeline::{Decoded, Progress};
 use sources::SourceAdapter;
@@ -32,13 +33,21 @@ impl Loading<'_> {
     }
 }
 
+/// What was loaded.
+pub(super) struct Loaded {
+    pub(super) decoded: Decoded,
+    pub(super) checks: Checks,
+    /// The rows that the backup recorded.
+    pub(super) rows: Option<Rows>,
+}
+
 /// Feeds the target all of a backup that is whole, and waits until it has taken it in.
 pub(super) async fn load(
     request: OpenRequest<'_>,
     restoring: &mut dyn sources::Restore,
     loading: &Loading<'_>,
     progress: &Progress,
-) -> Result<(Decoded, Checks), OpenError> {
+) -> Result<Loaded, OpenError> {
     let path = request.path;
     let mut opened = open_within(request, progress, loading.limit).await?;
     if opened.damaged {
@@ -46,9 +55,10 @@ pub(super) async fn load(
     }
     match feed(&mut opened, restoring, loading, progress, path).await {
         Ok(()) => {
-            let checked = opened.finish_checked().await?;
+            let rows = opened.rows.take();
+            let (decoded, checks) = opened.finish_checked().await?;
             finish(restoring, loading).await?;
-            Ok(checked)
+            Ok(Loaded { decoded, checks, rows })
         }
         Err(Fed::Refused(error)) => Err(error),
         Err(Fed::Interrupted) => {

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use adapter::destination::{Destination, Download};
 use domain::naming::BackupName;
+use domain::rows::Rows;
 use pipeline::keys::Identity;
 use pipeline::stream::{self, Receiver, Sender};
 use pipeline::{DecodeError, Decoded, Keys, Progress, decode, held};
 use tokio::task::JoinHandle;
 
 use super::OpenError;
-use super::examine::{equal, open_examined};
+use super::examine::{Examined, altered, equal, examine, open_examined};
 use crate::checks::Checks;
 use crate::limited::Limited;
 use crate::sidecars::SidecarState;
@@ -32,6 +33,8 @@ pub struct OpenedBackup {
     pub pieces: Receiver,
     /// Whether its database was already damaged when it was backed up, and that was allowed.
     pub damaged: bool,
+    /// The rows of its tables, as its sidecar says.
+    pub(super) rows: Option<Rows>,
     /// Bytes of the dump, as its sidecar says.
     pub(super) promised: Option<u64>,
     reading: Reading,
@@ -75,13 +78,35 @@ pub(super) async fn open_within(
     let reading = Reading(tokio::spawn(held::holding(place.clone(), downloading)));
     let owned_path = path.to_owned();
     let keys = Keys { identities, must_be_encrypted };
+    let rows = sidecar.sidecar().and_then(|sidecar| sidecar.rows.clone());
     let damaged =
         sidecar.sidecar().is_some_and(|sidecar| sidecar.warnings.iter().any(|warning| warning.code == "damaged"));
     let decoding = decode(keys, decoder_input, decoder_output, move |decoded| {
         let _held = place;
         compare(&owned_path, &sidecar, decoded)
     });
-    Ok(OpenedBackup { pieces, damaged, promised, reading, decoding, path: path.to_owned(), checks })
+    Ok(OpenedBackup { pieces, damaged, rows, promised, reading, decoding, path: path.to_owned(), checks })
+}
+
+/// Reads all of a backup, decrypts and decompresses it to the end, and compares it and its dump with the sidecar. Nothing is kept of
+/// it. Returns what it was checked with.
+///
+/// # Errors
+/// As [`open`]; [`OpenError::Altered`] and [`OpenError::Layers`] if it is not whole.
+pub async fn verify_deep(request: OpenRequest<'_>) -> Result<(Examined, Checks), OpenError> {
+    let (destination, path) = (request.destination, request.path);
+    let mut opened = open(request, &Progress::default()).await?;
+    let mut taken = 0_u64;
+    // What interrupts the stages is the error of their end.
+    while let Ok(Some(piece)) = opened.pieces.receive().await {
+        taken += piece.len() as u64;
+        if let Some(promised) = opened.promised.filter(|promised| taken > *promised) {
+            let found = format!("more than {promised}");
+            return Err(altered(path, "size of the dump in bytes", &promised.to_string(), found));
+        }
+    }
+    let (_, checks) = opened.finish_checked().await?;
+    Ok((examine(destination, path).await?, checks))
 }
 
 impl OpenedBackup {

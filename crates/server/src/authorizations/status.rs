@@ -3,6 +3,7 @@
 use adapter::authorization::{Act, Description};
 use adapter::{Authorization as Fault, Kind};
 use catalog::{AuthorizationState, Destination};
+use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,6 +11,9 @@ use utoipa::ToSchema;
 use super::Authority;
 use crate::app::App;
 use crate::failure::{Failure, with_cure};
+
+/// How often it is noted that an authorization still works.
+const NOTE_INTERVAL: SignedDuration = SignedDuration::from_mins(10);
 
 /// What a person has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -90,6 +94,10 @@ impl App {
             (state.broken, state.app_refused, state.app_changed) = (None, false, false);
             let proved = proved(authority.description);
             state.missing_scopes.retain(|scope| !proved.contains(scope));
+            let now = self.now();
+            if now.duration_since(before.checked_at) >= NOTE_INTERVAL {
+                state.checked_at = now;
+            }
             if state == *before {
                 return Ok(());
             }

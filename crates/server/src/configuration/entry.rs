@@ -21,7 +21,8 @@ impl Entry {
 
     /// Notes what is wrong with a field.
     pub(super) fn refuse(&mut self, field: &str, message: impl Into<String>) {
-        self.errors.push(FieldError { field: format!("{}.{field}", self.place), message: message.into() });
+        let field = if field.is_empty() { self.place.clone() } else { format!("{}.{field}", self.place) };
+        self.errors.push(FieldError { field, message: message.into() });
     }
 
     /// Notes that a field is missing.
@@ -37,6 +38,12 @@ impl Entry {
         self.errors.iter().any(|error| error.field == place)
     }
 
+    /// Returns whether something is wrong with an item of a list.
+    pub(super) fn has_errors_below(&self, field: &str) -> bool {
+        let place = format!("{}.{field}[", self.place);
+        self.errors.iter().any(|error| error.field.starts_with(&place))
+    }
+
     /// Takes a field. What is null counts as left out.
     fn take<T>(&mut self, field: &str, what: &str, read: impl FnOnce(Value) -> Option<T>) -> Option<T> {
         let value = self.fields.remove(field).filter(|value| !value.is_null())?;
@@ -45,6 +52,11 @@ impl Entry {
             self.refuse(field, format!("must be {what}"));
         }
         read
+    }
+
+    /// Takes a field of any type.
+    pub(super) fn value(&mut self, field: &str) -> Option<Value> {
+        self.take(field, "a value", Some)
     }
 
     pub(super) fn text(&mut self, field: &str) -> Option<String> {

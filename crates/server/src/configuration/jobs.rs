@@ -93,6 +93,7 @@ impl Planner<'_> {
         self.used.extend(ids.map(|id| (id.clone(), name.to_owned())));
         let before = self.seen.jobs.iter().find(|job| job.id == target.id);
         let diff = self.diff_job(before, &new);
+        self.warn_of_lost_retention(before, &new);
         let stage = if target.exists { Stage::UpdateJob } else { Stage::InsertJob };
         self.settle(Kind::Job, &new.name.clone(), target, diff, stage, |id| ConfigurationEdit::Job(id, new));
     }

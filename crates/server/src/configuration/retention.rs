@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use catalog::{ConfigurationEdit, Job, Kind, RetentionPolicy};
+use catalog::{ConfigurationEdit, Job, Kind, NewJob, RetentionPolicy};
 use domain::retention::Rules;
 use serde_json::{Value, json};
 
@@ -69,6 +69,21 @@ impl Planner<'_> {
             }
         }
         retention
+    }
+
+    /// Says where backups pile up from now on. Files of versions before policies were part of them name none.
+    pub(super) fn warn_of_lost_retention(&mut self, before: Option<&Job>, new: &NewJob) {
+        let policies = before.map(|job| &job.retention).into_iter().flatten();
+        let lost = policies.filter(|(id, _)| new.destination_ids.contains(id) && !new.retention.contains_key(*id));
+        for (destination, policy) in lost {
+            self.warn(format!(
+                "job '{}' no longer has the retention policy '{}' at {}: all its backups are kept there. To keep the policy, add \
+                 retention = {{ \"{2}\" = \"{1}\" }}",
+                new.name.trim(),
+                self.shown(policy),
+                self.shown(destination)
+            ));
+        }
     }
 
     /// Compares by ids, and shows names.

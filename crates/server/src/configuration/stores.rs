@@ -19,16 +19,16 @@ use crate::http::problem::Problem;
 use crate::http::secret_field::SecretFields;
 use crate::restore_targets::RestoreTarget;
 
-/// What an entry of a source or a destination says.
-struct Store {
-    place: String,
-    name: String,
-    settings: Map<String, Value>,
-    secrets: SecretFields,
+/// What an entry of a source, a destination or a channel says.
+pub(super) struct Store {
+    pub(super) place: String,
+    pub(super) name: String,
+    pub(super) settings: Map<String, Value>,
+    pub(super) secrets: SecretFields,
 }
 
 impl Planner<'_> {
-    fn read_store(&mut self, mut entry: Entry, kept: &[String]) -> Store {
+    pub(super) fn read_store(&mut self, mut entry: Entry, kept: &[String]) -> Store {
         let name = self.name_of(&mut entry);
         let settings = entry.table("settings").unwrap_or_else(|| {
             entry.miss("settings");
@@ -163,7 +163,7 @@ impl Planner<'_> {
     }
 }
 
-fn diff_name(diff: &mut Diff, before: Option<&str>, after: &str) {
+pub(super) fn diff_name(diff: &mut Diff, before: Option<&str>, after: &str) {
     if let Some(before) = before {
         diff.field("name", before, after.trim());
     }

@@ -104,6 +104,8 @@ fn names(seen: &Configuration, kind: Kind) -> BTreeMap<String, String> {
         Kind::Profile => seen.profiles.iter().map(|item| of(&item.name, &item.id)).collect(),
         Kind::RetentionPolicy => seen.retention_policies.iter().map(|item| of(&item.name, &item.id)).collect(),
         Kind::Job => seen.jobs.iter().map(|item| of(&item.name, &item.id)).collect(),
+        Kind::Channel => seen.channels.iter().map(|item| of(&item.name, &item.id)).collect(),
+        Kind::NotificationRule => seen.notification_rules.iter().map(|item| of(&item.name, &item.id)).collect(),
     }
 }
 

@@ -73,7 +73,11 @@ impl App {
         let now = self.catalog.shared_now(self.now()).await?;
         self.catalog.drop_void_deletions(id).await?;
         self.resume_deletions((id, scan), destination, now, deleting).await?;
-        for job in self.catalog.jobs_with_retention(id).await? {
+        let jobs = self.catalog.jobs_with_retention(id).await?;
+        if !jobs.is_empty() {
+            self.look_at_places_like(id).await?;
+        }
+        for job in jobs {
             let Some(policy_id) = job.retention.get(id) else { continue };
             let Some(policy) = self.catalog.retention_policy(policy_id).await? else { continue };
             let planned = self.retention_plan(&job, id, &policy.rules, now).await?;

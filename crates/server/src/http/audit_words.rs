@@ -57,6 +57,9 @@ fn camel(words: &str) -> String {
     })
 }
 
+/// Maximum length of an id. What is longer is none of ours, and no index takes it.
+const MAX_ID_LEN: usize = 64;
+
 /// What a request was about. What is not known is empty.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Subject {
@@ -81,7 +84,8 @@ impl Subject {
         let mut parts = route.split('/').zip(path.split('/')).skip(2);
         let Some((collection, _)) = parts.next() else { return Self::default() };
         let kind = singular(collection);
-        let id = parts.find(|(part, _)| *part == "{id}").map(|(_, id)| id.to_owned()).unwrap_or_default();
+        let named = parts.find(|(part, _)| *part == "{id}").map(|(_, id)| id.to_owned());
+        let id = named.filter(|id| id.len() <= MAX_ID_LEN).unwrap_or_default();
         // A name that cannot be looked up is missing in the log, and nothing else.
         let name = if id.is_empty() { None } else { name_of(app, collection, &id).await.ok().flatten() };
         Self { kind, id, name: name.unwrap_or_default() }
@@ -107,6 +111,8 @@ async fn name_of(app: &App, collection: &str, id: &str) -> Result<Option<String>
         "jobs" => catalog.job(id).await?.map(|found| found.name),
         "profiles" => catalog.profile(id).await?.map(|found| found.name),
         "retention-policies" => catalog.retention_policy(id).await?.map(|found| found.name),
+        "channels" => catalog.channel(id).await?.map(|found| found.name),
+        "notification-rules" => catalog.notification_rule(id).await?.map(|found| found.name),
         "users" => catalog.user(id).await?.map(|found| found.name),
         "runs" => catalog.run(id).await?.map(|found| found.title),
         "tokens" => catalog.api_tokens(None).await?.into_iter().find(|token| token.id == id).map(|token| token.name),

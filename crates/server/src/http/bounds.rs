@@ -23,6 +23,7 @@ use super::class::Class;
 use super::export::Streamed;
 use super::extract::read_ahead;
 use super::problem::Problem;
+use super::request_log::carried_on;
 use crate::app::App;
 
 /// A request waits so long for others of its class.
@@ -184,7 +185,7 @@ pub(crate) async fn keep(State((app, class)): State<(App, Class)>, request: Requ
     });
     // Threads that hang own the place, too: the task may be dropped before they return.
     let work = pipeline::held::holding(Some(place), work);
-    let work = Work { task: tokio::spawn(work.in_current_span()), is_cancelled: class.is_cancelled() };
+    let work = Work { task: tokio::spawn(carried_on(work.in_current_span())), is_cancelled: class.is_cancelled() };
     let time = Duration::from_secs(limits.seconds).min(app.config.slowest_answer);
     match tokio::time::timeout(time, work).await {
         Ok(Ok((response, permit))) if class.streams() || response.extensions().get::<Streamed>().is_some() => {

@@ -14,10 +14,6 @@ use tokio::sync::watch;
 use super::problem::Problem;
 use crate::app::App;
 
-/// A session ends after so long without use,
-pub(crate) const IDLE: SignedDuration = SignedDuration::from_hours(3 * 24);
-/// and after so long in any case.
-pub(crate) const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Whether a credential still holds is looked at this often while an answer goes on.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Uses are noted this often.
@@ -205,7 +201,10 @@ async fn by_token(app: &App, token: &Token) -> Result<Option<Caller>, Problem> {
 async fn by_session(app: &App, token: &Token) -> Result<Option<Caller>, Problem> {
     let now = app.now();
     let Some(session) = app.catalog.session_by_token(token).await? else { return Ok(None) };
-    if now.duration_since(session.last_seen_at.0) >= IDLE || now.duration_since(session.created_at.0) >= LONGEST {
+    let ages = app.config.housekeeping;
+    if now.duration_since(session.last_seen_at.0) >= ages.session_idle
+        || now.duration_since(session.created_at.0) >= ages.session_age
+    {
         return Ok(None);
     }
     let user = app.catalog.user(&session.user_id).await?;

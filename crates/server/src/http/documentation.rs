@@ -30,6 +30,7 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; frame-ancestors 'none
     servers((url = "/", description = "This server")),
     info(
         title = "dbackup",
+        version = "1.0.0",
         contact(name = "dbackup"),
         description = "Back up databases, encrypted, and restore them. Sign in with a session cookie (`POST /api/session`), \
                        or send an API token: `Authorization: Bearer dbk_...`. What an operation needs is in its `x-permission`."

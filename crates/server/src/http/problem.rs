@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::passwords::HashError;
+use crate::redaction::redact;
 
 /// The codes of all problems. They are stable: programs go by them.
 pub(crate) const CODES: [&str; 53] = [
@@ -98,6 +99,12 @@ pub(crate) struct ProblemBody {
     /// The run that is in the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     run_id: Option<String>,
+    /// What a tool, a server or a storage said, word for word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    technical_details: Option<String>,
+    /// The request's id, as in the header `X-Request-Id` and the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 /// Seconds after which a busy server may be asked again.
@@ -111,7 +118,8 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<i64>,
-    run_id: Option<String>,
+    run_id: Option<Box<str>>,
+    technical_details: Option<Box<str>>,
     /// Whether it was a guess, which the audit log keeps.
     pub(crate) is_attempt: bool,
 }
@@ -127,6 +135,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after: None,
             run_id: None,
+            technical_details: None,
             is_attempt: false,
         }
     }
@@ -187,7 +196,12 @@ impl Problem {
 
     /// The same, with the run that is in the way.
     pub(crate) fn with_run(self, run_id: String) -> Self {
-        Self { run_id: Some(run_id), ..self }
+        Self { run_id: Some(run_id.into()), ..self }
+    }
+
+    /// The same, with what a tool, a server or a storage said word for word.
+    pub(crate) fn with_technical_details(self, details: Option<&str>) -> Self {
+        Self { technical_details: details.map(Into::into), ..self }
     }
 
     /// A problem that the audit log keeps, although it was only asked for something.
@@ -275,7 +289,9 @@ impl From<Problem> for ProblemBody {
             code: problem.code,
             detail: problem.detail,
             errors: problem.errors,
-            run_id: problem.run_id,
+            run_id: problem.run_id.map(String::from),
+            technical_details: problem.technical_details.map(|details| redact(&details)),
+            request_id: super::request_log::current_id(),
         }
     }
 }

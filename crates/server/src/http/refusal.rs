@@ -10,7 +10,8 @@ use crate::host_paths::Refusal;
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let words = failure.with_way_on();
-        match failure {
+        let technical_details = failure.technical_details().map(str::to_owned);
+        let problem: Self = match failure {
             Failure::Catalog(error) => error.into(),
             Failure::Settings(error) => Self::internal(error),
             Failure::Spec(_) => Self::internal(words),
@@ -26,9 +27,11 @@ impl From<Failure> for Problem {
             Failure::TookTooLong(_) => Self::failed_dependency("tookTooLong", words),
             Failure::Source(error) => of_source(&error, words),
             Failure::Destination(error) => of_destination(&error, words),
+            Failure::Channel(_) => Self::failed_dependency("channelFailed", words),
             Failure::Open(error) => of_open(&error, words),
             Failure::Key(_) => Self::invalid_field("identity", words),
-        }
+        };
+        problem.with_technical_details(technical_details.as_deref())
     }
 }
 

@@ -12,6 +12,27 @@ use tracing::Instrument;
 use super::client_address;
 use crate::app::App;
 
+tokio::task_local! {
+    /// The id of the request that this task answers.
+    static CURRENT: String;
+}
+
+/// Returns the id of the request that is being answered. `None` outside of one.
+pub(crate) fn current_id() -> Option<String> {
+    CURRENT.try_with(Clone::clone).ok()
+}
+
+/// Returns work that goes on answering the request at hand in a task of its own.
+pub(crate) fn carried_on<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let id = current_id();
+    async move {
+        match id {
+            Some(id) => CURRENT.scope(id, work).await,
+            None => work.await,
+        }
+    }
+}
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -22,7 +43,7 @@ pub(crate) async fn log(State(app): State<App>, request: Request, next: Next) ->
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     let client = peer.map(|peer| client_address::of(peer, request.headers(), &app.config.trusted_proxies).to_string());
     let span = tracing::info_span!("request", id = %id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = CURRENT.scope(id.clone(), next.run(request).instrument(span.clone())).await;
     let seconds = clock.elapsed().as_secs_f64();
     let status = response.status().as_u16();
     span.in_scope(|| {

@@ -16,9 +16,9 @@ use utoipa_axum::routes;
 use super::access::{Access, guard};
 use super::api::authorizations::CALLBACK;
 use super::api::{
-    adapters, audit, authorizations, backups, configuration, copies, databases, deletions, destination_usage,
-    destinations, downloads, events, folders, jobs, overview, profiles, restores, retention, runs, scans, sessions,
-    setup, sources, stored_backups, system, tokens, users,
+    adapters, audit, authorizations, backups, channels, configuration, copies, databases, deletions, destination_usage,
+    destinations, downloads, events, folders, jobs, notification_rules, outbox, overview, planned_runs, profiles,
+    restores, retention, runs, scans, sessions, setup, sources, stored_backups, system, tokens, users, verify,
 };
 use super::bounds::keep;
 use super::class::{Class, LIMITS};
@@ -183,6 +183,20 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Catalog, routes!(deletions::lock))
         .add(Needs(Operate), Catalog, routes!(deletions::unlock))
         .add(Needs(Operate), Catalog, routes!(deletions::note))
+        .add(Needs(View), Catalog, routes!(channels::list))
+        .add(Needs(Administer), Catalog, routes!(channels::create))
+        .add(Needs(View), Catalog, routes!(channels::show))
+        .add(Needs(Administer), Catalog, routes!(channels::update))
+        .add(Needs(Administer), Catalog, routes!(channels::change))
+        .add(Needs(Administer), Catalog, routes!(channels::delete))
+        .add(Needs(Administer), Test, routes!(channels::test))
+        .add(Needs(View), Catalog, routes!(notification_rules::list))
+        .add(Needs(Administer), Catalog, routes!(notification_rules::create))
+        .add(Needs(View), Catalog, routes!(notification_rules::show))
+        .add(Needs(Administer), Catalog, routes!(notification_rules::update))
+        .add(Needs(Administer), Catalog, routes!(notification_rules::change))
+        .add(Needs(Administer), Catalog, routes!(notification_rules::delete))
+        .add(Needs(View), Catalog, routes!(outbox::list))
         .add(Needs(View), Catalog, routes!(overview::show))
         .add(Needs(View), Catalog, routes!(overview::problems))
         .add(Needs(View), Catalog, routes!(databases::list))
@@ -195,6 +209,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Catalog, routes!(jobs::run))
         .add(Needs(Configure), Catalog, routes!(jobs::acknowledge))
         .add(Needs(View), Catalog, routes!(jobs::preview_schedule))
+        .add(Needs(View), Catalog, routes!(planned_runs::list))
         .add(Needs(View), Catalog, routes!(runs::list))
         .add(Needs(View), Catalog, routes!(runs::counts))
         .add(Needs(View), Catalog, routes!(runs::show))
@@ -213,7 +228,7 @@ pub(crate) fn all(app: &App) -> (Router<App>, OpenApi) {
         .add(Needs(Operate), Catalog, routes!(scans::cancel))
         .add(Needs(View), Storage, routes!(backups::list))
         .add(Needs(View), Storage, routes!(backups::details))
-        .add(Needs(Operate), Verify, routes!(backups::verify))
+        .add(Needs(Operate), Verify, routes!(verify::verify))
         .add(Needs(Operate), Storage, routes!(backups::delete))
         .add(Needs(Operate), Preview, routes!(restores::preview))
         .add(Needs(Operate), Storage, routes!(restores::create))

@@ -1,6 +1,6 @@
-//! What the catalog knows of the queue and of the destinations, at every scrape.
+//! What the catalog knows of the queue, the destinations and the channels, at every scrape.
 
-use catalog::{DestinationNumbers, JobNumbers, QueueNumbers};
+use catalog::{ChannelNumbers, DestinationNumbers, JobNumbers, QueueNumbers};
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -12,6 +12,7 @@ pub(crate) struct Known {
     pub(crate) jobs: Vec<JobNumbers>,
     pub(crate) queue: QueueNumbers,
     pub(crate) destinations: Vec<DestinationNumbers>,
+    pub(crate) channels: Vec<ChannelNumbers>,
     pub(crate) now: Timestamp,
 }
 
@@ -21,7 +22,34 @@ struct DestinationLabels {
     destination: String,
 }
 
-/// Returns the metrics of the queue and of the destinations. Times are seconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel_id: String,
+    channel: String,
+}
+
+/// Adds the metrics of the channels and their messages.
+fn add_channels(registry: &mut Registry, channels: &[ChannelNumbers]) {
+    let add = |registry: &mut Registry, name: &str, help: &str, value: &dyn Fn(&ChannelNumbers) -> i64| {
+        let family = Family::<ChannelLabels, Gauge>::default();
+        for channel in channels {
+            let labels = ChannelLabels { channel_id: channel.id.clone(), channel: channel.name.clone() };
+            family.get_or_create(&labels).set(value(channel));
+        }
+        registry.register(format!("channel_{name}"), help, family);
+    };
+    let seconds = |moment: Option<catalog::Moment>| moment.map_or(0, |moment| moment.0.as_second());
+    add(registry, "enabled", "Whether messages are sent through a channel", &|found| found.enabled.into());
+    add(registry, "outbox_waiting", "Messages of a channel that wait in the outbox", &|found| found.waiting);
+    let help = "Messages of a channel that were given up, among those that the outbox keeps";
+    add(registry, "outbox_failed", help, &|found| found.failed);
+    let help = "When a channel last delivered a message; 0 if it never has";
+    add(registry, "last_sent_timestamp_seconds", help, &|found| seconds(found.last_sent_at));
+    let help = "Since when a channel delivers nothing; 0 while it works";
+    add(registry, "failing_since_timestamp_seconds", help, &|found| seconds(found.failing_since));
+}
+
+/// Returns the metrics of the queue, the destinations and the channels. Times are seconds since 1970.
 pub(super) fn registry(prefix: &str, known: &Known) -> Registry {
     let mut registry = Registry::with_prefix(prefix);
     let gauge = |registry: &mut Registry, name: &str, help: &str, value: i64| {
@@ -47,11 +75,13 @@ pub(super) fn registry(prefix: &str, known: &Known) -> Registry {
     add(&mut registry, "capacity_bytes", help, &|found| found.allowed);
     let help = "Bytes left at a destination, when last checked; absent without a limit";
     add(&mut registry, "free_bytes", help, &|found| Some((found.allowed? - found.used?).max(0)));
+    add(&mut registry, "stored_bytes", "Bytes of all backups at a destination", &|found| Some(found.stored));
     let help = "Whether the authorization of a destination stands; absent where none is needed or given";
     add(&mut registry, "authorized", help, &|found| Some(found.authorization.as_ref()?.broken.is_none().into()));
-    let help = "When the account of an authorized destination was last checked";
+    let help = "When the authorization of a destination was last used or checked";
     add(&mut registry, "checked_timestamp_seconds", help, &|found| {
         Some(found.authorization.as_ref()?.checked_at.as_second())
     });
+    add_channels(&mut registry, &known.channels);
     registry
 }

@@ -9,6 +9,7 @@ use super::headline::Headline;
 use super::{Facts, KnownDestination, MAX_FAILURES, MAX_NAMED, MAX_OVERDUE, SLOT_TOLERANCE};
 use crate::app::App;
 use crate::authorizations::status::AuthorizationStatus;
+use crate::notifications::is_failing;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -42,6 +43,8 @@ pub(crate) enum CauseKind {
     Full,
     /// Jobs have no backup yet.
     Never,
+    /// A channel does not deliver notifications.
+    Channel,
     /// A key exists only on this server.
     Key,
     /// Backups on somebody else's storage are not encrypted.
@@ -76,6 +79,9 @@ pub(crate) struct Cause {
     /// The profile of the key.
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<Named>,
+    /// The channel that does not deliver.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<Named>,
     /// In the server's words; absent if the jobs have several reasons.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -146,6 +152,7 @@ impl Cause {
             destination: None,
             source: None,
             profile: None,
+            channel: None,
             reason: None,
         }
     }
@@ -173,6 +180,7 @@ impl Facts {
         causes.extend(self.failures(app).await?);
         causes.extend(self.idle(app).await?);
         causes.extend(self.full(app).await?);
+        causes.extend(self.channels());
         causes.extend(self.risks(app).await?);
         causes.sort_by(|one, other| one.kind.cmp(&other.kind).then(other.job_count.cmp(&one.job_count)));
         let headline = Headline::of(self, &causes);
@@ -223,7 +231,7 @@ impl Facts {
     }
 
     /// Whether all that a failure lacks waits for an authorization, which has a cause of its own.
-    fn is_only_waiting(&self, failure: &JobFailure) -> bool {
+    pub(crate) fn is_only_waiting(&self, failure: &JobFailure) -> bool {
         let waiting = self.waiting();
         matches!(failure, JobFailure::Destinations { ids } if !ids.is_empty() && ids.iter().all(|id| waiting.contains(id.as_str())))
     }
@@ -264,6 +272,18 @@ impl Facts {
             );
         }
         Ok(causes)
+    }
+
+    /// Channels that do not deliver.
+    fn channels(&self) -> Vec<Cause> {
+        let failing = self.channels.iter().filter(|channel| is_failing(channel, self.now));
+        let cause = |channel: &catalog::Channel| {
+            let mut cause = Cause::new(format!("channel {}", channel.id), CauseKind::Channel, Level::Warn, 0);
+            cause.channel = Some(Named { id: channel.id.clone(), name: channel.name.clone() });
+            cause.reason.clone_from(&channel.last_error);
+            cause
+        };
+        failing.map(cause).collect()
     }
 
     /// What is backed up, but could be lost all the same.

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::Facts;
-use super::causes::{Cause, CauseKind, Level};
+use super::causes::{Cause, Level};
 
 /// How everything stands, in one sentence and its numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -31,10 +31,8 @@ impl Headline {
             kind.troubled || kind.destinations.iter().any(|id| waiting.contains(id.as_str()))
         };
         let databases: i64 = facts.enabled().map(|kind| kind.databases).sum();
-        let overdue: i64 =
-            causes.iter().filter(|cause| cause.kind == CauseKind::Missed).map(|cause| cause.job_count).sum();
         let troubled: i64 = facts.enabled().filter(is_troubled).map(|kind| kind.lacking).sum();
-        let troubled = (troubled + overdue).min(databases);
+        let troubled = (troubled + facts.overdue).min(databases);
         let first = || facts.enabled().filter(|kind| !kind.troubled);
         let numbers = Numbers {
             databases,

@@ -99,7 +99,11 @@ impl App {
                     ready.push(NamedDestination { id, name, destination });
                 }
                 Err(Failure::Stopped) => return Err(Failure::Stopped),
-                Err(failure) => missing.push(Missing { id, name, reason: failure.to_string(), code: failure.code() }),
+                Err(failure) => {
+                    let technical_details = failure.technical_details().map(str::to_owned);
+                    let (reason, code) = (failure.to_string(), failure.code());
+                    missing.push(Missing { id, name, reason, code, technical_details });
+                }
             }
         }
         let recipients = plan.recipients.iter().map(|text| text.parse()).collect::<Result<_, _>>()?;
@@ -116,14 +120,16 @@ impl App {
     ) -> (Outcome, Vec<NamedDestination>) {
         let unused = |outcome| (outcome, Vec::new());
         let Opened { source, ready, epochs, missing, recipients } = opened;
-        for Missing { name, reason, code, .. } in &missing {
-            let (destination, error) = (name.clone(), reason.clone());
-            self.log(&run.id, RunEvent::Unreachable { destination, error, code: Some(*code) }).await;
+        for Missing { name, reason, code, technical_details, .. } in &missing {
+            let (destination, error, technical_details) = (name.clone(), reason.clone(), technical_details.clone());
+            let event = RunEvent::Unreachable { destination, error, code: Some(*code), technical_details };
+            self.log(&run.id, event).await;
         }
         if ready.is_empty() {
             let reasons: Vec<String> = missing.iter().map(|Missing { name, reason, .. }| about(name, reason)).collect();
             let code = missing.first().map_or(FailureCode::Failed, |missing| missing.code);
-            return unused(Outcome::failed(code, reasons.join("; ")));
+            let technical_details = missing.first().and_then(|missing| missing.technical_details.clone());
+            return unused(Outcome { technical_details, ..Outcome::failed(code, reasons.join("; ")) });
         }
         if recipients.is_empty() {
             self.log(&run.id, RunEvent::NotEncrypted).await;

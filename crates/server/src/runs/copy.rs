@@ -100,7 +100,8 @@ impl App {
                 if let Some((id, error)) = whose {
                     self.note_broken_grant(id, error).await;
                 }
-                let failed = Outcome::failed(error.code(), words);
+                let technical_details = error.technical_details().map(str::to_owned);
+                let failed = Outcome { technical_details, ..Outcome::failed(error.code(), words) };
                 // The backup itself is there, without its sidecar.
                 let committed = matches!(error, CopyError::Sidecar { .. });
                 if committed && let Ok(examined) = runner::restore::examine(&*destination, path).await {
@@ -128,6 +129,7 @@ impl App {
             self.log(&run.id, RunEvent::Warning { database: None, warning: warning.listed(&[]) }).await;
         }
         let result = RunResult::Copy(CopiedTo { path: path.clone(), destination_id: to_destination_id.clone() });
-        Ok(Outcome { state, error: None, code: None, result: Some(result), committed: true })
+        let result = Some(result);
+        Ok(Outcome { state, error: None, code: None, technical_details: None, result, committed: true })
     }
 }

@@ -42,6 +42,8 @@ pub(crate) struct Outcome {
     pub(crate) state: RunStatus,
     pub(crate) error: Option<String>,
     pub(crate) code: Option<FailureCode>,
+    /// What a tool, a server or a storage said, word for word.
+    pub(crate) technical_details: Option<String>,
     pub(crate) result: Option<RunResult>,
     /// Whether it changed something for good, which a stop that came too late does not undo.
     pub(crate) committed: bool,
@@ -50,13 +52,14 @@ pub(crate) struct Outcome {
 impl Outcome {
     pub(crate) fn failed(code: FailureCode, error: impl std::fmt::Display) -> Self {
         let (error, code) = (Some(error.to_string()), Some(code));
-        Self { state: RunStatus::Failed, error, code, result: None, committed: false }
+        Self { state: RunStatus::Failed, error, code, technical_details: None, result: None, committed: false }
     }
 }
 
 impl From<Failure> for Outcome {
     fn from(failure: Failure) -> Self {
-        Self::failed(failure.code(), failure)
+        let technical_details = failure.technical_details().map(str::to_owned);
+        Self { technical_details, ..Self::failed(failure.code(), failure) }
     }
 }
 
@@ -139,6 +142,10 @@ impl App {
         let begun = Instant::now();
         self.metrics.running.inc();
         self.runs.tell(LiveEvent::State(Box::new(run.clone())));
+        // A ping that is missing is no reason not to run.
+        if let Err(error) = self.catalog.note_run_started(&run.id, self.now()).await {
+            tracing::warn!(%error, run_id = run.id, "the start of the run could not be noted for notifications");
+        }
         let outcome = tokio::select! {
             outcome = self.carry_out(&run, &active) => outcome,
             never = self.hold(&run.id, fence, &active) => match never {},
@@ -147,6 +154,7 @@ impl App {
         self.metrics.running.dec();
         self.runs.end(&run.id);
         self.runs.changed.notify_one();
+        self.notifications.changed.notify_one();
     }
 
     async fn carry_out(&self, run: &Run, active: &Active) -> Outcome {
@@ -187,17 +195,19 @@ impl App {
 
     async fn finish(&self, run: &Run, fence: i64, active: &Active, outcome: Outcome, took: Duration) {
         let outcome = outcome.after_stop(active.stopped_for());
-        let Outcome { state, error, code, result, .. } = outcome;
+        let Outcome { state, error, code, technical_details, result, .. } = outcome;
         let error = error.map(|error| redact(&error));
+        let technical_details = technical_details.map(|details| redact(&details));
         let result = result.map(|result| result.with_words(&redact));
-        self.log(&run.id, RunEvent::Ended { state, error: error.clone(), code }).await;
+        let ended = RunEvent::Ended { state, error: error.clone(), code, technical_details: technical_details.clone() };
+        self.log(&run.id, ended).await;
         let progress = progress(active);
         let stored = if state.is_success() { progress.stored_bytes } else { 0 };
         if result.is_none() {
             // What was recorded last stays: all of it.
             self.store_items(&run.id, active).await;
         }
-        let end = RunEnd { state, error, code, result, progress };
+        let end = RunEnd { state, error, code, technical_details, result, progress };
         if !self.store_end(&Unrecorded { run_id: run.id.clone(), fence, end, at: self.now() }).await {
             tracing::warn!(run_id = run.id, "the run was taken over by somebody else");
         }
@@ -292,7 +302,8 @@ impl Outcome {
             }
             StopReason::Lost => (unfinished, FailureCode::Interrupted, "another server has taken this run over"),
         };
-        Self { state, error: Some(error.to_owned()), code: Some(code), result: self.result, committed: false }
+        let (error, code) = (Some(error.to_owned()), Some(code));
+        Self { state, error, code, technical_details: None, result: self.result, committed: false }
     }
 
     /// Returns why it is not known whether something was published: a destination that had not answered may still carry it out.
@@ -324,6 +335,7 @@ mod tests {
             destination: "Offsite".to_owned(),
             error: error.to_owned(),
             code: Some(code),
+            technical_details: None,
         };
         let database = DatabaseResult { copies: vec![CopyResult::Missing(missing)], ..DatabaseResult::default() };
         let result = BackupResult { databases: vec![database], ..BackupResult::default() };

@@ -107,7 +107,8 @@ mod tests {
         crate::redaction::register("hunter2-hunter2");
         let name = "x password=hunter2-hunter2";
         let error = format!("{name}: refused, {}", "x".repeat(2 * LONGEST));
-        let event = RunEvent::Failed { database: name.to_owned(), error, code: None }.with_words(&bounded);
+        let event = RunEvent::Failed { database: name.to_owned(), error, code: None, technical_details: None }
+            .with_words(&bounded);
         let RunEvent::Failed { database, error, .. } = &event else { panic!("{event:?}") };
         assert_eq!(database, name, "as in the run's result");
         assert!(!error.contains("hunter2") && error.len() < LONGEST + 100, "{error}");

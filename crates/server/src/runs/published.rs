@@ -283,6 +283,12 @@ impl Place {
                 format!("whether this copy was published could not be determined: {cause}"),
             ),
         };
-        MissingCopy { destination_id: self.id.clone(), destination: self.name.clone(), error, code: Some(code) }
+        MissingCopy {
+            destination_id: self.id.clone(),
+            destination: self.name.clone(),
+            error,
+            code: Some(code),
+            technical_details: None,
+        }
     }
 }

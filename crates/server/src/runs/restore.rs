@@ -83,7 +83,8 @@ impl App {
         let opening = open_destination(&plan.destination, &adapters.destinations, self);
         let destination = self.prepared(active, opening).await?;
         let allow_unencrypted = spec.allow_unencrypted;
-        let expected = Expected { encrypted: plan.job_encrypts, allow_unencrypted, ..Expected::default() };
+        let sources = Some(&self.config.adapters.sources);
+        let expected = Expected { encrypted: plan.job_encrypts, allow_unencrypted, sources, ..Expected::default() };
         self.prepared(active, check_encryption(&*destination, &spec.path, expected)).await?;
         let identities = Resources::identities(self, &plan.identities).await?;
         self.log(&run.id, RunEvent::Restoring { path: spec.path.clone(), target: target.name() }).await;
@@ -103,11 +104,13 @@ impl App {
                     size,
                     checks: report.checks.to_string(),
                     fully_checked: report.checks.missing.is_none(),
+                    rows: report.rows.clone(),
                 };
                 self.log(&run.id, event).await;
                 let mut outcome = self.outcome_of_restore(run, &report.restored).await;
                 if let Some(RunResult::Restore(result)) = &mut outcome.result {
                     result.size = Some(size);
+                    result.rows = report.rows;
                 }
                 Ok(outcome)
             }

@@ -87,10 +87,11 @@ impl Stages {
     }
 
     /// There is no dump, and so there are no copies.
-    pub(crate) fn fail(&self, database: &str, error: &str, code: FailureCode, now: Timestamp) {
+    pub(crate) fn fail(&self, database: &str, error: &str, code: FailureCode, details: Option<&str>, now: Timestamp) {
         self.change(database, |entry, _| {
             (entry.stage, entry.held_since, entry.finished_at) = (None, None, Some(now));
             (entry.error, entry.code) = (Some(error.to_owned()), Some(code));
+            entry.technical_details = details.map(str::to_owned);
         });
     }
 
@@ -184,7 +185,13 @@ mod tests {
 
     fn missing(destination: &str) -> CopyResult {
         let (destination, destination_id) = (destination.to_owned(), destination.to_owned());
-        CopyResult::Missing(MissingCopy { destination_id, destination, error: "full".to_owned(), code: None })
+        CopyResult::Missing(MissingCopy {
+            destination_id,
+            destination,
+            error: "full".to_owned(),
+            code: None,
+            technical_details: None,
+        })
     }
 
     #[test]
@@ -212,10 +219,10 @@ mod tests {
             "startedAt": time, "dumpedBytes": 7});
         assert_eq!(told(&stages)["databases"][0], first);
         stages.add_copy("shop", missing("b"), now);
-        stages.fail("blog", "no such database", FailureCode::NotFound, now);
+        stages.fail("blog", "no such database", FailureCode::NotFound, Some("3D000"), now);
         let both = json!({"database": "shop", "copies": [copy("a"), copy("b")], "warnings": warnings,
             "startedAt": time, "finishedAt": time, "dumpedBytes": 7});
-        let failed = json!({"database": "blog", "copies": [], "error": "no such database", "code": "notFound", "finishedAt": time});
+        let failed = json!({"database": "blog", "copies": [], "error": "no such database", "code": "notFound", "technicalDetails": "3D000", "finishedAt": time});
         assert_eq!(told(&stages)["databases"], json!([both, failed]));
     }
 

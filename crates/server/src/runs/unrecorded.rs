@@ -94,6 +94,7 @@ mod tests {
             state: RunStatus::Succeeded,
             error: None,
             code: None,
+            technical_details: None,
             result: None,
             progress: RunProgress::default(),
         };

@@ -13,6 +13,7 @@ use crate::config::Adapters;
 
 const SOURCE: &str = "SourceSettings";
 const DESTINATION: &str = "DestinationSettings";
+const CHANNEL: &str = "ChannelSettings";
 
 /// The schema of a source's settings where they are a field.
 pub(crate) fn source_settings() -> RefOr<Schema> {
@@ -24,12 +25,18 @@ pub(crate) fn destination_settings() -> RefOr<Schema> {
     Ref::from_schema_name(DESTINATION).into()
 }
 
+/// The schema of a channel's settings where they are a field.
+pub(crate) fn channel_settings() -> RefOr<Schema> {
+    Ref::from_schema_name(CHANNEL).into()
+}
+
 /// Adds the settings and secrets of all adapters.
 pub(crate) fn describe(api: &mut OpenApi, adapters: &Adapters) {
     let components = api.components.get_or_insert_default();
     add(components, &adapters.sources, SOURCE, "Where databases are.", &["SourceInput"], "Source");
     let inputs = &["DestinationInput"];
     add(components, &adapters.destinations, DESTINATION, "Where backups are stored.", inputs, "Destination");
+    add(components, &adapters.channels, CHANNEL, "How people are told.", &["ChannelInput"], "Channel");
     let authorized = adapters.destinations.manifests().filter_map(|manifest| manifest.authorization);
     let providers: Vec<&str> = authorized.map(|description| description.provider).collect();
     if !providers.is_empty() {

@@ -1,6 +1,7 @@
 //! What the status of a Dropbox destination says, what changes it, and which account it is.
 
 use dropbox_emulator::{Fault, FaultKind};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::world::{Browser, World, id};
@@ -286,7 +287,7 @@ async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_
     // Late, denied, unknown, and in a browser that is not signed in.
     let late = anna.begin_authorization(&destination).await;
     let back = world.consent(late["url"].as_str().unwrap(), "allow").await;
-    world.advance(jiff::SignedDuration::from_mins(10));
+    world.advance(SignedDuration::from_mins(10));
     assert!(location(&browser, &back).await.contains("authorization=failed"));
     assert_eq!(progress(&late).await["status"], "expired");
     let denied = anna.begin_authorization(&destination).await;
@@ -333,4 +334,28 @@ async fn an_access_that_is_not_revoked_is_told() {
     let destination = world.dropbox_destination(&anna, "Offsite").await;
     world.dropbox().revoke_all();
     anna.delete(&format!("/api/destinations/{destination}?revoke=true")).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_revoked_authorization_shows_without_a_run() {
+    let mut world = World::new().await;
+    let anna = world.administrator().await;
+    let destination = world.dropbox_destination(&anna, "Offsite").await;
+    let path = format!("/api/destinations/{destination}");
+    world.dropbox().revoke_all();
+    world.advance(SignedDuration::from_hours(2));
+    // The first look is at the start.
+    world.stop().await;
+    world.start().await;
+    let anna = Browser { url: world.url(), ..anna };
+    let shown = anna.until(&path, |shown| shown["authorization"]["status"] == "reauthorization_required").await;
+    assert!(status(&shown).1.contains("revoked"), "{shown}");
+    let overview = anna.get("/api/overview").await.expect(200);
+    assert!(overview.to_string().contains("Offsite"), "{overview}");
+    let token = anna.token(&["view"]).await;
+    let metrics = token.get("/metrics").await.body;
+    assert!(
+        metrics.lines().any(|line| line.starts_with("dbackup_destination_authorized{") && line.ends_with(" 0")),
+        "{metrics}"
+    );
 }

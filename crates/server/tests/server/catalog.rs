@@ -380,3 +380,95 @@ async fn old_runs_are_removed_but_the_last_good_one_of_a_job() {
     anna.until(&format!("/api/runs/{good}/log"), |log| log["items"].as_array().unwrap().is_empty()).await;
     assert_eq!(listed(&anna, "").await.len(), 2, "backups are not runs");
 }
+
+/// Copies the backups of version 0.1 to where a destination can be.
+fn backups_of_0_1(to: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/backups-0.1");
+    for job in ["shop nightly", "plain 😀"] {
+        fs::create_dir_all(to.join(job)).unwrap();
+        for file in fs::read_dir(from.join(job)).unwrap() {
+            let file = file.unwrap();
+            fs::copy(file.path(), to.join(job).join(file.file_name())).unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fresh_server_adopts_and_verifies_backups_of_version_0_1() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let folder = world.path("old");
+    backups_of_0_1(&folder);
+    let disk = existing_folder(&anna, &folder).await;
+    let scanned = scan(&anna, &disk).await;
+    assert_eq!((&scanned["state"], &scanned["found"], &scanned["adopted"]), (&json!("complete"), &json!(2), &json!(2)));
+    let backups = listed(&anna, "").await;
+    let of = |job: &str| backups.iter().find(|backup| backup["job"] == job).unwrap().clone();
+    let (nightly, plain) = (of("shop nightly"), of("plain 😀"));
+    for (backup, encrypted, size) in [(&nightly, true, 1_050_640), (&plain, false, 1_050_116)] {
+        assert_eq!(
+            (&backup["sidecar"], &backup["signature"], &backup["engine"]),
+            (&json!("read"), &json!("unsigned"), &json!("SQLite")),
+            "{backup}"
+        );
+        assert_eq!((&backup["encrypted"], &backup["size"]), (&json!(encrypted), &json!(size)), "{backup}");
+        assert_eq!(backup["dumpedSize"], json!(1_060_864), "{backup}");
+    }
+
+    // Whole as they are stored; and to the end, once the server has the key.
+    let verify = async |backup: &Value, deep: bool| {
+        let path = format!("/api/destinations/{disk}/backups/verify");
+        anna.post(&path, &json!({"path": backup["path"], "deep": deep})).await.expect(200)
+    };
+    for backup in [&nightly, &plain] {
+        let found = verify(backup, false).await;
+        assert_eq!((&found["result"], &found["checkedBy"]), (&json!("whole"), &json!("readBack")), "{found}");
+    }
+    let path = format!("/api/destinations/{disk}/backups/verify");
+    let without_key = anna.post(&path, &json!({"path": nightly["path"], "deep": true})).await;
+    without_key.problem(409, "cannotOpen", &["encrypted"]);
+    let kept = listed(&anna, "").await;
+    assert!(kept.iter().all(|backup| backup["verified"]["result"] == "whole"), "{kept:?}");
+    let identity = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/backups-0.1/identity.json"));
+    let identity: Value = serde_json::from_slice(&identity.unwrap()).unwrap();
+    let profile = json!({"name": "company", "identity": identity["identity"]});
+    anna.post("/api/profiles", &profile).await.expect(201);
+    for (backup, layers) in [(&nightly, ["age", "zstd"].as_slice()), (&plain, &["zstd"])] {
+        let found = verify(backup, true).await;
+        assert_eq!((&found["result"], &found["checkedBy"]), (&json!("whole"), &json!("deep")), "{found}");
+        let detail = found["detail"].as_str().unwrap();
+        assert!(layers.iter().all(|layer| detail.contains(layer)), "{detail}");
+    }
+    let verified = listed(&anna, "").await;
+    assert!(verified.iter().all(|backup| backup["verified"]["how"] == "deep"), "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checking_everything_finds_what_only_the_dump_shows() {
+    let (_world, anna, folder, disk) = with_backups().await;
+    let backups = listed(&anna, "").await;
+    let deep = async |backup: &Value| {
+        let path = format!("/api/destinations/{disk}/backups/verify");
+        anna.post(&path, &json!({"path": backup["path"], "deep": true})).await.expect(200)
+    };
+    assert_eq!(deep(&backups[0]).await["result"], "whole");
+    // The file is as its sidecar says, and yet not the dump that was made.
+    let path = backups[0]["path"].as_str().unwrap();
+    let sidecar = folder.join(format!("{path}.meta.json"));
+    let mut changed: Value = serde_json::from_slice(&fs::read(&sidecar).unwrap()).unwrap();
+    changed["checksum"]["sha256Plain"] = json!("0".repeat(64));
+    fs::write(&sidecar, changed.to_string()).unwrap();
+    let found = deep(&backups[0]).await;
+    assert_eq!((&found["result"], &found["checkedBy"]), (&json!("altered"), &json!("deep")), "{found}");
+    assert!(found["detail"].as_str().unwrap().contains("SHA-256 of the dump"), "{found}");
+    // Without its sidecar it is whole in itself, and nothing more is known.
+    fs::remove_file(&sidecar).unwrap();
+    assert_eq!(deep(&backups[0]).await["result"], "unknown");
+    // A byte of the content.
+    let other = folder.join(backups[1]["path"].as_str().unwrap());
+    let mut bytes = fs::read(&other).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&other, bytes).unwrap();
+    assert_eq!(deep(&backups[1]).await["result"], "altered");
+}

@@ -211,3 +211,12 @@ async fn every_promised_etag_comes_and_every_if_match_counts() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_version_of_the_api_is_the_newest_of_its_changes() {
+    let api = description(&World::new().await).await;
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/API-CHANGES.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let newest = page.lines().find_map(|line| line.strip_prefix("## ")).unwrap();
+    assert_eq!(api["info"]["version"], newest);
+}

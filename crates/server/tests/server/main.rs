@@ -19,6 +19,8 @@ mod idempotency;
 mod interruptions;
 mod limits;
 mod metrics;
+mod monitoring;
+mod notifications;
 mod outages;
 mod page_data;
 mod places;

@@ -217,7 +217,7 @@ fn open(settings: &Settings, secrets: Secrets, context: &Context) -> Result<Arc<
 }
 
 fn registered(config: &mut Config) {
-    let Adapters { sources, destinations } = Adapters::default();
+    let Adapters { sources, destinations, channels } = Adapters::default();
     let vault = DestinationAdapter {
         manifest: &MANIFEST,
         open,
@@ -226,7 +226,7 @@ fn registered(config: &mut Config) {
         check_folder: |folder| Ok(folder.to_owned()),
         no_subfolders: "An empty shelf",
     };
-    config.adapters = Adapters { sources, destinations: destinations.with(vault) };
+    config.adapters = Adapters { sources, destinations: destinations.with(vault), channels };
 }
 
 /// Begins an authorization, and comes back as the provider would send the browser. Returns the page on which it ends.

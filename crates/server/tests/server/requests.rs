@@ -120,3 +120,35 @@ async fn names_are_unique_and_what_is_used_stays() {
     assert!(!shown.body.contains("hunter2"));
     assert_eq!(shown.expect(200)["passwordSet"], true);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_problem_names_its_request_and_what_the_storage_said() {
+    let world = World::new().await;
+    let anna = world.administrator().await;
+    let destination = world.dropbox_destination(&anna, "Offsite").await;
+    // Refused before a handler, by a handler, and by one that has asked a storage.
+    for path in ["/api/jobs?limit=0", "/api/jobs/none", "/api/nothing"] {
+        let answer = anna.get(path).await;
+        let id = answer.headers["x-request-id"].to_str().unwrap().to_owned();
+        let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!(problem["requestId"], id.as_str(), "{path}: {problem}");
+        assert!(problem.get("technicalDetails").is_none(), "{problem}");
+    }
+    world.dropbox().revoke_all();
+    let folders = anna.get(&format!("/api/destinations/{destination}/folders")).await;
+    let problem = folders.problem(409, "reauthorizationRequired", &[]);
+    let details = problem["technicalDetails"].as_str().unwrap();
+    assert!(details.len() <= adapter::MAX_DETAIL_LEN + 10 && details.contains("invalid"), "{details}");
+    assert!(problem["requestId"].is_string(), "{problem}");
+
+    let (_, source) = world.sqlite_source(&anna, "shop", 1).await;
+    let job = anna.job("shop", &source, &[&destination], json!({})).await;
+    let run = world.run_job(&anna, &job).await;
+    assert_eq!(run["state"], "failed");
+    let copy = &run["result"]["databases"][0]["copies"][0];
+    for told in [&run, copy] {
+        assert!(told["technicalDetails"].as_str().is_some_and(|told| told.contains("invalid")), "{run}");
+    }
+    let log = anna.get(&format!("/api/runs/{}/log", crate::world::id(&run))).await.expect(200);
+    assert!(log.to_string().contains("technicalDetails"), "{log}");
+}

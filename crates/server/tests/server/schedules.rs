@@ -56,6 +56,16 @@ async fn schedules_are_checked_previewed_and_paused() {
     let path = format!("/api/jobs/{}", crate::world::id(&paused));
     let going = anna.put(&path, &input(json!({"cron": "0 * * * *"}), true)).await.expect(200);
     assert_eq!(going["nextRunAt"], "2026-01-15T13:00:00.000Z");
+    // What is planned, until when it is asked for.
+    let planned = anna.get("/api/planned-runs?until=2026-01-15T15:30:00Z").await.expect(200);
+    let hours = ["2026-01-15T13:00:00.000Z", "2026-01-15T14:00:00.000Z", "2026-01-15T15:00:00.000Z"];
+    let expected = json!({"jobId": going["id"], "at": hours, "hasMore": false});
+    assert_eq!((&planned["items"][0], planned["items"].as_array().unwrap().len()), (&expected, 1), "{planned}");
+    let day = anna.get("/api/planned-runs").await.expect(200);
+    assert_eq!(day["items"][0]["at"].as_array().unwrap().len(), 23);
+    anna.get("/api/planned-runs?until=2026-02-15T15:30:00Z").await.problem(422, "invalid", &["seven days"]);
+    anna.patch(&path, &json!({"enabled": false})).await.expect(200);
+    assert_eq!(anna.get("/api/planned-runs").await.expect(200)["items"], json!([]));
 }
 
 #[tokio::test]

@@ -181,3 +181,21 @@ async fn the_last_administrator_stays_and_everything_is_in_the_audit_log() {
     assert!(has("user Vera", "/api/users", "refused") && has("user Anna", "/api/users", "done"), "{audit}");
     assert!(has("user Anna", "/api/setup", "done"), "{audit}");
 }
+
+#[tokio::test]
+async fn sessions_live_as_long_as_the_settings_say() {
+    let world =
+        World::configured(|config| config.housekeeping = server::Housekeeping::default().with_sessions(1, 2)).await;
+    let anna = world.administrator().await;
+    world.advance(SignedDuration::from_hours(23));
+    anna.get("/api/session").await.expect(200);
+    world.advance(SignedDuration::from_hours(23));
+    anna.get("/api/session").await.expect(200);
+    // Used, and yet too old.
+    world.advance(SignedDuration::from_hours(3));
+    anna.get("/api/session").await.problem(401, "unauthorized", &[]);
+    let mut again = world.stranger();
+    again.sign_in_with("/api/session", &json!({"name": "Anna", "password": PASSWORD})).await;
+    world.advance(SignedDuration::from_hours(25));
+    again.get("/api/session").await.problem(401, "unauthorized", &[]);
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use adapter::authorization::Environment;
 use catalog::{KeyFile, KeySource, Location};
+use channels::egress::Egress;
 use dropbox_emulator::{Control, Emulator};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Method;
@@ -74,9 +75,20 @@ impl World {
             now,
             trusted_proxies: Vec::new(),
             allowed_paths: Vec::new(),
-            configure: |_| {},
+            configure: self.configure,
             database_url,
         };
+        world.start().await;
+        world
+    }
+
+    /// With other settings, and PostgreSQL as the metadata database.
+    pub(crate) async fn configured_on(server: &PostgresServer, database: &str, configure: fn(&mut Config)) -> Self {
+        let format = "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
+        let now = server.sql(database, format).trim().parse().unwrap();
+        let url = Some(server.address(database));
+        let mut world = Self::prepare(dropbox_emulator::Config::default(), Vec::new(), url, now).await;
+        world.configure = configure;
         world.start().await;
         world
     }
@@ -141,6 +153,7 @@ impl World {
             configuration: None,
             tls: None,
             adapters: server::Adapters::default(),
+            egress: Egress { loopback: true, ..Egress::default() },
             environment: Environment::of(self.emulator.variables()),
             max_runs: 2,
             stall_timeout: Duration::from_secs(1800),
@@ -151,6 +164,7 @@ impl World {
             stalled_answer: Duration::from_secs(60),
             allowed_hosts: Vec::new(),
             housekeeping: server::Housekeeping::default(),
+            scan_interval: Config::scan_interval(server::SCAN_HOURS),
             first_administrator: None,
         };
         (self.configure)(&mut config);

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use domain::probe::{Step, StepResult};
 
-use super::{Subject, dump, dump_of_rows, many_rows, overwrite, restore};
+use super::{Subject, dump, dump_and_count, dump_of_rows, many_rows, overwrite, restore};
 use crate::{Contents, DumpOptions, RestoreOptions, Severity};
 
 pub async fn a_database_is_found_probed_and_known_by_what_it_holds(subject: &dyn Subject) {
@@ -84,4 +84,27 @@ pub async fn a_review_changes_nothing(subject: &dyn Subject) {
     }
     assert_eq!(subject.rows("origin").await, Some(rows));
     assert_eq!(subject.all().await, ["origin"]);
+}
+
+/// Whatever moment that is: the dump and the count are of the same one.
+pub async fn rows_are_counted_at_the_moment_of_the_dump(subject: &dyn Subject) {
+    subject.make("origin", &many_rows("origin")).await;
+    let before = many_rows("origin").len() as u64;
+    let source = subject.source("origin");
+    if !subject.add("origin", &["first".to_owned()]).await {
+        let (_, counted) = dump_and_count(&*source, "origin").await.unwrap();
+        return assert_eq!(counted, None);
+    }
+    let adding = async {
+        for number in 0..20 {
+            assert!(subject.add("origin", &[format!("later {number}")]).await);
+            tokio::task::yield_now().await;
+        }
+    };
+    let (dumped, ()) = tokio::join!(dump_and_count(&*source, "origin"), adding);
+    let (dump, counted) = dumped.unwrap();
+    let counted = counted.unwrap();
+    restore(&*subject.source("absent"), RestoreOptions::default(), &dump).await.unwrap();
+    assert_eq!(counted.total, subject.rows("absent").await.unwrap().len() as u64);
+    assert!(counted.total > before && counted.tables == 1, "{counted:?}");
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Counting, Subject, dump_of_rows, many_rows, overwrite, restore, write};
-use crate::{Kind, RestoreOptions};
+use super::{COUNT_LIMIT, Counting, Subject, dump_and_count, dump_of_rows, many_rows, overwrite, restore, write};
+use crate::{Counted, Kind, RestoreOptions};
 
 pub async fn a_database_that_holds_data_is_replaced_only_when_told(subject: &dyn Subject) {
     let (dump, rows) = dump_of_rows(subject).await;
@@ -105,4 +105,26 @@ pub async fn what_a_killed_restore_leaves_is_removed(subject: &dyn Subject) {
         all.sort();
         assert_eq!(all, ["origin", "target"], "{written}");
     }
+}
+
+/// Before it gets its place, and equal to what was counted at the dump.
+pub async fn rows_are_counted_in_the_restored_database(subject: &dyn Subject) {
+    let before = many_rows("before");
+    subject.make("origin", &many_rows("origin")).await;
+    subject.make("target", &before[..7]).await;
+    let (dump, recorded) = dump_and_count(&*subject.source("origin"), "origin").await.unwrap();
+    for target in ["absent", "target"] {
+        let source = subject.source(target);
+        let mut restore = write(&*source, overwrite(), &dump).await.unwrap();
+        restore.finish().await.unwrap();
+        match (restore.count_rows(COUNT_LIMIT).await, &recorded) {
+            (crate::Counting::Done(Counted { rows, can_have_changed }), Some(recorded)) => {
+                assert_eq!((&rows, can_have_changed), (recorded, false), "{target}");
+            }
+            (crate::Counting::Not(_), None) => {}
+            other => panic!("{target}: {other:?}"),
+        }
+        restore.abort().await.unwrap();
+    }
+    assert_eq!(subject.rows("target").await.as_deref(), Some(&before[..7]));
 }

@@ -9,16 +9,19 @@
 mod addition;
 mod contents;
 mod cursor;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
 use bytes::{Buf, BytesMut};
+use domain::rows::Rows;
 
 pub(super) use addition::Addition;
 pub(super) use contents::{Contents, Entry};
 use cursor::Cursor;
+use rows::Tally;
 
 const MAGIC: &[u8] = b"PGDMP";
 const MAJOR: u8 = 1;
@@ -72,6 +75,10 @@ pub(super) struct ArchiveReader {
     contents_end: usize,
     /// Bytes of memory that the table of contents may still take, if that is limited.
     room: Option<usize>,
+    /// Whether the data is compressed, and so not counted.
+    is_compressed: bool,
+    /// Rows so far, if they are counted.
+    tally: Option<Tally>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +126,17 @@ impl ArchiveReader {
         Self { room: Some(MAX_FOREIGN_CONTENTS), ..Self::default() }
     }
 
+    /// Counts the rows of the tables, too.
+    pub(super) fn counting() -> Self {
+        Self { tally: Some(Tally::default()), ..Self::default() }
+    }
+
+    /// Returns the rows of a whole archive; `None` if they are not known.
+    pub(super) fn rows(&self) -> Option<Rows> {
+        let tally = self.tally.as_ref().filter(|_| !self.is_compressed && self.finish().is_ok())?;
+        tally.rows(&self.contents)
+    }
+
     /// Reads the next bytes.
     pub(super) fn read(&mut self, mut data: &[u8]) -> Result<(), ArchiveError> {
         if !self.contents_read() {
@@ -127,10 +145,16 @@ impl ArchiveReader {
         loop {
             if let State::Skip { left, then } = self.state {
                 let now = left.min(self.pending.len() as u64);
-                self.pending.advance(usize::try_from(now).unwrap_or(0));
-                let from_data = (left - now).min(data.len() as u64);
-                data = &data[usize::try_from(from_data).unwrap_or(0)..];
-                let left = left - now - from_data;
+                let now = usize::try_from(now).unwrap_or(0);
+                let from_data = (left - now as u64).min(data.len() as u64);
+                let (passing, rest) = data.split_at(usize::try_from(from_data).unwrap_or(0));
+                data = rest;
+                if let (Some(tally), SkipThen::Data(_)) = (&mut self.tally, then) {
+                    tally.read(&self.pending[..now]);
+                    tally.read(passing);
+                }
+                self.pending.advance(now);
+                let left = left - now as u64 - from_data;
                 if left > 0 {
                     self.state = State::Skip { left, then };
                     return Ok(());
@@ -211,6 +235,7 @@ impl ArchiveReader {
                     (self.minor, self.integer_size, self.offset_size) =
                         (head.minor, head.integer_size, head.offset_size);
                     self.count_at = cursor.at - 1 - head.integer_size;
+                    self.is_compressed = head.is_compressed;
                     self.contents.server_version = head.server_version;
                     State::Contents { left: head.entries }
                 }
@@ -251,6 +276,7 @@ impl ArchiveReader {
             State::Data { entry } => match cursor.integer()? {
                 Ok(0) => {
                     self.missing.remove(&entry);
+                    self.tally.iter_mut().for_each(|tally| tally.end(entry));
                     State::Block
                 }
                 Ok(length) => skip(length, SkipThen::Data(entry))?,
@@ -261,7 +287,10 @@ impl ArchiveReader {
                     self.missing.remove(&entry);
                     State::Block
                 }
-                Ok(_) => State::LargeObject { entry },
+                Ok(_) => {
+                    self.tally.iter_mut().for_each(Tally::large_object);
+                    State::LargeObject { entry }
+                }
                 Err(More) => return Ok(Err(More)),
             },
             State::LargeObject { entry } => match cursor.integer()? {
@@ -291,6 +320,7 @@ struct Head {
     integer_size: usize,
     offset_size: usize,
     entries: i64,
+    is_compressed: bool,
     server_version: String,
 }
 
@@ -310,13 +340,13 @@ fn read_head(cursor: &mut Cursor<'_>) -> Step<Head> {
     }
     cursor.integer_size = integer_size.into();
     // From 1.15 on, the compression is one byte for its algorithm; before, a number.
-    if minor >= 15 {
-        if cursor.take(1).is_err() {
-            return Ok(Err(More));
-        }
-    } else if cursor.integer()?.is_err() {
-        return Ok(Err(More));
-    }
+    let is_compressed = if minor >= 15 {
+        let Ok(&[algorithm]) = cursor.take(1) else { return Ok(Err(More)) };
+        algorithm != 0
+    } else {
+        let Ok(level) = cursor.integer()? else { return Ok(Err(More)) };
+        level != 0
+    };
     // The time of the dump: second, minute, hour, day, month, year, daylight saving.
     for _ in 0..7 {
         if cursor.integer()?.is_err() {
@@ -331,7 +361,8 @@ fn read_head(cursor: &mut Cursor<'_>) -> Step<Head> {
         return Err(ArchiveError::Damaged("a negative number of entries"));
     }
     let server_version = lossy(server_version);
-    Ok(Ok(Head { minor, integer_size: integer_size.into(), offset_size: offset_size.into(), entries, server_version }))
+    let (integer_size, offset_size) = (integer_size.into(), offset_size.into());
+    Ok(Ok(Head { minor, integer_size, offset_size, entries, is_compressed, server_version }))
 }
 
 /// Reads an entry of the table of contents up to its dependencies, and whether data follows for it.
@@ -353,7 +384,7 @@ fn read_entry(cursor: &mut Cursor<'_>, minor: u8) -> Step<(bool, Entry)> {
     let _section = or_more!(cursor.integer()?);
     let definition = or_more!(cursor.text()?);
     let _drop_statement = or_more!(cursor.text()?);
-    let _copy_statement = or_more!(cursor.text()?);
+    let copy_statement = or_more!(cursor.text()?);
     let schema = or_more!(cursor.text()?);
     let tablespace = or_more!(cursor.text()?);
     if minor >= 14 {
@@ -365,8 +396,9 @@ fn read_entry(cursor: &mut Cursor<'_>, minor: u8) -> Step<(bool, Entry)> {
     let owner = or_more!(cursor.text()?);
     or_more!(cursor.text()?); // with oids, always "false"
     let [kind, tag, schema, owner, tablespace] = [kind, tag, schema, owner, tablespace].map(lossy);
+    let is_copied = kind == "TABLE DATA" && rows::is_copied(&lossy(copy_statement), &schema, &tag);
     let definition = if contents::is_kept(&kind) { lossy(definition) } else { String::new() };
-    Ok(Ok((has_data, Entry { id, kind, tag, schema, owner, tablespace, definition })))
+    Ok(Ok((has_data, Entry { id, kind, tag, schema, owner, tablespace, definition, is_copied })))
 }
 
 fn lossy(text: Option<&[u8]>) -> String {

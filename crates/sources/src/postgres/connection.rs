@@ -52,7 +52,18 @@ impl Connection {
     /// Runs one statement in a transaction of its own, with limits that end with it.
     pub(super) async fn question(&mut self, sql: &str, encoding: Encoding) -> Result<Rows, QueryError> {
         self.is_busy = true;
-        let rows = self.socket.drive(question(&self.client, sql, encoding)).await;
+        let settings = format!("SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'");
+        let rows = self.socket.drive(question(&self.client, &settings, sql, encoding)).await;
+        self.is_busy = false;
+        rows
+    }
+
+    /// As [`Self::question`], with a limit of its own, and no policy that hides rows.
+    pub(super) async fn count(&mut self, sql: &str, limit: Duration) -> Result<Rows, QueryError> {
+        self.is_busy = true;
+        let settings =
+            format!("SET LOCAL statement_timeout = '{}ms'; SET LOCAL row_security = off", limit.as_millis().max(1));
+        let rows = self.socket.drive(question(&self.client, &settings, sql, Encoding::AsStored)).await;
         self.is_busy = false;
         rows
     }
@@ -135,10 +146,10 @@ impl Socket {
     }
 }
 
-async fn question(client: &Client, sql: &str, encoding: Encoding) -> Result<Rows, QueryError> {
+async fn question(client: &Client, settings: &str, sql: &str, encoding: Encoding) -> Result<Rows, QueryError> {
     let encoding = encoding.name();
     let begin = format!(
-        "BEGIN; SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'; SET LOCAL search_path = pg_catalog; \
+        "BEGIN; {settings}; SET LOCAL search_path = pg_catalog; \
          SET LOCAL client_encoding = '{encoding}'"
     );
     client.batch_execute(&begin).await.map_err(|error| failure(&error))?;

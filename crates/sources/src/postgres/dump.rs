@@ -1,10 +1,12 @@
 //! Dumping PostgreSQL: pg_dump's custom format, uncompressed, as it comes.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::Warning;
+use domain::rows::Rows;
 use pipeline::process::{Command, EXIT_PATIENCE, Output, Process};
 use pipeline::stream::PIECE_SIZE;
 use tokio::io::AsyncReadExt;
@@ -61,7 +63,7 @@ impl PostgresDump {
             warnings,
             process,
             output,
-            archive: ArchiveReader::default(),
+            archive: ArchiveReader::counting(),
         })
     }
 }
@@ -113,6 +115,10 @@ impl Dump for PostgresDump {
         let piece = piece.freeze();
         self.archive.read(&piece).map_err(|error| Error::failed(&self.what, error))?;
         Ok(Some(piece))
+    }
+
+    async fn count_rows(&mut self, _limit: Duration) -> Option<Rows> {
+        self.archive.rows()
     }
 
     async fn finish(self: Box<Self>) -> Result<Vec<Warning>, Error> {

@@ -104,6 +104,25 @@ pub(super) async fn answer(request: Request<'_>) -> Result<Rows, QueryError> {
     Ok(rows)
 }
 
+/// Counts rows within a limit, and with all rows in view: where a policy would hide some, the statement fails. Each row of the answer ends
+/// with a count, and may have a number before it. The error says why nothing was counted.
+pub(super) async fn count(
+    source: &Postgres,
+    database: &str,
+    sql: &str,
+    limit: Duration,
+) -> Result<Vec<(u64, u64)>, String> {
+    let connection = within(QUESTION_TIMEOUT, connect(source, database)).await;
+    let failed = |error: QueryError| error.into_error(source, sql).cause().to_owned();
+    let Some(mut connection) = connection.map_err(failed)? else {
+        return Err("the server can only be asked through psql".to_owned());
+    };
+    let rows = connection.count(sql, limit).await.map_err(failed)?;
+    let number = |field: Option<&Vec<u8>>| -> Option<u64> { std::str::from_utf8(field?).ok()?.parse().ok() };
+    let pair = |row: &Vec<Vec<u8>>| Some((number(row.first())?, number(row.last())?));
+    rows.iter().map(pair).collect::<Option<_>>().ok_or_else(|| "the server's answer is no number".to_owned())
+}
+
 /// Limits a statement: a server that does not answer in time counts as a session that ended.
 pub(super) async fn within<T>(
     limit: Duration,

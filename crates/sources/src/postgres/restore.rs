@@ -15,11 +15,13 @@ mod kept;
 mod load;
 mod occupants;
 mod place;
+mod rows;
 mod swap;
 mod target;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -41,7 +43,7 @@ use super::passing::{self, Keeper, Number};
 use super::probe;
 use crate::error::{self, Error, Kind};
 use crate::guard::{Guard, Unguarded};
-use crate::{Activity, Contents as Found, FailedObject, Restore, RestoreOptions, Restored};
+use crate::{Activity, Contents as Found, Counting, FailedObject, Restore, RestoreOptions, Restored};
 
 /// A restore that waits for the table of contents, then feeds pg_restore.
 pub(super) struct PostgresRestore {
@@ -167,6 +169,10 @@ impl Restore for PostgresRestore {
                 self.judge(ended)
             }
         }
+    }
+
+    async fn count_rows(&mut self, limit: Duration) -> Counting {
+        self.count(limit).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<Restored, Error> {

@@ -1,10 +1,12 @@
 //! Dumping SQLite: the pages of one snapshot, in order.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use domain::Warning;
+use domain::rows::Rows;
 use pipeline::stream::{self, PIECE_SIZE, Receiver, Sender};
 use rusqlite::{Connection, InterruptHandle};
 use tokio::task::JoinHandle;
@@ -13,6 +15,7 @@ use super::blocking;
 use super::connection::{failed, page_count};
 use super::integrity;
 use super::private_copy::remove_leftovers;
+use super::rows;
 use super::snapshot::Snapshot;
 use crate::error::Error;
 use crate::{Dump, DumpOptions, Versions};
@@ -22,8 +25,16 @@ pub(super) struct SqliteDump {
     pieces: Receiver,
     /// Every page was handed on.
     ended: bool,
-    reader: Option<JoinHandle<Result<Vec<Warning>, Error>>>,
+    reader: Option<JoinHandle<Result<Read, Error>>>,
+    /// What the reader came to, once its rows were to be counted.
+    read: Option<Result<Read, Error>>,
     interrupt: InterruptHandle,
+}
+
+/// What is left of a dump that was read.
+struct Read {
+    warnings: Vec<Warning>,
+    snapshot: Snapshot,
 }
 
 impl SqliteDump {
@@ -42,17 +53,17 @@ impl SqliteDump {
             let report = integrity::check(connection, &path)?;
             warnings.extend(report.warnings(&path, options.allow_damaged)?);
             stream_pages(connection, &path, sender)?;
-            Ok(warnings)
+            Ok(Read { warnings, snapshot })
         });
-        Ok(Self { pieces, ended: false, reader: Some(reader), interrupt })
+        Ok(Self { pieces, ended: false, reader: Some(reader), read: None, interrupt })
     }
 
-    async fn reader_result(&mut self) -> Result<Vec<Warning>, Error> {
-        match self.reader.take() {
-            Some(reader) => {
-                reader.await.unwrap_or_else(|error| Err(Error::failed("the reader of the database", error)))
-            }
-            None => Ok(Vec::new()),
+    async fn reader_result(&mut self) -> Result<Read, Error> {
+        let gone = |cause: String| Err(Error::failed("the reader of the database", cause));
+        match (self.read.take(), self.reader.take()) {
+            (Some(read), _) => read,
+            (None, Some(reader)) => reader.await.unwrap_or_else(|error| gone(error.to_string())),
+            (None, None) => gone("it has ended already".to_owned()),
         }
     }
 }
@@ -77,11 +88,37 @@ impl Dump for SqliteDump {
         }
     }
 
+    async fn count_rows(&mut self, limit: Duration) -> Option<Rows> {
+        if !self.ended {
+            return None;
+        }
+        let Read { warnings, snapshot } = match self.reader_result().await {
+            Ok(read) => read,
+            failed => {
+                self.read = Some(failed);
+                return None;
+            }
+        };
+        // In the transaction in which the pages were read.
+        let counted = rows::count(snapshot, Snapshot::connection, limit).await;
+        let (read, rows) = match counted {
+            Ok((snapshot, rows)) => (Ok(Read { warnings, snapshot }), rows.ok()),
+            Err(error) => (Err(error), None),
+        };
+        self.read = Some(read);
+        rows
+    }
+
     async fn finish(mut self: Box<Self>) -> Result<Vec<Warning>, Error> {
         if !self.ended {
             return Err(Error::failed("the dump", "it was not read to its end"));
         }
-        self.reader_result().await
+        let Read { warnings, snapshot } = self.reader_result().await?;
+        blocking(move || {
+            drop(snapshot);
+            Ok(warnings)
+        })
+        .await
     }
 }
 

@@ -12,6 +12,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -28,9 +29,10 @@ use super::files::beside;
 use super::integrity;
 use super::private_copy::{RESTORE, remove_leftovers};
 use super::probe::holds_data;
+use super::rows;
 use crate::error::Error;
 use crate::guard::{Guard, Unguarded};
-use crate::{Restore, RestoreOptions, Restored};
+use crate::{Counted, Counting, Restore, RestoreOptions, Restored};
 
 /// A restore that writes its new file.
 pub(super) struct SqliteRestore {
@@ -156,6 +158,20 @@ impl Restore for SqliteRestore {
         });
         self.warnings.extend(warnings.await?);
         Ok(())
+    }
+
+    async fn count_rows(&mut self, limit: Duration) -> Counting {
+        let file = Arc::clone(&self.file);
+        let opened = blocking(move || open_immutable(file.path()).map_err(|error| failed("open", file.path(), &error)));
+        let counted = match opened.await {
+            Ok(connection) => rows::count(connection, |connection| connection, limit).await,
+            Err(error) => Err(error),
+        };
+        match counted {
+            Ok((_, Ok(rows))) => Counting::Done(Counted { rows, can_have_changed: false }),
+            Ok((_, Err(not))) => not,
+            Err(error) => Counting::Not(error.to_string()),
+        }
     }
 
     async fn commit(self: Box<Self>) -> Result<Restored, Error> {

@@ -20,8 +20,8 @@ export class Acts {
     this.#looks = { ...this.#looks, [copy.key]: { ...look, known: knownOf(copy) } };
   }
 
-  /** Verifies copies one after another, and tells how that ended. */
-  async verify(copies: Stored[]) {
+  /** Verifies copies one after another, and tells how that ended. `deep`: reads, decrypts and decompresses all of each. */
+  async verify(copies: Stored[], deep = false) {
     this.busy = true;
     const count = { whole: 0, unknown: 0, altered: 0, failed: 0 };
     let last = '';
@@ -31,7 +31,7 @@ export class Acts {
       this.#set(copy, { mark: 'running', word: 'Verifying' });
       try {
         const params = { path: { id: destination.id } };
-        const found = await ask(api.POST('/api/destinations/{id}/backups/verify', { params, body: { path } }));
+        const found = await ask(api.POST('/api/destinations/{id}/backups/verify', { params, body: { path, deep } }));
         count[found.result] += 1;
         last = found.detail;
         this.#set(copy, { ...RESULTS[found.result], detail: found.detail });

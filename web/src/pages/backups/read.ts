@@ -10,9 +10,9 @@ export type Verification = components['schemas']['LastVerification'] & { copy: S
 /** The newest restores among which those of one backup or database are looked for. */
 const RESTORES = 200;
 
-/** The newest restores, of all backups. */
-export const newestRestores = async (): Promise<Run[]> =>
-  (await ask(api.GET('/api/runs', { params: { query: { kind: 'restore', limit: RESTORES } } }))).items;
+/** The newest restores: of all backups, or of those of one job. */
+export const newestRestores = async (restoredJob?: string): Promise<Run[]> =>
+  (await ask(api.GET('/api/runs', { params: { query: { kind: 'restore', restoredJob, limit: RESTORES } } }))).items;
 
 async function verificationsOf(copy: Stored): Promise<Verification[]> {
   const params = { path: { id: copy.destination.id }, query: { path: copy.path } };
@@ -27,7 +27,7 @@ export async function readBackup(destination: string, path: string) {
   if (!copies || !copy) return null;
   const [verifications, restores, destinations, profiles, sources] = await Promise.all([
     Promise.all(copies.map((one) => verificationsOf(one))),
-    newestRestores(),
+    newestRestores(copy.job),
     allDestinations(),
     allProfiles(),
     allSources(),

@@ -1,7 +1,7 @@
 /** What the page about a database shows. */
 import { api, ask, type Job, type Run } from '../../api/client';
 import { allAdapters, settingText } from '../../parts/adapters';
-import { allDestinations, jobsOfSource } from '../../parts/lists';
+import { allDestinations, allJobs } from '../../parts/lists';
 import { newestRestores } from '../backups/read';
 import { backupsAfter, type Backup, grouped, type Query, type Stored, summaryOf } from '../backups/stored';
 import { requestOf } from '../runs/words';
@@ -84,7 +84,7 @@ function concerns(run: Run, sourceId: string, names: (string | undefined)[], pat
 export async function readDatabase(sourceId: string, name: string | undefined) {
   const [source, ofSource, destinations, adapters, restores] = await Promise.all([
     ask(api.GET('/api/sources/{id}', { params: { path: { id: sourceId } } })),
-    jobsOfSource(sourceId),
+    allJobs({ sourceId }),
     allDestinations(),
     allAdapters(),
     newestRestores(),

@@ -1,5 +1,6 @@
 import { toast } from 'svelte-sonner';
 import { type Destination, sentence } from '../../api/client';
+import { scan } from '../backups/stored';
 
 /**
  * How a consent page and the page that opened it find each other again. The provider may have cut `window.opener` and hidden whether
@@ -58,9 +59,9 @@ export function waitFor(destinationId: string, then: (outcome: Outcome) => void)
 
 const RETURN = 'authorization-return';
 
-/** Leaves this page for the provider's, where no pop-up may open; whoever comes back goes on here. */
-export function leaveFor(url: string) {
-  sessionStorage.setItem(RETURN, location.pathname);
+/** Leaves this page for the provider's, where no pop-up may open; the user comes back to `page`. */
+export function leaveFor(url: string, page = location.pathname) {
+  sessionStorage.setItem(RETURN, page);
   location.assign(url);
 }
 
@@ -71,9 +72,14 @@ export function pageLeft(): string | undefined {
   return path;
 }
 
-/** Tells that it can be used now, where that is so; anything else is told beside the status. */
-export function celebrate({ name, authorization }: Destination, notice?: string | null) {
+/**
+ * Tells that it can be used now, where that is so, and has it scanned: what was said of its backups is from before. Anything else
+ * is told beside the status.
+ */
+export function celebrate({ id, name, authorization }: Destination, notice?: string | null) {
   if (authorization.status !== 'authorized') return;
+  // A scan that cannot start is reported where scans are shown.
+  void scan(id, 0).catch(() => undefined);
   const but = notice ?? authorization.reason;
   if (but) toast.warning(`${name} is authorized`, { description: sentence(but), duration: 30_000 });
   else toast.success(`${name} is authorized`);

@@ -68,6 +68,11 @@ export function wordsOf(cause: Cause): CauseWords {
         cure: { words: 'Free up space', href: `/backups?destination=${destination?.id}` },
       };
     }
+    case 'channel':
+      return {
+        title: `Notifications do not reach ${cause.channel?.name}`,
+        text: cause.reason ? sentence(cause.reason) : 'The channel does not deliver.',
+      };
     case 'key':
       return {
         title: `The key of ${profile?.name} exists only on this server`,

@@ -3,6 +3,7 @@ import { api, ask, everything, type Job, PAGE } from '../../api/client';
 import type { components } from '../../api/schema';
 import type { Plan } from './calendar';
 import type { Rules } from './rules';
+import { wholeRules } from './rules';
 
 export type Policy = components['schemas']['RetentionPolicy'];
 export type MarkedBackup = components['schemas']['MarkedBackup'];
@@ -71,3 +72,16 @@ export const confirmPlan = ({ job, destinationId, plan }: PlannedPlace) =>
 /** Keeps a backup: locks it, which takes back its mark. */
 export const keepBackup = (destinationId: string, path: string) =>
   ask(api.POST('/api/destinations/{id}/backups/lock', { params: { path: { id: destinationId } }, body: { path } }));
+
+/** Where another policy is chosen for a job than it has, with what that would newly delete there. */
+export async function newDeletions(
+  job: Job,
+  chosen: Record<string, string>,
+  policies: Policy[],
+): Promise<PlannedPlace[]> {
+  const isChanged = (at: string) => chosen[at] && chosen[at] !== job.retention[at];
+  const places = job.destinationIds.filter(isChanged).map((destinationId) => ({ job, destinationId }));
+  const rulesAt = (at: string) => policies.find((policy) => policy.id === chosen[at])?.rules;
+  const planned = await plansOf(places, ({ destinationId }) => wholeRules(rulesAt(destinationId)));
+  return planned.filter(({ plan }) => newlyMarked(plan).length > 0);
+}

@@ -1,4 +1,4 @@
-/** A list of runs that is loaded page by page, the newest first, while runs begin and end. */
+/** A list of runs that is loaded page by page, the newest first or the oldest, while runs begin and end. */
 import type { Run } from '../../api/client';
 
 interface Loaded {
@@ -6,8 +6,13 @@ interface Loaded {
   nextCursor?: string | null;
 }
 
-/** The runs with one as an event has it. A run older than all that is loaded comes with its page. */
-export function withRun({ items, nextCursor }: Loaded, run: Run, fits: boolean): Run[] {
+/** The runs with one as an event has it. A run further down than all that is loaded comes with its page. */
+export function withRun({ items, nextCursor }: Loaded, run: Run, fits: boolean, isOldestFirst = false): Run[] {
+  if (isOldestFirst) {
+    const known = items.map((one) => (one.id === run.id ? run : one)).filter((one) => fits || one.id !== run.id);
+    const isNew = fits && !nextCursor && !items.some(({ id }) => id === run.id);
+    return isNew ? [...known, run] : known;
+  }
   const others = items.filter(({ id }) => id !== run.id);
   const isBehind = Boolean(nextCursor) && run.id < (items.at(-1)?.id ?? '');
   return fits && !isBehind ? [run, ...others].sort((one, other) => (one.id < other.id ? 1 : -1)) : others;

@@ -21,6 +21,23 @@ export const isOver = (run: Run): boolean => run.state !== 'queued' && run.state
 export const isSuccess = (state: RunStatus | null | undefined): boolean =>
   state === 'succeeded' || state === 'succeededWithWarnings';
 
+/** "manually by anna", "on schedule". */
+export const startedHow = (run: Run): string => `${cause(run)}${run.startedBy ? ` by ${run.startedBy}` : ''}`;
+
+/** The names of sources and destinations by their ids. */
+export type Names = Map<string, string>;
+
+/** A run in a list: a restore and a copy by what is stored and where it goes, as users call it. */
+export function titleIn(run: Run, names: Names): string {
+  const { path = '', sourceId = '', database, toDestinationId = '' } = requestOf(run);
+  const [job, file] = [path.slice(0, path.lastIndexOf('/')), path.slice(path.lastIndexOf('/') + 1)];
+  const target = names.get(run.kind === 'copy' ? toDestinationId : sourceId);
+  if (run.kind === 'backup' || !job || !target) return run.title;
+  const at = /^backup_(\d{4}-\d{2}-\d{2})T(\d{2})-(\d{2})/.exec(file);
+  const from = at ? `${job} (${at[1]} ${at[2]}:${at[3]} UTC)` : job;
+  return `${from} → ${target}${database ? ` / ${database.slice(database.lastIndexOf('/') + 1)}` : ''}`;
+}
+
 /** In milliseconds; none before it has begun. */
 export function took(run: Run, now: Date): number | undefined {
   if (!run.startedAt) return undefined;
@@ -98,6 +115,8 @@ export type FailedObject = Schemas['FailedObject'];
 export interface Restored {
   /** The address of what was restored. */
   target?: string | null;
+  /** Whether it has the backup's rows; absent if the backup recorded none. */
+  rows?: Schemas['RowComparison'] | null;
   failedObjects: FailedObject[];
   failedObjectCount: number;
   /** The name of a restored database that is not in its place. */
@@ -108,8 +127,8 @@ export interface Restored {
 /** What a restore came to. */
 export function restoredOf(run: Run): Restored {
   const result = (run.kind === 'restore' && run.result ? run.result : {}) as Schemas['RestoreResult'];
-  const { target, failedObjects = [], failedObjectCount, kept, wayOn } = result;
-  return { target, failedObjects, failedObjectCount: failedObjectCount ?? failedObjects.length, kept, wayOn };
+  const { target, rows, failedObjects = [], failedObjectCount, kept, wayOn } = result;
+  return { target, rows, failedObjects, failedObjectCount: failedObjectCount ?? failedObjects.length, kept, wayOn };
 }
 
 export interface RestoreRequest {

@@ -1,7 +1,7 @@
 /** What the page about a source shows. */
 import { api, ask, type Job, type Run, type Source } from '../../api/client';
 import { allAdapters } from '../../parts/adapters';
-import { jobsOfSource } from '../../parts/lists';
+import { allJobs } from '../../parts/lists';
 import { newestRestores } from '../backups/read';
 import { backupsAfter, type Backup, grouped, type Stored } from '../backups/stored';
 import { databasesOf, isOver, isStored, isSuccess, requestOf } from '../runs/words';
@@ -35,7 +35,7 @@ export async function copiesOf(jobs: Job[], address: string, database?: string):
 export async function readSource(id: string) {
   const [source, jobs, adapters, restores] = await Promise.all([
     ask(api.GET('/api/sources/{id}', { params: { path: { id } } })),
-    jobsOfSource(id),
+    allJobs({ sourceId: id }),
     allAdapters(),
     newestRestores(),
   ]);

@@ -1,6 +1,5 @@
 /** What ran and what will run within some hours, and what overlaps: the part that needs no browser. */
 import type { Job, Run } from '../../api/client';
-import { scheduleOf } from '../../schedule';
 
 /** Expected of a job that has never run to its end, in milliseconds. */
 const UNKNOWN = 5 * 60_000;
@@ -33,31 +32,8 @@ export function lengthOf({ lastRun }: Pick<Job, 'lastRun'>): number | undefined 
   return Date.parse(lastRun.finishedAt) - Date.parse(lastRun.startedAt);
 }
 
-/** What identifies a schedule whose next times only the server knows; absent where the next run says it all. */
-export function askFor(job: Job): { cron: string; timeZone: string } | undefined {
-  if (!job.enabled || !job.schedule || job.scheduleError) return undefined;
-  const schedule = scheduleOf(job.schedule.cron);
-  const isOnceADay = schedule.kind === 'month' || (schedule.kind === 'days' && schedule.hours.length === 1);
-  return isOnceADay || schedule.kind === 'interval' ? undefined : job.schedule;
-}
-
-/** When a job starts within a window, in milliseconds; `known` has the times of schedules that were asked for. */
-export function startsOf(job: Job, { now, to }: Window, known: Map<string, string[]>): number[] {
-  if (!job.enabled || !job.schedule || !job.nextRunAt) return [];
-  const next = Date.parse(job.nextRunAt);
-  const schedule = scheduleOf(job.schedule.cron);
-  const times = [next];
-  if (schedule.kind === 'interval') {
-    for (let at = next + schedule.minutes * 60_000; at < to; at += schedule.minutes * 60_000) times.push(at);
-  }
-  for (const time of known.get(scheduleKey(job.schedule)) ?? []) times.push(Date.parse(time));
-  return [...new Set(times)].filter((time) => time >= now && time < to).sort((one, other) => one - other);
-}
-
-export const scheduleKey = ({ cron, timeZone }: { cron: string; timeZone: string }): string => `${cron} ${timeZone}`;
-
-/** One row per job that ran or will run, by when it begins first. */
-export function rowsOf(jobs: Job[], runs: Run[], window: Window, known: Map<string, string[]>): Row[] {
+/** One row per job that ran or will run, by when it begins first. `planned` has the times of each job's next runs, by its id. */
+export function rowsOf(jobs: Job[], runs: Run[], window: Window, planned: Map<string, string[]>): Row[] {
   const byJob = new Map<string, Run[]>();
   for (const run of runs) {
     if (!run.jobId || !run.startedAt) continue;
@@ -70,54 +46,59 @@ export function rowsOf(jobs: Job[], runs: Run[], window: Window, known: Map<stri
       return { job, from, to: end, run };
     });
     const length = lengthOf(job);
-    const planned = startsOf(job, window, known).map((from): Bar => ({
-      job,
-      from,
-      to: from + (length ?? UNKNOWN),
-      guessed: length === undefined,
-    }));
-    const bars = [...ran, ...planned].filter(({ from, to }) => to >= window.from && from < window.to);
+    const next = (planned.get(job.id) ?? []).map((time): Bar => {
+      const from = Date.parse(time);
+      return { job, from, to: from + (length ?? UNKNOWN), guessed: length === undefined };
+    });
+    const bars = [...ran, ...next].filter(({ from, to }) => to >= window.from && from < window.to);
     return { job, bars: bars.sort((one, other) => one.from - other.from) };
   });
   const first = ({ bars }: Row) => bars[0]?.from ?? Number.POSITIVE_INFINITY;
   return rows.filter(({ bars }) => bars.length > 0).sort((one, other) => first(one) - first(other));
 }
 
+/** Two jobs of the same source whose planned runs are on at the same time, so that they slow each other down. */
 export interface Overlap {
-  bar: Bar;
-  /** Planned at the same time, and of the same source: they slow each other down. */
-  sameSource: Bar[];
-  others: Bar[];
+  jobs: [Bar['job'], Bar['job']];
+  /** When the first of them begins, in milliseconds. */
+  from: number;
+  /** How often it happens. */
+  times: number;
 }
 
-/** What is planned at the same time as something else; a job does not overlap with itself. */
+/** Returns each pair of jobs once, by when it first happens. */
 export function overlapsOf(rows: Row[]): Overlap[] {
-  const planned = rows
-    .flatMap(({ bars }) => bars.filter(({ run }) => !run))
-    .sort((one, other) => one.from - other.from);
-  const found = new Map<Bar, Bar[]>();
-  let active: Bar[] = [];
-  for (const bar of planned) {
-    active = active.filter(({ to }) => to > bar.from);
-    for (const other of active) {
-      if (other.job.id === bar.job.id) continue;
-      found.set(bar, [...(found.get(bar) ?? []), other]);
-      found.set(other, [...(found.get(other) ?? []), bar]);
-    }
-    active.push(bar);
+  const found = new Map<string, Overlap>();
+  const bySource = new Map<string, Bar[]>();
+  for (const bar of rows.flatMap(({ bars }) => bars.filter(({ run }) => !run))) {
+    const bars = bySource.get(bar.job.sourceId) ?? [];
+    bars.push(bar);
+    bySource.set(bar.job.sourceId, bars);
   }
-  return planned.flatMap((bar) => {
-    const with_ = found.get(bar);
-    if (!with_) return [];
-    const isSame = ({ job }: Bar) => job.sourceId === bar.job.sourceId;
-    return [{ bar, sameSource: with_.filter(isSame), others: with_.filter((one) => !isSame(one)) }];
-  });
+  for (const bars of bySource.values()) {
+    let active: Bar[] = [];
+    for (const bar of bars.sort((one, other) => one.from - other.from)) {
+      active = active.filter(({ to, job }) => to > bar.from && job.id !== bar.job.id);
+      for (const { job } of active) {
+        const key = [job.id, bar.job.id].sort().join(' ');
+        const known = found.get(key);
+        if (known) known.times += 1;
+        else found.set(key, { jobs: [job, bar.job], from: bar.from, times: 1 });
+      }
+      active.push(bar);
+    }
+  }
+  return [...found.values()].sort((one, other) => one.from - other.from);
 }
 
 /** The most runs that are planned at one moment, and when. */
 export function busiest(rows: Row[]): { count: number; at: number } | undefined {
   const edges = rows
-    .flatMap(({ bars }) => bars.filter(({ run }) => !run))
+    .flatMap(({ bars }) => {
+      const planned = bars.filter(({ run }) => !run);
+      // A job runs once at a time: what its own next run meets is skipped.
+      return planned.map(({ from, to }, index) => ({ from, to: Math.min(to, planned[index + 1]?.from ?? to) }));
+    })
     .flatMap(({ from, to }) => [
       { at: from, by: 1 },
       { at: to, by: -1 },

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use adapter::authorization::Environment;
 use catalog::{Catalog, KeyFile, KeySource, Location, NewApiToken, NewUser, Token};
+use channels::egress::Egress;
 use domain::access::{Permission, Role};
 use dropbox_emulator::{Config as EmulatorConfig, Emulator};
 use reqwest::{Method, Url};
@@ -54,6 +55,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         configuration: None,
         tls: None,
         adapters: server::Adapters::default(),
+        egress: Egress::default(),
         environment: Environment::of(emulator.variables()),
         stall_timeout: runner::STALL_TIMEOUT,
         lease: server::LEASE,
@@ -64,6 +66,7 @@ pub(super) async fn show(folder: &Path, listen: Option<SocketAddr>, stop: &Cance
         stalled_answer: STALLED_ANSWER,
         allowed_hosts: Vec::new(),
         housekeeping: server::Housekeeping::default(),
+        scan_interval: Config::scan_interval(server::SCAN_HOURS),
         first_administrator: None,
     };
     let mut server =

@@ -1,4 +1,4 @@
-//! What kinds of sources and destinations there are, and what can be set for them.
+//! What kinds of sources, destinations and channels there are, and what can be set for them.
 
 use adapter::authorization::{Description, Shows, Step};
 use adapter::{Default, Field, Input, Manifest, PathUse, Required};
@@ -17,9 +17,11 @@ pub(crate) struct AdapterList {
     sources: Vec<AdapterInfo>,
     /// Kinds of destinations.
     destinations: Vec<AdapterInfo>,
+    /// Kinds of channels.
+    channels: Vec<AdapterInfo>,
 }
 
-/// A kind of source or destination.
+/// A kind of source, destination or channel.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Adapter)]
 #[serde(rename_all = "camelCase")]
@@ -49,7 +51,7 @@ pub(crate) struct AdapterInfo {
     /// How a person grants access to it in a browser; absent if nobody has to.
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization: Option<AuthorizationInfo>,
-    /// What it can do: `databases`, `browse`.
+    /// What it can do: `databases`, `browse`, `pings`.
     capabilities: Vec<&'static str>,
     /// Programs that it needs on the server's machine.
     tools: Vec<ToolInfo>,
@@ -322,12 +324,13 @@ impl InputKind {
     }
 }
 
-/// The kinds of sources and destinations, and what can be set for them.
+/// The kinds of sources, destinations and channels, and what can be set for them.
 #[utoipa::path(get, path = "/api/adapters", tag = "adapters", responses((status = 200, body = AdapterList)))]
 pub(crate) async fn list(State(app): State<App>) -> Json<AdapterList> {
     let adapters = &app.config.adapters;
     Json(AdapterList {
         sources: adapters.sources.manifests().map(|manifest| AdapterInfo::of(&app, manifest)).collect(),
         destinations: adapters.destinations.manifests().map(|manifest| AdapterInfo::of(&app, manifest)).collect(),
+        channels: adapters.channels.manifests().map(|manifest| AdapterInfo::of(&app, manifest)).collect(),
     })
 }

@@ -4,22 +4,19 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use adapter::authorization::Act;
-use adapter::destination::{Destination, Entry, How};
+use adapter::destination::{Destination, Entry};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use catalog::NewVerification;
 use domain::BackupName;
 use domain::sidecar::Sidecar;
-use domain::stored::{VerificationMethod, VerificationResult};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use runner::restore::Examined;
 use runner::{Backup, DeleteError, Listing, SidecarState, SignatureState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::super::caller::Caller;
-use super::super::extract::{Body, Id, Query};
+use super::super::extract::{Id, Query};
 use super::super::lists::{cursor, page};
 use super::super::problem::Problem;
 use super::super::time::Time;
@@ -27,15 +24,11 @@ use super::restores::FindingInfo;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::patience::Patience;
-use crate::stored_copies::method;
 
 /// Maximum number of unreadable folders in an answer.
 const MAX_UNREADABLE: usize = 100;
 /// Maximum number of sidecars read at once.
 const PARALLEL_READS: usize = 4;
-
-/// What is left where a content cannot be compared.
-const RESTORE: &str = "A restore checks its layers";
 
 /// A backup, as its name and the storage tell.
 #[derive(Debug, Serialize, ToSchema)]
@@ -178,18 +171,6 @@ impl SignatureName {
     }
 }
 
-/// Whether a destination holds what was backed up.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Verification {
-    result: VerificationResult,
-    /// How the content was compared: absent if it was not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checked_by: Option<VerificationMethod>,
-    /// In words.
-    detail: String,
-}
-
 impl BackupInfo {
     fn of(app: &App, backup: Backup) -> Self {
         Self {
@@ -326,49 +307,6 @@ pub(super) fn check_backup(path: &str) -> Result<(String, BackupName), Problem> 
 
 fn not_a_backup() -> Problem {
     Problem::bad_request("this is not the path of a backup: give it as the list shows it")
-}
-
-/// Compares what the storage holds with the sidecar: by its own hash where it has one, otherwise by reading the file.
-#[utoipa::path(post, path = "/api/destinations/{id}/backups/verify", tag = "backups", params(("id" = String, Path)),
-    request_body = PathInput, responses((status = 200, body = Verification)))]
-pub(crate) async fn verify(
-    State(app): State<App>,
-    Id(id): Id,
-    caller: Caller,
-    Body(input): Body<PathInput>,
-) -> Result<Json<Verification>, Problem> {
-    check_backup(&input.path)?;
-    let epoch = app.catalog.epoch(&id).await?;
-    let destination = app.open_destination(&id, Patience::Short).await?;
-    let verified = match runner::restore::verify(&*destination, &input.path).await {
-        Err(error) if !matches!(error, runner::OpenError::Altered { .. }) => return Err(Failure::from(error).into()),
-        verified => verified,
-    };
-    let (result, how, detail) = match &verified {
-        Ok(examined) => outcome_of(examined),
-        Err(altered) => (VerificationResult::Altered, None, altered.to_string()),
-    };
-    let by = caller.describe();
-    let kept = method(how.unwrap_or(How::SizeAndTag));
-    let stored = NewVerification { by: &by, how: kept, result, detail: &detail };
-    app.record_verification((&id, epoch), &input.path, verified.as_ref().ok(), stored).await;
-    Ok(Json(Verification { result, checked_by: how.map(method), detail }))
-}
-
-/// What a verification came to, how the content was compared, and both in words.
-fn outcome_of(examined: &Examined) -> (VerificationResult, Option<How>, String) {
-    if let Some(how) = examined.proved {
-        return (VerificationResult::Whole, Some(how), format!("the content is the sidecar's, checked by {how}"));
-    }
-    match examined.sidecar.problem() {
-        Some(why) => {
-            (VerificationResult::Unknown, None, format!("there is nothing to compare it with: {why}. {RESTORE}"))
-        }
-        None => {
-            let detail = format!("only its size was compared: the storage knows no hash of its content. {RESTORE}");
-            (VerificationResult::Unknown, Some(How::SizeAndTag), detail)
-        }
-    }
 }
 
 /// Deletes a backup, then its sidecar.

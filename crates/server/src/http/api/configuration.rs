@@ -39,6 +39,15 @@ pub(crate) struct ConfigurationInput {
     #[serde(default)]
     #[schema(value_type = Vec<Object>)]
     jobs: Vec<Map<String, Value>>,
+    /// As for `POST /api/channels`, and `renamedFrom`. Needs the permission `administer`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    channels: Vec<Map<String, Value>>,
+    /// As the `rule` of `POST /api/notification-rules`, with its `name` and `renamedFrom`, and with the names of `channels` and `jobs`. Needs
+    /// the permission `administer`.
+    #[serde(default)]
+    #[schema(value_type = Vec<Object>)]
+    notification_rules: Vec<Map<String, Value>>,
     /// Remove what was applied under the same label and is in no entry. Backups are kept.
     #[serde(default)]
     prune: bool,
@@ -76,8 +85,17 @@ impl ConfigurationInput {
         let refusal = super::super::names::refuse(&self.managed_by);
         fields.check("managedBy", refusal.is_none(), || refusal.unwrap_or_default());
         fields.finish()?;
-        let Self { sources, destinations, profiles, retention_policies, jobs, prune, managed_by } = self;
-        Ok(Wanted { sources, destinations, profiles, retention_policies, jobs, prune, owner: managed_by })
+        Ok(Wanted {
+            sources: self.sources,
+            destinations: self.destinations,
+            profiles: self.profiles,
+            retention_policies: self.retention_policies,
+            jobs: self.jobs,
+            channels: self.channels,
+            notification_rules: self.notification_rules,
+            prune: self.prune,
+            owner: self.managed_by,
+        })
     }
 }
 

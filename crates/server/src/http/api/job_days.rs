@@ -134,7 +134,7 @@ fn missed_days(job: &Job, begin: i64, now: Timestamp) -> Vec<i64> {
     let Ok(zone) = TimeZone::get(&job.time_zone) else { return Vec::new() };
     let starts = |day: i64| zone.to_timestamp(civil(day)?.to_datetime(Clock::midnight())).ok();
     let mut days = Vec::new();
-    let mut after = starts(begin).map(|start| start.max(job.updated_at.0) - 1.nanosecond());
+    let mut after = starts(begin).map(|start| start.max(job.scheduled_since.0) - 1.nanosecond());
     while let Some(slot) = after.and_then(|after| schedule.next_after(after)) {
         // The scheduler looks every second; what is due just now is not missed yet.
         if slot + 1.minute() >= now {

@@ -66,6 +66,9 @@ pub(crate) struct RunInfo {
     /// The same for programs; absent in runs of earlier versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<FailureCode>,
+    /// What a tool, a server or a storage said, word for word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    technical_details: Option<String>,
     /// What a restore or a copy is about; of a backup that is made again, the `databases` that the interrupted run lacks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
@@ -176,6 +179,7 @@ impl From<Run> for RunInfo {
             destinations: run.destinations,
             error: run.error,
             code: run.code,
+            technical_details: run.technical_details,
             request: run.request,
             result: run.result,
             created_at: run.created_at.into(),

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::super::access::{AuditDetail, USER};
 use super::super::audit_words::AuditSubject;
-use super::super::caller::{Caller, Credential, LONGEST, cookie, cookie_name, device_cookie_name};
+use super::super::caller::{Caller, Credential, cookie, cookie_name, device_cookie_name};
 use super::super::client_address::ClientAddress;
 use super::super::extract::{Body, Id};
 use super::super::lists::List;
@@ -182,7 +182,8 @@ pub(crate) async fn begin_session(
     let session = app.catalog.create_session(&new, app.now()).await?;
     let caller = Caller { user: user.clone(), credential: Credential::Session(session) };
     let secure = app.config.is_secure();
-    let session = set_cookie(cookie_name(secure), token.expose(), LONGEST.as_secs(), secure)?;
+    let session =
+        set_cookie(cookie_name(secure), token.expose(), app.config.housekeeping.session_age.as_secs(), secure)?;
     let mark = app.catalog.device_mark(&user.id)?;
     let device = set_cookie(device_cookie_name(secure), &mark, DEVICE_SECONDS, secure)?;
     let detail = axum::Extension(AuditDetail(format!("signed in: {}", user.name)));

@@ -57,6 +57,12 @@ pub(crate) struct StoredBackupInfo {
     /// Bytes of the dump, as its sidecar says.
     #[serde(skip_serializing_if = "Option::is_none")]
     dumped_size: Option<i64>,
+    /// Rows at the moment of the dump, as its sidecar says; absent if they were not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rows: Option<i64>,
+    /// Tables at the moment of the dump, as its sidecar says; absent if they were not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tables: Option<i64>,
     /// Of the file, by algorithm, as its sidecar says.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     hashes: BTreeMap<String, String>,
@@ -291,6 +297,8 @@ impl StoredBackupInfo {
             time: backup.created_at.into(),
             size: backup.stored_size,
             dumped_size: backup.dumped_size,
+            rows: backup.row_count,
+            tables: backup.table_count,
             hashes: backup.hashes,
             dump_hashes: backup.dump_hashes,
             compression: backup.compression,

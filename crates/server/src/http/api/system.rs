@@ -61,7 +61,8 @@ impl App {
         let jobs = self.catalog.job_numbers().await?;
         let queue = self.catalog.queue_numbers().await?;
         let destinations = self.catalog.destination_numbers().await?;
-        Ok(Known { jobs, queue, destinations, now: self.now() })
+        let channels = self.catalog.channel_numbers().await?;
+        Ok(Known { jobs, queue, destinations, channels, now: self.now() })
     }
 }
 

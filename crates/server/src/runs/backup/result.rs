@@ -18,6 +18,7 @@ pub(super) struct Missing {
     pub(super) name: String,
     pub(super) reason: String,
     pub(super) code: FailureCode,
+    pub(super) technical_details: Option<String>,
 }
 
 /// Why there is no copy at a destination.
@@ -36,20 +37,28 @@ pub(super) fn about(name: &str, reason: &str) -> String {
 /// What a report comes to by the success contract ([`BackupResult::state`]), and why it is no success.
 pub(super) fn outcome_of(result: BackupResult, missing: &[Missing]) -> Outcome {
     let failure = result.databases.iter().find_map(first_failure);
-    let unreached = |Missing { name, reason, code, .. }: &Missing| (about(name, reason), Some(*code));
+    let unreached = |missing: &Missing| {
+        (about(&missing.name, &missing.reason), Some(missing.code), missing.technical_details.clone())
+    };
     let failure = failure.or_else(|| missing.first().map(unreached));
-    let (error, code) = failure.map_or((None, None), |(error, code)| (Some(error), code));
-    let state = result.state().into();
-    Outcome { state, error, code, result: Some(RunResult::Backup(result)), committed: false }
+    let (error, code, technical_details) =
+        failure.map_or((None, None, None), |(error, code, details)| (Some(error), code, details));
+    let (state, result) = (result.state().into(), Some(RunResult::Backup(result)));
+    Outcome { state, error, code, technical_details, result, committed: false }
 }
 
-fn first_failure(database: &DatabaseResult) -> Option<(String, Option<FailureCode>)> {
+/// Returns why, the same for programs, and the raw words.
+fn first_failure(database: &DatabaseResult) -> Option<(String, Option<FailureCode>, Option<String>)> {
     let of_copy = |copy: &CopyResult| match copy {
         CopyResult::Stored(_) => None,
-        CopyResult::Missing(MissingCopy { destination, error, code, .. }) => Some((about(destination, error), *code)),
+        CopyResult::Missing(MissingCopy { destination, error, code, technical_details, .. }) => {
+            Some((about(destination, error), *code, technical_details.clone()))
+        }
     };
     match &database.error {
-        Some(error) => Some((format!("{}: {error}", database.database), database.code)),
+        Some(error) => {
+            Some((format!("{}: {error}", database.database), database.code, database.technical_details.clone()))
+        }
         None => database.copies.iter().find_map(of_copy),
     }
 }
@@ -60,9 +69,15 @@ pub(in crate::runs) fn whole_without_end(result: &RunResult) -> Option<RunStatus
     Some(RunStatus::from(result.state())).filter(|state| result.has_ended() && state.is_success())
 }
 
-pub(super) fn not_reached(Missing { id, name, reason, code }: &Missing) -> MissingCopy {
-    let (destination_id, destination, error) = (id.clone(), name.clone(), reason.clone());
-    MissingCopy { destination_id, destination, error, code: Some(*code) }
+pub(super) fn not_reached(missing: &Missing) -> MissingCopy {
+    let Missing { id, name, reason, code, technical_details } = missing;
+    MissingCopy {
+        destination_id: id.clone(),
+        destination: name.clone(),
+        error: reason.clone(),
+        code: Some(*code),
+        technical_details: technical_details.clone(),
+    }
 }
 
 pub(super) fn copy_result(copy: &CopyReport, stored_at: Option<Timestamp>) -> CopyResult {
@@ -79,6 +94,7 @@ pub(super) fn missing_copy(id: &str, name: &str, failure: &CopyFailure) -> Missi
         destination: name.to_owned(),
         error: of_copy(failure),
         code: Some(failure.code()),
+        technical_details: failure.technical_details().map(str::to_owned),
     }
 }
 
@@ -108,7 +124,9 @@ pub(super) fn result_of(report: &RunReport, missing: &[Missing], acknowledged: &
             stage: None,
             error: database.failure.as_ref().map(ToString::to_string),
             code: database.failure.as_ref().map(CopyFailure::code),
+            technical_details: database.failure.as_ref().and_then(CopyFailure::technical_details).map(str::to_owned),
             copies: made.chain(unreached).collect(),
+            rows: database.rows,
             warnings: listed(&database.warnings, acknowledged),
             ..DatabaseResult::waiting(&database.database, Vec::new())
         }
@@ -133,6 +151,7 @@ mod tests {
             databases: vec![DatabaseReport {
                 database: "shop".to_owned(),
                 failure: None,
+                rows: None,
                 warnings: vec![Warning::new("unlogged-tables", "a table is unlogged")],
                 copies: Vec::new(),
             }],

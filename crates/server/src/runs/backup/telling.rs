@@ -72,7 +72,9 @@ fn note_stage(stages: &Stages, event: &Event<'_>, acknowledged: &[String], now: 
         Event::Warned { database, warning } | Event::MayNotFit { database, warning, .. } => {
             stages.warn(database, warning.listed(acknowledged));
         }
-        Event::Failed { database, failure } => stages.fail(database, &failure.to_string(), failure.code(), now),
+        Event::Failed { database, failure } => {
+            stages.fail(database, &failure.to_string(), failure.code(), failure.technical_details(), now);
+        }
         Event::Copied { database, copy, .. } => stages.add_copy(database, copy_result(copy, Some(now)), now),
         Event::DroppedOut { database, place, failure } => {
             stages.add_copy(database, CopyResult::Missing(missing_copy(&place.id, &place.name, failure)), now);

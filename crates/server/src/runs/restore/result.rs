@@ -30,14 +30,18 @@ pub(super) fn outcome_of(restored: &Restored) -> Outcome {
         several => format!("{} objects could not be restored; everything else was", several.len()),
     });
     let code = error.as_ref().map(|_| FailureCode::ObjectFailed);
-    Outcome { state: state.into(), error, code, result: Some(RunResult::Restore(result)), committed: true }
+    let (state, result) = (state.into(), Some(RunResult::Restore(result)));
+    Outcome { state, error, code, technical_details: None, result, committed: true }
 }
 
 /// The outcome of a restore that failed. What goes on from here is in its result.
 pub(super) fn failed(failure: &Failure) -> Outcome {
     // A stop is not told in its place: the stop did not leave everything as it was.
-    let outcome =
-        Outcome { committed: failure.may_have_changed(), ..Outcome::failed(failure.code(), failure.with_way_on()) };
+    let outcome = Outcome {
+        committed: failure.may_have_changed(),
+        technical_details: failure.technical_details().map(str::to_owned),
+        ..Outcome::failed(failure.code(), failure.with_way_on())
+    };
     let result = match failure.way_on() {
         Some(WayOn::PutInPlace(kept)) => RestoreResult { kept: Some(kept.to_owned()), ..RestoreResult::default() },
         Some(WayOn::ContinueOnError) => {
@@ -50,13 +54,7 @@ pub(super) fn failed(failure: &Failure) -> Outcome {
 }
 
 fn cut(object: &FailedObject) -> FailedObject {
-    let mut object = object.clone();
-    if object.error.len() > MAX_OBJECT_ERROR_LEN {
-        let end = (0..=MAX_OBJECT_ERROR_LEN).rev().find(|&end| object.error.is_char_boundary(end)).unwrap_or(0);
-        object.error.truncate(end);
-        object.error.push_str(" [cut]");
-    }
-    object
+    FailedObject { error: domain::text::cut(&object.error, MAX_OBJECT_ERROR_LEN), ..object.clone() }
 }
 
 #[cfg(test)]

@@ -56,6 +56,8 @@ pub(in super::super) struct Entry {
     pub(in super::super) tablespace: String,
     /// Its SQL, for the kinds that are looked into.
     pub(in super::super) definition: String,
+    /// Whether its data is loaded by a `COPY` into the table of its name.
+    pub(in super::super) is_copied: bool,
 }
 
 impl Entry {
