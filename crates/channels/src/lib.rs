@@ -5,6 +5,8 @@
 //! A new channel is a new folder and one line in [`registry`].
 
 pub mod egress;
+mod http;
 mod registry;
+mod webhook;
 
 pub use registry::{ChannelAdapter, Context, registry};

@@ -7,10 +7,11 @@ use adapter::{Adapter, Error, Manifest, Registry, Secrets, Settings};
 use jiff::Timestamp;
 
 use crate::egress::Egress;
+use crate::webhook;
 
 /// Returns the channels of this version: a line per adapter.
 pub fn registry() -> Registry<ChannelAdapter> {
-    Registry::new(Vec::<ChannelAdapter>::new())
+    Registry::new([webhook::manifest::ADAPTER])
 }
 
 /// A kind of channel.
