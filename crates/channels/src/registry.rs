@@ -7,11 +7,22 @@ use adapter::{Adapter, Error, Manifest, Registry, Secrets, Settings};
 use jiff::Timestamp;
 
 use crate::egress::Egress;
-use crate::webhook;
+use crate::{apprise, discord, gotify, ntfy, pagerduty, pushover, slack, teams, telegram, webhook};
 
 /// Returns the channels of this version: a line per adapter.
 pub fn registry() -> Registry<ChannelAdapter> {
-    Registry::new([webhook::manifest::ADAPTER])
+    Registry::new([
+        slack::manifest::ADAPTER,
+        discord::manifest::ADAPTER,
+        teams::manifest::ADAPTER,
+        telegram::manifest::ADAPTER,
+        ntfy::manifest::ADAPTER,
+        gotify::manifest::ADAPTER,
+        pushover::manifest::ADAPTER,
+        pagerduty::manifest::ADAPTER,
+        apprise::manifest::ADAPTER,
+        webhook::manifest::ADAPTER,
+    ])
 }
 
 /// A kind of channel.
