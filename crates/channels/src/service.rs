@@ -61,7 +61,7 @@ impl Service {
             check_url(url.expose_secret()).map_err(|problem| Error::invalid(format!("the URL of {name} {problem}")))?;
         let service = Self::new(name, url, context, body);
         let parts = secret_parts(&service.url);
-        Ok(parts.into_iter().fold(service, |service, part| service.hiding(part)))
+        Ok(parts.into_iter().fold(service, Self::hiding))
     }
 
     /// Removes a secret from answers.

@@ -39,7 +39,7 @@ fn manifest(id: &str) -> &'static Manifest {
     channels::registry().get(id).unwrap().manifest
 }
 
-fn open(case: &Case, server: &str) -> Result<Arc<dyn Channel>, Error> {
+fn open(case: &Case<'_>, server: &str) -> Result<Arc<dyn Channel>, Error> {
     let place = |value: &str| value.replace("{server}", server).replace("{secret}", SECRET);
     let given = case.settings.iter().map(|(name, value)| ((*name).to_owned(), json!(place(value)))).collect();
     let settings = manifest(case.id).validate(&given).unwrap();
@@ -68,7 +68,7 @@ fn message() -> Message {
     }
 }
 
-async fn sent(case: &Case, message: &Message) -> Taken {
+async fn sent(case: &Case<'_>, message: &Message) -> Taken {
     let (server, mut taken) = capture(200, "taken with secret-0123456789").await;
     let receipt = open(case, &server).unwrap().send(message).await.unwrap();
     assert_eq!(receipt.as_str(), "taken with …", "{}", case.id);

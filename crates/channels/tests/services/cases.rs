@@ -5,12 +5,12 @@ pub(crate) const SECRET: &str = "secret-0123456789";
 
 /// A service.
 #[derive(Clone, Copy)]
-pub(crate) struct Case {
+pub(crate) struct Case<'a> {
     pub(crate) id: &'static str,
     /// `{server}` is the capture server.
     pub(crate) settings: &'static [(&'static str, &'static str)],
     /// `{secret}` is [`SECRET`].
-    pub(crate) secrets: &'static [(&'static str, &'static str)],
+    pub(crate) secrets: &'a [(&'a str, &'a str)],
     pub(crate) uri: &'static str,
     pub(crate) headers: &'static [(&'static str, &'static str)],
     pub(crate) body: &'static str,
@@ -22,7 +22,7 @@ pub(crate) struct Case {
     pub(crate) resolved: Option<(&'static str, &'static str)>,
 }
 
-pub(crate) const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case<'static>] = &[
     Case {
         id: "slack",
         settings: &[],
