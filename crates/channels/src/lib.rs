@@ -5,8 +5,11 @@
 //! A new channel is a new folder and one line in [`registry`].
 
 pub mod egress;
+mod endpoint;
 mod http;
+mod ping;
 mod registry;
+mod sample;
 mod webhook;
 
 pub use registry::{ChannelAdapter, Context, registry};
