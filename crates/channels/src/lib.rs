@@ -5,6 +5,7 @@
 //! A new channel is a new folder and one line in [`registry`].
 
 pub mod egress;
+mod email;
 mod endpoint;
 mod http;
 mod ping;

@@ -7,11 +7,11 @@ use adapter::{Adapter, Error, Manifest, Registry, Secrets, Settings};
 use jiff::Timestamp;
 
 use crate::egress::Egress;
-use crate::{ping, webhook};
+use crate::{email, ping, webhook};
 
 /// Returns the channels of this version: a line per adapter.
 pub fn registry() -> Registry<ChannelAdapter> {
-    Registry::new([webhook::manifest::ADAPTER, ping::manifest::ADAPTER])
+    Registry::new([email::manifest::ADAPTER, webhook::manifest::ADAPTER, ping::manifest::ADAPTER])
 }
 
 /// A kind of channel.
