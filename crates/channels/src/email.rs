@@ -61,13 +61,13 @@ impl Channel for Email {
     async fn send(&self, message: &Message) -> Result<Receipt, Error> {
         let what = format!("could not send {}", self.name());
         let mail = body::mail(message, &self.from, &self.to, (self.context.clock)());
-        let mail = mail.map_err(|error| Error::failed(&*what, error))?;
+        let mail = mail.map_err(|error| Error::failed(&*what, error))?.formatted();
         let failures = Failures { what: &what, secret: self.login.as_ref().map(|(_, password)| password) };
         let late = || {
             let cause = format!("{} did not answer within {} s", self.host, TIMEOUT.as_secs());
             Error::new(Kind::Unavailable, &*what, cause)
         };
-        let delivery = self.deliver(&mail.formatted(), &failures);
+        let delivery = self.deliver(&mail, &failures);
         tokio::time::timeout(TIMEOUT, delivery).await.unwrap_or_else(|_| Err(late()))
     }
 }

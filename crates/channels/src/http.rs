@@ -111,7 +111,7 @@ fn refusal(what: &str, status: StatusCode, wait: Option<Duration>, body: &str) -
         404 | 410 => {
             (Kind::NotFound, "there is no such address", Some("Create it again there, then enter it."), Retry::Never)
         }
-        300..400 => {
+        300..=399 => {
             (Kind::Failed, "it redirects, and redirects are not followed", Some("Enter the final URL."), Retry::Never)
         }
         413 => (Kind::TooLarge, "the message is too large for it", None, Retry::Never),

@@ -30,10 +30,7 @@ async fn capture(answer: &'static str) -> (Arc<dyn Channel>, Receiver<(Uri, Stri
     };
     let secrets = Secrets::from([("path".to_owned(), "/secret-key/nightly?create=1".into())]);
     let adapter = channels::registry().get("ping").unwrap();
-    (
-        (adapter.open)(&Settings::new("ping").with("server", server), secrets, &context).unwrap(),
-        receiver,
-    )
+    ((adapter.open)(&Settings::new("ping").with("server", server), secrets, &context).unwrap(), receiver)
 }
 
 fn message(signal: Option<Signal>, log: &str) -> Message {
@@ -76,10 +73,9 @@ async fn a_test_message_changes_no_state() {
 
 #[tokio::test]
 async fn a_ping_that_was_ignored_is_an_error() {
-    for (answer, kind, retry) in [
-        ("OK (not found)", Kind::NotFound, Retry::Never),
-        ("OK (rate limited)", Kind::Unavailable, Retry::Later),
-    ] {
+    for (answer, kind, retry) in
+        [("OK (not found)", Kind::NotFound, Retry::Never), ("OK (rate limited)", Kind::Unavailable, Retry::Later)]
+    {
         let (ping, _taken) = capture(answer).await;
         let error = ping.send(&message(Some(Signal::Success), "")).await.unwrap_err();
         assert_eq!((error.kind(), error.retry_advice()), (&kind, retry));

@@ -16,11 +16,14 @@ type Taken = (Method, HeaderMap, String);
 
 async fn capture(status: StatusCode, headers: [(&'static str, &'static str); 1]) -> (String, Receiver<Taken>) {
     let (sender, receiver) = channel(8);
-    let keep =
-        move |Shared(sender): Shared<Sender<Taken>>, method: Method, taken: HeaderMap, url: Uri, body: String| async move {
-            sender.send((method, taken, body)).await.unwrap();
-            (status, headers, format!("taken by {url}"))
-        };
+    let keep = move |Shared(sender): Shared<Sender<Taken>>,
+                     method: Method,
+                     taken: HeaderMap,
+                     url: Uri,
+                     body: String| async move {
+        sender.send((method, taken, body)).await.unwrap();
+        (status, headers, format!("taken by {url}"))
+    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let app = Router::new().fallback(keep).with_state(sender);

@@ -1,6 +1,6 @@
 //! A message as e-mail: plain text, and the same as simple HTML.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use adapter::channel::{Message, one_line};
 use jiff::Timestamp;
@@ -17,10 +17,11 @@ pub(super) fn mail(
     now: Timestamp,
 ) -> Result<lettre::Message, lettre::error::Error> {
     let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
+    let now = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());
     let mut builder = lettre::Message::builder()
         .from(from.clone())
         .subject(one_line(&format!("[dbackup] {}", message.title), MAX_SUBJECT))
-        .date(SystemTime::from(now))
+        .date(SystemTime::UNIX_EPOCH + now)
         .message_id(Some(format!("<{}@{}>", one_word(&message.id), from.email.domain())))
         // Keeps out-of-office answers away: https://www.rfc-editor.org/rfc/rfc3834
         .raw_header(HeaderValue::new(automatic, "auto-generated".to_owned()));

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use adapter::channel::Channel;
-use adapter::{
-    Choice, Default, Directs, Error, Field, FieldError, Input, Manifest, Required, Secrets, Settings,
-};
+use adapter::{Choice, Default, Directs, Error, Field, FieldError, Input, Manifest, Required, Secrets, Settings};
 use lettre::message::{Mailbox, Mailboxes};
 use lettre::transport::smtp::client::TlsParameters;
 

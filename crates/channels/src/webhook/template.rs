@@ -61,7 +61,8 @@ mod tests {
         let mut message = crate::sample::message();
         message.title = "Broken \"quote\" {text}\r\n\\".to_owned();
         message.text = vec!["One.".to_owned(), "Two.".to_owned()];
-        let filled = fill(r#"{"a": {"t": "{title}"}, "b": "{text}", "c": "{unknown}", "d": "{severity}{link}"}"#, &message);
+        let filled =
+            fill(r#"{"a": {"t": "{title}"}, "b": "{text}", "c": "{unknown}", "d": "{severity}{link}"}"#, &message);
         let json: serde_json::Value = serde_json::from_str(&filled).unwrap();
         assert_eq!(json["a"]["t"], message.title);
         assert_eq!((&json["b"], &json["c"]), (&"One.\n\nTwo.".into(), &"{unknown}".into()));

@@ -104,7 +104,11 @@ async fn talk(
             "221 bye" => return Ok(false),
             "354 go on" => {
                 let mail = read_mail(&mut reader).await?;
-                let end = script.replies.iter().find(|(start, _)| *start == ".").map_or("250 queued as 7", |(_, reply)| *reply);
+                let end = script
+                    .replies
+                    .iter()
+                    .find(|(start, _)| *start == ".")
+                    .map_or("250 queued as 7", |(_, reply)| *reply);
                 taken.send(Taken { commands: commands.clone(), mail }).unwrap();
                 writer.write_all(format!("{end}\r\n").as_bytes()).await?;
             }
