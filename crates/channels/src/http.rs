@@ -82,9 +82,19 @@ async fn read(mut answer: Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
+/// Returns the parts of a URL that may hold secrets: its path, its query, and each value of the query.
+pub(crate) fn url_secrets(url: &Url) -> Vec<&str> {
+    let query = url.query().unwrap_or_default();
+    let values = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value);
+    // A text this short would blacken whole answers, and is no secret.
+    [url.path(), query].into_iter().chain(values).filter(|part| part.len() > 3).collect()
+}
+
 fn redacted(text: &str, secrets: &[&str]) -> String {
-    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
-    secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
+    let mut secrets: Vec<_> = secrets.iter().filter(|secret| !secret.is_empty()).collect();
+    // The longest first: a secret may be a part of another.
+    secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "…"))
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
@@ -101,7 +111,7 @@ fn refusal(what: &str, status: StatusCode, wait: Option<Duration>, body: &str) -
         404 | 410 => {
             (Kind::NotFound, "there is no such address", Some("Create it again there, then enter it."), Retry::Never)
         }
-        300..400 => {
+        300..=399 => {
             (Kind::Failed, "it redirects, and redirects are not followed", Some("Enter the final URL."), Retry::Never)
         }
         413 => (Kind::TooLarge, "the message is too large for it", None, Retry::Never),

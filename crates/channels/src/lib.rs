@@ -7,13 +7,17 @@
 mod apprise;
 mod discord;
 pub mod egress;
+mod email;
+mod endpoint;
 mod fields;
 mod gotify;
 mod http;
 mod ntfy;
 mod pagerduty;
+mod ping;
 mod pushover;
 mod registry;
+mod sample;
 mod service;
 mod slack;
 mod teams;

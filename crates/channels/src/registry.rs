@@ -7,11 +7,12 @@ use adapter::{Adapter, Error, Manifest, Registry, Secrets, Settings};
 use jiff::Timestamp;
 
 use crate::egress::Egress;
-use crate::{apprise, discord, gotify, ntfy, pagerduty, pushover, slack, teams, telegram, webhook};
+use crate::{apprise, discord, email, gotify, ntfy, pagerduty, ping, pushover, slack, teams, telegram, webhook};
 
 /// Returns the channels of this version: a line per adapter.
 pub fn registry() -> Registry<ChannelAdapter> {
     Registry::new([
+        email::manifest::ADAPTER,
         slack::manifest::ADAPTER,
         discord::manifest::ADAPTER,
         teams::manifest::ADAPTER,
@@ -22,6 +23,7 @@ pub fn registry() -> Registry<ChannelAdapter> {
         pagerduty::manifest::ADAPTER,
         apprise::manifest::ADAPTER,
         webhook::manifest::ADAPTER,
+        ping::manifest::ADAPTER,
     ])
 }
 
