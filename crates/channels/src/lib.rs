@@ -25,4 +25,4 @@ mod telegram;
 mod text;
 mod webhook;
 
-pub use registry::{ChannelAdapter, Context, registry};
+pub use registry::{ChannelAdapter, Context, Open, registry};

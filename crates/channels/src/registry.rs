@@ -27,13 +27,16 @@ pub fn registry() -> Registry<ChannelAdapter> {
     ])
 }
 
+/// Opens a channel with its settings and secrets.
+pub type Open = fn(&Settings, Secrets, &Context) -> Result<Arc<dyn Channel>, Error>;
+
 /// A kind of channel.
 #[derive(Debug, Clone, Copy)]
 pub struct ChannelAdapter {
     /// What it says of itself.
     pub manifest: &'static Manifest,
     /// Opens a channel. Nothing is connected to yet.
-    pub open: fn(&Settings, Secrets, &Context) -> Result<Arc<dyn Channel>, Error>,
+    pub open: Open,
 }
 
 impl Adapter for ChannelAdapter {
