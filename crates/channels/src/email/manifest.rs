@@ -108,13 +108,8 @@ static MANIFEST: Manifest = Manifest {
 };
 
 fn check(settings: &mut Settings, errors: &mut Vec<FieldError>) {
-    for field in [FROM, TO] {
-        let checked = match field {
-            FROM => sender(settings).map(drop),
-            _ => recipients(settings).map(drop),
-        };
-        errors.extend(checked.err().map(|problem| FieldError::new(field, problem)));
-    }
+    errors.extend(sender(settings).err().map(|problem| FieldError::new(FROM, problem)));
+    errors.extend(recipients(settings).err().map(|problem| FieldError::new(TO, problem)));
 }
 
 fn sender(settings: &Settings) -> Result<Mailbox, String> {
