@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The kinds of sources and destinations, and what can be set for them. */
+        /** The kinds of sources, destinations and channels, and what can be set for them. */
         get: operations["get_adapters"];
         put?: never;
         post?: never;
@@ -100,6 +100,61 @@ export interface paths {
         get: operations["get_backups_summary"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists channels by name. */
+        get: operations["get_channels"];
+        put?: never;
+        /** Creates a channel. It tells nothing until a notification rule uses it. */
+        post: operations["post_channels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/channels/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a channel. */
+        get: operations["get_channels_id"];
+        /** Replaces a channel. Read-only fields are ignored, and secrets that are absent stay. */
+        put: operations["put_channels_id"];
+        post?: never;
+        /** Deletes a channel that no notification rule uses, with its messages. */
+        delete: operations["delete_channels_id"];
+        options?: never;
+        head?: never;
+        /** Changes some fields of a channel by a merge patch (RFC 7396). */
+        patch: operations["patch_channels_id"];
+        trace?: never;
+    };
+    "/api/channels/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a test message through a channel at once, and answers with what the service said. The message stays in the outbox. */
+        post: operations["post_channels_id_test"];
         delete?: never;
         options?: never;
         head?: never;
@@ -661,6 +716,61 @@ export interface paths {
         put?: never;
         /** Runs it now. 409 `alreadyRunning` with the `runId` if it runs already. */
         post: operations["post_jobs_id_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists notification rules by name. */
+        get: operations["get_notification-rules"];
+        put?: never;
+        /** Creates a notification rule. What is wrong already is told at once. */
+        post: operations["post_notification-rules"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/notification-rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Returns a notification rule. */
+        get: operations["get_notification-rules_id"];
+        /** Replaces a notification rule. Read-only fields are ignored. */
+        put: operations["put_notification-rules_id"];
+        post?: never;
+        /** Deletes a notification rule. Messages that wait in the outbox are sent. */
+        delete: operations["delete_notification-rules_id"];
+        options?: never;
+        head?: never;
+        /** Changes some fields of a notification rule by a merge patch (RFC 7396): `{"rule": {"reminderHours": 24}}`. */
+        patch: operations["patch_notification-rules_id"];
+        trace?: never;
+    };
+    "/api/outbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists messages, the newest first. */
+        get: operations["get_outbox"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1411,7 +1521,7 @@ export interface components {
              */
             storedBytes: number;
         };
-        /** @description A kind of source or destination. */
+        /** @description A kind of source, destination or channel. */
         Adapter: {
             /** @description The `type` of its settings. */
             id: string;
@@ -1433,7 +1543,7 @@ export interface components {
             /** @description Whether its databases are files on the server's machine. */
             databaseFiles: boolean;
             authorization?: components["schemas"]["AdapterAuthorization"] | null;
-            /** @description What it can do: `databases`, `browse`. */
+            /** @description What it can do: `databases`, `browse`, `pings`. */
             capabilities: string[];
             /** @description Programs that it needs on the server's machine. */
             tools: components["schemas"]["AdapterTool"][];
@@ -1512,6 +1622,8 @@ export interface components {
             sources: components["schemas"]["Adapter"][];
             /** @description Kinds of destinations. */
             destinations: components["schemas"]["Adapter"][];
+            /** @description Kinds of channels. */
+            channels: components["schemas"]["Adapter"][];
         };
         /** @description What has to be done on the other side before an adapter works. */
         AdapterSetup: {
@@ -1739,15 +1851,311 @@ export interface components {
          * @description What can be wrong, the most urgent first.
          * @enum {string}
          */
-        CauseKind: "authorize" | "failed" | "schedule" | "missed" | "full" | "never" | "key" | "plaintext" | "oneCopy" | "unrestored";
+        CauseKind: "authorize" | "failed" | "schedule" | "missed" | "full" | "never" | "channel" | "key" | "plaintext" | "oneCopy" | "unrestored";
         /** @description What is done with one item. */
         Change: {
-            /** @description `sources`, `destinations`, `profiles`, `retentionPolicies` or `jobs`. */
+            /** @description `sources`, `destinations`, `profiles`, `retentionPolicies`, `jobs`, `channels` or `notificationRules`. */
             kind: string;
             name: string;
             action: components["schemas"]["Action"];
             /** @description Field by field, without secrets. */
             fields: components["schemas"]["FieldChange"][];
+        };
+        /** @description A channel. */
+        Channel: {
+            id: string;
+            name: string;
+            settings: components["schemas"]["ChannelSettings"];
+            /** @description Whether messages are sent through it. */
+            enabled: boolean;
+            failingSince?: components["schemas"]["Time"] | null;
+            /** @description Why. */
+            lastError?: string | null;
+            lastSentAt?: components["schemas"]["Time"] | null;
+            /**
+             * Format: int64
+             * @description Counts the changes that users make, from 1. It is also the `ETag`.
+             */
+            revision: number;
+            createdAt: components["schemas"]["Time"];
+            updatedAt: components["schemas"]["Time"];
+            /** @description Whether the Password of E-mail is kept. */
+            readonly passwordSet?: boolean;
+            /** @description Whether the Webhook URL of Slack is kept. */
+            readonly urlSet?: boolean;
+            /** @description Whether the Bot token of Telegram is kept. */
+            readonly tokenSet?: boolean;
+            /** @description Whether the Topic of ntfy is kept. */
+            readonly topicSet?: boolean;
+            /** @description Whether the User or group key of Pushover is kept. */
+            readonly userKeySet?: boolean;
+            /** @description Whether the Integration key of PagerDuty is kept. */
+            readonly routingKeySet?: boolean;
+            /** @description Whether the Path of Webhook is kept. */
+            readonly pathSet?: boolean;
+            /** @description Whether the Headers of Webhook is kept. */
+            readonly headersSet?: boolean;
+            /** @description Whether the Signing key of Webhook is kept. */
+            readonly signingKeySet?: boolean;
+        };
+        /** @description A channel that is added or changed. */
+        ChannelInput: {
+            name: string;
+            settings: components["schemas"]["ChannelSettings"];
+            /**
+             * @description Whether messages are sent through it.
+             * @default true
+             */
+            enabled: boolean;
+            /** @description Password of E-mail. Some providers require an app password. */
+            password?: components["schemas"]["SecretField"];
+            /** @description Webhook URL of Slack. From an incoming webhook of your Slack app. */
+            url?: components["schemas"]["SecretField"];
+            /** @description Bot token of Telegram. From @BotFather in Telegram. */
+            token?: components["schemas"]["SecretField"];
+            /** @description Topic of ntfy. Subscribe to it in the ntfy app. On a public server, people who know its name can read your messages. */
+            topic?: components["schemas"]["SecretField"];
+            /** @description User or group key of Pushover. At the top of your dashboard at pushover.net. */
+            userKey?: components["schemas"]["SecretField"];
+            /** @description Integration key of PagerDuty. From an Events API V2 integration of your service. */
+            routingKey?: components["schemas"]["SecretField"];
+            /** @description Path of Webhook. The rest of the URL, with its query. It often holds a token. */
+            path?: components["schemas"]["SecretField"];
+            /** @description Headers of Webhook. HTTP headers to add, as a JSON object of texts. */
+            headers?: components["schemas"]["SecretField"];
+            /** @description Signing key of Webhook. Signs each message with HMAC-SHA256, so that the receiver can check where it comes from. */
+            signingKey?: components["schemas"]["SecretField"];
+        };
+        /** @description The fields of a channel that change; those that are absent stay, those that are `null` are removed. */
+        ChannelPatch: Record<string, never>;
+        /** @description How people are told. */
+        ChannelSettings: components["schemas"]["ChannelSettingsEmail"] | components["schemas"]["ChannelSettingsSlack"] | components["schemas"]["ChannelSettingsDiscord"] | components["schemas"]["ChannelSettingsTeams"] | components["schemas"]["ChannelSettingsTelegram"] | components["schemas"]["ChannelSettingsNtfy"] | components["schemas"]["ChannelSettingsGotify"] | components["schemas"]["ChannelSettingsPushover"] | components["schemas"]["ChannelSettingsPagerduty"] | components["schemas"]["ChannelSettingsApprise"] | components["schemas"]["ChannelSettingsWebhook"] | components["schemas"]["ChannelSettingsPing"];
+        /**
+         * Apprise
+         * @description A message to the services of your Apprise API server.
+         */
+        ChannelSettingsApprise: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "apprise";
+            /**
+             * Tag
+             * @description Only services with this tag get the message. Empty means all.
+             */
+            tag?: string | null;
+        };
+        /**
+         * Discord
+         * @description A message in a Discord channel.
+         */
+        ChannelSettingsDiscord: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "discord";
+        };
+        /**
+         * E-mail
+         * @description E-mail through an SMTP server.
+         */
+        ChannelSettingsEmail: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "email";
+            /**
+             * Host
+             * @description The SMTP server.
+             */
+            host: string;
+            /**
+             * Encryption
+             * @description STARTTLS or TLS, with a certificate that is valid for the host. Without it, the password can be read on its way.
+             * @default starttls
+             * @enum {string}
+             */
+            security: "none" | "starttls" | "tls";
+            /**
+             * Port
+             * Format: int64
+             * @description The port of the SMTP server.
+             */
+            port?: number | null;
+            /**
+             * Username
+             * @description Leave empty if the server does not require signing in.
+             */
+            username?: string | null;
+            /**
+             * Sender
+             * @description The address that messages come from.
+             */
+            from: string;
+            /**
+             * Recipients
+             * @description One or more addresses, separated by commas.
+             */
+            to: string;
+        };
+        /**
+         * Gotify
+         * @description A push by your Gotify server.
+         */
+        ChannelSettingsGotify: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "gotify";
+            /**
+             * Server
+             * @description The URL of your Gotify server.
+             */
+            server: string;
+        };
+        /**
+         * ntfy
+         * @description A push by ntfy, hosted or self-hosted.
+         */
+        ChannelSettingsNtfy: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "ntfy";
+            /**
+             * Server
+             * @description Where your topic is.
+             * @default https://ntfy.sh
+             */
+            server: string;
+        };
+        /**
+         * PagerDuty
+         * @description An alert in PagerDuty, resolved when its cause is gone.
+         */
+        ChannelSettingsPagerduty: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pagerduty";
+            /**
+             * Server
+             * @description For accounts in the EU: https://events.eu.pagerduty.com.
+             * @default https://events.pagerduty.com
+             */
+            server: string;
+        };
+        /**
+         * Ping URL
+         * @description Start, success and failure of every run, for monitors in the style of Healthchecks.
+         */
+        ChannelSettingsPing: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "ping";
+            /**
+             * Server
+             * @description The start of the URL, up to the host or port. Redirects are not followed.
+             * @default https://hc-ping.com
+             */
+            server: string;
+        };
+        /**
+         * Pushover
+         * @description A push by Pushover.
+         */
+        ChannelSettingsPushover: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pushover";
+            /**
+             * Server
+             * @description Only for a proxy of your own.
+             * @default https://api.pushover.net
+             */
+            server: string;
+        };
+        /**
+         * Slack
+         * @description A message in a Slack channel.
+         */
+        ChannelSettingsSlack: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "slack";
+        };
+        /**
+         * Microsoft Teams
+         * @description A card in a Teams channel or chat.
+         */
+        ChannelSettingsTeams: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "teams";
+        };
+        /**
+         * Telegram
+         * @description A message of your bot in a Telegram chat.
+         */
+        ChannelSettingsTelegram: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "telegram";
+            /**
+             * Chat ID
+             * @description A number, or @name for a public channel. The bot has to be in the chat, or you have to write to it first.
+             */
+            chatId: string;
+            /**
+             * Server
+             * @description Only for a Bot API server of your own.
+             * @default https://api.telegram.org
+             */
+            server: string;
+        };
+        /**
+         * Webhook
+         * @description An HTTP request with the message as signed JSON.
+         */
+        ChannelSettingsWebhook: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "webhook";
+            /**
+             * Server
+             * @description The start of the URL, up to the host or port. Redirects are not followed.
+             */
+            server: string;
+            /**
+             * Method
+             * @description How messages are sent.
+             * @default post
+             * @enum {string}
+             */
+            method: "post" | "put";
+            /**
+             * Body template
+             * @description JSON to send instead of the whole message. Placeholders such as {title} are replaced.
+             */
+            template?: string | null;
         };
         /** @description A destination that could be saved. */
         CheckedDestination: {
@@ -1783,6 +2191,13 @@ export interface components {
              *     of policies in `retention`.
              */
             jobs?: Record<string, never>[];
+            /** @description As for `POST /api/channels`, and `renamedFrom`. Needs the permission `administer`. */
+            channels?: Record<string, never>[];
+            /**
+             * @description As the `rule` of `POST /api/notification-rules`, with its `name` and `renamedFrom`, and with the names of `channels` and `jobs`. Needs
+             *     the permission `administer`.
+             */
+            notificationRules?: Record<string, never>[];
             /** @description Remove what was applied under the same label and is in no entry. Backups are kept. */
             prune?: boolean;
             /**
@@ -2058,6 +2473,11 @@ export interface components {
             /** @description How many folders belong to no job; at most 1000 are counted. */
             orphanCount: number;
         };
+        /**
+         * @description How often a digest is sent.
+         * @enum {string}
+         */
+        DigestFrequency: "day" | "week";
         /** @description Digests, by algorithm, in lower-case hexadecimal. Named, since generators of clients stumble over a map within one of several events. */
         Digests: {
             [key: string]: string;
@@ -2076,6 +2496,11 @@ export interface components {
             /** @description As it is stored; otherwise decrypted and decompressed. */
             raw?: boolean;
         };
+        /**
+         * @description What can be told.
+         * @enum {string}
+         */
+        Event: "failed" | "partial" | "warnings" | "interrupted" | "missed" | "authorization" | "quota" | "key" | "verification" | "channel" | "recovered";
         /** @description A private key, handed out once. */
         ExportedIdentity: {
             /** @description The file that `age -d -i` and `dbackup restore --identity` take. */
@@ -2469,6 +2894,13 @@ export interface components {
             nextCursor?: string | null;
         };
         /** @description A page of a list. */
+        List_Channel: {
+            /** @description In order. */
+            items: components["schemas"]["Channel"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
         List_Destination: {
             /** @description In order. */
             items: components["schemas"]["Destination"][];
@@ -2493,6 +2925,20 @@ export interface components {
         List_MarkedBackup: {
             /** @description In order. */
             items: components["schemas"]["MarkedBackup"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_NotificationRule: {
+            /** @description In order. */
+            items: components["schemas"]["NotificationRule"][];
+            /** @description For the next page; absent on the last one. */
+            nextCursor?: string | null;
+        };
+        /** @description A page of a list. */
+        List_OutboxMessage: {
+            /** @description In order. */
+            items: components["schemas"]["OutboxMessage"][];
             /** @description For the next page; absent on the last one. */
             nextCursor?: string | null;
         };
@@ -2619,6 +3065,11 @@ export interface components {
             lastError?: string | null;
             retryAt?: components["schemas"]["Time"] | null;
         };
+        /**
+         * @description The state of a message in the outbox.
+         * @enum {string}
+         */
+        MessageState: "waiting" | "sent" | "failed" | "dropped";
         /** @description A copy that is missing. */
         MissingCopy: {
             /** @description The destination's id. */
@@ -2663,11 +3114,82 @@ export interface components {
             /** @description Absent: the note is removed. */
             note?: string | null;
         };
+        /** @description A regular message about how everything stands. */
+        NotificationDigest: {
+            /** @description How often. A weekly one is sent on Mondays. */
+            every: components["schemas"]["DigestFrequency"];
+            /** @description When: `08:00`. */
+            at: string;
+        };
+        /** @description A notification rule. */
+        NotificationRule: {
+            id: string;
+            name: string;
+            rule: components["schemas"]["NotificationRuleContent"];
+            /**
+             * Format: int64
+             * @description Counts the changes that users make, from 1. It is also the `ETag`.
+             */
+            revision: number;
+            createdAt: components["schemas"]["Time"];
+            updatedAt: components["schemas"]["Time"];
+        };
+        /** @description What a rule tells, and when. */
+        NotificationRuleContent: {
+            /** @description What is told at once. Empty: only the digest is sent. */
+            events?: components["schemas"]["Event"][];
+            /** @description The ids of the jobs that it is about. Absent: all, those of the future included. */
+            jobIds?: string[] | null;
+            /** @description The ids of the channels that tell it. */
+            channelIds: string[];
+            /** @description Events that matter less are not told. Recoveries of what was told are told all the same. */
+            minSeverity?: components["schemas"]["Severity"];
+            quietHours?: components["schemas"]["QuietHours"] | null;
+            /**
+             * Format: int64
+             * @description Hours after which a problem that lasts is told again. Absent: never.
+             */
+            reminderHours?: number | null;
+            digest?: components["schemas"]["NotificationDigest"] | null;
+            /** @description The time zone of quiet hours and digest: an IANA name, such as `Europe/Berlin`. */
+            timeZone?: string;
+        };
+        /** @description A notification rule that is added or changed. */
+        NotificationRuleInput: {
+            name: string;
+            rule: components["schemas"]["NotificationRuleContent"];
+        };
+        /** @description The fields of a notification rule that change; those that are absent stay. */
+        NotificationRulePatch: Record<string, never>;
         /**
          * @description What to do about an object that cannot be restored.
          * @enum {string}
          */
         OnError: "stop" | "continue";
+        /** @description A message. */
+        OutboxMessage: {
+            /** @description The same for every attempt. Receivers recognize a repetition by it. */
+            id: string;
+            channelId: string;
+            /** @description The rule that it was written for; absent for a test. */
+            ruleId?: string | null;
+            /** @description Messages about the same problem, or the pings of the same job, have the same. */
+            causeKey: string;
+            /** @description An event of rules, or `summary`, `digest`, `test`, `start`, `success`, `fail`. */
+            event: string;
+            /** @description What is delivered. */
+            message: Record<string, never>;
+            state: components["schemas"]["MessageState"];
+            /** Format: int64 */
+            attempts: number;
+            nextAttemptAt?: components["schemas"]["Time"] | null;
+            /** @description What the service answered. */
+            answer?: string | null;
+            /** @description Why the last attempt failed, or why it was not sent. */
+            error?: string | null;
+            createdAt: components["schemas"]["Time"];
+            endedAt?: components["schemas"]["Time"] | null;
+        };
         /** @description How everything stands. */
         Overview: {
             headline: components["schemas"]["Headline"];
@@ -2704,6 +3226,7 @@ export interface components {
             destination?: components["schemas"]["AffectedDestination"] | null;
             source?: components["schemas"]["AffectedThing"] | null;
             profile?: components["schemas"]["AffectedThing"] | null;
+            channel?: components["schemas"]["AffectedThing"] | null;
             /** @description In the server's words; absent if the jobs have several reasons. */
             reason?: string | null;
         };
@@ -2839,6 +3362,13 @@ export interface components {
          * @enum {string}
          */
         Quality: "succeeded" | "succeededWithWarnings" | "partial" | "altered" | "unknown";
+        /** @description When nothing is told at once. Can go past midnight. */
+        QuietHours: {
+            /** @description `22:00`. */
+            from: string;
+            /** @description `07:00`. */
+            until: string;
+        };
         /** @description A reason why a backup stays, or the one why it goes. */
         Reason: {
             /**
@@ -4284,6 +4814,246 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    get_channels: {
+        parameters: {
+            query?: {
+                /** @description Only the one with this name, in upper or lower case. */
+                name?: string;
+                /** @description `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description Items per page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_Channel"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    post_channels: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelInput"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    get_channels_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    put_channels_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    delete_channels_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    patch_channels_id: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": components["schemas"]["ChannelPatch"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Channel"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    post_channels_id_test: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its steps: a line each as they come, or an array of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Step"][];
+                    "application/x-ndjson": components["schemas"]["Step"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            424: components["responses"]["FailedDependency"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["Failure"];
@@ -5816,6 +6586,249 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    "get_notification-rules": {
+        parameters: {
+            query?: {
+                /** @description Only the one with this name, in upper or lower case. */
+                name?: string;
+                /** @description `nextCursor` of the page before; without it, the first page. */
+                cursor?: string;
+                /** @description Items per page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_NotificationRule"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    "post_notification-rules": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A text of your choice, new for each thing that you want done. A request that is repeated with it within 24 hours is not carried out again, and gets the same answer. With another body it is refused (422), and while the first one is carried out as well (409, `Retry-After`). */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationRuleInput"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationRule"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    "get_notification-rules_id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationRule"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    "put_notification-rules_id": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotificationRuleInput"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationRule"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    "delete_notification-rules_id": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    "patch_notification-rules_id": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the state that the change was made of, or `"<revision>"`. If it was changed since, the answer is 412. */
+                "If-Match"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/merge-patch+json": components["schemas"]["NotificationRulePatch"];
+            };
+        };
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotificationRule"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["Failure"];
+        };
+    };
+    get_outbox: {
+        parameters: {
+            query?: {
+                /** @description Only of this channel. */
+                channelId?: string;
+                /** @description Only in this state. */
+                state?: "waiting" | "sent" | "failed" | "dropped";
+                /** @description Only about this event: `failed`, `digest`. */
+                event?: string;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["List_OutboxMessage"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];

@@ -9,6 +9,8 @@ use utoipa::openapi::{
 };
 
 use super::access::Access;
+use super::api::channels::ChannelInput;
+use super::api::notification_rules::RuleInput;
 use super::api::{destinations::DestinationInput, job_input::JobInput, retention::PolicyInput, sources::SourceInput};
 use super::class::Class;
 use super::edit::Editable;
@@ -16,7 +18,8 @@ use super::problem::CODES;
 use super::query::parameters;
 
 /// What carries a revision, and so an ETag.
-const REVISED: [&str; 6] = ["Destination", "Job", "Profile", "RetentionPolicy", "Source", "User"];
+const REVISED: [&str; 8] =
+    ["Channel", "Destination", "Job", "NotificationRule", "Profile", "RetentionPolicy", "Source", "User"];
 
 /// Fields whose texts are of a closed set.
 const CLOSED: [(&str, &str, &[&str]); 4] = [
@@ -27,7 +30,9 @@ const CLOSED: [(&str, &str, &[&str]); 4] = [
 ];
 
 /// Fields of answers that no request sets.
-const READ_ONLY: [(&str, &[&str]); 7] = [
+const READ_ONLY: [(&str, &[&str]); 9] = [
+    ("Channel", ChannelInput::READ_ONLY),
+    ("NotificationRule", RuleInput::READ_ONLY),
     ("Job", JobInput::READ_ONLY),
     ("RetentionPolicy", PolicyInput::READ_ONLY),
     ("Source", SourceInput::READ_ONLY),
@@ -41,7 +46,9 @@ const READ_ONLY: [(&str, &[&str]); 7] = [
 const RESULTS: [(&str, &str); 3] = [("BackupResult", "backup"), ("CopiedTo", "copy"), ("RestoreResult", "restore")];
 
 /// Changes, each of which may have any of the fields of an input.
-const PATCHES: [(&str, &str); 4] = [
+const PATCHES: [(&str, &str); 6] = [
+    ("ChannelInput", "ChannelPatch"),
+    ("NotificationRuleInput", "NotificationRulePatch"),
     ("JobInput", "JobPatch"),
     ("SourceInput", "SourcePatch"),
     ("DestinationInput", "DestinationPatch"),

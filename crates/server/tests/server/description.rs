@@ -119,6 +119,10 @@ async fn every_promised_etag_comes_and_every_if_match_counts() {
     let profile = made("/api/profiles", json!({"name": "company", "recipients": [RECIPIENT]})).await;
     let policy = made("/api/retention-policies", json!({"name": "short", "rules": {"keepLast": 3}})).await;
     let user = made("/api/users", json!({"name": "Otto", "role": "operator", "password": "correct horse"})).await;
+    let ntfy = json!({"name": "Ops", "settings": {"type": "ntfy"}, "topic": "backups-of-the-shop"});
+    let channel = made("/api/channels", ntfy.clone()).await;
+    let told = json!({"name": "Everything", "rule": {"channelIds": [channel]}});
+    let rule = made("/api/notification-rules", told.clone()).await;
     let ids = BTreeMap::from([
         ("sources", &source),
         ("destinations", &disk),
@@ -126,6 +130,8 @@ async fn every_promised_etag_comes_and_every_if_match_counts() {
         ("profiles", &profile),
         ("retention-policies", &policy),
         ("users", &user),
+        ("channels", &channel),
+        ("notification-rules", &rule),
     ]);
     let sqlite = json!({"type": "sqlite", "path": database});
     let folder = json!({"type": "folder", "path": folder});
@@ -160,6 +166,15 @@ async fn every_promised_etag_comes_and_every_if_match_counts() {
         ("PATCH /api/retention-policies/{id}", json!({"name": "shorter"})),
         ("POST /api/users", json!({"name": "Vera", "role": "viewer", "password": "correct horse"})),
         ("PATCH /api/users/{id}", json!({"role": "viewer"})),
+        ("POST /api/channels", json!({"name": "new", "settings": {"type": "ntfy"}, "topic": "backups-of-others"})),
+        ("GET /api/channels/{id}", Value::Null),
+        ("PUT /api/channels/{id}", ntfy),
+        ("PATCH /api/channels/{id}", json!({"enabled": false})),
+        ("POST /api/notification-rules", json!({"name": "new", "rule": {"channelIds": [channel]}})),
+        ("GET /api/notification-rules/{id}", Value::Null),
+        ("PUT /api/notification-rules/{id}", told),
+        ("PATCH /api/notification-rules/{id}", json!({"name": "All of it"})),
+        ("DELETE /api/notification-rules/{id}", Value::Null),
         ("DELETE /api/users/{id}", Value::Null),
         ("DELETE /api/retention-policies/{id}", Value::Null),
         ("DELETE /api/jobs/{id}", Value::Null),
