@@ -72,7 +72,7 @@ export interface MessageQuery {
 export const messagesAfter = (query: MessageQuery, cursor?: string) =>
   ask(api.GET('/api/outbox', { params: { query: { ...query, cursor, limit: MESSAGES_PER_PAGE } } }));
 
-/** Switches a channel or sends nothing through it, unless someone else has changed it. */
+/** Enables or disables a channel, unless someone else has changed it. */
 export const enable = ({ id, revision }: Channel, enabled: boolean) =>
   ask(
     api.PATCH('/api/channels/{id}', {

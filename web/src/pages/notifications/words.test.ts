@@ -1,7 +1,17 @@
 import { expect, test } from 'vitest';
 import type { Content } from './read';
 import { contentOf, draftOf, newDraft } from './rule';
-import { ALL_EVENTS, channelState, eventInWords, eventsInWords, isBelow, ruleInWords, timesInWords } from './words';
+import {
+  ALL_EVENTS,
+  channelState,
+  eventInWords,
+  eventsInWords,
+  isBelow,
+  ruleInWords,
+  textOf,
+  timesInWords,
+  titleOf,
+} from './words';
 
 const names = new Map([
   ['c', 'Ops'],
@@ -93,4 +103,12 @@ test('a new rule sends all failures of all jobs, and their end', () => {
     expect.arrayContaining(['failed', 'partial', 'missed', 'authorization', 'verification', 'recovered']),
   );
   expect(content).toMatchObject({ channelIds: ['c'], minSeverity: 'info', timeZone: 'Europe/Zurich' });
+});
+
+test('a message shows its text and details, and its event if it has no title', () => {
+  const message = { title: 'shop failed', text: ['No space left.'], facts: [{ label: 'Job', value: 'shop' }] };
+  expect(titleOf({ event: 'failed', message })).toBe('shop failed');
+  expect(textOf({ message })).toEqual(['No space left.', 'Job: shop']);
+  expect(titleOf({ event: 'digest', message: {} })).toBe('Digest');
+  expect(textOf({ message: {} })).toEqual([]);
 });

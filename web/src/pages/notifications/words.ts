@@ -1,7 +1,7 @@
 /** Rules, channels and messages in words. */
 import { counted } from '../../format';
 import type { Mark } from '../../parts/State.svelte';
-import type { Channel, Content, MessageState, NotificationEvent, Severity } from './read';
+import type { Channel, Content, MessageState, NotificationEvent, OutboxMessage, Severity } from './read';
 
 /** Names of channels and jobs, by id. */
 export type Names = ReadonlyMap<string, string>;
@@ -128,3 +128,19 @@ export const MESSAGE_LOOKS: Record<MessageState, [Mark, string]> = {
   failed: ['failed', 'Failed'],
   dropped: ['cancelled', 'Dropped'],
 };
+
+interface Delivered {
+  title?: string;
+  text?: string[];
+  facts?: { label: string; value: string }[];
+}
+
+/** A message's one line; its event where another version stored something else. */
+export const titleOf = ({ message, event }: Pick<OutboxMessage, 'message' | 'event'>): string =>
+  (message as Delivered).title ?? eventInWords(event);
+
+/** A message's paragraphs, then its details. */
+export function textOf({ message }: Pick<OutboxMessage, 'message'>): string[] {
+  const { text = [], facts = [] } = message as Delivered;
+  return [...text, ...facts.map(({ label, value }) => `${label}: ${value}`)];
+}
