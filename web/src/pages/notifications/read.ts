@@ -10,10 +10,10 @@ export type ChannelInput = Schemas['ChannelInput'];
 export type NotificationRule = Schemas['NotificationRule'];
 /** What a rule sends, and when. */
 export type Content = Schemas['NotificationRuleContent'];
-export type NotificationEvent = Schemas['Event'];
-export type Severity = Schemas['Severity'];
+export type NotificationEvent = NonNullable<Content['events']>[number];
+export type Severity = NonNullable<Content['minSeverity']>;
 export type OutboxMessage = Schemas['OutboxMessage'];
-export type MessageState = Schemas['MessageState'];
+export type MessageState = OutboxMessage['state'];
 
 /** Messages on one page. */
 const MESSAGES_PER_PAGE = 100;

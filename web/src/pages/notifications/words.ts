@@ -1,7 +1,7 @@
 /** Rules, channels and messages in words. */
 import { counted } from '../../format';
 import type { Mark } from '../../parts/State.svelte';
-import type { Channel, Content, MessageState, NotificationEvent, OutboxMessage, Severity } from './read';
+import type { Channel, Content, MessageState, NotificationEvent, Severity } from './read';
 
 /** Names of channels and jobs, by id. */
 export type Names = ReadonlyMap<string, string>;
@@ -136,11 +136,11 @@ interface Delivered {
 }
 
 /** A message's one line; its event where another version stored something else. */
-export const titleOf = ({ message, event }: Pick<OutboxMessage, 'message' | 'event'>): string =>
+export const titleOf = ({ message, event }: { message: object; event: string }): string =>
   (message as Delivered).title ?? eventInWords(event);
 
 /** A message's paragraphs, then its details. */
-export function textOf({ message }: Pick<OutboxMessage, 'message'>): string[] {
+export function textOf({ message }: { message: object }): string[] {
   const { text = [], facts = [] } = message as Delivered;
   return [...text, ...facts.map(({ label, value }) => `${label}: ${value}`)];
 }
