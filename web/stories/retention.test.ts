@@ -227,6 +227,7 @@ test('a backup is locked with a note from its job', async () => {
   await world.look('job, lock and note');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await page.getByText('before the migration').waitFor();
-  const [newest] = (await saved('/api/backups?limit=1')).items;
-  expect(newest).toMatchObject({ locked: true, note: 'before the migration' });
+  const noted = async () => (await saved('/api/backups')).items.filter(({ note }) => note === 'before the migration');
+  await until(async () => (await noted()).length === 1);
+  expect((await noted())[0]).toMatchObject({ locked: true });
 });

@@ -208,8 +208,8 @@ test('on a phone, everything that is tapped is 44 pixels high', async () => {
     '/help/retention',
   ]) {
     await page.goto(world.url + path);
-    await page.getByRole('heading', { level: 1 }).waitFor();
-    await page.getByText('Loading').first().waitFor({ state: 'detached' });
+    await page.getByRole('heading', { level: 1, includeHidden: true }).waitFor({ state: 'attached' });
+    await page.getByText('Loading', { exact: true }).first().waitFor({ state: 'detached' });
     await page.waitForLoadState('networkidle');
     small.push(
       ...(await page.evaluate((path) => {

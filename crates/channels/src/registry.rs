@@ -7,11 +7,28 @@ use adapter::{Adapter, Error, Manifest, Registry, Secrets, Settings};
 use jiff::Timestamp;
 
 use crate::egress::Egress;
+use crate::{apprise, discord, email, gotify, ntfy, pagerduty, ping, pushover, slack, teams, telegram, webhook};
 
 /// Returns the channels of this version: a line per adapter.
 pub fn registry() -> Registry<ChannelAdapter> {
-    Registry::new(Vec::<ChannelAdapter>::new())
+    Registry::new([
+        email::manifest::ADAPTER,
+        slack::manifest::ADAPTER,
+        discord::manifest::ADAPTER,
+        teams::manifest::ADAPTER,
+        telegram::manifest::ADAPTER,
+        ntfy::manifest::ADAPTER,
+        gotify::manifest::ADAPTER,
+        pushover::manifest::ADAPTER,
+        pagerduty::manifest::ADAPTER,
+        apprise::manifest::ADAPTER,
+        webhook::manifest::ADAPTER,
+        ping::manifest::ADAPTER,
+    ])
 }
+
+/// Opens a channel with its settings and secrets.
+pub type Open = fn(&Settings, Secrets, &Context) -> Result<Arc<dyn Channel>, Error>;
 
 /// A kind of channel.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +36,7 @@ pub struct ChannelAdapter {
     /// What it says of itself.
     pub manifest: &'static Manifest,
     /// Opens a channel. Nothing is connected to yet.
-    pub open: fn(&Settings, Secrets, &Context) -> Result<Arc<dyn Channel>, Error>,
+    pub open: Open,
 }
 
 impl Adapter for ChannelAdapter {
