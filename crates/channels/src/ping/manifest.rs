@@ -39,6 +39,7 @@ static MANIFEST: Manifest = Manifest {
     check: endpoint::check_server,
 };
 
+#[expect(clippy::needless_pass_by_value, reason = "as channels are opened")]
 fn open(settings: &Settings, secrets: Secrets, context: &Context) -> Result<Arc<dyn Channel>, Error> {
     let url = endpoint::url(settings, secrets.get(endpoint::PATH))?;
     Ok(Arc::new(PingUrl { url, context: context.clone() }))

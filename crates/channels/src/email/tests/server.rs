@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+/// More mails than a test sends.
+const MAX_MAILS: usize = 100;
 
 /// How the server behaves.
 #[derive(Clone, Default)]
@@ -29,7 +32,7 @@ pub(super) struct Taken {
 pub(super) struct Server {
     pub(super) port: u16,
     pub(super) certificate: Vec<u8>,
-    pub(super) taken: UnboundedReceiver<Taken>,
+    pub(super) taken: Receiver<Taken>,
 }
 
 impl Server {
@@ -42,7 +45,7 @@ impl Server {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (sender, taken) = unbounded_channel();
+        let (sender, taken) = channel(MAX_MAILS);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 // A connection that a test breaks off ends with an error.
@@ -57,7 +60,7 @@ async fn serve(
     mut stream: TcpStream,
     script: &Script,
     acceptor: &TlsAcceptor,
-    taken: &UnboundedSender<Taken>,
+    taken: &Sender<Taken>,
 ) -> std::io::Result<()> {
     let mut commands = Vec::new();
     if !script.implicit {
@@ -79,7 +82,7 @@ async fn talk(
     script: &Script,
     prefix: &str,
     commands: &mut Vec<String>,
-    taken: &UnboundedSender<Taken>,
+    taken: &Sender<Taken>,
 ) -> std::io::Result<bool> {
     let (reader, mut writer) = tokio::io::split(stream);
     let mut reader = BufReader::new(reader);
@@ -109,7 +112,7 @@ async fn talk(
                     .iter()
                     .find(|(start, _)| *start == ".")
                     .map_or("250 queued as 7", |(_, reply)| *reply);
-                taken.send(Taken { commands: commands.clone(), mail }).unwrap();
+                taken.send(Taken { commands: commands.clone(), mail }).await.unwrap();
                 writer.write_all(format!("{end}\r\n").as_bytes()).await?;
             }
             _ => {}
