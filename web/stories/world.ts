@@ -36,7 +36,8 @@ export class World {
   #browser!: Browser;
   #processes: ChildProcess[] = [];
 
-  static async start(): Promise<World> {
+  /** An empty server, with further arguments if it needs them. */
+  static async start(more: string[] = []): Promise<World> {
     const world = new World();
     const emulator = world.run('dropbox-emulator', ['--listen', '127.0.0.1:0', '--plain']);
     const dropbox = JSON.parse(await firstLine(emulator)) as Record<string, string>;
@@ -49,7 +50,8 @@ export class World {
       DROPBOX_WEB_URL: dropbox.web,
       PUBLIC_URL: world.url,
     };
-    world.run('dbackup', ['serve', '--data', join(world.folder, 'data'), '--listen', `127.0.0.1:${port}`], endpoints);
+    const listen = `127.0.0.1:${port}`;
+    world.run('dbackup', ['serve', '--data', join(world.folder, 'data'), '--listen', listen, ...more], endpoints);
     await until(async () => (await fetch(`${world.url}/readyz`)).ok);
     await world.#browse();
     return world;

@@ -13,6 +13,8 @@ const TITLES: Record<string, string> = {
   token: 'Access token',
   account: 'Account',
   scopes: 'Permissions',
+  // Of channels.
+  send: 'Send a message',
   // Of database servers.
   name: 'Resolve the host name',
   connect: 'Connect',

@@ -12,9 +12,11 @@ const things = {
   ],
   destinations: [{ id: 'd1', name: 'Offsite', authorization: { status: 'authorization_required' } }],
   profiles: [{ id: 'p1', name: 'company' }],
+  channels: [{ id: 'c1', name: 'Ops chat' }],
+  rules: [{ id: 'r1', name: 'Everything' }],
   files: new Set(['sqlite']),
 } as unknown as Things;
-const all = commandsFor(things, { operate: true, configure: true }, () => undefined);
+const all = commandsFor(things, { operate: true, configure: true, administer: true }, () => undefined);
 const words = (search: string, commands = all) => found(commands, search).map(({ words }) => words);
 
 test('whole names come first, then beginnings, then any place', () => {
@@ -32,7 +34,7 @@ test('a run is found by its id', () => {
 });
 
 test('nobody is offered what they may not do', () => {
-  const viewer = commandsFor(things, { operate: false, configure: false }, () => undefined);
+  const viewer = commandsFor(things, { operate: false, configure: false, administer: false }, () => undefined);
   expect(words('action', viewer)).toEqual([]);
   expect(words('workshop', viewer)).toEqual(['workshop', 'Runs of workshop', 'Backups of workshop']);
 });
@@ -47,4 +49,12 @@ test('a database is opened and restored by its name, a file by its source', () =
 
 test('what waits for an authorization can be authorized from anywhere', () => {
   expect(found(all, 'authorize')[0]?.href).toBe('/destinations/d1');
+});
+
+test('channels and rules are opened by their names, and added by those who may', () => {
+  expect(found(all, 'ops chat')[0]?.href).toBe('/notifications/channels/c1');
+  expect(found(all, 'rule everything')[0]?.href).toBe('/notifications/rules/r1');
+  expect(words('add channel')).toEqual(['Add channel']);
+  const operator = commandsFor(things, { operate: true, configure: true, administer: false }, () => undefined);
+  expect(words('add channel', operator)).toEqual([]);
 });

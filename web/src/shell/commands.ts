@@ -15,11 +15,19 @@ export interface Command {
   act?: () => unknown;
 }
 
+interface Named {
+  id: string;
+  name: string;
+}
+
 export interface Things {
   jobs: Job[];
   sources: Source[];
   destinations: Destination[];
   profiles: Profile[];
+  channels: Named[];
+  /** Notification rules. */
+  rules: Named[];
   /** The kinds of sources that are one database each: these are found as sources. */
   files: Set<string>;
 }
@@ -27,6 +35,7 @@ export interface Things {
 interface Rights {
   operate: boolean;
   configure: boolean;
+  administer: boolean;
 }
 
 const go = (kind: string, words: string, href: string): Command => ({ kind, words, href });
@@ -43,7 +52,7 @@ const restore = (job: string, database?: string) =>
 
 /** Every command for these things; `run` begins a job's run. */
 export function commandsFor(things: Things, may: Rights, run: (job: Job) => unknown): Command[] {
-  const { jobs, sources, destinations, profiles, files } = things;
+  const { jobs, sources, destinations, profiles, channels, rules, files } = things;
   const byId = new Map(sources.map((source) => [source.id, source]));
   const databasesOf = (job: Job) => namesIn(job, byId, files);
   const pages = new Map(
@@ -59,6 +68,12 @@ export function commandsFor(things: Things, may: Rights, run: (job: Job) => unkn
           .map(({ id, name }) => go('Action', `Authorize ${name}`, `/destinations/${id}`)),
       ]
     : [];
+  const telling = may.administer
+    ? [
+        go('Action', 'Add channel', '/notifications/channels/new'),
+        go('Action', 'Add notification rule', '/notifications/rules/new'),
+      ]
+    : [];
   const doing = may.operate
     ? jobs.flatMap((job): Command[] => [
         { kind: 'Action', words: `Back up ${job.name} now`, act: () => run(job) },
@@ -69,11 +84,15 @@ export function commandsFor(things: Things, may: Rights, run: (job: Job) => unkn
   return [
     ...PLACES.map(({ href, words }) => go('Page', words, href)),
     ...adding,
+    ...telling,
     ...jobs.map(({ id, name }) => go('Job', name, `/jobs/${id}`)),
     ...sources.map(({ id, name }) => go('Source', name, `/sources/${id}`)),
     ...[...pages].map(([href, name]) => go('Database', name, href)),
     ...destinations.map(({ id, name }) => go('Destination', name, `/destinations/${id}`)),
     ...profiles.map(({ name }) => go('Encryption', name, '/profiles')),
+    ...channels.map(({ id, name }) => go('Channel', name, `/notifications/channels/${id}`)),
+    ...rules.map(({ id, name }) => go('Notification rule', name, `/notifications/rules/${id}`)),
+    go('Page', 'Sent messages', '/notifications?tab=messages'),
     ...jobs.map(({ id, name }) => go('Runs', `Runs of ${name}`, `/runs?job=${id}`)),
     ...doing,
     ...jobs.map(({ name }) => go('Backups', `Backups of ${name}`, `/backups?${new URLSearchParams({ job: name })}`)),

@@ -8,6 +8,7 @@ const HELP: [string, string][] = [
   ['/sources', 'getting-started'],
   ['/destinations', 'getting-started'],
   ['/retention', 'retention'],
+  ['/notifications', 'notifications'],
   ['/profiles', 'security'],
   ['/people', 'security'],
   ['/settings', 'getting-started'],

@@ -8,6 +8,7 @@ export const PLACES = [
   { key: 's', href: '/sources', words: 'Sources' },
   { key: 'd', href: '/destinations', words: 'Destinations' },
   { key: 't', href: '/retention', words: 'Retention' },
+  { key: 'n', href: '/notifications', words: 'Notifications' },
   { key: 'e', href: '/profiles', words: 'Encryption' },
   { key: 'u', href: '/people', words: 'Users & access' },
   { key: ',', href: '/settings', words: 'Settings' },

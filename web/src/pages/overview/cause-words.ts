@@ -72,6 +72,7 @@ export function wordsOf(cause: Cause): CauseWords {
       return {
         title: `Notifications do not reach ${cause.channel?.name}`,
         text: cause.reason ? sentence(cause.reason) : 'The channel does not deliver.',
+        cure: { words: 'View channel', href: `/notifications/channels/${cause.channel?.id}` },
       };
     case 'key':
       return {

@@ -59,3 +59,8 @@ test('the rest of many jobs is a list that shows them', () => {
   expect(restOf(cause({ jobsQuery: 'status=failed&sourceId=s' }))).toBe('/jobs?state=failed');
   expect(restOf(cause({ kind: 'authorize', jobsQuery: 'destinationId=d' }))).toBeUndefined();
 });
+
+test('a channel that does not deliver is cured on its page', () => {
+  const words = wordsOf(cause({ kind: 'channel', level: 'warn', jobCount: 0, channel: { id: 'c', name: 'Ops' } }));
+  expect([words.title, words.cure?.href]).toEqual(['Notifications do not reach Ops', '/notifications/channels/c']);
+});

@@ -17,6 +17,11 @@ test('what was done is said in words, with the name of the thing and a way to it
     href: `/destinations/${ID}`,
   });
   expect(told('POST', '/api/session')).toEqual({ words: 'Signed in' });
+  expect(told('POST', `/api/channels/${ID}/test`)).toEqual({
+    words: 'Tested channel',
+    thing: 'Shop nightly',
+    href: `/notifications/channels/${ID}`,
+  });
   expect(told('POST', `/api/jobs/${ID}/retention`).words).toBe('Confirmed deletions of');
 });
 

@@ -26,6 +26,8 @@ const source = (id: string) => `/sources/${id}`;
 const destination = (id: string) => `/destinations/${id}`;
 const run = (id: string) => `/runs/${id}`;
 const policy = (id: string) => `/retention/${id}`;
+const channel = (id: string) => `/notifications/channels/${id}`;
+const rule = (id: string) => `/notifications/rules/${id}`;
 /** Of what was removed, only the name is left. */
 const gone = () => undefined;
 
@@ -85,6 +87,15 @@ const PATTERNS: Pattern[] = [
   on('PUT', 'retention-policies/{id}', 'Changed retention policy', policy),
   on('PATCH', 'retention-policies/{id}', 'Changed retention policy', policy),
   on('DELETE', 'retention-policies/{id}', 'Removed retention policy', gone),
+  on('POST', 'channels', 'Created a channel'),
+  on('PUT', 'channels/{id}', 'Changed channel', channel),
+  on('PATCH', 'channels/{id}', 'Changed channel', channel),
+  on('DELETE', 'channels/{id}', 'Removed channel', gone),
+  on('POST', 'channels/{id}/test', 'Tested channel', channel),
+  on('POST', 'notification-rules', 'Created a notification rule'),
+  on('PUT', 'notification-rules/{id}', 'Changed notification rule', rule),
+  on('PATCH', 'notification-rules/{id}', 'Changed notification rule', rule),
+  on('DELETE', 'notification-rules/{id}', 'Removed notification rule', gone),
   on('POST', 'users', 'Created a user'),
   on('PATCH', 'users/{id}', 'Changed user', () => '/people?tab=users'),
   on('DELETE', 'users/{id}', 'Removed user', gone),

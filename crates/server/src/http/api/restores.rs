@@ -114,7 +114,7 @@ pub(crate) struct FindingInfo {
 
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
-#[schema(as = Severity)]
+#[schema(as = FindingSeverity)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum SeverityName {
     /// The restore would fail, or fail for this object.
