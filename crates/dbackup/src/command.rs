@@ -27,6 +27,8 @@ const GROUPS: [(&str, &[&str]); 4] = [
             "sources",
             "destinations",
             "profiles",
+            "channels",
+            "notifications",
             "audit",
             "apply",
             "export",
@@ -143,7 +145,7 @@ mod tests {
         assert_eq!(listed.len(), all.len());
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), all);
         let help = command().render_help().to_string();
-        assert!(help.contains("Back up and restore:\n  backup        Back up databases"), "{help}");
+        assert!(help.contains("Back up and restore:\n  backup  ") && help.contains("  Back up databases"), "{help}");
         assert!(help.contains("Examples:\n"), "{help}");
     }
 

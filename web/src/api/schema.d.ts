@@ -1863,22 +1863,30 @@ export interface components {
         };
         /** @description A channel. */
         Channel: {
-            id: string;
+            readonly id: string;
             name: string;
             settings: components["schemas"]["ChannelSettings"];
             /** @description Whether messages are sent through it. */
             enabled: boolean;
-            failingSince?: components["schemas"]["Time"] | null;
+            readonly failingSince?: components["schemas"]["Time"] | null;
             /** @description Why. */
-            lastError?: string | null;
-            lastSentAt?: components["schemas"]["Time"] | null;
+            readonly lastError?: string | null;
+            readonly lastSentAt?: components["schemas"]["Time"] | null;
             /**
              * Format: int64
              * @description Counts the changes that users make, from 1. It is also the `ETag`.
              */
-            revision: number;
-            createdAt: components["schemas"]["Time"];
-            updatedAt: components["schemas"]["Time"];
+            readonly revision: number;
+            /**
+             * Format: date-time
+             * @example 2026-01-15T12:00:00.000Z
+             */
+            readonly createdAt: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-15T12:00:00.000Z
+             */
+            readonly updatedAt: string;
             /** @description Whether the Password of E-mail is kept. */
             readonly passwordSet?: boolean;
             /** @description Whether the Webhook URL of Slack is kept. */
@@ -1927,7 +1935,33 @@ export interface components {
             signingKey?: components["schemas"]["SecretField"];
         };
         /** @description The fields of a channel that change; those that are absent stay, those that are `null` are removed. */
-        ChannelPatch: Record<string, never>;
+        ChannelPatch: {
+            name?: string;
+            /** @description The settings that change, merged into those that there are. */
+            settings?: {
+                [key: string]: unknown;
+            };
+            /** @description Whether messages are sent through it. */
+            enabled?: boolean;
+            /** @description Password of E-mail. Some providers require an app password. */
+            password?: components["schemas"]["SecretField"];
+            /** @description Webhook URL of Slack. From an incoming webhook of your Slack app. */
+            url?: components["schemas"]["SecretField"];
+            /** @description Bot token of Telegram. From @BotFather in Telegram. */
+            token?: components["schemas"]["SecretField"];
+            /** @description Topic of ntfy. Subscribe to it in the ntfy app. On a public server, people who know its name can read your messages. */
+            topic?: components["schemas"]["SecretField"];
+            /** @description User or group key of Pushover. At the top of your dashboard at pushover.net. */
+            userKey?: components["schemas"]["SecretField"];
+            /** @description Integration key of PagerDuty. From an Events API V2 integration of your service. */
+            routingKey?: components["schemas"]["SecretField"];
+            /** @description Path of Webhook. The rest of the URL, with its query. It often holds a token. */
+            path?: components["schemas"]["SecretField"];
+            /** @description Headers of Webhook. HTTP headers to add, as a JSON object of texts. */
+            headers?: components["schemas"]["SecretField"];
+            /** @description Signing key of Webhook. Signs each message with HMAC-SHA256, so that the receiver can check where it comes from. */
+            signingKey?: components["schemas"]["SecretField"];
+        };
         /** @description How people are told. */
         ChannelSettings: components["schemas"]["ChannelSettingsEmail"] | components["schemas"]["ChannelSettingsSlack"] | components["schemas"]["ChannelSettingsDiscord"] | components["schemas"]["ChannelSettingsTeams"] | components["schemas"]["ChannelSettingsTelegram"] | components["schemas"]["ChannelSettingsNtfy"] | components["schemas"]["ChannelSettingsGotify"] | components["schemas"]["ChannelSettingsPushover"] | components["schemas"]["ChannelSettingsPagerduty"] | components["schemas"]["ChannelSettingsApprise"] | components["schemas"]["ChannelSettingsWebhook"] | components["schemas"]["ChannelSettingsPing"];
         /**
@@ -2546,13 +2580,18 @@ export interface components {
         };
         /** @description Something to know before a restore. */
         Finding: {
-            severity: components["schemas"]["Severity"];
+            severity: components["schemas"]["FindingSeverity"];
             /** @description Stable identifier of the kind: `missing-role`. */
             code: string;
             message: string;
             /** @description Statements that cure it, to be run at the target. */
             sql?: string | null;
         };
+        /**
+         * @description How much a finding matters.
+         * @enum {string}
+         */
+        FindingSeverity: "blocks" | "warns" | "informs";
         /** @description A folder. */
         Folder: {
             name: string;
@@ -3123,16 +3162,24 @@ export interface components {
         };
         /** @description A notification rule. */
         NotificationRule: {
-            id: string;
+            readonly id: string;
             name: string;
             rule: components["schemas"]["NotificationRuleContent"];
             /**
              * Format: int64
              * @description Counts the changes that users make, from 1. It is also the `ETag`.
              */
-            revision: number;
-            createdAt: components["schemas"]["Time"];
-            updatedAt: components["schemas"]["Time"];
+            readonly revision: number;
+            /**
+             * Format: date-time
+             * @example 2026-01-15T12:00:00.000Z
+             */
+            readonly createdAt: string;
+            /**
+             * Format: date-time
+             * @example 2026-01-15T12:00:00.000Z
+             */
+            readonly updatedAt: string;
         };
         /** @description What a rule tells, and when. */
         NotificationRuleContent: {
@@ -3160,7 +3207,10 @@ export interface components {
             rule: components["schemas"]["NotificationRuleContent"];
         };
         /** @description The fields of a notification rule that change; those that are absent stay. */
-        NotificationRulePatch: Record<string, never>;
+        NotificationRulePatch: {
+            name?: string;
+            rule?: components["schemas"]["NotificationRuleContent"];
+        };
         /**
          * @description What to do about an object that cannot be restored.
          * @enum {string}
@@ -4075,10 +4125,10 @@ export interface components {
             needed: boolean;
         };
         /**
-         * @description How much a finding matters.
+         * @description How much an event matters.
          * @enum {string}
          */
-        Severity: "blocks" | "warns" | "informs";
+        Severity: "info" | "warning" | "critical";
         /**
          * @description What is known of the sidecar beside a backup.
          * @enum {string}
@@ -4871,6 +4921,8 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4902,6 +4954,8 @@ export interface operations {
             /** @description What was asked for. */
             200: {
                 headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4938,6 +4992,8 @@ export interface operations {
             /** @description What was asked for. */
             200: {
                 headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5009,6 +5065,8 @@ export interface operations {
             /** @description What was asked for. */
             200: {
                 headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6644,6 +6702,8 @@ export interface operations {
             /** @description Created. */
             201: {
                 headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6675,6 +6735,8 @@ export interface operations {
             /** @description What was asked for. */
             200: {
                 headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6711,6 +6773,8 @@ export interface operations {
             /** @description What was asked for. */
             200: {
                 headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6782,6 +6846,8 @@ export interface operations {
             /** @description What was asked for. */
             200: {
                 headers: {
+                    /** @description The revision, for `If-Match`. */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {

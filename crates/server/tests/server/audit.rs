@@ -20,7 +20,7 @@ fn words(entries: &[Value]) -> Vec<String> {
 }
 
 // S-10
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn entries_have_a_word_and_the_names_of_who_and_what_and_can_be_filtered() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -64,7 +64,7 @@ async fn entries_have_a_word_and_the_names_of_who_and_what_and_can_be_filtered()
     assert!(applied[0]["objectId"].is_string(), "{applied:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn whoever_signs_in_has_a_name_in_the_log() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -78,7 +78,7 @@ async fn whoever_signs_in_has_a_name_in_the_log() {
     assert_eq!((&refused["actor"], &refused["user"]), (&json!("nobody"), &Value::Null));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn lists_come_whole_as_csv_and_as_json_lines() {
     let world = World::new().await;
     let anna = world.administrator().await;

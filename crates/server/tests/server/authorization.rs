@@ -41,7 +41,7 @@ pub(crate) fn pretend_other_account(world: &World, destination: &str) {
     assert_eq!(database.execute(sql, [destination]).unwrap(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_is_no_lost_grant() {
     // M-06
     let world = World::new().await;
@@ -55,7 +55,7 @@ async fn a_refused_token_is_no_lost_grant() {
     assert_eq!(world.run_job(&anna, &job).await["state"], "succeeded");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_refusal_bars_nothing_and_each_use_can_clear_it() {
     // M-08
     let world = World::new().await;
@@ -81,7 +81,7 @@ async fn an_old_refusal_bars_nothing_and_each_use_can_clear_it() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_missing_scope_stops_only_what_needs_it() {
     // M-15
     const ALL: [&str; 5] = dropbox::oauth::SCOPES;
@@ -126,7 +126,7 @@ async fn a_missing_scope_stops_only_what_needs_it() {
     assert_eq!(status(&check(&anna, &destination).await), ("authorized", ""));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_app_that_dropbox_does_not_know_has_its_own_status() {
     // M-15
     let world = World::new().await;
@@ -153,7 +153,7 @@ async fn an_app_that_dropbox_does_not_know_has_its_own_status() {
     assert_eq!(status(&check(&anna, &destination).await), ("authorized", ""));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn authorizing_again_asks_which_account_and_revokes_the_grant_before() {
     // M-05
     let world = World::new().await;
@@ -174,7 +174,7 @@ async fn authorizing_again_asks_which_account_and_revokes_the_grant_before() {
     assert_eq!(status(&check(&anna, &destination).await), ("authorized", ""));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn another_account_is_asked_about_before_the_grant_is_replaced() {
     // M-05
     let world = World::new().await;
@@ -223,7 +223,7 @@ async fn another_account_is_asked_about_before_the_grant_is_replaced() {
     assert_eq!(grants(&world).len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_removal_that_is_refused_leaves_the_grant_that_waits_for_its_confirmation() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -254,7 +254,7 @@ async fn a_removal_that_is_refused_leaves_the_grant_that_waits_for_its_confirmat
     assert!(grants(&world).is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_one_that_waits() {
     // M-04, M-15
     let world = World::new().await;
@@ -303,7 +303,7 @@ async fn whatever_becomes_of_an_authorization_ends_on_a_page_and_is_told_to_the_
     assert!(audit.contains("ten minutes") && audit.contains("sign in to dbackup first"), "{audit}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_access_that_is_not_revoked_is_told() {
     // M-05
     let world = World::new().await;
@@ -336,7 +336,7 @@ async fn an_access_that_is_not_revoked_is_told() {
     anna.delete(&format!("/api/destinations/{destination}?revoke=true")).await.expect(204);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_authorization_shows_without_a_run() {
     let mut world = World::new().await;
     let anna = world.administrator().await;

@@ -13,7 +13,7 @@ fn first_path(run: &Value) -> String {
 }
 
 // S-03
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
     // M-06, M-11, M-12, M-13, M-14
     let world = World::new().await;
@@ -88,7 +88,7 @@ async fn a_job_runs_and_its_backup_comes_back_row_for_row() {
 }
 
 // S-06
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_download_link_works_once_for_whoever_asked() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -130,7 +130,7 @@ async fn a_download_link_works_once_for_whoever_asked() {
     assert_eq!(fetch(&late).await.0, 404);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_cannot_read_what_it_writes_to_a_key_of_ones_own() {
     // M-14
     let world = World::new().await;
@@ -162,7 +162,7 @@ async fn the_server_cannot_read_what_it_writes_to_a_key_of_ones_own() {
 }
 
 // S-04
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_running_backup_is_cancelled_within_two_seconds_and_leaves_nothing() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -184,7 +184,7 @@ async fn a_running_backup_is_cancelled_within_two_seconds_and_leaves_nothing() {
 }
 
 // S-02
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_destination_that_fails_makes_a_run_partial_and_all_of_them_failed() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -209,7 +209,7 @@ async fn one_destination_that_fails_makes_a_run_partial_and_all_of_them_failed()
 }
 
 // S-04
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_happens_is_told_live_and_again_from_any_line() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -230,7 +230,7 @@ async fn what_happens_is_told_live_and_again_from_any_line() {
     assert_eq!(ids(&rest.body), all[2..]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_cannot_be_read_any_more_ends_with_a_problem() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -258,7 +258,7 @@ async fn a_stream_that_cannot_be_read_any_more_ends_with_a_problem() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_stream_tells_of_all_runs() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -279,7 +279,7 @@ async fn one_stream_tells_of_all_runs() {
 }
 
 // S-05
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_tested_dumped_and_restored_into_a_new_database() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE shop");
@@ -328,7 +328,7 @@ async fn postgres_is_tested_dumped_and_restored_into_a_new_database() {
 }
 
 // S-06
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_copied_to_another_destination_and_proved_there() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -374,7 +374,7 @@ async fn a_backup_is_copied_to_another_destination_and_proved_there() {
     assert!(!disk.join(&path).exists());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_backups_are_deleted_no_locked_one_and_a_broken_sidecar_is_said() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -408,7 +408,7 @@ async fn only_backups_are_deleted_no_locked_one_and_a_broken_sidecar_is_said() {
     assert!(!beside.exists());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_copy_marks_the_destination_whose_authorization_is_gone_and_no_other() {
     let world = World::new().await;
     let anna = world.administrator().await;

@@ -43,7 +43,7 @@ async fn refused_everywhere(browser: &Browser, destination: &str, other: &str, s
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn only_backups_are_reached_at_a_folder_and_no_link_or_fifo_in_their_place() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -99,7 +99,7 @@ async fn only_backups_are_reached_at_a_folder_and_no_link_or_fifo_in_their_place
     otto.get(&link).await.problem(424, "destinationFailed", &["symbolic link"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_follows_no_link_that_was_planted_since() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -123,7 +123,7 @@ async fn a_run_follows_no_link_that_was_planted_since() {
     assert_eq!(world.run_job(&anna, &job).await["state"], "succeeded");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_data_folder_is_neither_source_nor_destination_nor_target_for_anybody() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -154,7 +154,7 @@ async fn the_data_folder_is_neither_source_nor_destination_nor_target_for_anybod
     assert!(!data.join("new.db").exists());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn paths_of_the_machine_need_administer_or_a_folder_that_its_operator_allowed() {
     let mut world = World::new().await;
     let anna = world.administrator().await;
@@ -204,7 +204,7 @@ async fn paths_of_the_machine_need_administer_or_a_folder_that_its_operator_allo
     assert!(world.path("elsewhere").read_dir().unwrap().next().is_none());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn operators_restore_files_only_where_an_administrator_allows_it() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -251,7 +251,7 @@ async fn operators_restore_files_only_where_an_administrator_allows_it() {
     assert_eq!(program.get(&at).await.expect(200)["restoreTarget"], "ownDatabases");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn operators_restore_databases_only_where_an_administrator_allows_it() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     for name in ["shop", "victim", "empty", "mold"] {
@@ -301,7 +301,7 @@ async fn operators_restore_databases_only_where_an_administrator_allows_it() {
     assert_eq!(anna.finished(&id(&begun)).await["state"], "succeeded");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn without_administer_a_source_uses_no_service_and_no_certificate_of_the_machine() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -334,7 +334,7 @@ async fn without_administer_a_source_uses_no_service_and_no_certificate_of_the_m
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_postgres_database_of_the_server_itself_is_not_restored_over() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE meta");
@@ -358,7 +358,7 @@ async fn the_postgres_database_of_the_server_itself_is_not_restored_over() {
     assert_eq!(anna.get("/readyz").await.status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_servers_own_postgres_database_is_recognized_by_what_it_holds_and_can_be_backed_up() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE meta");
@@ -390,7 +390,7 @@ async fn the_servers_own_postgres_database_is_recognized_by_what_it_holds_and_ca
     assert_eq!(anna.get("/readyz").await.status, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_is_a_word_or_a_name_is_told_by_no_gap() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE \"webshop-2\"");
@@ -417,7 +417,7 @@ fn codes(preview: &Value) -> Vec<&str> {
     preview["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_planted_at_a_destination_is_said_before_the_restore_and_never_called_checked() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -541,7 +541,7 @@ async fn what_was_planted_at_a_destination_is_said_before_the_restore_and_never_
     assert_eq!(preview(&good, false).await["signature"], "thisServer");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_signing_key_stays_the_installations_and_a_copy_keeps_its_signature() {
     let mut world = World::new().await;
     let anna = world.administrator().await;

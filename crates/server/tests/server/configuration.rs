@@ -84,19 +84,19 @@ async fn applies_as_a_whole(world: &World) {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_is_applied_as_a_whole() {
     applies_as_a_whole(&World::new().await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_is_applied_as_a_whole_on_postgresql() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE meta");
     applies_as_a_whole(&World::on_database(&server, "meta").await).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn applies_at_the_same_time_take_turns() {
     let world = World::new().await;
     world_with_folder(&world);
@@ -110,7 +110,7 @@ async fn applies_at_the_same_time_take_turns() {
     assert_eq!(counts(&anna).await, [1; 4]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_changed_by_hand_is_seen_and_an_omitted_field_has_its_default() {
     let world = World::new().await;
     world_with_folder(&world);
@@ -145,7 +145,7 @@ async fn what_was_changed_by_hand_is_seen_and_an_omitted_field_has_its_default()
     assert_eq!(actions(&anna, "/api/configuration", &wanted).await[0], "keep shop");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_that_is_wrong_is_named_at_once() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -194,7 +194,7 @@ async fn everything_that_is_wrong_is_named_at_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_may_do_what_its_sender_may_do_one_by_one() {
     let world = World::new().await;
     world_with_folder(&world);
@@ -220,7 +220,7 @@ async fn a_configuration_may_do_what_its_sender_may_do_one_by_one() {
     narrow.post("/api/configuration", &fine).await.expect(200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn names_change_and_what_is_pruned_was_applied_under_the_same_label() {
     let world = World::new().await;
     world_with_folder(&world);
@@ -269,7 +269,7 @@ async fn names_change_and_what_is_pruned_was_applied_under_the_same_label() {
     assert_eq!(actions(&anna, "/api/configuration", &all).await, Vec::<String>::new());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn retention_policies_and_which_of_them_a_job_has_are_part_of_it() {
     let world = World::new().await;
     world_with_folder(&world);
@@ -322,7 +322,7 @@ async fn actions_refused(browser: &Browser, wanted: &Value) -> String {
     browser.post("/api/configuration/plan", wanted).await.problem(422, "invalid", &[]).to_string()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_profile_arrives_without_its_private_key_with_a_warning_and_gets_it_by_its_file() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -344,7 +344,7 @@ async fn a_profile_arrives_without_its_private_key_with_a_warning_and_gets_it_by
     berta.post("/api/configuration", &other).await.problem(422, "invalid", &["profiles[0].recipients", "never change"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dropbox_is_authorized_by_a_refresh_token_that_works() {
     let world = World::new().await;
     world_with_folder(&world);
@@ -394,7 +394,7 @@ async fn a_dropbox_is_authorized_by_a_refresh_token_that_works() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_access_is_stored_with_its_destination_and_removed_by_null() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -430,7 +430,7 @@ async fn an_access_is_stored_with_its_destination_and_removed_by_null() {
     assert_eq!(actions(&anna, "/api/configuration", &all).await, ["keep Offsite"]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn mistakes_come_in_the_order_of_their_fields() {
     let world = World::new().await;
     let anna = world.administrator().await;

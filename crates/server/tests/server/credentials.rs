@@ -20,7 +20,7 @@ async fn goes_on(stream: &mut reqwest::Response, administrator: &Browser, job: &
     assert!(told.unwrap().is_some(), "the stream has ended");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn event_streams_end_with_their_credential() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -62,7 +62,7 @@ async fn event_streams_end_with_their_credential() {
     ends(stream).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_end_when_their_session_expires_and_the_others_go_on() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -84,7 +84,7 @@ async fn streams_end_when_their_session_expires_and_the_others_go_on() {
     goes_on(&mut kept, &again, &job).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_reaches_its_owners_credentials_only_with_administer() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -112,7 +112,7 @@ async fn a_token_reaches_its_owners_credentials_only_with_administer() {
     anna.get("/api/session").await.problem(401, "unauthorized", &[]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_password_ends_tokens_when_asked_and_always_when_reset() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -136,7 +136,7 @@ async fn a_new_password_ends_tokens_when_asked_and_always_when_reset() {
     program.get("/api/jobs").await.problem(401, "unauthorized", &[]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_and_tokens_of_a_user_are_bounded() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -162,7 +162,7 @@ async fn sessions_and_tokens_of_a_user_are_bounded() {
 }
 
 /// An attacker with an account and several addresses, and the owner behind one of them.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_locks_somebody_else_out() {
     let world = World::behind_proxies(vec!["127.0.0.0/8"]).await;
     let anna = world.administrator().await;
@@ -211,7 +211,7 @@ async fn nobody_locks_somebody_else_out() {
     sprayer.post("/api/session", &sign_in("user 50", "wrong")).await.problem(429, "tooManyRequests", &[]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumped_ahead_and_back_locks_nobody_out_for_long() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -230,7 +230,7 @@ async fn a_clock_that_jumped_ahead_and_back_locks_nobody_out_for_long() {
     assert_eq!(world.stranger().post("/api/session", &right).await.status, 201);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn names_that_deceive_are_refused_everywhere_and_accents_are_accents() {
     let world = World::new().await;
     let anna = world.administrator().await;

@@ -121,7 +121,10 @@ async fn every_promised_etag_comes_and_every_if_match_counts() {
     let user = made("/api/users", json!({"name": "Otto", "role": "operator", "password": "correct horse"})).await;
     let ntfy = json!({"name": "Ops", "settings": {"type": "ntfy"}, "topic": "backups-of-the-shop"});
     let channel = made("/api/channels", ntfy.clone()).await;
-    let told = json!({"name": "Everything", "rule": {"channelIds": [channel]}});
+    let spare =
+        made("/api/channels", json!({"name": "Spare", "settings": {"type": "ntfy"}, "topic": "spare-of-the-shop"}))
+            .await;
+    let told = json!({"name": "Everything", "rule": {"channelIds": [spare]}});
     let rule = made("/api/notification-rules", told.clone()).await;
     let ids = BTreeMap::from([
         ("sources", &source),
@@ -170,11 +173,12 @@ async fn every_promised_etag_comes_and_every_if_match_counts() {
         ("GET /api/channels/{id}", Value::Null),
         ("PUT /api/channels/{id}", ntfy),
         ("PATCH /api/channels/{id}", json!({"enabled": false})),
-        ("POST /api/notification-rules", json!({"name": "new", "rule": {"channelIds": [channel]}})),
+        ("POST /api/notification-rules", json!({"name": "new", "rule": {"channelIds": [spare]}})),
         ("GET /api/notification-rules/{id}", Value::Null),
         ("PUT /api/notification-rules/{id}", told),
         ("PATCH /api/notification-rules/{id}", json!({"name": "All of it"})),
         ("DELETE /api/notification-rules/{id}", Value::Null),
+        ("DELETE /api/channels/{id}", Value::Null),
         ("DELETE /api/users/{id}", Value::Null),
         ("DELETE /api/retention-policies/{id}", Value::Null),
         ("DELETE /api/jobs/{id}", Value::Null),

@@ -6,7 +6,7 @@ use test_support::{PostgresServer, PostgresVersion};
 
 use crate::world::{Browser, World, id};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_stopped_with_the_server_is_interrupted_and_begun_again() {
     let mut world = World::new().await;
     let anna = world.administrator().await;
@@ -241,7 +241,7 @@ async fn a_destination_that_hangs_at_the_start_holds_up_neither_the_start_nor_ot
     tokio::time::timeout(crate::world::PATIENCE, world.stop()).await.expect("the server does not stop");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn everything_works_on_postgres_too() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE dbackup");

@@ -20,7 +20,7 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
     !matches!(read, Ok(1..))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_that_say_nothing_or_half_of_something_are_closed() {
     let world = World::new().await;
     for bytes in ["", "P", "PRI", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /healthz HTTP/1.1\r\nHost: x\r\nX-Half: "] {
@@ -34,7 +34,7 @@ async fn connections_that_say_nothing_or_half_of_something_are_closed() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_address_cannot_take_all_connections() {
     let world = World::configured(|config| config.slowest_request = Duration::from_secs(60)).await;
     let mut held = Vec::new();
@@ -57,7 +57,7 @@ async fn one_address_cannot_take_all_connections() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_strangers_are_small() {
     let world = World::new().await;
     for path in ["/api/session", "/api/setup"] {
@@ -66,7 +66,7 @@ async fn bodies_of_strangers_are_small() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_occurs_twice_in_a_body_is_refused() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -201,7 +201,7 @@ async fn a_download_that_nobody_reads_is_broken_off_and_downloads_are_bounded() 
     drop(unread);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn event_streams_are_bounded_per_user() {
     let world = World::configured(|config| config.slowest_request = Duration::from_secs(1)).await;
     let anna = world.administrator().await;
@@ -336,7 +336,7 @@ async fn restores_and_copies_that_wait_are_bounded_per_user_and_in_all() {
     otto.post("/api/copies", &copy).await.expect(202);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn links_and_authorizations_that_nobody_uses_are_bounded_per_user() {
     let world = World::new().await;
     let anna = world.administrator().await;

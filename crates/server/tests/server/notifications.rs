@@ -72,7 +72,7 @@ impl Scene {
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_is_told_once_and_so_is_its_end() {
     let scene = Scene::new().await;
     scene.rule("Everything", json!({})).await;
@@ -113,7 +113,7 @@ async fn a_failure_is_told_once_and_so_is_its_end() {
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_problem_that_lasts_is_told_again_and_a_digest_lists_what_was_not_backed_up() {
     let scene = Scene::new().await;
     scene.rule("Now", json!({"events": ["failed"], "reminderHours": 24})).await;
@@ -134,7 +134,7 @@ async fn a_problem_that_lasts_is_told_again_and_a_digest_lists_what_was_not_back
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn quiet_hours_hold_everything_and_tell_it_together() {
     let scene = Scene::new().await;
     scene.rule("Days", json!({"quietHours": {"from": "11:00", "until": "13:00"}})).await;
@@ -155,7 +155,7 @@ async fn quiet_hours_hold_everything_and_tell_it_together() {
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_overdue_is_told_although_the_scheduler_is_broken() {
     let scene = Scene::new().await;
     scene.rule("Everything", json!({})).await;
@@ -173,7 +173,7 @@ async fn what_is_overdue_is_told_although_the_scheduler_is_broken() {
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_between_sending_and_marking_repeats_the_message_with_its_id() {
     let mut scene = Scene::new().await;
     scene.rule("Everything", json!({})).await;
@@ -191,7 +191,7 @@ async fn a_crash_between_sending_and_marking_repeats_the_message_with_its_id() {
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_fails_is_a_problem_and_is_told_through_the_others() {
     let scene = Scene::new().await;
     let deaf = Capture::start().await;
@@ -221,7 +221,7 @@ async fn a_channel_that_fails_is_a_problem_and_is_told_through_the_others() {
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn pings_tell_the_start_and_the_end_of_each_run_with_its_log() {
     let scene = Scene::new().await;
     let pinged = Capture::start().await;
@@ -261,7 +261,7 @@ async fn two_servers_on_one_database_tell_everything_once() {
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_channel_is_tested_changed_by_revision_and_its_secret_is_nowhere() {
     let scene = Scene::new().await;
     let path = format!("/api/channels/{}", scene.channel);
@@ -313,7 +313,7 @@ fn holds(folder: &Path, text: &str) -> bool {
 }
 
 // S-08
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn channels_and_rules_are_part_of_the_configuration() {
     let scene = Scene::new().await;
     let wanted = json!({

@@ -18,7 +18,7 @@ async fn standing(anna: &Browser, job: &str) -> Value {
     anna.get(&format!("/api/jobs/{job}?days=1")).await.expect(200)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_with_warnings_counts_as_good_until_its_warnings_are_acknowledged_and_after() {
     let mut world = World::new().await;
     let anna = world.administrator().await;
@@ -77,7 +77,7 @@ async fn a_run_with_warnings_counts_as_good_until_its_warnings_are_acknowledged_
     assert!(last.is_some_and(|last| last != "0"), "a success with warnings is one: {metrics}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_database_is_backed_up_and_restored_only_where_that_is_allowed() {
     let world = World::new().await;
     let anna = world.administrator().await;
@@ -110,7 +110,7 @@ async fn a_damaged_database_is_backed_up_and_restored_only_where_that_is_allowed
 }
 
 // S-05
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_fails_leaves_the_target_and_names_the_way_on() {
     let server = tokio::task::spawn_blocking(|| PostgresServer::start(PostgresVersion::Debian)).await.unwrap();
     server.sql("postgres", "CREATE DATABASE shop");
@@ -147,7 +147,7 @@ async fn an_object_that_fails_leaves_the_target_and_names_the_way_on() {
 }
 
 // S-05
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn putting_a_kept_database_in_place_is_a_restore_that_can_fail() {
     let world = World::new().await;
     let anna = world.administrator().await;
