@@ -214,20 +214,20 @@ test('a destination has a page: space, what takes it, orphans, jobs, backups, it
   await usage.getByText('in 1 folder of no job').waitFor();
   await usage.getByRole('link', { name: 'Shop nightly' }).waitFor();
   await world.look('things, destination');
-  await page.route('**/api/overview?*', async (route) => {
-    const overview = await (await route.fetch()).json();
+  await page.route('**/api/destinations/*/usage', async (route) => {
+    const usage = await (await route.fetch()).json();
     const days = Array.from({ length: 60 }, (_, day) => ({
       date: new Date(Date.UTC(2026, 8, 1 + day)).toISOString().slice(0, 10),
       used: 2 ** 40 * (1 + day / 60),
       allowed: 2.2 * 2 ** 40,
     }));
-    overview.destinations = [{ destinationId: nas, days, fullOn: '2026-11-12' }];
-    await route.fulfill({ json: overview });
+    usage.space = { ...usage.space, destinationId: nas, days, fullOn: '2026-11-12' };
+    await route.fulfill({ json: usage });
   });
   await page.reload();
   await page.getByText(/a day: full by .* at the current rate/).waitFor();
   await world.look('things, destination, filling');
-  await page.unroute('**/api/overview?*');
+  await page.unroute('**/api/destinations/*/usage');
   await world.emulator('POST', 'grant/revoke');
   await page.goto(`${world.url}/destinations/${offsite}`);
   await page.getByRole('button', { name: 'Check now' }).click();

@@ -179,6 +179,7 @@ impl App {
             tokio::time::sleep(RENEW).await;
             let (progress, result) = (progress(active), active.stages.news());
             let renewed = self.catalog.renew_run(id, fence, self.lease(), &progress).await;
+            let result = result.map(Box::new);
             self.runs.tell(LiveEvent::Progress { run_id: id.to_owned(), progress, result });
             match renewed {
                 Ok(Some(false)) => {

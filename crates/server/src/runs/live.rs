@@ -9,7 +9,7 @@ pub(crate) enum LiveEvent {
     /// It has something to say, which is stored.
     Line { run_id: String },
     /// It has got further; with the result so far, if there is news.
-    Progress { run_id: String, progress: RunProgress, result: Option<RunResult> },
+    Progress { run_id: String, progress: RunProgress, result: Option<Box<RunResult>> },
     /// It began or ended.
     State(Box<Run>),
 }

@@ -46,7 +46,7 @@ async fn next(live: &mut Receiver<LiveEvent>, draining: &CancellationToken) -> O
     let (name, data) = match received {
         Ok(LiveEvent::State(run)) => ("state", serde_json::to_value(RunInfo::from(*run)).ok()?),
         Ok(LiveEvent::Progress { run_id, progress: now, result }) => {
-            let mut data = progress(&now, result.as_ref());
+            let mut data = progress(&now, result.as_deref());
             data["runId"] = json!(run_id);
             ("progress", data)
         }

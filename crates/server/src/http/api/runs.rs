@@ -400,7 +400,7 @@ impl Watching {
             match tokio::time::timeout_at(deadline, self.live.recv()).await {
                 Ok(Ok(event)) if event.run_id() != self.id => {}
                 Ok(Ok(LiveEvent::Progress { progress, result, .. })) => {
-                    let data = super::events::progress(&progress, result.as_ref());
+                    let data = super::events::progress(&progress, result.as_deref());
                     if let Ok(event) = Event::default().event("progress").json_data(data) {
                         self.pending.push(event);
                     }
