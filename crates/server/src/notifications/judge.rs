@@ -279,8 +279,8 @@ mod tests {
         assert_eq!(story.look(1, true, &[trouble(&["shop"]), other.clone()], &[]), NOTHING);
         assert_eq!(story.look(2, true, &[], &[]), NOTHING);
         // The one comes back before it is over.
-        assert_eq!(story.look(3, true, &[other.clone()], &[]), NOTHING);
-        assert_eq!(story.look(4, false, &[other.clone()], &[]), [How::Opened, How::Resolved]);
+        assert_eq!(story.look(3, true, std::slice::from_ref(&other), &[]), NOTHING);
+        assert_eq!(story.look(4, false, std::slice::from_ref(&other), &[]), [How::Opened, How::Resolved]);
         assert_eq!(story.look(5, false, &[other], &[]), NOTHING);
         // What began and ended in the quiet is told as such.
         assert_eq!(story.look(6, false, &[], &[]), [How::Resolved]);

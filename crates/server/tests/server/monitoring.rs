@@ -15,6 +15,7 @@ fn folder() -> PathBuf {
 
 /// Runs promtool (Debian's package `prometheus`), which has to succeed.
 fn promtool(arguments: &[&str], input: &str) {
+    #[expect(clippy::disallowed_methods, reason = "a test runs a stock tool")]
     let mut command = Command::new("promtool");
     let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut running = command.spawn().expect("scripts/install-test-tools installs promtool");
