@@ -142,7 +142,7 @@ impl Channel for Sender {
     async fn send(&self, message: &Message) -> Result<Receipt, Error> {
         let failed = |cause: String| Error::new(Kind::Unavailable, "could not deliver", cause);
         let token = self.secrets["token"].expose_secret();
-        let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30)).build().unwrap();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
         let request = client.post(&self.url).header("x-token", token);
         let body = serde_json::to_string(message).unwrap();
         let sent = request.header("content-type", "application/json").body(body).send().await;
