@@ -10,8 +10,9 @@ mod tests;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-pub use self::message::{Fact, MAX_LOG_END, Message, Ping, Severity, Signal, State, one_line};
+pub use self::message::{Fact, MAX_LOG_END, Message, Ping, Signal, State, one_line};
 use crate::Error;
+pub use domain::notification::Severity;
 
 /// A way of telling people.
 #[async_trait]

@@ -166,6 +166,11 @@ impl Catalog {
     /// # Errors
     /// [`Error::Database`].
     pub async fn claim_message(&self, now: Timestamp, lease: SignedDuration) -> Result<Option<OutboxMessage>, Error> {
+        // Asked first: this is called every second, and SQLite locks out all other writers even for a change of nothing.
+        let due = "SELECT id FROM outbox WHERE state = 'waiting' AND next_attempt_at <= $1 LIMIT 1";
+        if sql::value::<String>(&self.db, due, values![now]).await?.is_none() {
+            return Ok(None);
+        }
         let clock = self.db.clock();
         let free = format!("(lease_until IS NULL OR lease_until < {clock})");
         let text = format!(
@@ -180,7 +185,7 @@ impl Catalog {
         sql::one(&self.db, &text, values![now, milliseconds_of(lease)]).await
     }
 
-    /// Gives back what an earlier process of a database that no other server uses has claimed.
+    /// Releases all claims at the start of the only server on a database: they belong to a process that has ended.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -188,8 +193,8 @@ impl Catalog {
         sql::run(&self.db, "UPDATE outbox SET lease_until = NULL WHERE state = 'waiting'", []).await.map(drop)
     }
 
-    /// Records how an attempt ended, and how its channel does. A delivery counts whoever has claimed the message since; a failure only if it
-    /// is that of the last attempt. Returns `false` if nothing was recorded.
+    /// Records the outcome of an attempt, and the state of its channel. A delivery is recorded even if another server has claimed the message
+    /// since; a failure only if it was the last attempt. Returns `false` if nothing was recorded.
     ///
     /// # Errors
     /// [`Error::Database`].

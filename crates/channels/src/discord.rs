@@ -15,7 +15,7 @@ const MAX_DESCRIPTION: usize = 4096;
 /// Maximum length in bytes of a link.
 const MAX_LINK: usize = 2000;
 
-/// Nobody is mentioned: a text may hold `@everyone`.
+/// Disables mentions: a text may contain `@everyone`.
 fn message(message: &Message) -> Value {
     let mut embed = json!({
         "title": fit_line(&message.title, MAX_TITLE, Unit::Characters, Escape::Markdown),

@@ -22,9 +22,10 @@ impl App {
         let others = self.catalog.destinations_like(&this).await?;
         stream::iter(others)
             .for_each_concurrent(AT_ONCE, |other| async move {
-                let looked = tokio::time::timeout(TIMEOUT, self.look_at_place(&other)).await;
-                if let Ok(Err(error)) = looked {
-                    tracing::info!(destination = other, %error, "where its files are could not be found out");
+                match tokio::time::timeout(TIMEOUT, self.look_at_place(&other)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::info!(destination = other, %error, "its place could not be determined"),
+                    Err(_) => tracing::info!(destination = other, "its place could not be determined in time"),
                 }
             })
             .await;

@@ -1,5 +1,6 @@
 //! What is told.
 
+use domain::notification::Severity;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -35,29 +36,6 @@ pub struct Message {
     pub server: String,
     /// What a monitor of runs is told; `None` unless the message is about a run.
     pub ping: Option<Ping>,
-}
-
-/// How bad something is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Severity {
-    /// Nothing is wrong.
-    Info,
-    /// It needs attention.
-    Warning,
-    /// Backups are missing or at risk.
-    Critical,
-}
-
-impl Severity {
-    /// Returns its stable identifier.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
 }
 
 /// Whether the cause of a message persists.

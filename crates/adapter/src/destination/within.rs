@@ -16,7 +16,7 @@ pub struct Storage {
 /// if they have the same folder, or the folder of the one is around that of the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Tells its folder from all others. Contains no secret.
+    /// Identifies its folder among all others. Contains no secret.
     pub own: String,
     /// The folders around that one.
     pub around: Vec<String>,

@@ -88,7 +88,7 @@ async fn a_message_is_claimed_by_one_and_comes_back_with_its_id_when_its_sender_
     let claims = join_all((0..8).map(|_| catalog.claim_message(at(0), LEASE))).await;
     let claims: Vec<OutboxMessage> = claims.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(claims.iter().map(|one| (&one.id, one.attempts)).collect::<Vec<_>>(), [(&id, 1)]);
-    // Its sender dies: nobody sends it for the time of the lease, and then somebody does, with the same id.
+    // Its sender crashes: once the lease has expired, another one sends it under the same id.
     assert!(catalog.claim_message(at(3600), LEASE).await.unwrap().is_none());
     store.sql("UPDATE outbox SET lease_until = lease_until - 61000");
     let again = catalog.claim_message(at(1), LEASE).await.unwrap().unwrap();

@@ -6,7 +6,6 @@ use std::time::Duration;
 use adapter::channel::{Fact, Message, Ping, Receipt, Severity, Signal, State};
 use adapter::{Capability, Retry};
 use catalog::{Channel, Delivery, NewMessage, OutboxMessage, RunNews};
-use domain::notification;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -136,7 +135,7 @@ impl App {
         json!(Message {
             id: String::new(),
             event: event.to_owned(),
-            severity: severity(words.severity),
+            severity: words.severity,
             state: if is_over { State::Resolved } else { State::Firing },
             dedup_key: key.to_owned(),
             title: words.title.clone(),
@@ -206,7 +205,7 @@ impl App {
             title: "Test message from dbackup".to_owned(),
             text: vec![format!("Channel \u{201c}{}\u{201d} works.", channel.name)],
             facts: Vec::new(),
-            severity: notification::Severity::Info,
+            severity: Severity::Info,
             link: Some(self.config.public_url.to_string()),
         };
         let id = catalog::new_id(self.now());
@@ -218,14 +217,6 @@ impl App {
             event: "test".to_owned(),
             message: self.message("test", &format!("test {id}"), true, &words),
         }
-    }
-}
-
-fn severity(severity: notification::Severity) -> Severity {
-    match severity {
-        notification::Severity::Info => Severity::Info,
-        notification::Severity::Warning => Severity::Warning,
-        notification::Severity::Critical => Severity::Critical,
     }
 }
 

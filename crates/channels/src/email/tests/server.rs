@@ -76,7 +76,7 @@ async fn serve(
     talk(&mut stream, script, "tls ", &mut commands, taken).await.map(drop)
 }
 
-/// Answers commands. Returns whether the client wants to go on over TLS.
+/// Answers commands. Returns whether the client switches to TLS.
 async fn talk(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     script: &Script,
@@ -95,17 +95,17 @@ async fn talk(
             _ if scripted.is_some() => scripted.unwrap(),
             "EHLO" if script.no_starttls => "250-mail.test\r\n250 AUTH PLAIN",
             "EHLO" => "250-mail.test\r\n250-STARTTLS\r\n250 AUTH PLAIN",
-            "STARTTLS" => "220 go on",
+            "STARTTLS" => "220 ready to start TLS",
             "AUTH" => "235 welcome",
-            "DATA" => "354 go on",
+            "DATA" => "354 start mail input",
             "QUIT" => "221 bye",
             _ => "250 ok",
         };
         writer.write_all(format!("{reply}\r\n").as_bytes()).await?;
         match reply {
-            "220 go on" => return Ok(true),
+            "220 ready to start TLS" => return Ok(true),
             "221 bye" => return Ok(false),
-            "354 go on" => {
+            "354 start mail input" => {
                 let mail = read_mail(&mut reader).await?;
                 let end = script
                     .replies
